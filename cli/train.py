@@ -1,0 +1,78 @@
+"""`melodylc train vae CORPUS`: train the melody model, or go on with a run that was stopped."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from melodylc.training.loop import Report
+
+
+@click.group()
+def train() -> None:
+    """Train a model on a corpus."""
+
+
+def _minutes(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    try:
+        return tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a list of numbers such as 12,25,85") from None
+
+
+@train.command()
+@click.argument("corpus", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@click.option("--config", default="base", show_default=True, help="Model configuration: paper, base or tiny.")
+@click.option("--minutes", callback=_minutes, help="Time limit of each stage, e.g. 12,25,85 (codec, song, joint).")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of the whole run.")
+@click.option("--precision", type=click.Choice(["bf16", "fp32"]), default="bf16", show_default=True)
+def vae(
+    corpus: Path, output: Path, config: str, minutes: tuple[float, ...] | None, seed: int, precision: str
+) -> None:
+    """Train the melody VAE on CORPUS (made by `melodylc data build`).
+
+    The same command run again goes on where the last run stopped.
+    """
+    from dataclasses import replace
+
+    from melodylc.data.corpus import Corpus
+    from melodylc.models.config import named_config
+    from melodylc.training.run import train_vae
+    from melodylc.training.settings import default_settings
+
+    model = named_config(config)
+    settings = replace(default_settings(model), seed=seed, precision=precision)
+    if minutes:
+        settings = settings.with_minutes(minutes)
+    path = train_vae(Corpus.open(corpus), model, settings, output, _Progress())
+    click.echo(f"wrote {path}")
+
+
+class _Progress:
+    """A bar a stage on a terminal; a line a validation everywhere."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+        self.console = Console(file=sys.stderr, highlight=False)
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("{task.fields[line]}"))
+        self.bar = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
+        self.tasks: dict[str, TaskID] = {}
+
+    def __call__(self, report: "Report") -> None:
+        if report.stage not in self.tasks:
+            self.bar.start()
+            self.tasks[report.stage] = self.bar.add_task(report.stage, total=1.0, line="")
+        numbers = "  ".join(f"{name} {value:.4g}" for name, value in report.metrics.items())
+        self.bar.update(self.tasks[report.stage], completed=report.fraction, line=f"step {report.step}  {numbers}")
+        if report.validation is not None:
+            line = f"{report.stage}  step {report.step}  {report.fraction:.1%}  {numbers}"
+            self.console.print(f"{line}  validation {report.validation:.5f}")
+        if report.fraction >= 1.0:
+            self.bar.stop()

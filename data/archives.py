@@ -1,0 +1,237 @@
+"""MIDI files out of folders and archives, one by one, nothing unpacked to the disk.
+
+| a PATH that is                                     | is the collection   | files are named        |
+|----------------------------------------------------|---------------------|------------------------|
+| a folder                                           | its own name        | by their path inside   |
+| an archive: .zip, .tar, .tar.gz, .tar.bz2, .tar.xz | its name, less that | the same, less a first |
+| (known by content, not name), or one in a folder   |                     | folder called the same |
+| a MIDI file                                        | its folder's name   | by their name          |
+
+So a collection has the same name and files whether it is packed or not.
+
+An archive comes from outside, and is read as such. Members that climb out (`../`, absolute), links
+and devices are refused with the whole archive, before anything of it is used any further; so is one
+that unpacks to more than `MAX_RATIO` times its size (and 64 MiB) or holds a MIDI file of more than
+`MAX_FILE` bytes. Archives inside archives are not opened.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, NamedTuple
+
+from melodylc.data.errors import InputError
+from melodylc.data.files import reason
+
+MAX_FILE = 16 << 20  # bytes of one MIDI file; the largest of two million collected ones has 5 MB
+MAX_RATIO = 200  # unpacked to packed; xz makes of the shared archives a 60th
+FREE_SIZE = 64 << 20  # bytes that any archive may unpack to, whatever its ratio
+MIDI_ENDINGS = frozenset((".mid", ".midi", ".smf", ".kar"))
+
+_DAMAGES = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, gzip.BadGzipFile)
+_DAMAGES_TOO = (NotImplementedError, RuntimeError, ValueError, UnicodeError, OSError, OverflowError)
+
+
+class MidiFile(NamedTuple):
+    """One file: where it comes from and its bytes, empty where `problem` says why it has none."""
+
+    collection: str
+    file: str
+    content: bytes
+    problem: str = ""
+
+
+def read_midi_files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[MidiFile]:
+    """All MIDI files of folders, archives and single files, in a fixed order; flat memory.
+
+    Raises:
+        InputError: a path that isn't there or is neither; one without any MIDI file in it; an
+            archive that is damaged or hostile. One line that names it.
+    """
+    for path in map(Path, paths):
+        found = False
+        for file in _open(path):
+            found = True
+            yield file
+        if not found:
+            raise InputError(f"no MIDI files in {str(path)!r} (looked for {', '.join(sorted(MIDI_ENDINGS))})")
+
+
+def _open(path: Path) -> Iterator[MidiFile]:
+    if path.is_dir():
+        return _folder(path)
+    kind = _kind(path)
+    if kind in _ARCHIVES:
+        return _archive(path, kind)
+    if kind == "midi":
+        return iter([_loose(path, path.resolve().parent.name, path.name)])
+    raise InputError(f"{str(path)!r} is neither a folder, nor an archive (zip, tar, tar.gz, tar.bz2, tar.xz), nor MIDI")
+
+
+def _folder(root: Path) -> Iterator[MidiFile]:
+    collection = root.resolve().name
+    for folder, folders, names in os.walk(root, onerror=_unreadable):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(folder, name)
+            if path.suffix.lower() in MIDI_ENDINGS:
+                yield _loose(path, collection, path.relative_to(root).as_posix())
+            elif _ending(name) and path.is_file() and (kind := _kind(path)) in _ARCHIVES:
+                yield from _archive(path, kind)
+
+
+def _unreadable(error: OSError) -> None:
+    raise InputError(f"can't read {str(error.filename)!r}: {reason(error)}") from error
+
+
+def _loose(path: Path, collection: str, name: str) -> MidiFile:
+    try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            return MidiFile(collection, name, b"", "not a regular file")
+        if about.st_size > MAX_FILE:
+            return MidiFile(collection, name, b"", f"larger than {MAX_FILE >> 20} MiB")
+        return MidiFile(collection, name, path.read_bytes())
+    except OSError as error:
+        return MidiFile(collection, name, b"", f"can't be read: {reason(error)}")
+
+
+# -- archives ----------------------------------------------------------------------------------
+
+_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_ARCHIVES = frozenset(("zip", "tar", "gz", "bz2", "xz"))
+_MAGIC = (
+    (0, b"MThd", "midi"),
+    (0, b"PK\x03\x04", "zip"),
+    (0, b"PK\x05\x06", "zip"),
+    (0, b"\x1f\x8b", "gz"),
+    (0, b"BZh", "bz2"),
+    (0, b"\xfd7zXZ\x00", "xz"),
+    (257, b"ustar", "tar"),
+)
+
+
+def _ending(name: str) -> str:
+    return max((e for e in _ENDINGS if name.lower().endswith(e)), key=len, default="")
+
+
+def _kind(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise InputError(f"can't read {str(path)!r}: {reason(error)}") from error
+    return next((kind for at, magic, kind in _MAGIC if head[at : at + len(magic)] == magic), "")
+
+
+def _archive(path: Path, kind: str) -> Iterator[MidiFile]:
+    collection = path.name[: -len(_ending(path.name)) or None]
+    with _damage_named(path):
+        for name, content in (_zip(path) if kind == "zip" else _tar(path, kind)):
+            parts = PurePosixPath(name).parts
+            inner = parts[1:] if len(parts) > 1 and parts[0] == collection else parts
+            yield MidiFile(collection, "/".join(inner), content)
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except (*_DAMAGES, *_DAMAGES_TOO) as error:
+        raise InputError(
+            f"archive {str(path)!r} is damaged or not supported ({str(error) or type(error).__name__}); "
+            "fetch it again, or unpack it and give the folder"
+        ) from error
+
+
+def _tar(path: Path, kind: str) -> Iterator[tuple[str, bytes]]:
+    with open(path, "rb") as packed, _Bounded(_unpacking(packed, kind), path) as stream:
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
+            for member in archive:
+                _refuse_escape(path, member.name)
+                if not (member.isfile() or member.isdir()):
+                    raise InputError(f"archive {str(path)!r}: {member.name!r} is a link or device; only files are allowed")
+                if member.isfile() and _is_midi(member.name):
+                    _refuse_large(path, member.name, member.size)
+                    file = archive.extractfile(member)
+                    yield member.name, file.read() if file else b""
+
+
+def _unpacking(packed: IO[bytes], kind: str) -> IO[bytes]:
+    if kind == "gz":
+        return gzip.open(packed)  # type: ignore[return-value]
+    if kind == "bz2":
+        return bz2.open(packed)
+    return lzma.open(packed) if kind == "xz" else packed
+
+
+class _Bounded(io.RawIOBase):
+    """What is unpacked so far, stopped where it passes any honest archive's size."""
+
+    def __init__(self, source: IO[bytes], path: Path) -> None:
+        self._source, self._path, self._size = source, path, 0
+        self._bound = _size_bound(path)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes: as many as asked for unless the end comes first."""
+        content = self._source.read(size)
+        self._size += len(content)
+        if self._size > self._bound:
+            raise _bomb(self._path)
+        return content
+
+
+def _size_bound(path: Path) -> int:
+    return max(FREE_SIZE, MAX_RATIO * path.stat().st_size)
+
+
+def _bomb(path: Path) -> InputError:
+    return InputError(
+        f"archive {str(path)!r} unpacks to more than {MAX_RATIO} times its size: refused as an archive bomb"
+        " (if you trust it, unpack it and give the folder)"
+    )
+
+
+def _zip(path: Path) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        for member in members:
+            _refuse_escape(path, member.filename)
+            if stat.S_ISLNK(member.external_attr >> 16):
+                raise InputError(f"archive {str(path)!r}: {member.filename!r} is a link or device; only files are allowed")
+            if _is_midi(member.filename):
+                _refuse_large(path, member.filename, member.file_size)
+        if sum(member.file_size for member in members) > _size_bound(path):
+            raise _bomb(path)
+        for member in sorted(members, key=lambda m: m.filename):
+            if _is_midi(member.filename) and not member.is_dir():
+                yield member.filename, archive.read(member)
+
+
+def _refuse_escape(path: Path, name: str) -> None:
+    parts = name.replace("\\", "/").split("/")
+    if ".." in parts or not parts[0] or parts[0].endswith(":"):
+        raise InputError(f"archive {str(path)!r}: {name!r} leads out of the archive; it isn't read at all")
+
+
+def _refuse_large(path: Path, name: str, size: int) -> None:
+    if size > MAX_FILE:
+        raise InputError(f"archive {str(path)!r}: {name!r} has {size:,} bytes; a MIDI file may have {MAX_FILE:,}")
+
+
+def _is_midi(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in MIDI_ENDINGS and not PurePosixPath(name).name.startswith("._")

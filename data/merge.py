@@ -1,0 +1,214 @@
+"""From shards to a corpus: order, split by work, duplicates, overlap, files.
+
+Of equal melodies the one stays that comes first, training before held-out: so a melody that both
+sides have stays with training. Everything as large as the corpus lives on the disk; memory holds some
+forty bytes a melody.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from melodylc.data.alphabet import STEPS
+from melodylc.data.corpus import COLUMNS, FORMAT, MANIFEST, PIECES, SIDES
+from melodylc.data.extract import ROW, FileReport, load_shard
+from melodylc.data.files import FINGERPRINT_LENGTH, atomic_write
+from melodylc.data.overlap import shared_with
+from melodylc.data.windows import FILTERS, Events
+from melodylc.data.works import assign, held_out
+
+_BLOCK = 8192
+Indices = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass
+class Pool:
+    """All windows that passed the filters, on the disk, as they were read."""
+
+    events: Events
+    rows: npt.NDArray[Any]
+    digests: npt.NDArray[np.uint64]
+    reports: list[FileReport]
+
+
+def pool_shards(paths: Iterable[Path], folder: Path) -> Pool:
+    """Shards one after the other, in three files in `folder` that are then mapped."""
+    reports: list[FileReport] = []
+    names = [folder / f"pool-{name}.bin" for name in ("events", "rows", "digests")]
+    with open(names[0], "wb") as events, open(names[1], "wb") as rows, open(names[2], "wb") as digests:
+        for path in paths:
+            shard, hashed = load_shard(path)
+            shard.rows["piece"] += len(reports)
+            reports += shard.reports
+            _append(events, shard.events)
+            _append(rows, shard.rows)
+            _append(digests, hashed)
+    return Pool(
+        _map(names[0], np.uint8).reshape(-1, STEPS), _map(names[1], ROW), _map(names[2], np.uint64).reshape(-1, 2), reports
+    )
+
+
+def _append(file: IO[bytes], array: npt.NDArray[Any]) -> None:
+    file.write(np.ascontiguousarray(array).tobytes())
+
+
+def _map(path: Path, dtype: Any) -> npt.NDArray[Any]:
+    # An empty file can't be mapped.
+    return np.memmap(path, dtype, mode="r") if path.stat().st_size else np.empty(0, dtype)
+
+
+def first_ones(digests: npt.NDArray[np.uint64], order: Indices) -> Mask:
+    """Which of `order`, indices of (n, 2) digests, are the first with their digest.
+
+    >>> first_ones(np.array([[1, 1], [2, 2], [1, 1]], np.uint64), np.array([2, 1, 0])).tolist()
+    [True, True, False]
+    """
+    high, low = digests[order, 0], digests[order, 1]
+    by_digest = np.lexsort((low, high))  # stable: of equal ones the first stays first
+    high, low = high[by_digest], low[by_digest]
+    first = np.ones(len(order), np.bool_)
+    first[by_digest[1:]] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
+    return first
+
+
+@dataclass
+class Split:
+    """Indices of the pool's windows for each side, in the corpus's order, and the counts."""
+
+    sides: dict[str, Indices]
+    works: list[str]
+    heldout_works: set[str]
+    counts: dict[str, int]
+    unique: Counter[str]
+
+
+def split(pool: Pool, share: float) -> Split:
+    """Order, split by work, and drop duplicates and what the held-out side shares with training."""
+    works = assign([(report.collection, report.file) for report in pool.reports])
+    heldout_works = {work for work in works if held_out(work, share)}
+    pieces = np.asarray(pool.rows["piece"])
+    order = np.argsort(_ranks(pool.reports)[pieces], kind="stable")
+    away = np.array([work in heldout_works for work in works], np.bool_)[pieces[order]]
+    order = np.concatenate([order[~away], order[away]])
+    kept = order[first_ones(pool.digests, order)]
+    training = int((~away).sum())
+    in_training = np.isin(kept, order[:training], assume_unique=True)
+    train, heldout = kept[in_training], kept[~in_training]
+    shared = shared_with(_Gathered(pool.events, train), pool.events[heldout])  # type: ignore[arg-type]
+    counts = {"duplicates": len(order) - len(kept), "heldout_shared": int(shared.sum())}
+    sides = {"train": train, "heldout": heldout[~shared]}
+    return Split(sides, works, heldout_works, counts, _unique_alone(pool, order))
+
+
+class _Gathered:
+    """Rows of a mapped array in some order, a slice at a time."""
+
+    def __init__(self, events: Events, order: Indices) -> None:
+        self._events, self._order = events, order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, part: slice) -> Events:
+        return self._events[self._order[part]]
+
+
+def _ranks(reports: list[FileReport]) -> Indices:
+    """Each file's place in the corpus: by collection and name; equal ones as they were read."""
+    ranks = np.empty(len(reports), np.int64)
+    ranks[sorted(range(len(reports)), key=lambda i: (reports[i].collection, reports[i].file))] = np.arange(len(reports))
+    return ranks
+
+
+def _unique_alone(pool: Pool, order: Indices) -> Counter[str]:
+    """Different windows of each collection, were it alone."""
+    names = sorted({report.collection for report in pool.reports})
+    number = {name: i for i, name in enumerate(names)}
+    of_piece = np.array([number[report.collection] for report in pool.reports], np.int64)
+    of_row = of_piece[pool.rows["piece"][order]]
+    return Counter({name: int(first_ones(pool.digests, order[of_row == i]).sum()) for name, i in number.items()})
+
+
+# -- files -------------------------------------------------------------------------------------
+
+
+def write_corpus(folder: Path, pool: Pool, parts: Split, about: dict[str, Any]) -> dict[str, Any]:
+    """Write all of a corpus's files into `folder`, the manifest last, and return it."""
+    collections = sorted({report.collection for report in pool.reports})
+    pieces, numbers = _pieces(pool.reports, parts.works)
+    fingerprint = hashlib.sha256()
+    files = [MANIFEST, PIECES]
+    for side in SIDES:
+        order = parts.sides[side]
+        fingerprint.update(f"{side} {len(order)}\n".encode())
+        _write_events(folder / f"{side}.npy", pool.events, order, fingerprint)
+        rows = pool.rows[order]
+        of_piece = np.array([collections.index(r.collection) for r in pool.reports], np.int64)
+        columns = {**{name: rows[name] for name in ("track", "bar")}, "collection": of_piece[rows["piece"]]}
+        columns["piece"] = numbers[rows["piece"]]
+        for name, dtype in COLUMNS.items():
+            with atomic_write(folder / f"{side}_{name}.npy") as file:
+                np.save(file, columns[name].astype(dtype))
+        files += [f"{side}.npy", *(f"{side}_{name}.npy" for name in COLUMNS)]
+    with atomic_write(folder / PIECES, "w") as text:
+        json.dump(pieces, text, ensure_ascii=False, indent=0)
+    manifest = {
+        "format": FORMAT,
+        "fingerprint": fingerprint.hexdigest()[:FINGERPRINT_LENGTH],
+        **{side: len(parts.sides[side]) for side in SIDES},
+        "works": len(set(parts.works)),
+        "heldout_works": len(parts.heldout_works),
+        **about,
+        "counts": {**totals(pool.reports), **parts.counts},
+        "collections": _by_collection(pool, parts, collections),
+        "unreadable": [[r.collection, r.file, r.problem] for r in pool.reports if r.problem],
+        "files": files,
+    }
+    with atomic_write(folder / MANIFEST, "w") as text:
+        json.dump(manifest, text, ensure_ascii=False, indent=1)
+    return manifest
+
+
+def _write_events(path: Path, events: Events, order: Indices, fingerprint: Any) -> None:
+    with atomic_write(path) as file:
+        about = {"descr": "|u1", "fortran_order": False, "shape": (len(order), STEPS)}
+        np.lib.format.write_array_header_1_0(file, about)
+        for start in range(0, len(order), _BLOCK):
+            block = events[order[start : start + _BLOCK]].tobytes()
+            fingerprint.update(block)
+            file.write(block)
+
+
+def _pieces(reports: list[FileReport], works: list[str]) -> tuple[list[tuple[str, str, str]], Indices]:
+    """The rows of `pieces.json`, in the corpus's order, and each file's place among them."""
+    ranks = _ranks(reports)
+    rows = sorted(zip(ranks.tolist(), reports, works, strict=True), key=lambda row: row[0])
+    return [(report.collection, report.file, work) for _, report, work in rows], ranks
+
+
+def totals(reports: Iterable[FileReport]) -> dict[str, int]:
+    """Files, unreadable ones, tracks, windows, and what each filter dropped."""
+    sums: Counter[str] = Counter(dict.fromkeys(("files", "unreadable", "tracks", "windows", *FILTERS), 0))
+    for report in reports:
+        sums.update({"files": 1, "unreadable": int(bool(report.problem))})
+        sums.update({"tracks": report.tracks, "windows": report.windows})
+        sums.update(dict(zip(FILTERS, report.dropped, strict=True)))
+    return dict(sums)
+
+
+def _by_collection(pool: Pool, parts: Split, collections: list[str]) -> dict[str, dict[str, int]]:
+    """For each collection the totals, its different windows alone, and its share of both sides."""
+    found = {}
+    for name in collections:
+        mine = np.array([report.collection == name for report in pool.reports], np.bool_)
+        sides = {side: int(mine[pool.rows["piece"][order]].sum()) for side, order in parts.sides.items()}
+        found[name] = {**totals(r for r in pool.reports if r.collection == name), "unique": parts.unique[name], **sides}
+    return found

@@ -1,0 +1,81 @@
+"""Model files: safetensors with a header that says what the weights are and where they come from.
+
+Weights are stored in half precision (they are trained in bfloat16 and used in float32); the header holds
+the configuration and the provenance: corpus fingerprint, commit, training settings, measured accuracy.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from melodylc.data.errors import CheckpointError, InputError
+from melodylc.data.files import atomic_write, fingerprint_file
+from melodylc.models.config import ModelConfig
+from melodylc.models.vae import MelodyVAE
+
+FORMAT = "melodylc-vae/1"
+STATISTICS = "statistics."  #: prefix of tensors that aren't parameters
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A trained model, ready to decode, and what its file says about it."""
+
+    vae: MelodyVAE
+    sigma_bar: Tensor  #: (z,) the encoder's sigma averaged over the training set
+    fingerprint: str  #: 16 hex digits over the file's bytes
+    provenance: dict[str, Any]
+
+
+def read_tensors(path: Path, format: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the decoded header of a safetensors file of ours; CheckpointError if it isn't one."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = dict(file.metadata() or {})
+            if header.get("format") != format:
+                found = header.get("format", "no melodylc header")
+                raise CheckpointError(f"{path}: not a {format} file ({found}); name a file that melodylc wrote")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return tensors, json.loads(header["header"])
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file") from None
+    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path}: damaged or not a safetensors file ({error})") from None
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], format: str, header: dict[str, Any]) -> None:
+    """Write what `read_tensors` reads, atomically."""
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    data = save(contiguous, metadata={"format": format, "header": json.dumps(header, sort_keys=True)})
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def save_model(path: Path, vae: MelodyVAE, sigma_bar: Tensor, provenance: dict[str, Any]) -> None:
+    """Write a trained model in half precision."""
+    tensors = {name: value.half() for name, value in vae.state_dict().items()}
+    tensors[f"{STATISTICS}sigma_bar"] = sigma_bar.float()
+    write_tensors(path, tensors, FORMAT, {"config": vae.config.to_dict(), "provenance": provenance})
+
+
+def load_model(path: Path) -> LoadedModel:
+    """Read a model that `save_model` wrote, in float32 and in evaluation mode."""
+    tensors, header = read_tensors(path, FORMAT)
+    sigma_bar = tensors.pop(f"{STATISTICS}sigma_bar", None)
+    try:
+        with torch.device("meta"):  # no time spent on random weights
+            vae = MelodyVAE(ModelConfig.from_dict(header["config"]))
+        vae.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
+    except (RuntimeError, KeyError, InputError) as error:
+        first = str(error).splitlines()[0]
+        raise CheckpointError(f"{path}: weights and configuration don't fit each other ({first})") from None
+    if sigma_bar is None:
+        raise CheckpointError(f"{path}: lacks the encoder's mean deviation (sigma_bar); train it to the end")
+    vae.requires_grad_(False).eval()
+    return LoadedModel(vae, sigma_bar, fingerprint_file(path), header["provenance"])

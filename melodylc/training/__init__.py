@@ -1,0 +1,1 @@
+"""Training a melody VAE: stages, batches of a corpus, and a loop that can be stopped and started again."""

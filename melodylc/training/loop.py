@@ -1,0 +1,227 @@
+"""The training loop: stages one after another, checkpoints, validation. Nothing here knows melodies' losses.
+
+A run lives in a folder:
+
+    state.safetensors   weights, Adam's moments and where the run stands; replaced atomically
+    best.safetensors    the weights with the best validation of the stage under way
+    log.jsonl           a line a validation
+    model.safetensors   the result, written at the end
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from melodylc.data.errors import InputError, MelodylcError
+from melodylc.models.checkpoint import read_tensors, write_tensors
+from melodylc.models.vae import MelodyVAE
+from melodylc.training.batches import Batches, Events
+from melodylc.training.settings import StageSettings, TrainSettings
+from melodylc.training.stages import Metrics, Stage, make_stage
+
+STATE = "melodylc-training/1"
+VALIDATION_CHUNK = 256
+CHECKPOINT_SECONDS = 180.0
+
+
+class TrainingStopped(MelodylcError):
+    """Training can't go on (a NaN, say); the last good state stays in the run's folder."""
+
+
+@dataclass
+class Position:
+    """Where a run stands."""
+
+    stage: int = 0
+    step: int = 0
+    seconds: float = 0.0  #: spent in this stage, over all its resumptions
+    best: float = math.inf  #: lowest validation loss of this stage
+    stale: int = 0  #: validations since
+    spent: list[float] = field(default_factory=list)  #: seconds of each finished stage
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a progress display is told."""
+
+    stage: str
+    step: int
+    fraction: float  #: of the stage, in [0, 1]
+    metrics: Metrics
+    validation: float | None = None
+
+
+class Trainer:
+    """Trains a VAE through the stages of its settings, resuming where its folder says.
+
+    `identity` is what must be the same on both sides of a resumption: configuration, settings, corpus;
+    `commit` is noted in every checkpoint.
+    """
+
+    def __init__(
+        self,
+        vae: MelodyVAE,
+        settings: TrainSettings,
+        batches: Batches,
+        validation: Events,
+        folder: Path,
+        identity: dict[str, Any],
+        commit: str,
+        report: Callable[[Report], None] = lambda _: None,
+    ) -> None:
+        self.vae, self.settings, self.batches = vae, settings, batches
+        self.validation = torch.from_numpy(validation.astype("int64"))
+        self.folder, self.identity, self.commit, self.report = folder, identity, commit, report
+        self.position = Position()
+        self.best: dict[str, Tensor] = {}
+
+    def run(self) -> Position:
+        """Train to the end. KeyboardInterrupt and errors leave a state from which `run` goes on."""
+        moments = self._resume()
+        while self.position.stage < len(self.settings.stages):
+            self._run_stage(self.settings.stages[self.position.stage], moments)
+            moments = {}
+        return self.position
+
+    def _run_stage(self, settings: StageSettings, moments: dict[str, Tensor]) -> None:
+        stage = make_stage(self.vae, settings)
+        optimizer = torch.optim.Adam(stage.parameters(), lr=settings.rate, fused=True)
+        _restore_moments(optimizer, moments)
+        try:
+            self._steps(stage, settings, optimizer)
+        except KeyboardInterrupt:
+            self._save(optimizer)
+            raise
+        if self.best:
+            self.vae.load_state_dict(self.best)
+        self.best = {}
+        spent = [*self.position.spent, self.position.seconds]
+        self.position = Position(stage=self.position.stage + 1, spent=spent)
+        self._save(None)
+
+    def _steps(self, stage: Stage, settings: StageSettings, optimizer: torch.optim.Optimizer) -> None:
+        position, started, saved = self.position, time.monotonic() - self.position.seconds, time.monotonic()
+        while (fraction := _fraction(position, settings)) < 1.0 and position.stale < self.settings.patience:
+            for group in optimizer.param_groups:
+                group["lr"] = _rate(settings, position.step, fraction)
+            metrics = self._step(stage, settings, optimizer, fraction)
+            position.step += 1
+            position.seconds = time.monotonic() - started
+            validation = None
+            if position.step % self.settings.validate_every == 0:
+                validation = self._validate(stage, settings, metrics)
+            self.report(Report(settings.kind, position.step, fraction, metrics, validation))
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                self._save(optimizer)
+                saved = time.monotonic()
+
+    def _step(
+        self, stage: Stage, settings: StageSettings, optimizer: torch.optim.Optimizer, fraction: float
+    ) -> Metrics:
+        position = self.position
+        torch.manual_seed(hash((self.settings.seed, position.stage, position.step)) % 2**63)
+        events = torch.from_numpy(self.batches.draw(position.stage, position.step, settings.batch).astype("int64"))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            loss, metrics = stage.loss(events, fraction)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(stage.parameters(), self.settings.clip)
+        if not torch.isfinite(norm):
+            raise TrainingStopped(
+                f"{settings.kind} stage, step {position.step}: the loss or its gradient is not a number; "
+                f"the last good state is kept in {self.folder}: lower the rate, or train with --precision fp32"
+            )
+        optimizer.step()
+        return {**metrics, "loss": loss.item()}
+
+    @torch.no_grad()
+    def _validate(self, stage: Stage, settings: StageSettings, metrics: Metrics) -> float:
+        torch.manual_seed(0)  # the same noise every time, so that losses compare
+        chunks = self.validation.split(VALIDATION_CHUNK)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            losses = [stage.loss(chunk, 1.0) for chunk in chunks]
+        value = sum(loss.item() * len(chunk) for (loss, _), chunk in zip(losses, chunks, strict=True))
+        value /= len(self.validation)
+        self._note(settings, metrics, losses[0][1], value)
+        if value < self.position.best:
+            self.position.best, self.position.stale = value, 0
+            self.best = {name: tensor.clone() for name, tensor in self.vae.state_dict().items()}
+        else:
+            self.position.stale += 1
+        return value
+
+    def _note(self, settings: StageSettings, metrics: Metrics, held_out: Metrics, value: float) -> None:
+        line = {
+            "stage": settings.kind,
+            "step": self.position.step,
+            "minutes": round(self.position.seconds / 60, 2),
+            "train": {name: round(number, 4) for name, number in metrics.items()},
+            "validation": {**{name: round(number, 4) for name, number in held_out.items()}, "loss": round(value, 5)},
+        }
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def _save(self, optimizer: torch.optim.Optimizer | None) -> None:
+        tensors = {f"weights.{name}": tensor for name, tensor in self.vae.state_dict().items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        if optimizer is not None:
+            tensors |= _moments(optimizer)
+        header = {"identity": self.identity, "commit": self.commit, "position": asdict(self.position)}
+        write_tensors(self.folder / "state.safetensors", tensors, STATE, header)
+
+    def _resume(self) -> dict[str, Tensor]:
+        path = self.folder / "state.safetensors"
+        if not path.exists():
+            return {}
+        tensors, header = read_tensors(path, STATE)
+        refuse_other(path, header["identity"], self.identity)
+        self.position = Position(**header["position"])
+        self.vae.load_state_dict(_below("weights.", tensors))
+        self.best = _below("best.", tensors)
+        return _below("moments.", tensors)
+
+
+def refuse_other(path: Path, saved: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """InputError if a saved run differs from the wanted one in configuration, settings or corpus."""
+    wanted = json.loads(json.dumps(wanted))  # as the header went through JSON: tuples are lists there
+    different = [name for name in wanted if saved.get(name) != wanted[name]]
+    if different:
+        raise InputError(
+            f"{path} was made with another {', '.join(different)}: resume with the same, or choose another folder"
+        )
+
+
+def _fraction(position: Position, settings: StageSettings) -> float:
+    by_time = position.seconds / 60 / settings.minutes if settings.minutes else 0.0
+    return max(position.step / settings.steps, by_time)
+
+
+def _rate(settings: StageSettings, step: int, fraction: float) -> float:
+    warmup = min(1.0, (step + 1) / settings.warmup)
+    return settings.rate * warmup * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(fraction, 1.0))))
+
+
+def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    states = optimizer.state_dict()["state"]
+    return {f"moments.{at}.{name}": tensor for at, state in states.items() for name, tensor in state.items()}
+
+
+def _restore_moments(optimizer: torch.optim.Optimizer, moments: dict[str, Tensor]) -> None:
+    if not moments:
+        return
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in moments.items():
+        at, name = key.split(".")
+        state.setdefault(int(at), {})[name] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,84 @@
+"""Train a melody VAE on a corpus, from the first step to the finished model file."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from melodylc import __version__
+from melodylc.data.corpus import Corpus
+from melodylc.data.errors import InputError
+from melodylc.data.files import atomic_write
+from melodylc.models.checkpoint import load_model, save_model
+from melodylc.models.config import ModelConfig
+from melodylc.models.vae import MelodyVAE
+from melodylc.training.batches import Batches, validation_rows
+from melodylc.training.loop import Report, Trainer
+from melodylc.training.measure import mean_sigma, measure_reconstruction
+from melodylc.training.settings import TrainSettings
+
+MODEL = "model.safetensors"
+VALIDATION_MELODIES = 512
+SIGMA_MELODIES = 4096
+
+
+def train_vae(
+    corpus: Corpus,
+    config: ModelConfig,
+    settings: TrainSettings,
+    folder: Path,
+    report: Callable[[Report], None] = lambda _: None,
+) -> Path:
+    """Train, or go on training, in `folder`; return the finished model's path.
+
+    Raises InputError if the folder holds a run of another configuration, other settings or another corpus,
+    and TrainingStopped if the loss stops being a number.
+    """
+    prepare(folder)
+    torch.manual_seed(settings.seed)
+    vae = MelodyVAE(config)
+    batches = Batches(corpus, settings.balance, settings.seed)
+    identity = {
+        "configuration": config.to_dict(),
+        "settings": settings.to_dict(),
+        "corpus": corpus.fingerprint,
+    }
+    validation = validation_rows(corpus, VALIDATION_MELODIES)
+    trainer = Trainer(vae, settings, batches, validation, folder, identity, commit(), report)
+    position = trainer.run()
+    minutes = [round(seconds / 60, 1) for seconds in position.spent]
+    provenance = {**identity, "commit": commit(), "version": __version__, "minutes": minutes}
+    return finish(vae, batches, folder / MODEL, provenance, corpus)
+
+
+def prepare(folder: Path) -> None:
+    """Make the run's folder; an InputError where that can't be, before any time is spent."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: can't hold a training run ({error.strerror}); name a folder") from None
+    with atomic_write(folder / ".writable"):
+        pass
+    (folder / ".writable").unlink()
+
+
+def finish(vae: MelodyVAE, batches: Batches, path: Path, provenance: dict[str, object], corpus: Corpus) -> Path:
+    """Write the model with its sigma_bar and its accuracy, measured on the file's own half-precision weights."""
+    vae.eval()
+    sigma_bar = mean_sigma(vae, batches.draw(len(provenance), 0, SIGMA_MELODIES))
+    save_model(path, vae, sigma_bar, provenance)
+    stored = load_model(path).vae
+    measured = measure_reconstruction(stored, validation_rows(corpus, VALIDATION_MELODIES)).to_dict()
+    save_model(path, stored, sigma_bar, {**provenance, "validation": measured})
+    return path
+
+
+def commit() -> str:
+    """The commit this code was checked out at, or "unknown" outside a git checkout."""
+    here = Path(__file__).resolve().parent
+    command = ["git", "-C", str(here), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

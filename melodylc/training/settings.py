@@ -1,0 +1,88 @@
+"""How a melody VAE is trained: stages, their lengths and rates.
+
+Everything at once from the start stalls at four tenths of the events. Training a bar codec first, then
+the song model on the codec's embeddings (no decoding needed), then everything jointly, reaches nine tenths in
+the same time. The paper's configuration has no bar encoder and so a single, joint stage.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from melodylc.data.errors import InputError
+from melodylc.models.config import ModelConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSettings:
+    """One stage of training. A stage ends at `steps` or at `minutes`, whichever comes first."""
+
+    kind: Literal["codec", "song", "joint"]
+    batch: int  #: melodies a step (the codec takes all their bars)
+    rate: float  #: Adam's peak learning rate; cosine decay to a hundredth
+    steps: int
+    minutes: float | None = None  #: of training, validation and checkpoints included
+    warmup: int = 100  #: steps of linear warm-up
+    bars: int = 16  #: bars of the 16 that are decoded a step; unbiased, as they're independent given z
+    noise: float = 0.1  #: standard deviation added to (codec) or assumed of (song) bar embeddings
+    hide: float = 0.2  #: share of events hidden from the bar decoder's input
+    free_nats: tuple[float, float] = (0.0, 0.0)  #: KL a melody that costs nothing: at the start, from `settled` on
+    settled: float = 0.5  #: share of the stage after which free_nats has reached its second value
+    beta: float = 1.0  #: weight of the KL above free_nats
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """A whole training run."""
+
+    stages: tuple[StageSettings, ...]
+    seed: int = 0
+    balance: float = 0.5  #: a collection is drawn with weight (its melodies) ** balance
+    clip: float = 1.0  #: largest gradient norm
+    precision: Literal["bf16", "fp32"] = "bf16"
+    validate_every: int = 250  #: steps
+    patience: int = 40  #: validations without improvement that end a stage
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a checkpoint's header."""
+        return asdict(self)
+
+    def with_minutes(self, minutes: tuple[float, ...]) -> "TrainSettings":
+        """The same run with each stage bounded in time."""
+        if len(minutes) != len(self.stages):
+            kinds = ",".join(stage.kind for stage in self.stages)
+            raise InputError(f"{len(minutes)} durations for {len(self.stages)} stages: give one each of {kinds}")
+        if min(minutes) <= 0:
+            raise InputError(f"a stage of {min(minutes):g} minutes: every duration must be above 0")
+        stages = zip(self.stages, minutes, strict=True)
+        return replace(self, stages=tuple(replace(stage, minutes=length) for stage, length in stages))
+
+
+_SMALL = TrainSettings(
+    stages=(
+        StageSettings(kind="codec", batch=16, rate=5e-3, steps=150, warmup=10),
+        StageSettings(kind="song", batch=16, rate=3e-3, steps=100, warmup=10, free_nats=(200.0, 100.0)),
+        StageSettings(kind="joint", batch=16, rate=1e-3, steps=100, warmup=10, free_nats=(100.0, 40.0)),
+    ),
+    validate_every=50,
+)
+
+_BASE = TrainSettings(
+    stages=(
+        StageSettings(kind="codec", batch=24, rate=2e-3, steps=20_000),
+        StageSettings(kind="song", batch=128, rate=1.5e-3, steps=20_000, free_nats=(800.0, 400.0)),
+        StageSettings(
+            kind="joint", batch=64, rate=6e-4, steps=60_000, bars=8, free_nats=(400.0, 275.0), settled=0.4
+        ),
+    ),
+)
+
+_PAPER = TrainSettings(
+    stages=(StageSettings(kind="joint", batch=32, rate=1e-3, steps=200_000, free_nats=(48.0, 48.0), beta=0.2),),
+)
+
+
+def default_settings(config: ModelConfig) -> TrainSettings:
+    """The recipe of a configuration; of any flat encoder the paper's single stage."""
+    if config.encoder == "flat":
+        return _PAPER
+    return _SMALL if config.name == "tiny" else _BASE
