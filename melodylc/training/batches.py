@@ -11,6 +11,7 @@ from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CorpusError
 
 Events = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
 
 LOWEST, HIGHEST = -6, 5  #: semitones of random transposition: every key once
 PITCHES = 128
@@ -51,21 +52,23 @@ def transpose(events: Events, semitones: npt.NDArray[np.int64]) -> Events:
     return np.where(pitched, events + moved[:, None], events).astype(np.uint8)
 
 
-def validation_rows(corpus: Corpus, count: int) -> Events:
-    """Up to `count` held-out melodies for watching a run: those of every second held-out piece.
+def validation_rows(corpus: Corpus, count: int | None = None) -> Rows:
+    """Numbers of up to `count` held-out melodies for watching a run: those of every second held-out work.
 
-    The other pieces are left to the evaluation, so that what picks a checkpoint isn't what judges it.
+    The other works are left to `evaluation_rows`, so that what picks a checkpoint isn't what judges it.
     """
-    return _spread(corpus.heldout[corpus.heldout_piece % 2 == 0], count)
+    return _spread(corpus, 0, count)
 
 
-def evaluation_rows(corpus: Corpus, count: int | None = None) -> npt.NDArray[np.int64]:
-    """Row numbers of the held-out melodies that `validation_rows` leaves alone."""
-    rows = np.flatnonzero(corpus.heldout_piece % 2 == 1)
+def evaluation_rows(corpus: Corpus, count: int | None = None) -> Rows:
+    """Numbers of up to `count` held-out melodies for judging a model, evenly spread; all if None."""
+    return _spread(corpus, 1, count)
+
+
+def _spread(corpus: Corpus, half: int, count: int | None) -> Rows:
+    works = [corpus.pieces[piece].work for piece in corpus.heldout_piece]
+    number = {work: at for at, work in enumerate(sorted(set(works)))}
+    rows = np.array([row for row, work in enumerate(works) if number[work] % 2 == half], np.int64)
+    if not len(rows):
+        raise CorpusError("the corpus has too few held-out works to validate on: build it from more works")
     return rows if count is None else rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
-
-
-def _spread(events: Events, count: int) -> Events:
-    if not len(events):
-        raise CorpusError("the corpus has no held-out melodies to validate on: build it from more works")
-    return np.asarray(events[np.linspace(0, len(events) - 1, min(count, len(events))).astype(int)])

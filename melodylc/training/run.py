@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from melodylc import __version__
@@ -13,7 +14,7 @@ from melodylc.data.files import atomic_write
 from melodylc.models.checkpoint import load_model, save_model
 from melodylc.models.config import ModelConfig
 from melodylc.models.vae import MelodyVAE
-from melodylc.training.batches import Batches, validation_rows
+from melodylc.training.batches import Batches, Events, validation_rows
 from melodylc.training.loop import Report, Trainer
 from melodylc.training.measure import mean_sigma, measure_reconstruction
 from melodylc.training.settings import TrainSettings
@@ -44,12 +45,12 @@ def train_vae(
         "settings": settings.to_dict(),
         "corpus": corpus.fingerprint,
     }
-    validation = validation_rows(corpus, VALIDATION_MELODIES)
+    validation = np.asarray(corpus.heldout[validation_rows(corpus, VALIDATION_MELODIES)])
     trainer = Trainer(vae, settings, batches, validation, folder, identity, commit(), report)
     position = trainer.run()
     minutes = [round(seconds / 60, 1) for seconds in position.spent]
     provenance = {**identity, "commit": commit(), "version": __version__, "minutes": minutes}
-    return finish(vae, batches, folder / MODEL, provenance, corpus)
+    return finish(vae, batches, folder / MODEL, provenance, validation)
 
 
 def prepare(folder: Path) -> None:
@@ -63,13 +64,13 @@ def prepare(folder: Path) -> None:
     (folder / ".writable").unlink()
 
 
-def finish(vae: MelodyVAE, batches: Batches, path: Path, provenance: dict[str, object], corpus: Corpus) -> Path:
+def finish(vae: MelodyVAE, batches: Batches, path: Path, provenance: dict[str, object], validation: Events) -> Path:
     """Write the model with its sigma_bar and its accuracy, measured on the file's own half-precision weights."""
     vae.eval()
     sigma_bar = mean_sigma(vae, batches.draw(len(provenance), 0, SIGMA_MELODIES))
     save_model(path, vae, sigma_bar, provenance)
     stored = load_model(path).vae
-    measured = measure_reconstruction(stored, validation_rows(corpus, VALIDATION_MELODIES)).to_dict()
+    measured = measure_reconstruction(stored, validation).to_dict()
     save_model(path, stored, sigma_bar, {**provenance, "validation": measured})
     return path
 
