@@ -57,7 +57,9 @@ def read_midi_files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[MidiFil
         InputError: a path that isn't there or is neither; one without any MIDI file in it; an
             archive that is damaged or hostile. One line that names it.
     """
-    for path in map(Path, paths):
+    given = [Path(path) for path in paths]
+    check_paths(given)
+    for path in given:
         found = False
         for file in _open(path):
             found = True
@@ -66,15 +68,27 @@ def read_midi_files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[MidiFil
             raise InputError(f"no MIDI files in {str(path)!r} (looked for {', '.join(sorted(MIDI_ENDINGS))})")
 
 
+def check_paths(paths: Iterable[str | os.PathLike[str]]) -> None:
+    """Refuse paths that aren't there or can hold no MIDI, before the work begins.
+
+    Raises:
+        InputError: the first such path, or none given at all.
+    """
+    given = [Path(path) for path in paths]
+    if not given:
+        raise InputError("no folder or archive of MIDI files given")
+    for path in given:
+        if not path.is_dir() and not _kind(path):
+            raise InputError(
+                f"{str(path)!r} is neither a folder, nor an archive (zip, tar, tar.gz, tar.bz2, tar.xz), nor MIDI"
+            )
+
+
 def _open(path: Path) -> Iterator[MidiFile]:
     if path.is_dir():
         return _folder(path)
     kind = _kind(path)
-    if kind in _ARCHIVES:
-        return _archive(path, kind)
-    if kind == "midi":
-        return iter([_loose(path, path.resolve().parent.name, path.name)])
-    raise InputError(f"{str(path)!r} is neither a folder, nor an archive (zip, tar, tar.gz, tar.bz2, tar.xz), nor MIDI")
+    return _archive(path, kind) if kind in _ARCHIVES else iter([_loose(path, path.resolve().parent.name, path.name)])
 
 
 def _folder(root: Path) -> Iterator[MidiFile]:
@@ -136,7 +150,7 @@ def _kind(path: Path) -> str:
 def _archive(path: Path, kind: str) -> Iterator[MidiFile]:
     collection = path.name[: -len(_ending(path.name)) or None]
     with _damage_named(path):
-        for name, content in (_zip(path) if kind == "zip" else _tar(path, kind)):
+        for name, content in _zip(path) if kind == "zip" else _tar(path, kind):
             parts = PurePosixPath(name).parts
             inner = parts[1:] if len(parts) > 1 and parts[0] == collection else parts
             yield MidiFile(collection, "/".join(inner), content)
@@ -161,7 +175,7 @@ def _tar(path: Path, kind: str) -> Iterator[tuple[str, bytes]]:
             for member in archive:
                 _refuse_escape(path, member.name)
                 if not (member.isfile() or member.isdir()):
-                    raise InputError(f"archive {str(path)!r}: {member.name!r} is a link or device; only files are allowed")
+                    raise _not_a_file(path, member.name)
                 if member.isfile() and _is_midi(member.name):
                     _refuse_large(path, member.name, member.size)
                     file = archive.extractfile(member)
@@ -212,7 +226,7 @@ def _zip(path: Path) -> Iterator[tuple[str, bytes]]:
         for member in members:
             _refuse_escape(path, member.filename)
             if stat.S_ISLNK(member.external_attr >> 16):
-                raise InputError(f"archive {str(path)!r}: {member.filename!r} is a link or device; only files are allowed")
+                raise _not_a_file(path, member.filename)
             if _is_midi(member.filename):
                 _refuse_large(path, member.filename, member.file_size)
         if sum(member.file_size for member in members) > _size_bound(path):
@@ -226,6 +240,10 @@ def _refuse_escape(path: Path, name: str) -> None:
     parts = name.replace("\\", "/").split("/")
     if ".." in parts or not parts[0] or parts[0].endswith(":"):
         raise InputError(f"archive {str(path)!r}: {name!r} leads out of the archive; it isn't read at all")
+
+
+def _not_a_file(path: Path, name: str) -> InputError:
+    return InputError(f"archive {str(path)!r}: {name!r} is a link or device; only files are allowed")
 
 
 def _refuse_large(path: Path, name: str, size: int) -> None:

@@ -2,25 +2,26 @@
 
 Beside the output a work folder (`CORPUS.work`) keeps the shards, so a build that was stopped goes on
 where it was; it goes when the corpus stands. The corpus is written there as well, and takes the
-output's place at once, as a whole.
+output's place at once, as a whole. Two builds of one corpus at the same time are not foreseen.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from melodylc.data.archives import read_midi_files
-from melodylc.data.corpus import MANIFEST, Corpus
+from melodylc.data.archives import check_paths, read_midi_files
+from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CorpusError, InputError
-from melodylc.data.extract import VERSION, all_cores, shards
+from melodylc.data.extract import VERSION, Made, all_cores, shards
 from melodylc.data.files import reason
 from melodylc.data.merge import pool_shards, split, write_corpus
-from melodylc.data.windows import Filters
+from melodylc.data.windows import DEFAULT_FILTERS, Filters
 
+STAGING, FORMER = "corpus", "former"  # in the work folder: the corpus to be, and the one it replaces
 HELDOUT_SHARE = 0.05
+MAX_HELDOUT_SHARE = 0.5
 Progress = Callable[[int, int], None]  # files done, of them taken from an earlier run
 
 
@@ -28,7 +29,7 @@ def build(
     paths: Sequence[str | Path],
     output: str | Path,
     *,
-    filters: Filters = Filters(),
+    filters: Filters = DEFAULT_FILTERS,
     heldout: float = HELDOUT_SHARE,
     workers: int | None = None,
     progress: Progress = lambda done, reused: None,
@@ -46,42 +47,49 @@ def build(
     Raises:
         InputError: a path, archive or output that can't be used; one line. The output is as it was.
     """
-    if not 0 <= heldout <= 0.5:
-        raise InputError(f"a held-out share of {heldout} isn't within 0..0.5")
-    target = Path(os.path.abspath(output))
-    check_output(target)
+    if not 0 <= heldout <= MAX_HELDOUT_SHARE:
+        raise InputError(f"a held-out share of {heldout} isn't within 0..{MAX_HELDOUT_SHARE}")
+    check_paths(paths)
+    target = Path(output).resolve()
     work = target.with_name(f"{target.name}.work")
     try:
+        _recover(target, work)
+        check_output(target)
         work.mkdir(exist_ok=True)
-        made = _all_shards(paths, filters, work, workers or all_cores(), progress)
-        staging = _staging(work)
-        pool = pool_shards(made, work)
-        about = {"version": VERSION, "filters": asdict(filters), "heldout_share": heldout}
-        write_corpus(staging, pool, split(pool, heldout), about)
-        del pool  # unmaps the files, which Windows wouldn't delete otherwise
-        _replace(target, staging, work)
+        _build(paths, work, filters, heldout, workers or all_cores(), progress)
+        _replace(target, work)
+        _clear(work)
     except OSError as error:
         raise InputError(f"can't write {str(error.filename or work)!r}: {reason(error)}") from error
-    _clear(work)
+    finally:
+        with suppress(OSError):
+            work.rmdir()  # when nothing is left in it
     return Corpus.open(target)
 
 
-def _all_shards(
-    paths: Sequence[str | Path], filters: Filters, work: Path, workers: int, progress: Progress
-) -> list[Path]:
-    made, done, reused = [], 0, 0
-    for path, files, was_there in shards(read_midi_files(paths), filters, work, workers):
-        made.append(path)
-        done += files
-        reused += files if was_there else 0
-        progress(done, reused)
-    return made
+def _build(
+    paths: Sequence[str | Path], work: Path, filters: Filters, heldout: float, workers: int, progress: Progress
+) -> None:
+    made: list[Made] = []
+    for shard in shards(read_midi_files(paths), filters, work, workers):
+        made.append(shard)
+        progress(sum(m.files for m in made), sum(m.files for m in made if m.reused))
+    staging = work / STAGING
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir()
+    pool = pool_shards((shard.path for shard in made), work)
+    about = {"version": VERSION, "filters": asdict(filters), "heldout_share": heldout}
+    write_corpus(staging, pool, split(pool, heldout), about)
 
 
 def check_output(target: Path) -> None:
-    """Refuse an output that holds anything but an earlier corpus."""
+    """Refuse an output that holds anything but an earlier corpus.
+
+    Raises:
+        InputError: what stands in the way.
+    """
     if target.is_dir():
-        foreign = sorted(set(os.listdir(target)) - _corpus_files(target))
+        foreign = sorted({entry.name for entry in target.iterdir()} - _corpus_files(target))
         if foreign:
             raise InputError(f"{str(target)!r} holds other files ({foreign[0]!r}); choose a new folder for the corpus")
     elif target.exists():
@@ -92,32 +100,28 @@ def check_output(target: Path) -> None:
 
 def _corpus_files(target: Path) -> set[str]:
     """What the corpus that is already there lists as its own."""
-    if not (target / MANIFEST).exists():
-        return set()
     try:
         return {str(name) for name in Corpus.open(target).manifest["files"]}
     except (CorpusError, KeyError, TypeError):
         return set()
 
 
-def _staging(work: Path) -> Path:
-    staging = work / "corpus"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir()
-    return staging
-
-
-def _replace(target: Path, staging: Path, work: Path) -> None:
-    former = work / "former"
+def _replace(target: Path, work: Path) -> None:
+    former = work / FORMER
     shutil.rmtree(former, ignore_errors=True)
     if target.exists():
-        os.replace(target, former)
-    os.replace(staging, target)
-    shutil.rmtree(former, ignore_errors=True)
+        target.replace(former)
+    (work / STAGING).replace(target)
+
+
+def _recover(target: Path, work: Path) -> None:
+    """Put back a corpus that a run was about to replace when it was killed."""
+    if (work / FORMER).is_dir() and not target.exists():
+        (work / FORMER).replace(target)
 
 
 def _clear(work: Path) -> None:
     for entry in (*work.glob("shard-*.npz"), *work.glob("pool-*.bin")):
         entry.unlink(missing_ok=True)
-    with suppress(OSError):
-        work.rmdir()
+    for folder in (STAGING, FORMER):
+        shutil.rmtree(work / folder, ignore_errors=True)

@@ -29,6 +29,7 @@ FORMAT = 1
 MANIFEST = "corpus.json"
 PIECES = "pieces.json"
 SIDES = ("train", "heldout")
+_KEYS = frozenset(("fingerprint", "collections", *SIDES))
 COLUMNS: Mapping[str, type[np.generic]] = {
     "piece": np.int32,
     "collection": np.int16,
@@ -65,11 +66,11 @@ class Corpus:
         try:
             manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         except OSError as error:
-            raise CorpusError(f"no corpus in {str(path)!r} (no {MANIFEST}); build one with `melodylc data build`") from error
+            raise CorpusError(f"no corpus in {str(path)!r} (no {MANIFEST}); make one: `melodylc data build`") from error
         except ValueError as error:
             raise CorpusError(f"{str(path / MANIFEST)!r} is damaged; build the corpus again") from error
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            raise CorpusError(f"{str(path)!r} isn't a corpus of format {FORMAT}; build it again with `melodylc data build`")
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or _KEYS - set(manifest):
+            raise CorpusError(f"{str(path)!r} isn't a corpus of format {FORMAT}; build it again: `melodylc data build`")
         return cls(path, manifest)
 
     @property
@@ -144,8 +145,7 @@ class Corpus:
 
     def _load(self, name: str, dtype: type[np.generic]) -> npt.NDArray[Any]:
         try:
-            # An empty file can't be mapped, and numpy refuses it with an error of mmap's.
-            array = np.load(self.folder / name, mmap_mode=None if self.manifest.get(name.split("_")[0].split(".")[0]) == 0 else "r")
+            array: npt.NDArray[Any] = np.load(self.folder / name, mmap_mode="r")
         except (OSError, ValueError, EOFError) as error:
             raise self._damaged(name) from error
         if array.dtype != dtype:

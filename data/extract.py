@@ -1,8 +1,8 @@
 """From MIDI files to shards: what one worker does, and how the work is dealt out.
 
 Files are read in a fixed order and dealt in chunks of a fixed size; each chunk becomes one shard, a
-file whose name is a hash of everything it depends on: the chunk's names and bytes, the filters and
-`VERSION`. So a build that was stopped goes on where it was, and one of other files or options
+file whose name is a hash of everything it depends on: the chunk's names and bytes, the filters,
+`VERSION` and symusic's. So a build that was stopped goes on where it was, and one of other files or options
 can't take up a shard by mistake. What a worker does depends on its chunk alone.
 """
 
@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
+from importlib import metadata
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +31,7 @@ from melodylc.data.archives import MidiFile
 from melodylc.data.errors import MidiError
 from melodylc.data.files import atomic_write
 from melodylc.data.scores import read_score
-from melodylc.data.windows import FILTERS, Events, Filters, melody_line, sections, windows
+from melodylc.data.windows import FILTERS, Events, Filters, melody_line, sections
 
 VERSION = 1  # of everything that decides what a shard holds
 CHUNK_FILES = 128
@@ -86,15 +88,12 @@ def extract_file(file: MidiFile, filters: Filters) -> tuple[Events, npt.NDArray[
         score, report = None, replace(report, problem=str(error))
     if score is None:
         return events[0], rows[0], report
-    counts = np.zeros(len(FILTERS) + 1, np.int64)  # the last: kept, which `first_failed` calls -1
-    for section in sections(score):
-        for part in score.parts:
-            found = windows(melody_line(part, section, score.division))
-            failed = filters.first_failed(found)
-            counts += np.bincount(failed % len(counts), minlength=len(counts))
-            kept = np.flatnonzero(failed < 0)
-            events.append(found[kept])
-            rows.append(_rows(part.track, section.first + kept))
+    counts = np.zeros(len(FILTERS) + 1, np.int64)  # the last: kept, which `select` calls -1
+    for section, part in product(sections(score), score.parts):
+        failed, kept = filters.select(melody_line(part, section, score.division))
+        counts += np.bincount(failed % len(counts), minlength=len(counts))
+        events.append(kept)
+        rows.append(_rows(part.track, section.first + np.flatnonzero(failed < 0)))
     dropped = tuple(counts[:-1].tolist())
     report = replace(report, tracks=len(score.parts), windows=int(counts.sum()), dropped=dropped)
     return np.concatenate(events), np.concatenate(rows), report
@@ -134,102 +133,103 @@ def load_shard(path: Path) -> tuple[Extracted, npt.NDArray[np.uint64]]:
 def chunks(files: Iterable[MidiFile]) -> Iterator[list[MidiFile]]:
     """Files in lists of at most `CHUNK_FILES`, about `CHUNK_BYTES`."""
     chunk: list[MidiFile] = []
+    size = 0
     for file in files:
         chunk.append(file)
-        if len(chunk) == CHUNK_FILES or sum(len(f.content) for f in chunk) >= CHUNK_BYTES:
+        size += len(file.content)
+        if len(chunk) == CHUNK_FILES or size >= CHUNK_BYTES:
             yield chunk
-            chunk = []
+            chunk, size = [], 0
     if chunk:
         yield chunk
 
 
 def shard_name(chunk: list[MidiFile], filters: Filters) -> str:
     """The name that says what a shard holds."""
-    digest = hashlib.blake2b(f"{VERSION} {filters}".encode(), digest_size=16)
+    digest = hashlib.blake2b(f"{VERSION} {metadata.version('symusic')} {filters}".encode(), digest_size=16)
     for file in chunk:
         for piece in (file.collection.encode(), file.file.encode(), file.content, file.problem.encode()):
             digest.update(len(piece).to_bytes(8, "big") + piece)
     return f"shard-{digest.hexdigest()}.npz"
 
 
-def shards(files: Iterable[MidiFile], filters: Filters, folder: Path, workers: int) -> Iterator[tuple[Path, int, bool]]:
-    """Each chunk's shard in order, made by `workers` processes: path, files in it, was it there?
+class Made(NamedTuple):
+    """A shard that is there now: how many files it holds, and whether an earlier run made it."""
 
-    No more than three chunks a worker are in memory at once.
-    """
-    waiting: deque[tuple[Path, list[MidiFile], Future[None] | None]] = deque()
-    crew = _Crew(workers)
+    path: Path
+    files: int
+    reused: bool
+
+
+def shards(files: Iterable[MidiFile], filters: Filters, folder: Path, workers: int) -> Iterator[Made]:
+    """Each chunk's shard in order, made by `workers` processes; three chunks a worker are in memory."""
+    crew = _Crew(workers, filters)
+    waiting: deque[_Order] = deque()
     try:
         for chunk in chunks(files):
-            path = folder / shard_name(chunk, filters)
-            there = zipfile.is_zipfile(path)
-            waiting.append((path, chunk, None if there else crew.submit(chunk, filters, path)))
+            waiting.append(crew.order(chunk, folder / shard_name(chunk, filters)))
             if len(waiting) >= 3 * workers:
-                yield _finished(*waiting.popleft(), filters, crew)
+                yield crew.deliver(waiting.popleft())
         while waiting:
-            yield _finished(*waiting.popleft(), filters, crew)
+            yield crew.deliver(waiting.popleft())
     finally:
         crew.dismiss()
 
 
-def _finished(
-    path: Path, chunk: list[MidiFile], future: Future[None] | None, filters: Filters, crew: "_Crew"
-) -> tuple[Path, int, bool]:
-    if future is not None:
-        try:
-            future.result()
-        except BrokenProcessPool:
-            save_shard(path, _one_by_one(chunk, filters, crew))
-    return path, len(chunk), future is None
-
-
-def _one_by_one(chunk: list[MidiFile], filters: Filters, crew: "_Crew") -> Extracted:
-    """A worker died on one of these files: find it, each in a process of its own, and go on."""
-    found = []
-    for file in chunk:
-        try:
-            found.append(crew.alone(file, filters))
-        except BrokenProcessPool:
-            found.append(extract([file._replace(content=b"", problem="the MIDI reader crashed on it")], filters))
-    rows = [part.rows for part in found]
-    for index, part in enumerate(rows):
-        part["piece"] = index
-    return Extracted(
-        np.concatenate([part.events for part in found]), np.concatenate(rows), [part.reports[0] for part in found]
-    )
-
-
-def _work(chunk: list[MidiFile], filters: Filters, path: Path) -> None:
-    save_shard(path, extract(chunk, filters))
+class _Order(NamedTuple):
+    chunk: list[MidiFile]
+    path: Path
+    future: "Future[None] | None"  # None: an earlier run made it
 
 
 class _Crew:
-    """Processes that extract; a crew whose member crashed is replaced."""
+    """Processes that extract. One that dies takes the pool with it, and a new pool goes on."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, filters: Filters) -> None:
         self._workers = workers
+        self._filters = filters
         self._pool: ProcessPoolExecutor | None = None
 
-    def submit(self, chunk: list[MidiFile], filters: Filters, path: Path) -> Future[None]:
-        """Have a shard written."""
+    def order(self, chunk: list[MidiFile], path: Path) -> _Order:
+        """Have a shard made, if it isn't there."""
+        if zipfile.is_zipfile(path):
+            return _Order(chunk, path, None)
         self._pool = self._pool or _pool(self._workers)
         try:
-            return self._pool.submit(_work, chunk, filters, path)
+            return _Order(chunk, path, self._pool.submit(_work, chunk, self._filters, path))
         except BrokenProcessPool:
-            self._pool.shutdown(wait=False)
-            self._pool = _pool(self._workers)
-            return self._pool.submit(_work, chunk, filters, path)
+            self.dismiss()
+            return self.order(chunk, path)
 
-    @staticmethod
-    def alone(file: MidiFile, filters: Filters) -> Extracted:
-        """Extract one file in a process of its own."""
+    def deliver(self, order: _Order) -> Made:
+        """Wait for a shard."""
+        try:
+            if order.future is not None:
+                order.future.result()
+        except BrokenProcessPool:
+            save_shard(order.path, self._one_by_one(order.chunk))
+        return Made(order.path, len(order.chunk), order.future is None)
+
+    def _one_by_one(self, chunk: list[MidiFile]) -> Extracted:
+        """A process died on one of these files, or beside them: find which, each in its own."""
+        found = [self._alone(file) for file in chunk]
+        for index, part in enumerate(found):
+            part.rows["piece"] = index
+        events, rows = (np.concatenate(column) for column in list(zip(*found, strict=True))[:2])
+        return Extracted(events, rows, [report for part in found for report in part.reports])
+
+    def _alone(self, file: MidiFile) -> Extracted:
         with _pool(1) as pool:
-            return pool.submit(extract, [file], filters).result()
+            try:
+                return pool.submit(extract, [file], self._filters).result()
+            except BrokenProcessPool:
+                return extract([file._replace(content=b"", problem="the MIDI reader crashed on it")], self._filters)
 
     def dismiss(self) -> None:
         """End the processes; what they have not begun is dropped."""
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
+        self._pool = None
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
@@ -239,6 +239,10 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 def _enlist() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which dismisses its crew
+
+
+def _work(chunk: list[MidiFile], filters: Filters, path: Path) -> None:
+    save_shard(path, extract(chunk, filters))
 
 
 def all_cores() -> int:

@@ -51,9 +51,8 @@ def pool_shards(paths: Iterable[Path], folder: Path) -> Pool:
             _append(events, shard.events)
             _append(rows, shard.rows)
             _append(digests, hashed)
-    return Pool(
-        _map(names[0], np.uint8).reshape(-1, STEPS), _map(names[1], ROW), _map(names[2], np.uint64).reshape(-1, 2), reports
-    )
+    melodies, hashes = _map(names[0], np.uint8).reshape(-1, STEPS), _map(names[2], np.uint64).reshape(-1, 2)
+    return Pool(melodies, _map(names[1], ROW), hashes, reports)
 
 
 def _append(file: IO[bytes], array: npt.NDArray[Any]) -> None:
@@ -102,7 +101,7 @@ def split(pool: Pool, share: float) -> Split:
     training = int((~away).sum())
     in_training = np.isin(kept, order[:training], assume_unique=True)
     train, heldout = kept[in_training], kept[~in_training]
-    shared = shared_with(_Gathered(pool.events, train), pool.events[heldout])  # type: ignore[arg-type]
+    shared = shared_with(_Gathered(pool.events, train), _Gathered(pool.events, heldout))
     counts = {"duplicates": len(order) - len(kept), "heldout_shared": int(shared.sum())}
     sides = {"train": train, "heldout": heldout[~shared]}
     return Split(sides, works, heldout_works, counts, _unique_alone(pool, order))
@@ -117,7 +116,7 @@ class _Gathered:
     def __len__(self) -> int:
         return len(self._order)
 
-    def __getitem__(self, part: slice) -> Events:
+    def __getitem__(self, part: slice, /) -> Events:
         return self._events[self._order[part]]
 
 
@@ -140,26 +139,21 @@ def _unique_alone(pool: Pool, order: Indices) -> Counter[str]:
 # -- files -------------------------------------------------------------------------------------
 
 
-def write_corpus(folder: Path, pool: Pool, parts: Split, about: dict[str, Any]) -> dict[str, Any]:
-    """Write all of a corpus's files into `folder`, the manifest last, and return it."""
+def write_corpus(folder: Path, pool: Pool, parts: Split, about: dict[str, Any]) -> None:
+    """Write all of a corpus's files into `folder`, the manifest last."""
     collections = sorted({report.collection for report in pool.reports})
-    pieces, numbers = _pieces(pool.reports, parts.works)
+    ranks = _ranks(pool.reports)
     fingerprint = hashlib.sha256()
-    files = [MANIFEST, PIECES]
     for side in SIDES:
         order = parts.sides[side]
         fingerprint.update(f"{side} {len(order)}\n".encode())
         _write_events(folder / f"{side}.npy", pool.events, order, fingerprint)
-        rows = pool.rows[order]
-        of_piece = np.array([collections.index(r.collection) for r in pool.reports], np.int64)
-        columns = {**{name: rows[name] for name in ("track", "bar")}, "collection": of_piece[rows["piece"]]}
-        columns["piece"] = numbers[rows["piece"]]
-        for name, dtype in COLUMNS.items():
+        for name, values in _columns(pool, order, collections, ranks).items():
             with atomic_write(folder / f"{side}_{name}.npy") as file:
-                np.save(file, columns[name].astype(dtype))
-        files += [f"{side}.npy", *(f"{side}_{name}.npy" for name in COLUMNS)]
-    with atomic_write(folder / PIECES, "w") as text:
-        json.dump(pieces, text, ensure_ascii=False, indent=0)
+                np.save(file, values.astype(COLUMNS[name]))
+    in_order = sorted(zip(ranks.tolist(), pool.reports, parts.works, strict=True), key=lambda row: row[0])
+    pieces = [(report.collection, report.file, work) for _, report, work in in_order]
+    _write_json(folder / PIECES, pieces, indent=0)
     manifest = {
         "format": FORMAT,
         "fingerprint": fingerprint.hexdigest()[:FINGERPRINT_LENGTH],
@@ -169,12 +163,30 @@ def write_corpus(folder: Path, pool: Pool, parts: Split, about: dict[str, Any]) 
         **about,
         "counts": {**totals(pool.reports), **parts.counts},
         "collections": _by_collection(pool, parts, collections),
-        "unreadable": [[r.collection, r.file, r.problem] for r in pool.reports if r.problem],
-        "files": files,
+        "unreadable": [[report.collection, report.file, report.problem] for _, report, _ in in_order if report.problem],
+        "files": [
+            MANIFEST,
+            PIECES,
+            *(f"{side}{name}.npy" for side in SIDES for name in ("", *map("_{}".format, COLUMNS))),
+        ],
     }
-    with atomic_write(folder / MANIFEST, "w") as text:
-        json.dump(manifest, text, ensure_ascii=False, indent=1)
-    return manifest
+    _write_json(folder / MANIFEST, manifest, indent=1)
+
+
+def _columns(pool: Pool, order: Indices, collections: list[str], ranks: Indices) -> dict[str, npt.NDArray[Any]]:
+    rows = pool.rows[order]
+    number = np.array([collections.index(report.collection) for report in pool.reports], np.int64)
+    return {
+        "piece": ranks[rows["piece"]],
+        "collection": number[rows["piece"]],
+        "track": rows["track"],
+        "bar": rows["bar"],
+    }
+
+
+def _write_json(path: Path, content: object, indent: int) -> None:
+    with atomic_write(path, "w") as file:
+        json.dump(content, file, ensure_ascii=False, indent=indent)
 
 
 def _write_events(path: Path, events: Events, order: Indices, fingerprint: Any) -> None:
@@ -185,13 +197,6 @@ def _write_events(path: Path, events: Events, order: Indices, fingerprint: Any) 
             block = events[order[start : start + _BLOCK]].tobytes()
             fingerprint.update(block)
             file.write(block)
-
-
-def _pieces(reports: list[FileReport], works: list[str]) -> tuple[list[tuple[str, str, str]], Indices]:
-    """The rows of `pieces.json`, in the corpus's order, and each file's place among them."""
-    ranks = _ranks(reports)
-    rows = sorted(zip(ranks.tolist(), reports, works, strict=True), key=lambda row: row[0])
-    return [(report.collection, report.file, work) for _, report, work in rows], ranks
 
 
 def totals(reports: Iterable[FileReport]) -> dict[str, int]:

@@ -7,6 +7,7 @@ editions differ in it. Runs are compared by 64-bit hashes; a chance hit would ta
 """
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +22,17 @@ _BLOCK = 4096
 _WEIGHTS = np.random.default_rng(4).integers(1, 1 << 63, (_STEPS, 2 * HOLD), dtype=np.uint64)
 
 Hashes = npt.NDArray[np.uint64]
+Mask = npt.NDArray[np.bool_]
 
 
-def run_hashes(melodies: Events) -> tuple[Hashes, npt.NDArray[np.bool_]]:
+class Melodies(Protocol):
+    """What is read here: (n, 256) events, a slice at a time."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> Events: ...
+
+
+def run_hashes(melodies: Events) -> tuple[Hashes, Mask]:
     """A hash of each of the 13 runs of each (n, 256) window, and whether it has onsets enough.
 
     >>> melody = np.full((1, 256), HOLD, np.uint8)
@@ -38,26 +47,32 @@ def run_hashes(melodies: Events) -> tuple[Hashes, npt.NDArray[np.bool_]]:
     relative = np.where(onset, runs.astype(np.intp) - first + HOLD, 0)  # 0 has no pitch difference
     hashes = np.where(onset, _WEIGHTS[np.arange(_STEPS), relative], np.uint64(0)).sum(axis=2, dtype=np.uint64)
     full = (melodies.reshape(-1, BARS, STEPS_PER_BAR) < HOLD).sum(axis=2) >= LEAST_ONSETS
-    return hashes, np.lib.stride_tricks.sliding_window_view(full, RUN_BARS, axis=1).all(axis=2)
+    return hashes, np.logical_and.reduce([full[:, bar : BARS - RUN_BARS + 1 + bar] for bar in range(RUN_BARS)])
 
 
-def shared_with(training: Events, heldout: Events) -> npt.NDArray[np.bool_]:
+def shared_with(training: Melodies, heldout: Melodies) -> Mask:
     """Which of (m, 256) held-out melodies share a run with any of (n, 256) training melodies.
 
-    Memory holds the held-out side's hashes; either array may be memory-mapped.
+    Memory holds the held-out side's hashes; either side may be memory-mapped.
+
+    >>> melody = np.full((1, 256), HOLD, np.uint8)
+    >>> melody[0, ::8] = np.arange(40, 72)
+    >>> shared_with(melody + np.where(melody < HOLD, 5, 0).astype(np.uint8), melody).tolist()
+    [True]
     """
-    known = np.unique(np.concatenate([run[on] for _, run, on in _blocks(heldout)] or [np.empty(0, np.uint64)]))
-    seen = np.zeros(len(known) + 1, np.bool_)  # one more, so that a search past the end finds a place
+    own = [hashes[enough] for _, hashes, enough in _blocks(heldout)]
+    if not own:
+        return np.zeros(0, np.bool_)
+    known = np.unique(np.concatenate(own))
+    seen = np.zeros(len(known), np.bool_)
     for _, hashes, enough in _blocks(training):
-        found = np.unique(hashes[enough])
-        place = np.searchsorted(known, found)
-        seen[place[known[np.minimum(place, len(known) - 1)] == found] if len(known) else place[:0]] = True
+        seen |= np.isin(known, hashes[enough])
     shared = np.zeros(len(heldout), np.bool_)
     for start, hashes, enough in _blocks(heldout):
-        shared[start : start + len(hashes)] = (seen[np.searchsorted(known, hashes)] & enough).any(axis=1)
+        shared[start : start + len(hashes)] = (np.isin(hashes, known[seen]) & enough).any(axis=1)
     return shared
 
 
-def _blocks(melodies: Events) -> Iterator[tuple[int, Hashes, npt.NDArray[np.bool_]]]:
+def _blocks(melodies: Melodies) -> Iterator[tuple[int, Hashes, Mask]]:
     for start in range(0, len(melodies), _BLOCK):
         yield start, *run_hashes(np.asarray(melodies[start : start + _BLOCK]))

@@ -5,7 +5,7 @@ but takes a division of 0 and a tempo of 0 as they come and caps ticks at 2**31 
 whose size depends on a number in the file is made before that number was compared with a bound.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,8 @@ import symusic
 from melodylc.data.errors import MidiError
 
 MAX_BARS = 20_000  # of four quarters: eleven hours at 120 beats a minute
-MAX_STEPS = 1 << 23  # sixteenths that a track's notes cover together: 26 voices through all that time
+MAX_STEPS = 1 << 22  # sixteenths that a track's notes cover together: 13 voices through all that time
+MAX_TRACKS = 1 << 15  # a track's number is kept in 16 bits
 
 Ticks = npt.NDArray[np.int64]
 
@@ -52,19 +53,20 @@ def read_score(content: bytes) -> Score:
     """
     _check_header(content)
     try:
-        score = symusic.Score.from_midi(content)
-        signatures = score.time_signatures.numpy()
+        score: Any = symusic.Score.from_midi(content)  # its type stubs don't know its attributes
+        signatures, tempos = score.time_signatures.numpy(), score.tempos.numpy()
         parts = tuple(_part(i, track) for i, track in enumerate(score.tracks) if not track.is_drum)
-        tempos = score.tempos.numpy()["mspq"]
-        end = int(score.end())
-    except MidiError:
-        raise
+        read = Score(int(score.ticks_per_quarter), int(score.end()), _rows(signatures), parts)
     except Exception as error:  # symusic's own errors share no base
-        raise MidiError(f"unreadable: {' '.join(str(error).split())[:120] or type(error).__name__}") from error
-    if (tempos <= 0).any():
+        raise MidiError(f"unreadable: {_said(error)}") from error
+    if (tempos["mspq"] <= 0).any():
         raise MidiError("a tempo of 0")
-    columns = (signatures[name].tolist() for name in ("time", "numerator", "denominator"))
-    return _checked(Score(int(score.ticks_per_quarter), end, tuple(zip(*columns, strict=True)), parts))
+    return _checked(read)
+
+
+def _said(error: Exception) -> str:
+    said = " ".join(str(error).split()).removeprefix("MiniMidi: ").removesuffix(": iostream error")
+    return said[:120] or type(error).__name__
 
 
 def _check_header(content: bytes) -> None:
@@ -77,21 +79,34 @@ def _check_header(content: bytes) -> None:
         raise MidiError("times in SMPTE frames, without bars")
 
 
-def _part(index: int, track: symusic.core.TrackTick) -> Part:
+def _rows(signatures: Any) -> tuple[tuple[int, int, int], ...]:
+    columns = (signatures[name].tolist() for name in ("time", "numerator", "denominator"))
+    return tuple(zip(*columns, strict=True))
+
+
+def _part(index: int, track: Any) -> Part:
     notes = track.notes.numpy()
     starts = notes["time"].astype(np.int64)
     return Part(index, starts, starts + notes["duration"], notes["pitch"].astype(np.int64))
 
 
 def _checked(score: Score) -> Score:
-    last = max((int(part.ends.max()) for part in score.parts if len(part.ends)), default=0)
-    last = max(last, score.end, *(tick for tick, _, _ in score.signatures), 0)
-    if last > MAX_BARS * 4 * score.division:
-        raise MidiError(f"claims {last / score.division / 4:,.0f} bars, more than {MAX_BARS:,}")
+    if len(score.parts) > MAX_TRACKS:
+        raise MidiError(f"more than {MAX_TRACKS:,} tracks")
+    ticks = [score.end, *(tick for tick, _, _ in score.signatures)]
+    ticks += [int(edge) for part in score.parts if len(part.ends) for edge in (part.starts.min(), part.ends.max())]
+    if max(ticks) > MAX_BARS * 4 * score.division:
+        raise MidiError(f"claims {max(ticks) / score.division / 4:,.0f} bars, more than {MAX_BARS:,}")
+    if min(ticks) < 0:
+        raise MidiError("claims more ticks than can be counted")
     for part in score.parts:
-        lengths = part.ends - part.starts
-        if len(lengths) and (part.starts.min() < 0 or lengths.min() < 0):
-            raise MidiError("notes before the beginning, or of negative length")
-        if lengths.sum() * 4 // score.division + len(lengths) > MAX_STEPS:
-            raise MidiError(f"a track whose notes cover more than {MAX_STEPS:,} sixteenths")
+        _check_part(part, score.division)
     return score
+
+
+def _check_part(part: Part, division: int) -> None:
+    lengths = part.ends - part.starts
+    if len(lengths) and lengths.min() < 0:
+        raise MidiError("notes of negative length")
+    if int(lengths.sum()) * 4 // division + len(lengths) > MAX_STEPS:
+        raise MidiError(f"a track whose notes cover more than {MAX_STEPS:,} sixteenths")

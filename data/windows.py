@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from melodylc.data.alphabet import BARS, HOLD, REST, STATES, STEPS, STEPS_PER_BAR, canonical
+from melodylc.data.alphabet import BARS, HOLD, REST, STATES, STEPS, STEPS_PER_BAR
 from melodylc.data.scores import Part, Score, Ticks
 
 Events = npt.NDArray[np.uint8]
@@ -75,7 +75,7 @@ def _spans(score: Score) -> Iterator[tuple[int, int, float, bool]]:
 
 
 def melody_line(part: Part, section: Section, division: int) -> Events:
-    """One voice of a section, not yet canonical: shape (16 * bars,), events 0..129."""
+    """One voice of a whole section, canonical: shape (16 * bars,), events 0..129."""
     steps = section.bars * STEPS_PER_BAR
     starts = _sixteenths(part.starts - section.start, division)
     ends = np.maximum(_sixteenths(part.ends - section.start, division), starts + 1)
@@ -86,19 +86,21 @@ def melody_line(part: Part, section: Section, division: int) -> Events:
     lengths = ends - np.maximum(starts, 0)
     notes = np.repeat(np.arange(len(starts)), lengths)
     within = np.arange(len(notes)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    painted = np.full(steps + 1, -1)  # one more in front: nothing sounds before the section
-    painted[np.maximum(starts, 0)[notes] + within + 1] = notes
+    painted = np.full(steps, -1)
+    painted[np.maximum(starts, 0)[notes] + within] = notes
     return _as_events(painted, starts, pitches)
 
 
 def _as_events(painted: Ticks, starts: Ticks, pitches: Ticks) -> Events:
-    """From the note that sounds at each step (-1: none), one step ahead, to events."""
-    note = painted[1:]
-    events = np.full(len(note), REST, np.uint8)
-    events[(note >= 0) & (note == painted[:-1])] = HOLD
-    begins = np.flatnonzero(note >= 0)
-    begins = begins[starts[note[begins]] == begins]
-    events[begins] = pitches[note[begins]]
+    """From the note that is seen at each step (-1: none) to events: a note, seen from its start on."""
+    steps = np.arange(len(painted))
+    changes = np.ones(len(painted), np.bool_)
+    changes[1:] = painted[1:] != painted[:-1]
+    since = np.maximum.accumulate(np.where(changes, steps, 0))  # where the note seen now came into sight
+    seen = np.flatnonzero(painted >= 0)
+    seen = seen[starts[painted[seen]] == since[seen]]
+    events = np.full(len(painted), REST, np.uint8)
+    events[seen] = np.where(changes[seen], pitches[painted[seen]], HOLD)
     return events
 
 
@@ -106,10 +108,33 @@ def _sixteenths(ticks: Ticks, division: int) -> Ticks:
     return (8 * ticks + division) // (2 * division)
 
 
-def windows(line: Events) -> Events:
-    """All windows of a line of n bars, canonical: shape (n - 15, 256)."""
-    every = np.lib.stride_tricks.sliding_window_view(line, STEPS)[::STEPS_PER_BAR]
-    return canonical(every)[0]
+def windows(line: Events, numbers: Ticks | None = None) -> Events:
+    """The windows of a canonical line of n bars that begin with the bars `numbers`, or all n - 15.
+
+    Returns:
+        Shape (n - 15, 256), or as many rows as numbers; canonical.
+
+    >>> windows(np.array([REST] * 8 + [60] + [HOLD] * 263, np.uint8))[:, [0, 8, 9, 255]].tolist()
+    [[129, 60, 128, 128], [129, 129, 129, 129]]
+    """
+    numbers = np.arange(_count(line)) if numbers is None else numbers
+    bars = line.reshape(-1, STEPS_PER_BAR)
+    found = bars[numbers[:, None] + np.arange(BARS)].reshape(-1, STEPS)
+    held = (_next(line != HOLD)[::STEPS_PER_BAR] - np.arange(0, len(line), STEPS_PER_BAR))[numbers]
+    rows = np.flatnonzero(held)
+    found[rows] = np.where(np.arange(STEPS) < held[rows, None], REST, found[rows])
+    return found
+
+
+def _count(line: Events) -> int:
+    return max(0, len(line) // STEPS_PER_BAR - BARS + 1)
+
+
+def _next(marks: npt.NDArray[np.bool_]) -> Ticks:
+    """From each step on, itself included, where the next mark is; the length where none is."""
+    places = np.where(marks, np.arange(len(marks)), len(marks))
+    following: Ticks = np.minimum.accumulate(places[::-1])[::-1]
+    return following
 
 
 # -- filters -----------------------------------------------------------------------------------
@@ -122,8 +147,9 @@ _BAR_WEIGHTS = np.random.default_rng(16).integers(1, 1 << 63, STEPS_PER_BAR, dty
 class Filters:
     """What a window must have; the defaults are Magenta-like.
 
-    Magenta's own bounds are 5 pitches and no rest over a bar in 16 of them; it has none for notes
-    and bars, so four repeated bars and long held chords would pass.
+    Magenta's pipelines end a melody at one bar's rest (`gap_bars=1`) and ask for 5 pitches
+    (`min_unique_pitches=5` in Melody RNN). The bounds on notes and bars are ours: they drop held
+    notes, and one or two bars repeated all through.
     """
 
     sounding: float = 0.3  # least share of the steps that sound
@@ -132,47 +158,68 @@ class Filters:
     pitches: int = 5  # least different pitches
     bars: int = 4  # least different bars
 
-    def first_failed(self, melodies: Events) -> npt.NDArray[np.int8]:
-        """The index in `FILTERS` of the first bound each (n, 256) window breaks; -1: none.
+    def select(self, line: Events) -> tuple[npt.NDArray[np.int8], Events]:
+        """Choose among the windows of a canonical line of n bars.
 
-        >>> Filters().first_failed(np.full((1, 256), REST, np.uint8)).tolist()
-        [0]
+        The first three filters are read off the whole line; only what they leave is made into windows.
+
+        Returns:
+            For each of the n - 15 windows, the index in `FILTERS` of the first it fails, -1 for none;
+            and those with -1, shape (m, 256).
+
+        >>> Filters().select(np.full(16 * 17, REST, np.uint8))[0].tolist()
+        [0, 0]
         """
+        failed = np.full(_count(line), -1, np.int8)
+        starts = np.arange(len(failed)) * STEPS_PER_BAR
+        first = np.minimum(_next(line < HOLD)[starts], starts + STEPS)  # before its first note a window rests
+        held = np.minimum(_next(line != HOLD)[starts], first) - starts
+        too_long = _marks_between(_run_lengths(line == REST) > self.rest, first, starts + STEPS) > 0
         broken = (
-            (melodies != REST).mean(axis=1) < self.sounding,
-            longest_rests(melodies) > self.rest,
-            (melodies < HOLD).sum(axis=1) < self.notes,
-            different_pitches(melodies) < self.pitches,
-            different_bars(melodies) < self.bars,
+            _marks_between(line != REST, starts, starts + STEPS) - held < self.sounding * STEPS,
+            (first - starts > self.rest) | too_long,
+            _marks_between(line < HOLD, starts, starts + STEPS) < self.notes,
         )
-        table = np.stack(broken, axis=1)
-        return np.where(table.any(axis=1), table.argmax(axis=1), -1).astype(np.int8)
+        for index, mask in reversed(list(enumerate(broken))):
+            failed[mask] = index
+        left = np.flatnonzero(failed < 0)
+        melodies = windows(line, left)
+        few_pitches, few_bars = different_pitches(melodies) < self.pitches, different_bars(melodies) < self.bars
+        failed[left] = np.where(few_pitches, 3, np.where(few_bars, 4, -1))
+        return failed, melodies[failed[left] < 0]
 
 
-PRESETS = {
-    "magenta": Filters(),
-    "reference": Filters(rest=STEPS, notes=0, pitches=0, bars=0),
-    "reference-strict": Filters(),
-}
+def _marks_between(marks: npt.NDArray[np.bool_], starts: Ticks, ends: Ticks) -> Ticks:
+    total = np.concatenate(([0], np.cumsum(marks)))
+    between: Ticks = total[ends] - total[starts]
+    return between
 
 
-def longest_rests(melodies: Events) -> Ticks:
-    """The longest run of rests in each of (n, 256) windows, in steps.
+def _run_lengths(marks: npt.NDArray[np.bool_]) -> Ticks:
+    """At each step, how many marks in a row end there.
 
-    >>> longest_rests(np.array([[60] * 100 + [REST] * 20 + [60] * 136], np.uint8)).tolist()
-    [20]
+    >>> _run_lengths(np.array([True, True, False, True])).tolist()
+    [1, 2, 0, 1]
     """
-    steps = np.arange(STEPS)
-    resting = melodies == REST
-    sounded = np.maximum.accumulate(np.where(resting, -1, steps), axis=1)
-    return np.where(resting, steps - sounded, 0).max(axis=1)
+    steps = np.arange(1, len(marks) + 1)
+    lengths: Ticks = steps - np.maximum.accumulate(np.where(marks, 0, steps))
+    return lengths
+
+
+DEFAULT_FILTERS = Filters()
+PRESETS = {
+    "magenta": DEFAULT_FILTERS,
+    "reference": Filters(rest=STEPS, notes=0, pitches=0, bars=0),
+    "reference-strict": DEFAULT_FILTERS,
+}
 
 
 def different_pitches(melodies: Events) -> Ticks:
     """How many pitches each of (n, 256) windows uses."""
     used = np.zeros((len(melodies), STATES), np.bool_)
-    np.put_along_axis(used, melodies.astype(np.intp), True, axis=1)
-    return used[:, :HOLD].sum(axis=1)
+    used[np.arange(len(melodies))[:, None], melodies] = True
+    count: Ticks = used[:, :HOLD].sum(axis=1)
+    return count
 
 
 def different_bars(melodies: Events) -> Ticks:
@@ -182,4 +229,5 @@ def different_bars(melodies: Events) -> Ticks:
     """
     bars = melodies.reshape(-1, BARS, STEPS_PER_BAR).astype(np.uint64) @ _BAR_WEIGHTS
     ordered = np.sort(bars, axis=1)
-    return 1 + (ordered[:, 1:] != ordered[:, :-1]).sum(axis=1)
+    count: Ticks = 1 + (ordered[:, 1:] != ordered[:, :-1]).sum(axis=1)
+    return count

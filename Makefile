@@ -1,0 +1,44 @@
+# `make setup`, then `make check`; .ci/run is both on a fresh machine. PYTHON is the one in .venv, or the active environment's.
+PYTHON ?= $(if $(VIRTUAL_ENV),$(VIRTUAL_ENV)/bin/python,.venv/bin/python)
+
+.PHONY: check setup lint format typed typecheck test clean
+
+check: lint typecheck test
+
+setup:
+	test -x $(PYTHON) || python3 -m venv .venv
+	$(PYTHON) -m pip install -e '.[dev]'
+
+lint:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+format:
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+# mypy can't follow an editable install whose folders lie elsewhere, so it gets one tree of links.
+typed:
+	rm -rf build/typed && mkdir -p build/typed/melodylc
+	ln -s $(addprefix $(CURDIR)/,$(wildcard melodylc/*) cli data rewards) build/typed/melodylc/
+
+typecheck: typed
+	$(PYTHON) -m mypy
+
+test:
+	$(PYTHON) -m pytest
+
+clean:
+	rm -rf build dist *.egg-info
+
+# What melodylc/pretrained/ holds, from MIDI archives on: two hours of training on two quiet cores, then the actors.
+MIDI ?= midi
+MINUTES ?= 10,20,91
+.PHONY: pretrained
+pretrained:
+	$(PYTHON) -m melodylc data build $(wildcard $(MIDI)/*) -o runs/corpus
+	$(PYTHON) -m melodylc train vae runs/corpus -o runs/base --config base --minutes $(MINUTES)
+	cp runs/base/model.safetensors melodylc/pretrained/base.safetensors
+	rm -f melodylc/pretrained/cmaj*.safetensors
+	$(PYTHON) -m melodylc fit --scale cmaj --rounds 200 -o melodylc/pretrained/cmaj.safetensors
+	$(PYTHON) -m melodylc fit --scale cmaj --density high --rounds 200 -o melodylc/pretrained/cmaj-high.safetensors

@@ -1,0 +1,107 @@
+"""`melodylc data build PATH... -o CORPUS`: extract melodies from MIDI files."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from melodylc.data.corpus import Corpus
+
+_SHOWN_PROBLEMS = 20
+
+
+@click.group()
+def data() -> None:
+    """Build corpora of melodies."""
+
+
+@data.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", metavar="CORPUS", required=True, type=click.Path(path_type=Path), help="Its folder.")
+@click.option(
+    "--preset",
+    type=click.Choice(["magenta", "reference", "reference-strict"]),
+    default="magenta",
+    show_default=True,
+    help="Filters to start from; those named reference are the conditions of the shared archives' counts.",
+)
+@click.option("--least-sounding", type=click.FloatRange(0, 1), help="Least share of the steps that sound.  [0.3]")
+@click.option("--longest-rest", type=click.IntRange(0, 256), help="Longest rest, in sixteenths.  [16]")
+@click.option("--least-notes", type=click.IntRange(0, 256), help="Least notes in 16 bars.  [16]")
+@click.option("--least-pitches", type=click.IntRange(0, 128), help="Least different pitches.  [5]")
+@click.option("--least-bars", type=click.IntRange(0, 16), help="Least different bars.  [4]")
+@click.option("--heldout", type=click.FloatRange(0, 0.5), default=0.05, show_default=True, help="Share of works.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; all cores by default. The corpus is the same.")
+def build(
+    paths: tuple[Path, ...], output: Path, preset: str, heldout: float, workers: int | None, **bounds: float | None
+) -> None:
+    """Extract the melodies of 16 bars from MIDI files in folders and archives (zip, tar.*) into CORPUS.
+
+    Run again after it was stopped, it goes on where it was.
+    """
+    from dataclasses import replace
+
+    from melodylc.cli import ui
+    from melodylc.data.build import build as build_corpus
+    from melodylc.data.windows import PRESETS
+
+    chosen = {name.split("_")[1]: value for name, value in bounds.items() if value is not None}
+    filters = replace(PRESETS[preset], **chosen)  # type: ignore[arg-type]
+    with ui.progress("reading MIDI files") as step:
+        seen = 0
+
+        def progress(done: int, reused: int) -> None:
+            nonlocal seen
+            step(done - seen, label=f"reading MIDI files ({reused} from an earlier run)" if reused else None)
+            seen = done
+
+        corpus = build_corpus(paths, output, filters=filters, heldout=heldout, workers=workers, progress=progress)
+    _show(corpus)
+
+
+def _show(corpus: "Corpus") -> None:
+    from melodylc.cli import ui
+
+    manifest = corpus.manifest
+    ui.table(["", "count"], list(_summary(manifest)))
+    ui.table(
+        ["collection", "files", "unreadable", "tracks", "windows", "different alone", "train", "held out"],
+        [
+            [name, *(of[k] for k in ("files", "unreadable", "tracks", "windows", "unique", "train", "heldout"))]
+            for name, of in manifest["collections"].items()
+        ],
+    )
+    for line in _problems(manifest["unreadable"]):
+        ui.say(line)
+    click.echo(f"wrote {corpus.folder}  fingerprint {corpus.fingerprint}")
+
+
+def _summary(manifest: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    counts, bounds = manifest["counts"], manifest["filters"]
+    yield "files read", counts["files"] - counts["unreadable"]
+    yield "files unreadable", counts["unreadable"]
+    yield "tracks that aren't drums", counts["tracks"]
+    yield "windows of 16 bars of 4/4 or 2/2", counts["windows"]
+    yield f"dropped: less than {bounds['sounding']:.0%} sounding", counts["sounding"]
+    yield f"dropped: a rest of more than {bounds['rest']} sixteenths", counts["rest"]
+    yield f"dropped: fewer than {bounds['notes']} notes", counts["notes"]
+    yield f"dropped: fewer than {bounds['pitches']} pitches", counts["pitches"]
+    yield f"dropped: fewer than {bounds['bars']} different bars", counts["bars"]
+    yield "dropped: exact duplicates", counts["duplicates"]
+    yield "dropped: held out, but four bars shared with training", counts["heldout_shared"]
+    yield "melodies for training", manifest["train"]
+    yield f"melodies held out ({manifest['heldout_works']} of {manifest['works']} works)", manifest["heldout"]
+
+
+def _problems(unreadable: list[list[str]]) -> Iterator[str]:
+    """The files that couldn't be read, by name; the reasons' counts where they are many."""
+    for collection, file, problem in unreadable[:_SHOWN_PROBLEMS]:
+        yield f"unreadable: {collection}/{file}: {problem}"
+    rest = Counter(problem for _, _, problem in unreadable[_SHOWN_PROBLEMS:])
+    for problem, count in rest.most_common(_SHOWN_PROBLEMS):
+        yield f"unreadable: {count} more: {problem}"
+    if rest:
+        yield "all unreadable files are named in corpus.json"

@@ -1,0 +1,117 @@
+"""`melodylc generate`: melodies that obey, as MIDI files, with a manifest that proves it."""
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from melodylc.cli.fit import find_or_fit
+from melodylc.cli.options import make_request, request_options
+from melodylc.cli.ui import progress, say, table
+
+if TYPE_CHECKING:
+    from melodylc.generate import Production
+    from melodylc.request import Order
+
+INCOMPLETE = 3  #: exit code where the budget was spent before every melody obeyed
+MOST = 10_000
+MOST_SEED = 2**63 - 1
+
+
+@click.command()
+@request_options
+@click.option("-n", "--count", default=8, show_default=True, type=click.IntRange(1, MOST), help="How many melodies.")
+@click.option("--seed", type=click.IntRange(0, MOST_SEED), help="Same seed, same melodies.  [default: a new one]")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder.  [default: one named after the request]")
+@click.option("--tempo", default=120.0, show_default=True, type=float, help="Quarter notes a minute.")
+@click.option(
+    "--draws", default=100, show_default=True, type=click.IntRange(1), help="Most draws a melody may take to obey."
+)
+@click.option("--verify/--no-verify", default=True, help="--no-verify writes single draws, whether they obey or not.")
+@click.option("--model", type=click.Path(path_type=Path), help="Another trained model than the one that's shipped.")
+def generate(
+    scale: str | None,
+    tonic: bool | None,
+    density: str | None,
+    count: int,
+    seed: int | None,
+    output: Path | None,
+    tempo: float,
+    draws: int,
+    verify: bool,
+    model: Path | None,
+) -> int:
+    """Write sixteen-bar melodies in a key, with as many notes as you ask for.
+
+    Every file written obeys: melodies that don't are drawn again, up to --draws times. Exit code 3 says
+    that some are missing.
+
+    \b
+    melodylc generate --scale cmaj --density high -n 8 --seed 7 -o melodies
+    melodylc generate --scale "f# minor" --density 64..96 --tempo 92
+    """
+    from melodylc.folder import OutputFolder
+    from melodylc.request import Order
+
+    order = Order(
+        request=make_request(scale, tonic, density),
+        count=count,
+        seed=secrets.randbits(31) if seed is None else seed,
+        tempo=tempo,
+        draws=draws,
+        verify=verify,
+        model=model,
+    )
+    # Before torch is imported: a mistake should cost no time.
+    folder = OutputFolder.claim(output or Path(order.folder_name), order.to_dict())
+    production = _produce(order)
+    folder.write(production.files(), production.manifest())
+    _show(production, folder.path)
+    return INCOMPLETE if production.missing else 0
+
+
+def _produce(order: "Order") -> "Production":
+    from melodylc.actors import shipped_model
+    from melodylc.generate import produce
+    from melodylc.models.checkpoint import load_model
+
+    model = load_model(order.model) if order.model else shipped_model()
+    rule = order.request.rule
+    actor = find_or_fit(model, rule) if rule else None
+    with progress("drawing", total=order.count) as step:
+        settled = 0
+
+        def report(passed: int, draws: int) -> None:
+            nonlocal settled
+            step(passed - settled, label=f"drawing ({draws} draws)")
+            settled = passed
+
+        return produce(order, model, actor, report)
+
+
+def _show(production: "Production", folder: Path) -> None:
+    rule = production.order.request.rule
+    parts = rule.names if rule else ()
+    rows = [
+        [
+            production.name(draw),
+            *(f"{reward:.3f}" for reward in draw.rewards),
+            "pass" if draw.passed else "fail",
+            draw.melody.note_count,
+            draw.draws,
+            f"{draw.distance:.2f}",
+        ]
+        for draw in production.kept
+    ]
+    table(["file", *parts, "", "notes", "draws", "distance"], rows)
+    if production.actor:
+        measured = production.actor.stored.measured
+        say(
+            f"single draws that obey: prior {measured.prior:.2%}, actor {measured.actor:.2%} "
+            f"(of {measured.samples} each when it was fitted); here {production.accepted:.2%} of {production.spent}"
+        )
+    say(f"wrote {len(production.kept)} melodies and manifest.json to {folder} (seed {production.order.seed})")
+    if production.missing:
+        numbers = ", ".join(map(str, production.missing))
+        say(f"missing: melody {numbers}: none of {production.order.draws} draws each obeyed; ask for more with --draws")

@@ -1,0 +1,96 @@
+"""Draws: latents from a seed, melodies from latents, and which of them obey.
+
+Melody k of a seed must be the same whatever is drawn beside it. Each latent has its own random stream,
+(seed, k, draw), and melodies always go through the model in the same groups of eight, on one thread: the
+shape and the thread count decide how sums are rounded, and a rounding can change a note.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from melodylc.data.alphabet import canonical
+from melodylc.data.melody import Melody
+from melodylc.models.checkpoint import LoadedModel
+from melodylc.rewards import Rule
+from melodylc.threads import fixed_threads
+
+GROUP = 8  #: melodies that go through the model together; part of what a seed means
+Mover = Callable[[Tensor], Tensor]  #: an actor: latents (n, z) to latents (n, z)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One decoded melody and what is known of it."""
+
+    number: int  #: from 1
+    melody: Melody
+    rewards: tuple[float, ...]  #: one a part of the rule, in [0, 1]
+    draws: int  #: how many latents were decoded to get here
+    distance: float  #: mean over dimensions of ((z' - z) / sigma_bar)^2
+    touched: int  #: steps that the canonical form turned into rests
+
+    @property
+    def passed(self) -> bool:
+        """Whether every reward is exactly 1."""
+        return all(reward == 1 for reward in self.rewards)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A model, an optional actor and an optional rule."""
+
+    model: LoadedModel
+    actor: Mover | None
+    rule: Rule | None
+
+    def draw(
+        self, seed: int, count: int, budget: int, report: Callable[[int, int], None] = lambda passed, draws: None
+    ) -> list[Draw]:
+        """The best attempt at each of melodies 1..count: the first that passes within `budget` draws, or the last.
+
+        `report` is told how many melodies are settled and how many latents were decoded so far.
+        """
+        results: list[Draw] = []
+        spent = 0
+        with fixed_threads(1):
+            for first in range(1, count + 1, GROUP):
+                wanted = range(first, min(first + GROUP, count + 1))
+                settled: dict[int, Draw] = {}
+                for attempt in range(1, budget + 1):
+                    for draw in self._group(seed, first, attempt):
+                        if draw.number in wanted and not (draw.number in settled and settled[draw.number].passed):
+                            settled[draw.number] = draw
+                            spent += 1
+                    passed = sum(draw.passed for draw in settled.values())
+                    report(len(results) + passed, spent)
+                    if passed == len(wanted):
+                        break
+                results += [settled[number] for number in wanted]
+        return results
+
+    @torch.no_grad()
+    def _group(self, seed: int, first: int, attempt: int) -> Iterator[Draw]:
+        numbers = range(first, first + GROUP)
+        z = torch.from_numpy(np.stack([self._latent(seed, number, attempt) for number in numbers]))
+        moved = z if self.actor is None else self.actor(z)
+        raw = self.model.vae.raw_events(moved).to(torch.uint8).numpy()
+        events, touched = canonical(raw)
+        distances = ((moved - z) / self.model.sigma_bar).square().mean(1).tolist()
+        rewards = self.rule.scores(events).tolist() if self.rule else [()] * GROUP
+        for row, number in enumerate(numbers):
+            yield Draw(
+                number=number,
+                melody=Melody(events[row]),
+                rewards=tuple(rewards[row]),
+                draws=attempt,
+                distance=distances[row],
+                touched=int(touched[row].sum()),
+            )
+
+    def _latent(self, seed: int, number: int, attempt: int) -> npt.NDArray[np.float32]:
+        return np.random.default_rng((seed, number, attempt)).standard_normal(self.model.vae.config.z, np.float32)

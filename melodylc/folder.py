@@ -1,0 +1,123 @@
+"""The folder that `generate` writes: MIDI files and the manifest that vouches for them.
+
+A folder belongs to the request in its manifest. The same request writes its files anew; anything else in there,
+another request's melodies or a file changed since, is somebody's work and stops us before a byte is written.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from melodylc.data.errors import InputError
+from melodylc.data.files import atomic_write, fingerprint_bytes, fingerprint_file, reason
+
+MANIFEST = "manifest.json"
+FORMAT = "melodylc-melodies/1"
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """A folder that may be written, checked beforehand by `claim`."""
+
+    path: Path
+    listed: tuple[str, ...]  #: files that an earlier run of the same request left there
+
+    @classmethod
+    def claim(cls, path: Path, request: Mapping[str, Any]) -> "OutputFolder":
+        """Check that `path` is free, or holds what the same request wrote.
+
+        Raises:
+            InputError: it is a file, can't be made or written, or holds anything else.
+        """
+        if path.is_symlink() and not path.exists():
+            raise InputError(f"{path} is a link to nothing: name another folder with -o")
+        if not path.exists():
+            return cls(path, ())
+        if not path.is_dir():
+            raise InputError(f"{path} is a file: name a folder with -o")
+        found = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
+        if not found:
+            return cls(path, ())
+        listed = _listed(path, request)
+        others = sorted(found - {*listed, MANIFEST})
+        if others:
+            raise InputError(f"{path} holds other files ({_some(others)}): name another folder with -o")
+        return cls(path, listed)
+
+    def write(self, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
+        """Write all files and then the manifest; each is whole or untouched, at any moment.
+
+        Raises:
+            InputError: the disk is full or the folder can't be written.
+        """
+        entries = [dict(entry, sha256=fingerprint_bytes(files[entry["file"]])) for entry in manifest["files"]]
+        text = json.dumps({"format": FORMAT, **manifest, "files": entries}, indent=2, ensure_ascii=False) + "\n"
+        contents = {**files, MANIFEST: text.encode()}
+        if self.path.exists():
+            self._replace(contents)
+        else:
+            self._create(contents)
+
+    def _create(self, contents: Mapping[str, bytes]) -> None:
+        """A new folder appears with all its files, or not at all."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            staged = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=self.path.parent))
+        except OSError as error:
+            raise InputError(f"{self.path} can't be made: {reason(error)}") from error
+        try:
+            for name, content in contents.items():
+                with atomic_write(staged / name) as file:
+                    file.write(content)
+            staged.chmod(0o777 & ~_umask())
+            staged.rename(self.path)
+        except OSError as error:
+            raise InputError(f"{self.path} can't be made: {reason(error)}") from error
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+
+    def _replace(self, contents: Mapping[str, bytes]) -> None:
+        for name, content in contents.items():
+            with atomic_write(self.path / name) as file:
+                file.write(content)
+        for stale in set(self.listed) - set(contents):
+            (self.path / stale).unlink(missing_ok=True)
+
+
+def _listed(path: Path, request: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files of the manifest in `path`, where it is of this request and they are as it says."""
+    if not (path / MANIFEST).exists():
+        return ()
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        recorded = {str(entry["file"]): str(entry["sha256"]) for entry in manifest["files"]}
+        same = manifest["format"] == FORMAT and manifest["request"] == json.loads(json.dumps(request))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{path / MANIFEST} is not a manifest of ours: name another folder with -o") from None
+    if not same:
+        raise InputError(f"{path} holds the melodies of another command: name another folder with -o")
+    changed = [name for name, digest in recorded.items() if _changed(path, name, digest)]
+    if changed:
+        raise InputError(f"{path} holds files changed since ({_some(changed)}): name another folder with -o")
+    return tuple(recorded)
+
+
+def _changed(path: Path, name: str, digest: str) -> bool:
+    if Path(name).name != name:
+        raise InputError(f"{path / MANIFEST} lists {name!r}, outside its folder: name another folder with -o")
+    return (path / name).exists() and fingerprint_file(path / name) != digest
+
+
+def _some(names: list[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,105 @@
+"""The main job: an order in, melodies and their manifest out."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from melodylc import __version__
+from melodylc.actors import FoundActor
+from melodylc.data.midi import midi_bytes
+from melodylc.draws import Draw, Sampler
+from melodylc.models.checkpoint import LoadedModel
+from melodylc.request import Order
+
+
+@dataclass(frozen=True)
+class Production:
+    """What came of an order."""
+
+    order: Order
+    model: LoadedModel
+    actor: FoundActor | None
+    draws: tuple[Draw, ...]  #: one for each melody asked, in order
+
+    @property
+    def kept(self) -> tuple[Draw, ...]:
+        """The melodies that are written: those that obey, or all where nothing is verified."""
+        return tuple(draw for draw in self.draws if draw.passed or not self.order.verify)
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """Numbers of the melodies whose draws were spent before one obeyed."""
+        kept = {draw.number for draw in self.kept}
+        return tuple(draw.number for draw in self.draws if draw.number not in kept)
+
+    @property
+    def spent(self) -> int:
+        """Latents decoded for all melodies asked."""
+        return sum(draw.draws for draw in self.draws)
+
+    @property
+    def accepted(self) -> float:
+        """Share of the draws that obeyed."""
+        return sum(draw.passed for draw in self.draws) / self.spent
+
+    def name(self, draw: Draw) -> str:
+        """A melody's file name: 01.mid, with more digits from a hundred melodies on."""
+        return f"{draw.number:0{max(2, len(str(self.order.count)))}}.mid"
+
+    def files(self) -> dict[str, bytes]:
+        """The MIDI files by name."""
+        order = self.order
+        return {
+            self.name(draw): midi_bytes(
+                draw.melody, tempo=order.tempo, scale=order.request.scale, name=f"melodylc {order.seed}-{draw.number}"
+            )
+            for draw in self.kept
+        }
+
+    def manifest(self) -> dict[str, Any]:
+        """What the melodies are, how they came about and what they score; no time of day, so it reproduces too."""
+        rule = self.order.request.rule
+        parts = rule.names if rule else ()
+        return {
+            "command": self.order.command,
+            "request": self.order.to_dict(),
+            "versions": {
+                "melodylc": __version__,
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+            },
+            "model": self.model.fingerprint,
+            "actor": self.actor.to_dict() if self.actor else None,
+            "rule": list(parts),
+            "draws": self.spent,
+            "acceptance": round(self.accepted, 6),
+            "missing": list(self.missing),
+            "files": [
+                {
+                    "file": self.name(draw),
+                    "passed": draw.passed,
+                    "rewards": dict(zip(parts, draw.rewards, strict=True)),
+                    "notes": draw.melody.note_count,
+                    "draws": draw.draws,
+                    "distance": round(draw.distance, 6),
+                    "steps_made_rests": draw.touched,
+                }
+                for draw in self.kept
+            ],
+        }
+
+
+def produce(
+    order: Order,
+    model: LoadedModel,
+    actor: FoundActor | None,
+    report: Callable[[int, int], None] = lambda passed, draws: None,
+) -> Production:
+    """Draw the melodies of an order. `report` is told how many are settled, and the draws so far."""
+    sampler = Sampler(model, actor.stored.actor if actor else None, order.request.rule)
+    return Production(order, model, actor, tuple(sampler.draw(order.seed, order.count, order.budget, report)))

@@ -1,0 +1,54 @@
+"""What every test gets: one thread, a cache of its own, repeatable examples, and a way to run the command line."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import hypothesis
+import pytest
+
+# Before anything imports torch: tests share their machine, and two threads on busy cores are slower than one.
+for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_variable] = "1"
+# Colours and widths follow the tests, not the terminal they are started from.
+for _variable in ("FORCE_COLOR", "CLICOLOR_FORCE", "PY_COLORS", "COLUMNS", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+    os.environ.pop(_variable, None)
+os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(Path(__file__).parent.parent / "build" / "hypothesis")
+
+hypothesis.settings.register_profile("house", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("house")
+
+ROOT = Path(__file__).parent.parent
+
+
+class Run(NamedTuple):
+    """What a command line left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def run_cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+    """Call it with the words after ``melodylc``; it runs them in this process."""
+    from melodylc.cli.main import run
+
+    def call(*words: object) -> Run:
+        capsys.readouterr()
+        code = run([str(word) for word in words])
+        return Run(code, *capsys.readouterr())
+
+    return call

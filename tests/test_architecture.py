@@ -1,0 +1,182 @@
+"""The house keeps its shape: who may import whom, what stays lazy, how long things get."""
+
+import ast
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = {"melodylc": "melodylc", "rewards": "melodylc.rewards", "cli": "melodylc.cli", "data": "melodylc.data"}
+LAYERS = ("melodylc.data", "melodylc.rewards", "melodylc", "melodylc.cli")  # each may import itself and those before
+HEAVY = ("torch", "symusic", "pretty_midi", "note_seq", "mido", "numpy", "safetensors", "rich", "platformdirs")
+LATENT_MAY_IMPORT = ("torch", "numpy", "safetensors", "melodylc.latent", "melodylc.data.errors", "melodylc.data.files")
+
+
+class Import(NamedTuple):
+    target: str  # dotted module
+    line: int
+    at_top: bool  # executed when the module is imported
+
+
+def module_name(path: Path) -> str:
+    folder, *rest = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join([FOLDERS[folder], *rest]).removesuffix(".__init__")
+
+
+SOURCES = {
+    module_name(path): path
+    for folder in FOLDERS
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if "__pycache__" not in path.parts
+}
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def imports(tree: ast.AST, at_top: bool = True) -> Iterator[Import]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, node.lineno, at_top) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (Import(target, node.lineno, at_top) for target in origins(node))
+        deferred = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or is_type_checking(node)
+        yield from imports(node, at_top and not deferred)
+
+
+def origins(node: ast.ImportFrom) -> Iterator[str]:
+    """`from melodylc.data import midi` imports the module melodylc.data.midi, not only the package."""
+    assert node.level == 0, f"line {node.lineno}: relative import"
+    for alias in node.names:
+        whole = f"{node.module}.{alias.name}"
+        yield whole if whole in SOURCES else str(node.module)
+
+
+def within(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+def layer(module: str) -> int:
+    return max((index for index, package in enumerate(LAYERS) if within(module, package)), key=lambda i: len(LAYERS[i]))
+
+
+def parse(module: str) -> ast.Module:
+    return ast.parse(SOURCES[module].read_text("utf-8"), str(SOURCES[module]))
+
+
+every_module = pytest.mark.parametrize("module", SOURCES)
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [("melodylc.data.midi", 0), ("melodylc.rewards", 1), ("melodylc.latent.actor", 2), ("melodylc.cli.main", 3)],
+)
+def test_layers_are_told_apart(module: str, expected: int) -> None:
+    assert layer(module) == expected
+
+
+# melodylc.__main__ is the command line by another name.
+@pytest.mark.parametrize("module", [name for name in SOURCES if name != "melodylc.__main__"])
+def test_imports_point_downwards(module: str) -> None:
+    ours = [found for found in imports(parse(module)) if within(found.target, "melodylc")]
+    upwards = [found for found in ours if layer(found.target) > layer(module)]
+    assert not upwards, f"{module} may import only {LAYERS[: layer(module) + 1]}"
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if within(name, "melodylc.latent")])
+def test_latent_knows_no_melodies(module: str) -> None:
+    allowed = (*LATENT_MAY_IMPORT, *sys.stdlib_module_names)
+    strangers = [
+        found for found in imports(parse(module)) if not any(within(found.target, package) for package in allowed)
+    ]
+    assert not strangers
+
+
+@every_module
+def test_heavy_imports_stay_where_they_are_needed(module: str) -> None:
+    forbidden = {"pretty_midi", "note_seq"}
+    if layer(module) in (0, 1, 3) or module in ("melodylc", "melodylc.__main__", "melodylc.pretrained"):
+        forbidden |= {"torch", "safetensors"}
+    if not within(module, "melodylc.data"):
+        forbidden |= {"symusic"}
+    if not within(module, "melodylc.cli"):
+        forbidden |= {"rich", "click"}
+    found = [entry for entry in imports(parse(module)) if entry.at_top and entry.target.split(".")[0] in forbidden]
+    assert not found, f"import inside the function that needs it: {found}"
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Which of HEAVY a fresh interpreter has loaded after a statement."""
+    script = f"import sys\n{statement}\nprint(*[name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split()) if done.stdout.strip() else set()
+
+
+@pytest.mark.parametrize(
+    ("statement", "allowed"),
+    [
+        ("import melodylc, melodylc.data", set[str]()),
+        ("import melodylc.rewards", {"numpy"}),
+        ("import melodylc; melodylc.__version__", set[str]()),
+        ("from melodylc import InputError, Scale, parse_scale", set[str]()),
+        ("from melodylc import Melody, Note", {"numpy"}),
+        ("from melodylc import midi_bytes, read_midi, write_midi", {"numpy", "mido"}),
+        ("import melodylc.cli.main, melodylc.cli.ui", set[str]()),
+        ("from melodylc.cli.main import run; run(['--help'])", set[str]()),
+        ("from melodylc.cli.main import run; run(['--version'])", set[str]()),
+    ],
+)
+def test_a_fresh_interpreter_loads_no_more_than_it_uses(statement: str, allowed: set[str]) -> None:
+    assert loaded_by(statement) <= allowed
+
+
+def test_public_names_are_all_there() -> None:
+    import melodylc
+
+    for name in melodylc.__all__:
+        assert getattr(melodylc, name) is not None
+    assert set(melodylc.__all__) <= set(dir(melodylc))
+    with pytest.raises(AttributeError, match="no attribute 'Melodie'"):
+        _ = melodylc.Melodie
+
+
+@every_module
+def test_a_module_says_what_it_is_in_under_350_lines(module: str) -> None:
+    tree = parse(module)
+    text = SOURCES[module].read_text("utf-8")
+    assert ast.get_docstring(tree), f"{module} has no docstring"
+    assert len(text.splitlines()) < 350
+    assert not re.search(r"\b(TODO|FIXME|XXX)\b", text)
+
+
+@every_module
+def test_no_assert_stands_in_for_an_error(module: str) -> None:
+    found = [node.lineno for node in ast.walk(parse(module)) if isinstance(node, ast.Assert)]
+    assert not found, f"raise an InputError instead, lines {found}"
+
+
+@every_module
+def test_public_functions_and_classes_are_documented(module: str) -> None:
+    for node in parse(module).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            overload = any(ast.unparse(decorator) == "overload" for decorator in node.decorator_list)
+            assert overload or ast.get_docstring(node), f"{node.name} has no docstring"
+
+
+def code_lines(function: ast.FunctionDef) -> int:
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def test_functions_are_short() -> None:
+    functions = [node for module in SOURCES for node in ast.walk(parse(module)) if isinstance(node, ast.FunctionDef)]
+    lengths = sorted(code_lines(function) for function in functions)
+    assert statistics.median(lengths) < 8
+    assert lengths[int(len(lengths) * 0.9)] < 30

@@ -1,0 +1,243 @@
+"""The front door: help without weight, one line for every mistake, the right exit code."""
+
+import os
+import signal
+import subprocess
+import sys
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+from conftest import Run
+
+from melodylc.cli import ui
+from melodylc.cli.lazy import LazyGroup, Row
+from melodylc.cli.main import COMMANDS, group
+from melodylc.data.errors import InputError
+
+RunCli = Callable[..., Run]
+
+
+def walk(command: click.Command, *words: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """A command and those below it, each with the words that lead to it."""
+    yield words, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from walk(below, *words, name)
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def callback() -> None:
+        raise error
+
+    return callback
+
+
+@pytest.fixture
+def plant(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., object]], None]:
+    """Make a function the command ``melodylc planted``."""
+
+    def planted(callback: Callable[..., object]) -> None:
+        module = types.ModuleType("planted_command")
+        module.command = click.Command("planted", callback=callback)  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "planted_command", module)
+        monkeypatch.setitem(COMMANDS, "planted", Row("planted_command:command", "A command of the tests."))
+
+    return planted
+
+
+Plant = Callable[[Callable[..., object]], None]
+
+
+def python(script: str, **options: object) -> "subprocess.Popen[str]":
+    pipe = subprocess.PIPE
+    words = [sys.executable, "-c", script]
+    return subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, **options)  # type: ignore[call-overload, no-any-return]
+
+
+def test_help_lists_the_commands_in_order(run_cli: RunCli) -> None:
+    shown = run_cli("--help")
+    assert shown.code == 0
+    assert shown.err == ""
+    places = [shown.out.index(f"  {name}  ") for name in COMMANDS]
+    assert places == sorted(places)
+    assert all(row.help in shown.out for row in COMMANDS.values())
+
+
+def test_help_imports_no_command_and_no_torch() -> None:
+    script = (
+        "import sys; from melodylc.cli.main import run, COMMANDS; run(['--help']);"
+        "names = {'torch', 'numpy', 'symusic', 'rich'} | {row.path.split(':')[0] for row in COMMANDS.values()};"
+        "print(sorted(names & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_version(run_cli: RunCli) -> None:
+    from melodylc import __version__
+
+    assert run_cli("--version") == Run(0, f"melodylc {__version__}\n", "")
+
+
+def test_python_dash_m_is_the_same_program(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "melodylc", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.startswith("melodylc ")
+
+
+@pytest.mark.parametrize("words", [(), ("train",)], ids=["melodylc", "melodylc train"])
+def test_a_group_alone_shows_its_help(words: tuple[str, ...], run_cli: RunCli) -> None:
+    shown = run_cli(*words)
+    assert shown.code == 2
+    assert shown.out == ""
+    assert shown.err.startswith("Usage: " + " ".join(["melodylc", *words]))
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["compose"], "unknown command 'compose'; choose from generate, data, train"),
+        (["--loud"], "No such option '--loud'"),
+        (["train", "vae", "--loud"], "No such option '--loud'"),
+        (["train", "vae"], "Missing argument 'CORPUS'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
+)
+def test_a_wrong_command_line_is_one_line(words: list[str], line: str, run_cli: RunCli) -> None:
+    refused = run_cli(*words)
+    assert refused.code == 2
+    assert refused.out == ""
+    assert refused.err.count("\n") == 1
+    assert refused.err.startswith("melodylc: error: ")
+    assert line in refused.err
+    assert "--help')" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            InputError("scale 'cmjaor'\nis unknown:  did you mean cmaj?"),
+            "scale 'cmjaor' is unknown: did you mean cmaj?",
+        ),
+        (PermissionError(13, "Permission denied", "/nowhere"), "[Errno 13] Permission denied: '/nowhere'"),
+        (click.ClickException("plain"), "plain"),
+    ],
+    ids=["ours", "the system's", "click's"],
+)
+def test_a_user_error_is_one_line(error: Exception, line: str, run_cli: RunCli, plant: Plant) -> None:
+    plant(raising(error))
+    assert run_cli("planted") == Run(2, "", f"melodylc: error: {line}\n")
+
+
+def test_a_bug_keeps_its_traceback(run_cli: RunCli, plant: Plant) -> None:
+    plant(raising(ZeroDivisionError("ours")))
+    with pytest.raises(ZeroDivisionError):
+        run_cli("planted")
+
+
+def test_ctrl_c_is_one_line(run_cli: RunCli, plant: Plant) -> None:
+    plant(raising(KeyboardInterrupt()))
+    stopped = run_cli("planted")
+    assert (stopped.code, stopped.out, stopped.err.strip()) == (130, "", "melodylc: interrupted")
+
+
+@pytest.mark.parametrize("way", ["return", "exit"])
+def test_a_command_chooses_its_exit_code(way: str, run_cli: RunCli, plant: Plant) -> None:
+    plant((lambda: 3) if way == "return" else lambda: click.get_current_context().exit(3))
+    assert run_cli("planted").code == 3
+
+
+PLANTED = """
+import sys, types, time, click
+from melodylc.cli.main import COMMANDS, main
+from melodylc.cli.lazy import Row
+module = sys.modules["planted"] = types.ModuleType("planted")
+def callback():
+    {body}
+module.command = click.Command("planted", callback=callback)
+COMMANDS["planted"] = Row("planted:command", "")
+main(["planted"])
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are another thing there")
+def test_a_real_ctrl_c_ends_a_real_process() -> None:
+    process = python(PLANTED.format(body="print('ready', flush=True); time.sleep(60)"))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err.strip()) == (130, "melodylc: interrupted")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are another thing there")
+@pytest.mark.parametrize("body", ["click.echo('x')", "from melodylc.cli import ui; ui.table(['x'], [[1]])"])
+def test_a_closed_pipe_ends_quietly(body: str) -> None:
+    process = python(PLANTED.format(body=f"sys.stdin.readline(); {body}"), stdin=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdin is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    process.stdin.write("\n")
+    process.stdin.close()
+    assert process.wait(timeout=30) == 1
+    assert process.stderr.read() == ""
+    process.stderr.close()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str, run_cli: RunCli) -> None:
+    top = group.get_command(click.Context(group), name)
+    assert top is not None
+    for words, command in walk(top, name):
+        shown = run_cli(*words, "--help")
+        assert shown.code == 0
+        assert shown.out.startswith("Usage: melodylc " + " ".join(words))
+        assert command.help
+        silent = [option.name for option in command.params if isinstance(option, click.Option) and not option.help]
+        assert not silent, f"options of {' '.join(words)} without help"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_one_file_a_command(name: str, root: Path) -> None:
+    module, _, attribute = COMMANDS[name].path.partition(":")
+    assert module == f"melodylc.cli.{name}"
+    assert attribute == name
+    assert (root / "cli" / f"{name}.py").is_file()
+
+
+def test_a_row_that_names_no_command_is_a_bug() -> None:
+    group = LazyGroup("demo", rows={"path": Row("os:path", "Not a command.")})
+    with pytest.raises(TypeError, match="os:path is not a click command"):
+        group.get_command(click.Context(group), "path")
+
+
+def test_shell_completion_knows_the_commands() -> None:
+    from click.shell_completion import ShellComplete
+
+    found = ShellComplete(group, {}, "melodylc", "_MELODYLC_COMPLETE").get_completions([], "gen")
+    assert [item.value for item in found] == ["generate"]
+
+
+def test_a_table_keeps_long_cells_and_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    path = "[red]" + "a" * 150 + ".mid"
+    ui.table(["file", "notes"], [[path, 7], ["b.mid", 192]], title="[bold]written")
+    out = capsys.readouterr().out
+    assert path in out
+    assert out.startswith("[bold]written")
+    assert [line.split()[-1] for line in out.splitlines()[-2:]] == ["7", "192"]
+
+
+def test_progress_and_remarks_leave_stdout_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with ui.progress("[red]counting", total=2) as step:
+        step()
+        step(1, total=2, label="done")
+    ui.say("kept [1] of 2")
+    assert capsys.readouterr() == ("", "kept [1] of 2\n")
