@@ -11,6 +11,7 @@ from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
     from melodylc.actors import FoundActor
+    from melodylc.latent.fit import FitSettings, Round
     from melodylc.models.checkpoint import LoadedModel
     from melodylc.rewards import Rule
 
@@ -47,3 +48,15 @@ def find_or_fit(model: "LoadedModel", rule: "Rule") -> "FoundActor":
         say(f"no actor for {rule.identity} yet: fitting one, kept for the next time")
         found = _fit(model, rule, cache_path(model, rule), SETTINGS)
     return found
+
+
+def _fit(model: "LoadedModel", rule: "Rule", path: Path, settings: "FitSettings") -> "FoundActor":
+    from melodylc.actors import fit_actor
+
+    with progress("scoring prior samples", total=settings.rounds) as step:
+
+        def report(done: "Round") -> None:
+            best = "" if done.best is None else f", best {done.best:.1%}"
+            step(label=f"fitting: {done.measured.rate:.1%} obey{best}")
+
+        return fit_actor(model, rule, path, report, settings)

@@ -18,6 +18,7 @@ from melodylc.data.errors import MelodylcError
 
 COMMANDS = {
     "generate": Row("melodylc.cli.generate:generate", "Write melodies that obey a scale and a note density."),
+    "fit": Row("melodylc.cli.fit:fit", "Learn an actor for a scale and a density, as a file."),
     "data": Row("melodylc.cli.data:data", "Build a corpus of melodies from MIDI files."),
     "train": Row("melodylc.cli.train:train", "Train the model of melodies on a corpus."),
 }

@@ -9,10 +9,10 @@
 
 So a collection has the same name and files whether it is packed or not.
 
-An archive comes from outside, and is read as such. Members that climb out (`../`, absolute), links
-and devices are refused with the whole archive, before anything of it is used any further; so is one
-that unpacks to more than `MAX_RATIO` times its size (and 64 MiB) or holds a MIDI file of more than
-`MAX_FILE` bytes. Archives inside archives are not opened.
+An archive comes from outside, and is read as such: one that holds a member that climbs out (`../`,
+absolute), a link, a device, or a MIDI file of more than `MAX_FILE` bytes is refused as a whole; so
+is one that unpacks to more than `MAX_RATIO` times its size (and 64 MiB). Archives inside archives
+are not opened.
 """
 
 import bz2
@@ -63,9 +63,14 @@ def read_midi_files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[MidiFil
         found = False
         for file in _open(path):
             found = True
-            yield file
+            yield file._replace(collection=_printable(file.collection), file=_printable(file.file))
         if not found:
             raise InputError(f"no MIDI files in {str(path)!r} (looked for {', '.join(sorted(MIDI_ENDINGS))})")
+
+
+def _printable(name: str) -> str:
+    """Names that aren't UTF-8 on the disk come with lone surrogates, which no file can take."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def check_paths(paths: Iterable[str | os.PathLike[str]]) -> None:
@@ -140,6 +145,8 @@ def _ending(name: str) -> str:
 
 def _kind(path: Path) -> str:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return ""
         with open(path, "rb") as file:
             head = file.read(512)
     except OSError as error:
@@ -180,22 +187,32 @@ def _tar(path: Path, kind: str) -> Iterator[tuple[str, bytes]]:
                     _refuse_large(path, member.name, member.size)
                     file = archive.extractfile(member)
                     yield member.name, file.read() if file else b""
+            end = archive.offset
+        # tarfile takes a damaged header for the end, and reads no checksum that stands behind it.
+        while stream.read(1 << 16):
+            pass
+        if not stream.used <= end < stream.size:
+            raise tarfile.ReadError("it breaks off, or goes on after its end")
 
 
 def _unpacking(packed: IO[bytes], kind: str) -> IO[bytes]:
     if kind == "gz":
-        return gzip.open(packed)  # type: ignore[return-value]
+        return gzip.GzipFile(fileobj=packed)  # type: ignore[return-value]
     if kind == "bz2":
-        return bz2.open(packed)
-    return lzma.open(packed) if kind == "xz" else packed
+        return bz2.BZ2File(packed)
+    return lzma.LZMAFile(packed) if kind == "xz" else packed
 
 
 class _Bounded(io.RawIOBase):
-    """What is unpacked so far, stopped where it passes any honest archive's size."""
+    """What is unpacked so far, stopped where it passes any honest archive's size.
+
+    `size`: bytes read; `used`: as many without the zeros at their end.
+    """
 
     def __init__(self, source: IO[bytes], path: Path) -> None:
-        self._source, self._path, self._size = source, path, 0
+        self._source, self._path = source, path
         self._bound = _size_bound(path)
+        self.size = self.used = 0
 
     def readable(self) -> bool:
         return True
@@ -203,8 +220,10 @@ class _Bounded(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         """The next bytes: as many as asked for unless the end comes first."""
         content = self._source.read(size)
-        self._size += len(content)
-        if self._size > self._bound:
+        if filled := content.rstrip(b"\0"):
+            self.used = self.size + len(filled)
+        self.size += len(content)
+        if self.size > self._bound:
             raise _bomb(self._path)
         return content
 

@@ -99,6 +99,12 @@ def extract_file(file: MidiFile, filters: Filters) -> tuple[Events, npt.NDArray[
     return np.concatenate(events), np.concatenate(rows), report
 
 
+def _joined(one: Extracted, other: Extracted) -> Extracted:
+    other.rows["piece"] += len(one.reports)
+    events, rows = np.concatenate([one.events, other.events]), np.concatenate([one.rows, other.rows])
+    return Extracted(events, rows, one.reports + other.reports)
+
+
 def _rows(track: int, bars: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
     rows = np.zeros(len(bars), ROW)
     rows["track"], rows["bar"] = track, bars
@@ -207,23 +213,20 @@ class _Crew:
             if order.future is not None:
                 order.future.result()
         except BrokenProcessPool:
-            save_shard(order.path, self._one_by_one(order.chunk))
+            save_shard(order.path, self._carefully(order.chunk))
         return Made(order.path, len(order.chunk), order.future is None)
 
-    def _one_by_one(self, chunk: list[MidiFile]) -> Extracted:
-        """A process died on one of these files, or beside them: find which, each in its own."""
-        found = [self._alone(file) for file in chunk]
-        for index, part in enumerate(found):
-            part.rows["piece"] = index
-        events, rows = (np.concatenate(column) for column in list(zip(*found, strict=True))[:2])
-        return Extracted(events, rows, [report for part in found for report in part.reports])
-
-    def _alone(self, file: MidiFile) -> Extracted:
+    def _carefully(self, files: list[MidiFile]) -> Extracted:
+        """Extract in a process of its own; where that dies, find by halves the file it dies of."""
         with _pool(1) as pool:
             try:
-                return pool.submit(extract, [file], self._filters).result()
+                return pool.submit(extract, files, self._filters).result()
             except BrokenProcessPool:
-                return extract([file._replace(content=b"", problem="the MIDI reader crashed on it")], self._filters)
+                pass
+        if len(files) == 1:
+            return extract([files[0]._replace(content=b"", problem="the MIDI reader crashed on it")], self._filters)
+        half = len(files) // 2
+        return _joined(self._carefully(files[:half]), self._carefully(files[half:]))
 
     def dismiss(self) -> None:
         """End the processes; what they have not begun is dropped."""

@@ -119,7 +119,7 @@ def windows(line: Events, numbers: Ticks | None = None) -> Events:
     """
     numbers = np.arange(_count(line)) if numbers is None else numbers
     bars = line.reshape(-1, STEPS_PER_BAR)
-    found = bars[numbers[:, None] + np.arange(BARS)].reshape(-1, STEPS)
+    found: Events = bars[numbers[:, None] + np.arange(BARS)].reshape(-1, STEPS)
     held = (_next(line != HOLD)[::STEPS_PER_BAR] - np.arange(0, len(line), STEPS_PER_BAR))[numbers]
     rows = np.flatnonzero(held)
     found[rows] = np.where(np.arange(STEPS) < held[rows, None], REST, found[rows])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from melodylc.data.errors import CheckpointError, InputError
@@ -23,7 +24,7 @@ from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
 SETTINGS = FitSettings()
-THREADS = 2  #: fixed, because it decides how sums are rounded, and so which actor a rule gets
+THREADS = 1  #: fixed, because it decides how sums are rounded, and so which actor a rule gets
 DECODE = 128  #: melodies decoded at a time while fitting
 
 
@@ -36,7 +37,7 @@ class FoundActor:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest."""
-        return {"fingerprint": self.stored.fingerprint, "origin": self.origin, "measured": self.stored.measured}
+        return {"fingerprint": self.stored.fingerprint, "origin": self.origin, "measured": self.stored.measured.to_dict()}
 
 
 def shipped_model() -> LoadedModel:
@@ -60,7 +61,9 @@ def find_actor(model: LoadedModel, rule: Rule, say: Callable[[str], None] = lamb
         return None
 
 
-def fit_actor(model: LoadedModel, rule: Rule, path: Path, report: Progress, settings: FitSettings = SETTINGS) -> FoundActor:
+def fit_actor(
+    model: LoadedModel, rule: Rule, path: Path, report: Progress, settings: FitSettings = SETTINGS
+) -> FoundActor:
     """Fit an actor and write it to `path`.
 
     Raises:
@@ -81,7 +84,8 @@ def fit_actor(model: LoadedModel, rule: Rule, path: Path, report: Progress, sett
 
 def cache_path(model: LoadedModel, rule: Rule) -> Path:
     """Where the fitted actor of a model and a rule is kept; the settings of the fit are part of the name."""
-    return cache_folder() / "actors" / f"{fingerprint_bytes(repr((model.fingerprint, rule.identity, SETTINGS)).encode())}.safetensors"
+    key = fingerprint_bytes(repr((model.fingerprint, rule.identity, SETTINGS)).encode())
+    return cache_folder() / "actors" / f"{key}.safetensors"
 
 
 def cache_folder() -> Path:
@@ -110,10 +114,10 @@ def probe(path: Path) -> None:
 
 
 def _scorer(model: LoadedModel, rule: Rule) -> Callable[[Tensor], Scores]:
-    """The black box that is fitted: latents (n, z) to each part's facets of the decoded melodies."""
+    """The black box that is fitted: latents (n, z) to each part's reward of the decoded melodies."""
 
     def score(z: Tensor) -> Scores:
-        return np.concatenate([rule.facets(model.vae.decode(part)) for part in z.split(DECODE)])
+        return np.concatenate([rule.scores(model.vae.decode(part)) for part in torch.split(z, DECODE)])
 
     return score
 

@@ -51,7 +51,8 @@ class BarDecoder(nn.Module):
 
     def slices(self, embedding: Tensor) -> Tensor:
         """What the embedding adds to the input of every step: (n, 16 or 1, event)."""
-        return self.bar(embedding).unflatten(-1, (-1, self.events.embedding_dim))
+        added: Tensor = self.bar(embedding)
+        return added.reshape(len(embedding), -1, self.events.embedding_dim)
 
     def states(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
         """Initial hidden and cell states, each (2, n, hidden)."""

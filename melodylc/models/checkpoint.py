@@ -5,6 +5,7 @@ the configuration and the provenance: corpus fingerprint, commit, training setti
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from melodylc.data.errors import CheckpointError, InputError
+from melodylc.data.errors import CheckpointError
 from melodylc.data.files import atomic_write, fingerprint_file
 from melodylc.models.config import ModelConfig
 from melodylc.models.vae import MelodyVAE
@@ -41,27 +42,49 @@ def read_tensors(path: Path, format: str) -> tuple[dict[str, Tensor], dict[str, 
             if header.get("format") != format:
                 found = header.get("format", "no melodylc header")
                 raise CheckpointError(f"{path}: not a {format} file ({found}); name a file that melodylc wrote")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return tensors, json.loads(header["header"])
+            # Copies: the file stays mapped otherwise, and some systems let no mapped file be replaced.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        decoded = json.loads(header["header"])
+        if not isinstance(decoded, dict):
+            raise KeyError("header")
+        return tensors, decoded
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file") from None
     except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path}: damaged or not a safetensors file ({error})") from None
+        raise CheckpointError(f"{path}: damaged or not a safetensors file ({first_line(error)})") from None
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without the lines after the first."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], format: str, header: dict[str, Any]) -> None:
-    """Write what `read_tensors` reads, atomically."""
+    """Write what `read_tensors` reads, atomically; the same content makes the same bytes."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     data = save(contiguous, metadata={"format": format, "header": json.dumps(header, sort_keys=True)})
     with atomic_write(path) as file:
-        file.write(data)
+        file.write(_ordered_header(data))
+        file.write(memoryview(data)[8 + _header_size(data) :])
 
 
-def save_model(path: Path, vae: MelodyVAE, sigma_bar: Tensor, provenance: dict[str, Any]) -> None:
+def _header_size(data: bytes) -> int:
+    return int.from_bytes(data[:8], "little")
+
+
+def _ordered_header(data: bytes) -> bytes:
+    """The length and the header of a safetensors file, whose metadata come in another order every time."""
+    size = _header_size(data)
+    header = json.loads(data[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    return data[:8] + json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(size)
+
+
+def save_model(path: Path, vae: MelodyVAE, sigma_bar: Tensor, provenance: Mapping[str, Any]) -> None:
     """Write a trained model in half precision."""
     tensors = {name: value.half() for name, value in vae.state_dict().items()}
     tensors[f"{STATISTICS}sigma_bar"] = sigma_bar.float()
-    write_tensors(path, tensors, FORMAT, {"config": vae.config.to_dict(), "provenance": provenance})
+    write_tensors(path, tensors, FORMAT, {"config": vae.config.to_dict(), "provenance": dict(provenance)})
 
 
 def load_model(path: Path) -> LoadedModel:
@@ -72,10 +95,13 @@ def load_model(path: Path) -> LoadedModel:
         with torch.device("meta"):  # no time spent on random weights
             vae = MelodyVAE(ModelConfig.from_dict(header["config"]))
         vae.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
-    except (RuntimeError, KeyError, InputError) as error:
-        first = str(error).splitlines()[0]
-        raise CheckpointError(f"{path}: weights and configuration don't fit each other ({first})") from None
-    if sigma_bar is None:
+        provenance = dict(header["provenance"])
+    except (RuntimeError, KeyError, TypeError, AttributeError, ValueError) as error:
+        why = first_line(error)
+        raise CheckpointError(f"{path}: weights and configuration don't fit each other ({why})") from None
+    if sigma_bar is None or sigma_bar.shape != (vae.config.z,):
         raise CheckpointError(f"{path}: lacks the encoder's mean deviation (sigma_bar); train it to the end")
+    if not all(tensor.isfinite().all() for tensor in (sigma_bar, *vae.parameters())):
+        raise CheckpointError(f"{path}: damaged (some of its weights aren't numbers); copy or train it again")
     vae.requires_grad_(False).eval()
-    return LoadedModel(vae, sigma_bar, fingerprint_file(path), header["provenance"])
+    return LoadedModel(vae, sigma_bar, fingerprint_file(path), provenance)

@@ -75,7 +75,7 @@ class BarsEncoder(nn.Module):
     def embed(self, events: Tensor) -> Tensor:
         """Bar embeddings (n, 16, embedding) of events (n, 256), int64."""
         embeddings: Tensor = self.bar(events.reshape(-1, events.shape[1] // BARS))
-        return embeddings.unflatten(0, (len(events), BARS))
+        return embeddings.reshape(len(events), BARS, -1)
 
     def forward(self, events: Tensor) -> Normal:
         """q(z|x) of events (n, 256), int64."""
@@ -105,7 +105,7 @@ class Conductor(nn.Module):
         if self.slices is None:
             hidden, _ = self.lstm(parts[0].new_zeros(len(z), BARS, 1), states)
         else:
-            slices = self.slices(z).unflatten(1, (BARS, self.mix))
+            slices = self.slices(z).reshape(len(z), BARS, self.mix)
             hidden, _ = self.lstm(slices, states)
             hidden = torch.cat((hidden, slices), dim=-1)
         return torch.tanh(self.head(hidden))

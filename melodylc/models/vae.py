@@ -1,6 +1,6 @@
 """The melody VAE: q(z|x), p(x|z), and the one exit through which decoded melodies leave.
 
-    ELBO(x) = E_{z ~ q(z|x)} log p(x|z) - KL(q(z|x) || N(0, I))
+ELBO(x) = E_{z ~ q(z|x)} log p(x|z) - KL(q(z|x) || N(0, I))
 """
 
 import numpy as np

@@ -2,16 +2,22 @@
 
 A run lives in a folder:
 
-    state.safetensors   weights, Adam's moments and where the run stands; replaced atomically
-    best.safetensors    the weights with the best validation of the stage under way
+    state.safetensors   weights, Adam's moments, the weights with the best validation of the stage under way,
+                        and where the run stands; replaced atomically
     log.jsonl           a line a validation
     model.safetensors   the result, written at the end
+
+A run that was stopped goes on exactly as if it hadn't been: a step's batch and noise depend on seed, stage and
+step alone, and Ctrl-C waits until a step and its validation are whole.
 """
 
 import json
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,14 +25,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from melodylc.data.errors import InputError, MelodylcError
-from melodylc.models.checkpoint import read_tensors, write_tensors
+from melodylc.data.errors import CheckpointError, InputError, MelodylcError
+from melodylc.data.files import atomic_write
+from melodylc.models.checkpoint import first_line, read_tensors, write_tensors
 from melodylc.models.vae import MelodyVAE
 from melodylc.training.batches import Batches, Events
 from melodylc.training.settings import StageSettings, TrainSettings
 from melodylc.training.stages import Metrics, Stage, make_stage
 
 STATE = "melodylc-training/1"
+STATE_FILE = "state.safetensors"
+LOG_FILE = "log.jsonl"
 VALIDATION_CHUNK = 256
 CHECKPOINT_SECONDS = 180.0
 
@@ -53,7 +62,7 @@ class Report:
 
     stage: str
     step: int
-    fraction: float  #: of the stage, in [0, 1]
+    fraction: float  #: of the stage that is done, in [0, 1]
     metrics: Metrics
     validation: float | None = None
 
@@ -99,25 +108,27 @@ class Trainer:
         except KeyboardInterrupt:
             self._save(optimizer)
             raise
-        if self.best:
-            self.vae.load_state_dict(self.best)
-        self.best = {}
-        spent = [*self.position.spent, self.position.seconds]
-        self.position = Position(stage=self.position.stage + 1, spent=spent)
-        self._save(None)
+        with undisturbed():
+            if self.best:
+                self.vae.load_state_dict(self.best)
+            self.best = {}
+            spent = [*self.position.spent, self.position.seconds]
+            self.position = Position(stage=self.position.stage + 1, spent=spent)
+            self._save(None)
 
     def _steps(self, stage: Stage, settings: StageSettings, optimizer: torch.optim.Optimizer) -> None:
         position, started, saved = self.position, time.monotonic() - self.position.seconds, time.monotonic()
         while (fraction := _fraction(position, settings)) < 1.0 and position.stale < self.settings.patience:
             for group in optimizer.param_groups:
                 group["lr"] = _rate(settings, position.step, fraction)
-            metrics = self._step(stage, settings, optimizer, fraction)
-            position.step += 1
-            position.seconds = time.monotonic() - started
-            validation = None
-            if position.step % self.settings.validate_every == 0:
-                validation = self._validate(stage, settings, metrics)
-            self.report(Report(settings.kind, position.step, fraction, metrics, validation))
+            with undisturbed():
+                metrics = self._step(stage, settings, optimizer, fraction)
+                position.step += 1
+                position.seconds = time.monotonic() - started
+                done = min(1.0, _fraction(position, settings))
+                due = position.step % self.settings.validate_every == 0 or done == 1.0
+                validation = self._validate(stage, settings, metrics) if due else None
+            self.report(Report(settings.kind, position.step, done, metrics, validation))
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 self._save(optimizer)
                 saved = time.monotonic()
@@ -133,22 +144,23 @@ class Trainer:
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(stage.parameters(), self.settings.clip)
-        if not torch.isfinite(norm):
-            raise TrainingStopped(
-                f"{settings.kind} stage, step {position.step}: the loss or its gradient is not a number; "
-                f"the last good state is kept in {self.folder}: lower the rate, or train with --precision fp32"
-            )
+        if not torch.isfinite(norm + loss):
+            if all(tensor.isfinite().all() for tensor in self.vae.parameters()):
+                self._save(optimizer)  # nothing of this step has reached the weights
+            raise self._stopped(settings, "the loss or its gradient")
         optimizer.step()
         return {**metrics, "loss": loss.item()}
 
     @torch.no_grad()
     def _validate(self, stage: Stage, settings: StageSettings, metrics: Metrics) -> float:
         torch.manual_seed(0)  # the same noise every time, so that losses compare
-        chunks = self.validation.split(VALIDATION_CHUNK)
+        chunks = torch.split(self.validation, VALIDATION_CHUNK)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"):
             losses = [stage.loss(chunk, 1.0) for chunk in chunks]
         value = sum(loss.item() * len(chunk) for (loss, _), chunk in zip(losses, chunks, strict=True))
         value /= len(self.validation)
+        if not math.isfinite(value):
+            raise self._stopped(settings, "the validation loss")
         self._note(settings, metrics, losses[0][1], value)
         if value < self.position.best:
             self.position.best, self.position.stale = value, 0
@@ -165,8 +177,17 @@ class Trainer:
             "train": {name: round(number, 4) for name, number in metrics.items()},
             "validation": {**{name: round(number, 4) for name, number in held_out.items()}, "loss": round(value, 5)},
         }
-        with (self.folder / "log.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        path = self.folder / LOG_FILE
+        former = path.read_text("utf-8") if path.exists() else ""
+        with atomic_write(path, "w") as file:
+            file.write(f"{former}{json.dumps(line)}\n")
+
+    def _stopped(self, settings: StageSettings, what: str) -> TrainingStopped:
+        remedy = "--precision fp32" if self.settings.precision == "bf16" else "another --seed"
+        return TrainingStopped(
+            f"{settings.kind} stage, step {self.position.step}: {what} is not a number; the last good state is kept "
+            f"in {self.folder}; train in another folder with {remedy}"
+        )
 
     def _save(self, optimizer: torch.optim.Optimizer | None) -> None:
         tensors = {f"weights.{name}": tensor for name, tensor in self.vae.state_dict().items()}
@@ -174,18 +195,38 @@ class Trainer:
         if optimizer is not None:
             tensors |= _moments(optimizer)
         header = {"identity": self.identity, "commit": self.commit, "position": asdict(self.position)}
-        write_tensors(self.folder / "state.safetensors", tensors, STATE, header)
+        write_tensors(self.folder / STATE_FILE, tensors, STATE, header)
 
     def _resume(self) -> dict[str, Tensor]:
-        path = self.folder / "state.safetensors"
+        path = self.folder / STATE_FILE
         if not path.exists():
+            self._save(None)  # a disk that can't hold it is found out now, and there is a good state from here on
             return {}
         tensors, header = read_tensors(path, STATE)
-        refuse_other(path, header["identity"], self.identity)
-        self.position = Position(**header["position"])
-        self.vae.load_state_dict(_below("weights.", tensors))
+        try:
+            refuse_other(path, header["identity"], self.identity)
+            self.position = Position(**header["position"])
+            self.vae.load_state_dict(_below("weights.", tensors))
+        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+            raise CheckpointError(f"{path}: damaged ({first_line(error)}); delete it to train from the start") from None
         self.best = _below("best.", tensors)
         return _below("moments.", tensors)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Hold Ctrl-C back while the block runs; it takes effect at the end."""
+    if threading.current_thread() is not threading.main_thread():  # signals come to the main thread alone
+        yield
+        return
+    held: list[int] = []
+    former = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+    if held:
+        signal.raise_signal(signal.SIGINT)
 
 
 def refuse_other(path: Path, saved: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Train a melody VAE on a corpus, from the first step to the finished model file."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from melodylc.models.checkpoint import load_model, save_model
 from melodylc.models.config import ModelConfig
 from melodylc.models.vae import MelodyVAE
 from melodylc.training.batches import Batches, Events, validation_rows
-from melodylc.training.loop import Report, Trainer
+from melodylc.training.loop import STATE_FILE, Report, Trainer
 from melodylc.training.measure import mean_sigma, measure_reconstruction
 from melodylc.training.settings import TrainSettings
 
@@ -59,12 +59,14 @@ def prepare(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: can't hold a training run ({error.strerror}); name a folder") from None
+    if (folder / MODEL).exists() and not (folder / STATE_FILE).exists():
+        raise InputError(f"{folder} holds a model, and no run to go on with ({STATE_FILE}): choose another folder")
     with atomic_write(folder / ".writable"):
         pass
     (folder / ".writable").unlink()
 
 
-def finish(vae: MelodyVAE, batches: Batches, path: Path, provenance: dict[str, object], validation: Events) -> Path:
+def finish(vae: MelodyVAE, batches: Batches, path: Path, provenance: Mapping[str, object], validation: Events) -> Path:
     """Write the model with its sigma_bar and its accuracy, measured on the file's own half-precision weights."""
     vae.eval()
     sigma_bar = mean_sigma(vae, batches.draw(len(provenance), 0, SIGMA_MELODIES))
@@ -76,10 +78,12 @@ def finish(vae: MelodyVAE, batches: Batches, path: Path, provenance: dict[str, o
 
 
 def commit() -> str:
-    """The commit this code was checked out at, or "unknown" outside a git checkout."""
-    here = Path(__file__).resolve().parent
-    command = ["git", "-C", str(here), "rev-parse", "HEAD"]
+    """The commit this code was checked out at, or "unknown" outside a git checkout of ours."""
+    here = Path(__file__).resolve()
+    git = ["git", "-C", str(here.parent)]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        # A copy installed somewhere inside another project's checkout isn't tracked there.
+        subprocess.run([*git, "ls-files", "--error-unmatch", here.name], capture_output=True, check=True)
+        return subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

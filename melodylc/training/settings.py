@@ -5,6 +5,7 @@ the song model on the codec's embeddings (no decoding needed), then everything j
 the same time. The paper's configuration has no bar encoder and so a single, joint stage.
 """
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -51,8 +52,9 @@ class TrainSettings:
         if len(minutes) != len(self.stages):
             kinds = ",".join(stage.kind for stage in self.stages)
             raise InputError(f"{len(minutes)} durations for {len(self.stages)} stages: give one each of {kinds}")
-        if min(minutes) <= 0:
-            raise InputError(f"a stage of {min(minutes):g} minutes: every duration must be above 0")
+        for length in minutes:
+            if not 0 < length < math.inf:
+                raise InputError(f"a stage of {length:g} minutes: every duration must be a number above 0")
         stages = zip(self.stages, minutes, strict=True)
         return replace(self, stages=tuple(replace(stage, minutes=length) for stage, length in stages))
 
@@ -70,9 +72,7 @@ _BASE = TrainSettings(
     stages=(
         StageSettings(kind="codec", batch=24, rate=2e-3, steps=20_000),
         StageSettings(kind="song", batch=128, rate=1.5e-3, steps=20_000, free_nats=(800.0, 400.0)),
-        StageSettings(
-            kind="joint", batch=64, rate=6e-4, steps=60_000, bars=8, free_nats=(400.0, 275.0), settled=0.4
-        ),
+        StageSettings(kind="joint", batch=64, rate=6e-4, steps=60_000, bars=8, free_nats=(400.0, 275.0), settled=0.4),
     ),
 )
 

@@ -1,0 +1,296 @@
+"""From a black-box score to an actor.
+
+    1. Bank: prior samples and their scores; the critic's first lessons.
+    2. Rounds of: actor steps on  E_z [ L_1(G(z)) + lambda * L_dist(G(z), z) ],  then G's own vectors scored,
+       half of them with a little noise so that the critic sees slopes and not only points, then critic steps on
+       everything scored so far, half of each batch on the latest.
+    3. Every few rounds a check: the running mean of the actor's weights is measured on vectors it hasn't seen.
+       Training swings between exploring and contracting, so the state that measured best is kept, not the last.
+    4. That state is measured once more on fresh vectors: the best of many measurements flatters.
+
+The score is only ever called; gradients come from the critic alone. On one machine and number of threads a seed
+gives the same actor.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from math import inf
+
+import torch
+from torch import Tensor
+
+from melodylc.data.errors import InputError
+from melodylc.latent.actor import Actor, ActorConfig
+from melodylc.latent.critic import Critic
+from melodylc.latent.distance import distance
+from melodylc.latent.scores import Bank, Measured, Prior, Score, Scores, ask, standard_normal, summarise
+
+__all__ = ["FitSettings", "Fitted", "Progress", "Round", "Scores", "fit"]
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How an actor is fitted.
+
+    Raises:
+        InputError: a number that makes no sense, by name.
+    """
+
+    bank: int = 4096  #: prior samples scored first (none where a bank is given)
+    rounds: int = 100  #: rounds of actor and critic
+    fresh: int = 128  #: vectors scored in each round
+    actor_steps: int = 20  #: in each round
+    critic_steps: int = 30  #: in each round
+    warmup: int = 300  #: critic steps on the bank before the first round
+    batch: int = 256  #: rows in a step of either
+    rate: float = 3e-4  #: Adam's learning rate, both networks, falling in the last rounds
+    weight_decay: float = 0.01  #: of the critic, which would otherwise memorise the bank
+    exponents: tuple[float, ...] = (1.0, 4.0, 16.0, 64.0, inf)  #: powers of the score that the critic regresses
+    distance: float = 0.004  #: lambda, the weight of L_dist
+    noise: float = 0.2  #: standard deviation of what is added to half of the scored vectors
+    recent: int = 2048  #: latest scored vectors, which make half of each critic batch
+    average: float = 0.99  #: decay of the running mean of the actor's weights, a step
+    check_every: int = 10  #: rounds between checks
+    check: int = 512  #: vectors measured in a check
+    measure: int = 1000  #: vectors measured at the end, actor and prior
+    hidden: int = 512  #: width of the actor's layers
+    layers: int = 3  #: hidden layers of the actor
+    critic_hidden: int = 512  #: width of the critic's layers
+    critic_layers: int = 4  #: hidden layers of the critic
+    bound: float = 3.0  #: the actor's bound
+
+    def __post_init__(self) -> None:
+        for name in ("bank", "rounds", "fresh", "batch", "check_every", "check", "measure", "critic_hidden"):
+            if getattr(self, name) < 1:
+                raise InputError(f"fitting needs {name} of at least 1, not {getattr(self, name)}")
+        for name in ("rate", "weight_decay", "distance", "noise", "recent", "actor_steps", "critic_steps", "warmup"):
+            if not 0 <= getattr(self, name) < inf:
+                raise InputError(f"fitting needs {name} of at least 0, not {getattr(self, name)}")
+        if not 0 <= self.average < 1:
+            raise InputError(f"fitting needs average in [0, 1), not {self.average}")
+        if not self.exponents or min(self.exponents) <= 0:
+            raise InputError(f"fitting needs positive exponents, not {self.exponents}")
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a round showed, on its own few vectors."""
+
+    number: int  #: 1, 2, ...
+    rounds: int  #: how many there will be
+    measured: Measured
+    best: float | None  #: the best checked rate so far
+
+
+Progress = Callable[[Round], None]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """An actor in evaluation mode, and how it came out."""
+
+    actor: Actor
+    critic: Critic
+    settings: FitSettings
+    seed: int
+    prior: Measured  #: the prior by itself
+    measured: Measured  #: the actor, on vectors used for nothing else
+    history: tuple[Round, ...]
+    interrupted: bool  #: whether Ctrl-C ended the rounds early
+
+
+def fit(
+    score: Score,
+    dim: int,
+    sigma_bar: Tensor,
+    *,
+    prior: Prior | None = None,
+    bank: tuple[Tensor, Scores] | None = None,
+    settings: FitSettings | None = None,
+    seed: int = 0,
+    report: Progress = lambda _: None,
+    start: Actor | None = None,
+) -> Fitted:
+    """Fit an actor to a black-box score.
+
+    Args:
+        score: latent vectors (n, dim) to scores (n, parts) in [0, 1]; satisfied is exactly 1.
+        dim: size of a latent vector.
+        sigma_bar: (dim,), the encoder's mean standard deviation, positive.
+        prior: where vectors come from; N(0, I) if None.
+        bank: vectors from the prior (n, dim) with their scores (n, parts), if they are known already.
+        settings: how to fit.
+        seed: of everything random.
+        report: called after each round.
+        start: an actor to begin from, such as one of a similar rule; it stays as it is.
+
+    Raises:
+        InputError: sizes that don't fit each other, or a score outside [0, 1].
+        KeyboardInterrupt: before the first check. From then on it ends the rounds, and the best state is returned.
+    """
+    settings = settings or FitSettings()
+    _check_sizes(dim, sigma_bar, start)
+    generator = torch.Generator().manual_seed(seed)
+    prior = prior or standard_normal(dim)
+    known = _known(bank, dim) if bank else ask(score, prior(settings.bank, generator))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        actor = copy.deepcopy(start) if start else Actor(_shape(dim, settings))
+        parts = known.scores.shape[1]
+        critic = Critic(dim, parts, settings.exponents, settings.critic_hidden, settings.critic_layers)
+    return _Fitting(score, prior, sigma_bar, settings, generator, actor, critic, known).run(seed, report)
+
+
+class _Fitting:
+    """The state of one fit."""
+
+    def __init__(
+        self,
+        score: Score,
+        prior: Prior,
+        sigma_bar: Tensor,
+        settings: FitSettings,
+        generator: torch.Generator,
+        actor: Actor,
+        critic: Critic,
+        known: Bank,
+    ) -> None:
+        self.score, self.prior, self.sigma_bar, self.settings = score, prior, sigma_bar, settings
+        self.generator, self.actor, self.critic = generator, actor, critic
+        self.mean = copy.deepcopy(actor).requires_grad_(False)
+        self.known, self.first = known, known
+        self.actor_rates = torch.optim.Adam(actor.requires_grad_(True).parameters(), lr=settings.rate)
+        self.critic_rates = torch.optim.AdamW(critic.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
+        self.steps = count(1)
+        self.best: tuple[Measured, Actor] | None = None
+        self.history: list[Round] = []
+
+    def run(self, seed: int, report: Progress) -> Fitted:
+        interrupted = False
+        try:
+            for event in self._rounds():
+                report(event)
+        except KeyboardInterrupt:
+            interrupted = True
+        if self.best is None:
+            raise KeyboardInterrupt
+        actor = _as_stored(self.best[1])
+        return Fitted(
+            actor=actor,
+            critic=self.critic.eval().requires_grad_(False),
+            settings=self.settings,
+            seed=seed,
+            prior=summarise(self.first, self.first.z, self.sigma_bar),
+            measured=self._measure(actor, self.settings.measure)[0],
+            history=tuple(self.history),
+            interrupted=interrupted,
+        )
+
+    def _rounds(self) -> Iterator[Round]:
+        settings = self.settings
+        self._teach(settings.warmup)
+        for number in range(1, settings.rounds + 1):
+            self._set_rates(number)
+            self._improve(settings.actor_steps)
+            measured = self._explore(settings.fresh)
+            self._teach(settings.critic_steps)
+            if number % settings.check_every == 0 or number == settings.rounds:
+                self._check()
+            best = self.best[0].rate if self.best else None
+            self.history.append(Round(number, settings.rounds, measured, best))
+            yield self.history[-1]
+
+    def _set_rates(self, number: int) -> None:
+        # Full rate for two thirds, then a straight line down to a twentieth.
+        left = 1 - (number - 1) / self.settings.rounds
+        rate = self.settings.rate * max(0.05, min(1.0, 3 * left))
+        for group in self.actor_rates.param_groups + self.critic_rates.param_groups:
+            group["lr"] = rate
+
+    def _teach(self, steps: int) -> None:
+        recent = self.settings.recent if len(self.known) > len(self.first) else 0
+        recent = min(recent, len(self.known) - len(self.first))
+        for _ in range(steps):
+            lesson = self.known.sample(self.settings.batch, self.generator, recent)
+            _step(self.critic_rates, self.critic.loss(lesson.z, lesson.scores))
+
+    def _improve(self, steps: int) -> None:
+        self.critic.requires_grad_(False)
+        for _ in range(steps):
+            z = self.prior(self.settings.batch, self.generator)
+            moved = self.actor(z)
+            price = self.settings.distance * distance(moved, z, self.sigma_bar)
+            _step(self.actor_rates, (self.critic.cost(moved) + price).mean())
+            self._average(next(self.steps))
+        self.critic.requires_grad_(True)
+
+    @torch.no_grad()
+    def _average(self, step: int) -> None:
+        decay = min(self.settings.average, step / (step + 9))  # the first states count for little
+        for mean, weight in zip(self.mean.parameters(), self.actor.parameters(), strict=True):
+            mean.lerp_(weight, 1 - decay)
+
+    @torch.no_grad()
+    def _explore(self, count: int) -> Measured:
+        z = self.prior(count, self.generator)
+        moved = self.actor(z)
+        shaken = count // 2 if self.settings.noise else 0
+        moved[:shaken] += self.settings.noise * torch.randn(moved[:shaken].shape, generator=self.generator)
+        answers = self._ask(moved)
+        self.known += answers
+        clean = Bank(answers.z[shaken:], answers.scores[shaken:])
+        return summarise(clean, z[shaken:], self.sigma_bar)
+
+    def _ask(self, z: Tensor) -> Bank:
+        answers = ask(self.score, z)
+        if answers.scores.shape[1] != self.critic.parts:
+            raise InputError(f"the score gave {answers.scores.shape[1]} parts, and {self.critic.parts} before")
+        return answers
+
+    def _check(self) -> None:
+        measured, answers = self._measure(self.mean, self.settings.check)
+        self.known += answers
+        if self.best is None or _merit(measured) > _merit(self.best[0]):
+            self.best = measured, copy.deepcopy(self.mean)
+
+    @torch.no_grad()
+    def _measure(self, actor: Actor, count: int) -> tuple[Measured, Bank]:
+        z = self.prior(count, self.generator)
+        answers = self._ask(actor(z))
+        return summarise(answers, z, self.sigma_bar), answers
+
+
+def _merit(measured: Measured) -> tuple[float, float, float]:
+    # Where nothing satisfies yet, the graded scores say which state is nearer.
+    return measured.rate, sum(measured.means), -measured.distance
+
+
+def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+
+
+def _as_stored(actor: Actor) -> Actor:
+    # Files hold half precision: what is measured should be what will be loaded.
+    return actor.half().float().eval()
+
+
+def _shape(dim: int, settings: FitSettings) -> ActorConfig:
+    return ActorConfig(dim=dim, hidden=settings.hidden, layers=settings.layers, bound=settings.bound)
+
+
+def _known(bank: tuple[Tensor, Scores], dim: int) -> Bank:
+    z, scores = bank
+    if z.ndim != 2 or z.shape[1] != dim or not len(z):
+        raise InputError(f"a bank holds vectors of shape (n, {dim}), not {tuple(z.shape)}")
+    return ask(lambda _: scores, z)
+
+
+def _check_sizes(dim: int, sigma_bar: Tensor, start: Actor | None) -> None:
+    if sigma_bar.shape != (dim,) or not bool((sigma_bar > 0).all()):
+        raise InputError(f"sigma_bar is {dim} positive numbers, not shape {tuple(sigma_bar.shape)} or not positive")
+    if start and start.config.dim != dim:
+        raise InputError(f"the actor to start from moves vectors of {start.config.dim} dimensions, not {dim}")

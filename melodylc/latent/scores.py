@@ -1,0 +1,96 @@
+"""A black-box score, the latent vectors it was asked about, and what a set of answers amounts to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from melodylc.data.errors import InputError
+from melodylc.latent.distance import distance, z_mse
+
+Scores = npt.NDArray[np.float64]
+"""Numbers in [0, 1], a row for each latent vector, a column for each part of what is asked; satisfied is 1."""
+
+Score = Callable[[Tensor], Scores]
+"""The black box: latent vectors (n, dim) to scores (n, parts). It needs no gradient, and is called without one."""
+
+Prior = Callable[[int, torch.Generator], Tensor]
+"""Draws n latent vectors, shape (n, dim), with the generator's randomness alone."""
+
+
+def standard_normal(dim: int) -> Prior:
+    """The prior N(0, I).
+
+    >>> standard_normal(3)(2, torch.Generator().manual_seed(0)).shape
+    torch.Size([2, 3])
+    """
+    return lambda count, generator: torch.randn(count, dim, generator=generator)
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Latent vectors and their scores: all that is known of a black box."""
+
+    z: Tensor  #: (n, dim)
+    scores: Tensor  #: (n, parts), float32
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def __add__(self, other: "Bank") -> "Bank":
+        return Bank(torch.cat([self.z, other.z]), torch.cat([self.scores, other.scores]))
+
+    def sample(self, count: int, generator: torch.Generator, recent: int = 0) -> "Bank":
+        """`count` rows drawn with replacement, half of them from the last `recent` ones where that isn't 0."""
+        late = count // 2 if recent else 0
+        everywhere = torch.randint(len(self), (count - late,), generator=generator)
+        if late:
+            first = max(len(self) - recent, 0)
+            everywhere = torch.cat([everywhere, torch.randint(first, len(self), (late,), generator=generator)])
+        return Bank(self.z[everywhere], self.scores[everywhere])
+
+
+@torch.no_grad()
+def ask(score: Score, z: Tensor) -> Bank:
+    """Score latent vectors, shape (n, dim).
+
+    Raises:
+        InputError: the answer isn't one row of numbers in [0, 1] for each vector.
+    """
+    answer = np.asarray(score(z), dtype=np.float64)
+    if answer.ndim != 2 or len(answer) != len(z) or answer.shape[1] < 1:
+        raise InputError(f"a score of {len(z)} vectors has shape ({len(z)}, parts), not {answer.shape}")
+    outside = ~((answer >= 0) & (answer <= 1))
+    if outside.any():
+        raise InputError(f"a score is a number in [0, 1], not {answer[outside][0]}")
+    # Rounding must not satisfy what isn't: float32 has no number between this and 1.
+    scores = np.where(answer < 1, np.minimum(answer, np.nextafter(np.float32(1), np.float32(0))), 1.0)
+    return Bank(z, torch.from_numpy(scores.astype(np.float32)))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What single draws gave, no retry."""
+
+    count: int  #: draws
+    rate: float  #: share that satisfies every part
+    rates: tuple[float, ...]  #: share that satisfies each part
+    means: tuple[float, ...]  #: mean score of each part
+    distance: float  #: mean L_dist, 0 for a prior
+    z_mse: float  #: mean z_MSE, 0 for a prior
+
+
+def summarise(answers: Bank, start: Tensor, sigma_bar: Tensor) -> Measured:
+    """What the scores of moved vectors amount to; `start`, shape (n, dim), is where they were moved from."""
+    satisfied = answers.scores == 1
+    return Measured(
+        count=len(answers),
+        rate=float(satisfied.all(dim=1).double().mean()),
+        rates=tuple(satisfied.double().mean(dim=0).tolist()),
+        means=tuple(answers.scores.double().mean(dim=0).tolist()),
+        distance=float(distance(answers.z, start, sigma_bar).mean()),
+        z_mse=float(z_mse(answers.z, start, sigma_bar).mean()),
+    )

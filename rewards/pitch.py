@@ -1,0 +1,113 @@
+"""Rewards on pitch. A pitch class is a MIDI pitch modulo 12, C = 0.
+
+    c_pitch(x, P) = (notes of x whose pitch class is in P) / (notes of x)      (Latent Constraints, section 6)
+    c_tonic(x, t) = 1 if the last note's pitch class is t, else 0
+
+A melody without notes scores 0 on both.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from melodylc.data.alphabet import BARS, PITCHES, STATES, STEPS_PER_BAR
+from melodylc.data.errors import InputError
+from melodylc.data.melody import Melody
+from melodylc.rewards.base import Events, Reward, Scores
+
+
+@dataclass(frozen=True)
+class PitchClasses(Reward):
+    """The share of notes whose pitch class is among `classes`; see `pitch_classes`."""
+
+    classes: frozenset[int]
+
+    def __post_init__(self) -> None:
+        if not self.classes or not self.classes <= set(range(12)):
+            got = ", ".join(map(str, sorted(self.classes))) or "none"
+            raise InputError(f"pitch classes are one or more of 0..11 (C = 0), not {got}")
+
+    @property
+    def name(self) -> str:
+        """Such as "pitch_classes(0,2,4,5,7,9,11)"."""
+        return f"pitch_classes({','.join(map(str, sorted(self.classes)))})"
+
+    def __call__(self, melody: Melody) -> float:
+        """Notes inside over notes; 0 for a melody without notes."""
+        inside = sum(int(pitch) % 12 in self.classes for pitch in melody.pitches)
+        return inside / max(melody.note_count, 1)
+
+    def batch(self, events: Events) -> Scores:
+        """As the call, for each row: shape (n, 256) to (n,)."""
+        notes, inside = self._count(events)
+        share: Scores = inside.sum(axis=1) / np.maximum(notes.sum(axis=1), 1)
+        return share
+
+    def facets(self, events: Events) -> Scores:
+        """The reward, then the share of each bar by itself (1 for a bar without notes): (n, 256) to (n, 17)."""
+        bars = (len(events), BARS, STEPS_PER_BAR)
+        notes, inside = (mask.reshape(bars).sum(axis=2) for mask in self._count(events))
+        shares = np.where(notes > 0, inside / np.maximum(notes, 1), 1.0)
+        return np.column_stack([self.batch(events), shares])
+
+    def _count(self, events: Events) -> tuple[np.ndarray, np.ndarray]:
+        notes = events < PITCHES
+        allowed = np.isin(np.arange(STATES) % 12, sorted(self.classes))
+        return notes, notes & allowed[events]
+
+
+@dataclass(frozen=True)
+class Tonic(Reward):
+    """Whether the last note is of `pitch_class`; see `tonic`."""
+
+    pitch_class: int
+
+    def __post_init__(self) -> None:
+        if self.pitch_class not in range(12):
+            raise InputError(f"a tonic is a pitch class in 0..11 (C = 0), not {self.pitch_class}")
+
+    @property
+    def name(self) -> str:
+        """Such as "tonic(9)"."""
+        return f"tonic({self.pitch_class})"
+
+    def __call__(self, melody: Melody) -> float:
+        """1 or 0; 0 for a melody without notes."""
+        pitches = melody.pitches
+        return float(pitches.size > 0 and pitches[-1] % 12 == self.pitch_class)
+
+    def batch(self, events: Events) -> Scores:
+        """As the call, for each row: shape (n, 256) to (n,)."""
+        backwards = events[:, ::-1]
+        notes = backwards < PITCHES
+        last = np.take_along_axis(backwards, notes.argmax(axis=1)[:, None], axis=1)[:, 0]
+        home: Scores = (notes.any(axis=1) & (last % 12 == self.pitch_class)).astype(np.float64)
+        return home
+
+
+def pitch_classes(classes: Iterable[int]) -> PitchClasses:
+    """The share of a melody's notes whose pitch class is in `classes`, in [0, 1]; 0 for no notes.
+
+    By chance about len(classes) / 12.
+
+    Raises:
+        InputError: no class, or one outside 0..11.
+
+    >>> in_c = pitch_classes([0, 2, 4, 5, 7, 9, 11])
+    >>> in_c(Melody.from_notes([(60, 0, 4), (61, 4, 8), (62, 8, 12), (64, 12, 16)]))
+    0.75
+    """
+    return PitchClasses(frozenset(int(pitch_class) for pitch_class in classes))
+
+
+def tonic(pitch_class: int) -> Tonic:
+    """1 if the last note that begins is of `pitch_class` (0..11), else 0; 0 for no notes.
+
+    Raises:
+        InputError: a pitch class outside 0..11.
+
+    >>> tonic(0)(Melody.from_notes([(60, 0, 4), (67, 4, 8)]))
+    0.0
+    """
+    return Tonic(pitch_class)

@@ -1,0 +1,199 @@
+"""An actor finds known optima of scores that have no gradient, and says so honestly where it doesn't."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from melodylc.data import InputError
+from melodylc.latent.actor import Actor, ActorConfig
+from melodylc.latent.fit import FitSettings, Fitted, Progress, Round, fit
+from melodylc.latent.scores import Score, Scores
+
+DIM = 8
+SIGMA = torch.full((DIM,), 0.3)
+SMALL = FitSettings(
+    bank=1000,
+    rounds=20,
+    warmup=100,
+    actor_steps=10,
+    critic_steps=15,
+    batch=64,
+    rate=2e-3,
+    hidden=32,
+    layers=2,
+    critic_hidden=32,
+    critic_layers=2,
+    average=0.9,
+    check_every=5,
+    check=256,
+)
+FEW = replace(SMALL, rounds=4, check_every=2, warmup=5, actor_steps=2, critic_steps=2)
+
+
+def steps(z: torch.Tensor) -> Scores:
+    """How many of the first four dimensions exceed 1: flat almost everywhere, optimal for 6 in 10,000 by chance."""
+    return np.asarray((z[:, :4] > 1).double().mean(dim=1, keepdim=True))
+
+
+def two(z: torch.Tensor) -> Scores:
+    """One part on three dimensions, another on two more that it doesn't know of."""
+    return np.asarray(torch.stack([(z[:, :3] > 0.5).double().mean(dim=1), (z[:, 3:5] < -0.5).double().mean(dim=1)], 1))
+
+
+def ignore(_: Round) -> None:
+    pass
+
+
+def fitted(score: Score = steps, settings: FitSettings = FEW, report: Progress = ignore, seed: int = 0) -> Fitted:
+    return fit(score, DIM, SIGMA, settings=settings, seed=seed, report=report)
+
+
+def same(one: Actor, other: Actor) -> bool:
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.fixture(scope="module")
+def found() -> Fitted:
+    return fitted(settings=SMALL)
+
+
+def test_an_actor_finds_a_known_optimum_without_a_gradient(found: Fitted) -> None:
+    assert found.prior.rate < 0.01
+    assert found.measured.rate > 0.95
+    z = torch.randn(1000, DIM)
+    assert (steps(found.actor(z)) == 1).mean() > 0.95
+    assert not found.actor.training
+    assert not found.interrupted
+
+
+def test_two_parts_at_once() -> None:
+    found = fitted(two, SMALL)
+    assert found.measured.rate > 0.9
+    assert min(found.measured.rates) >= found.measured.rate
+    assert len(found.prior.means) == 2
+
+
+def test_the_distance_penalty_keeps_the_actor_near(found: Fitted) -> None:
+    near = fitted(settings=replace(SMALL, distance=0.1)).measured
+    assert near.rate > 0.9
+    assert near.distance < 0.8 * found.measured.distance
+
+
+def test_a_rule_that_nothing_meets_is_reported_as_such() -> None:
+    found = fitted(lambda z: np.full((len(z), 1), 0.5))
+    assert found.measured.rate == found.prior.rate == 0.0
+    assert found.measured.means == (0.5,)
+
+
+def test_a_seed_is_an_actor() -> None:
+    before = torch.random.get_rng_state()
+    one, again, other = fitted(seed=3), fitted(seed=3), fitted(seed=4)
+    assert same(one.actor, again.actor)
+    assert one.history == again.history
+    assert one.measured == again.measured
+    assert not same(one.actor, other.actor)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_progress_is_told_round_by_round() -> None:
+    rounds: list[Round] = []
+    found = fitted(report=rounds.append)
+    assert [entry.number for entry in rounds] == [1, 2, 3, 4]
+    assert [entry.best is None for entry in rounds] == [True, False, False, False]
+    assert found.history == tuple(rounds)
+
+
+def stop_after(number: int) -> Progress:
+    def report(entry: Round) -> None:
+        if entry.number == number:
+            raise KeyboardInterrupt
+
+    return report
+
+
+def test_an_interrupt_keeps_the_best_so_far() -> None:
+    found = fitted(report=stop_after(3))
+    assert found.interrupted
+    assert len(found.history) == 3
+    assert same(found.actor, fitted(report=stop_after(2)).actor)
+
+
+def test_an_interrupt_with_nothing_to_keep_goes_on() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        fitted(report=stop_after(1))
+
+
+def test_the_best_state_is_kept_not_the_last() -> None:
+    spoilt = False
+
+    def score(z: torch.Tensor) -> Scores:
+        return steps(z) * (0.0 if spoilt else 1.0)
+
+    def spoil(entry: Round) -> None:
+        nonlocal spoilt
+        spoilt = entry.number >= 2
+
+    found = fitted(score, report=spoil)
+    assert same(found.actor, fitted(report=stop_after(2)).actor)
+    assert found.measured.means == (0.0,)  # measured anew, so it doesn't flatter
+
+
+def test_a_bank_that_is_known_already_isn_t_scored_again() -> None:
+    asked: list[int] = []
+
+    def score(z: torch.Tensor) -> Scores:
+        asked.append(len(z))
+        return steps(z)
+
+    z = torch.randn(500, DIM, generator=torch.Generator().manual_seed(1))
+    found = fit(score, DIM, SIGMA, bank=(z, steps(z)), settings=FEW)
+    assert found.prior.count == 500
+    assert found.prior.rate == (steps(z) == 1).mean()
+    assert asked == [128, 128, 256, 128, 128, 256, 1000]
+
+
+def test_a_start_is_where_it_starts_and_stays_as_it_was(found: Fitted) -> None:
+    before = {name: value.clone() for name, value in found.actor.state_dict().items()}
+    again = fit(steps, DIM, SIGMA, settings=replace(FEW, rate=0.0), start=found.actor)
+    assert again.measured.rate > 0.95
+    assert all(torch.equal(before[name], value) for name, value in found.actor.state_dict().items())
+
+
+def test_vectors_come_from_the_prior_that_is_given() -> None:
+    def shifted(count: int, generator: torch.Generator) -> torch.Tensor:
+        return torch.randn(count, DIM, generator=generator) + 5
+
+    assert fit(steps, DIM, SIGMA, prior=shifted, settings=FEW).prior.rate > 0.99
+
+
+def test_the_stored_precision_is_what_was_measured() -> None:
+    assert all(torch.equal(weight, weight.half().float()) for weight in fitted().actor.parameters())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"bank": 0}, {"rounds": 0}, {"noise": -1.0}, {"average": 1.0}, {"exponents": ()}, {"exponents": (0.0,)}],
+)
+def test_settings_that_make_no_sense_are_named(fields: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=next(iter(fields))):
+        replace(FEW, **fields)  # type: ignore[arg-type]
+
+
+def test_sizes_that_don_t_fit_are_refused() -> None:
+    with pytest.raises(InputError, match="8 positive numbers"):
+        fit(steps, DIM, torch.ones(3))
+    with pytest.raises(InputError, match="8 positive numbers"):
+        fit(steps, DIM, torch.zeros(DIM))
+    with pytest.raises(InputError, match="4 dimensions, not 8"):
+        fit(steps, DIM, SIGMA, start=Actor(ActorConfig(4)))
+    with pytest.raises(InputError, match=r"\(n, 8\)"):
+        fit(steps, DIM, SIGMA, bank=(torch.zeros(5, 3), np.zeros((5, 1))))
+
+
+def test_a_score_that_changes_its_parts_is_refused() -> None:
+    z = torch.randn(100, DIM)
+    with pytest.raises(InputError, match="2 parts"):
+        fit(two, DIM, SIGMA, bank=(z, steps(z)), settings=FEW)

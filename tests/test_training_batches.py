@@ -1,0 +1,159 @@
+"""Batches: pure in seed, stage and step; sources balanced; transposition that changes nothing else."""
+
+from collections import Counter
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from small_corpus import build_small, pretend
+
+from melodylc.data.alphabet import HOLD, PITCHES, REST, STATES, STEPS, canonical
+from melodylc.data.corpus import Corpus
+from melodylc.data.errors import CorpusError
+from melodylc.data.melody import Melody
+from melodylc.training.batches import HIGHEST, LOWEST, Batches, evaluation_rows, transpose, validation_rows
+
+Events = npt.NDArray[np.uint8]
+SIZES = (90, 0, 360, 810)  #: square roots 9 : 18 : 27
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return build_small(tmp_path_factory)
+
+
+def uneven() -> Corpus:
+    """Melodies that tell who they are whatever their key: a note at step 0, a second at step 1 + row % 255."""
+    collection = np.repeat(np.arange(len(SIZES)), SIZES)
+    train = np.full((len(collection), STEPS), HOLD, np.uint8)
+    train[:, 0] = 60
+    for row, of in enumerate(collection):
+        train[row, 1 + of] = 61
+        train[row, 10 + row % 90] = 62
+    shuffled = np.random.default_rng(0).permutation(len(train))  # a corpus need not be sorted
+    return pretend(train[shuffled], collection[shuffled].astype(np.int16), len(SIZES))
+
+
+def sources(events: Events) -> Counter[int]:
+    """How many of the drawn melodies are from each collection of `uneven`."""
+    return Counter(int((melody[1:5] < HOLD).argmax()) for melody in events)
+
+
+def chi_square(found: list[int], expected: list[float]) -> float:
+    return sum((got - wanted) ** 2 / wanted for got, wanted in zip(found, expected, strict=True))
+
+
+# -- which melodies ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("balance", "weights"),
+    [(0.5, {0: 9, 2: 18, 3: 27}), (1.0, {0: 90, 2: 360, 3: 810}), (0.0, {0: 1, 2: 1, 3: 1})],
+)
+def test_a_collection_is_drawn_by_a_power_of_its_size(balance: float, weights: dict[int, int]) -> None:
+    count = 4000
+    drawn = sources(Batches(uneven(), balance, seed=1).draw(0, 0, count))
+    assert set(drawn) == set(weights)  # never from the empty one
+    expected = [count * weight / sum(weights.values()) for weight in weights.values()]
+    assert chi_square([drawn[of] for of in weights], expected) < 13.8  # exceeded once in 1,000 by a fair sampler
+
+
+def test_within_a_collection_all_melodies_are_alike() -> None:
+    events = Batches(uneven(), 0.5, seed=2).draw(0, 0, 9000)
+    marks = Counter(int((melody[10:100] < HOLD).argmax()) for melody in events)
+    assert len(marks) == 90
+    assert chi_square([marks[at] for at in range(90)], [100.0] * 90) < 135  # 89 degrees of freedom: once in 1,000
+
+
+def test_a_batch_depends_on_seed_stage_and_step_alone(corpus: Corpus) -> None:
+    one, other = Batches(corpus, 0.5, seed=3), Batches(corpus, 0.5, seed=3)
+    for step in (5, 0, 2):
+        one.draw(1, step, 8)
+    np.testing.assert_array_equal(one.draw(1, 7, 8), other.draw(1, 7, 8))
+    batches = [one.draw(1, 7, 8), one.draw(1, 8, 8), one.draw(2, 7, 8), Batches(corpus, 0.5, seed=4).draw(1, 7, 8)]
+    assert len({batch.tobytes() for batch in batches}) == 4
+
+
+def test_what_is_drawn_is_training_melodies_in_every_key(corpus: Corpus) -> None:
+    batches = Batches(corpus, 0.5, seed=5)
+    known = {Melody(melody).transposed(by).events.tobytes() for melody in corpus.train for by in range(-6, 6)}
+    drawn = batches.draw(0, 0, 200)
+    assert drawn.dtype == np.uint8
+    assert {melody.tobytes() for melody in drawn} <= known
+    np.testing.assert_array_equal(canonical(drawn)[0], drawn)
+
+
+def test_each_key_comes_as_often_as_any_other() -> None:
+    one = pretend(np.full((1, STEPS), 60, np.uint8), np.zeros(1, np.int16))
+    pitches = Counter(Batches(one, 0.5, seed=6).draw(0, 0, 6000)[:, 0].tolist())
+    assert sorted(pitches) == list(range(60 + LOWEST, 60 + HIGHEST + 1))
+    assert chi_square(list(pitches.values()), [500.0] * 12) < 31.3  # 11 degrees of freedom: once in 1,000
+
+
+def test_a_corpus_without_training_melodies_is_refused() -> None:
+    empty = pretend(np.empty((0, STEPS), np.uint8), np.empty(0, np.int16))
+    with pytest.raises(CorpusError, match="no training melodies: build it from more files"):
+        Batches(empty, 0.5, seed=0)
+
+
+# -- transposition -----------------------------------------------------------------------------
+
+melodies = arrays(np.uint8, (3, STEPS), elements=st.integers(0, STATES - 1)).map(lambda events: canonical(events)[0])
+
+
+@given(melodies, st.lists(st.integers(-200, 200), min_size=3, max_size=3))
+def test_intervals_rhythm_and_range_are_kept(events: Events, semitones: list[int]) -> None:
+    moved = transpose(events, np.array(semitones))
+    pitched = events < HOLD
+    np.testing.assert_array_equal(moved < HOLD, pitched)
+    np.testing.assert_array_equal(moved[~pitched], events[~pitched])
+    for before, after, asked in zip(events, moved, semitones, strict=True):
+        pitches = before[before < HOLD].astype(int)
+        shifts = set((after[after < HOLD].astype(int) - pitches).tolist())
+        room = range(-pitches.min(initial=PITCHES - 1), PITCHES - pitches.max(initial=0))
+        assert shifts <= {min(max(asked, room[0]), room[-1])}
+
+
+def test_a_melody_at_the_edge_moves_as_far_as_it_can() -> None:
+    events = np.full((3, STEPS), REST, np.uint8)
+    events[:, :2] = [[0, 64], [64, 127], [0, 127]]
+    np.testing.assert_array_equal(transpose(events, np.array([-5, 5, 5]))[:, :2], [[0, 64], [64, 127], [0, 127]])
+    np.testing.assert_array_equal(transpose(events, np.array([5, -5, -5]))[:, :2], [[5, 69], [59, 122], [0, 127]])
+
+
+def test_silence_stays_silence() -> None:
+    silence = np.full((2, STEPS), REST, np.uint8)
+    np.testing.assert_array_equal(transpose(silence, np.array([-6, 5])), silence)
+
+
+# -- held-out rows -----------------------------------------------------------------------------
+
+
+def test_what_picks_a_checkpoint_is_not_what_judges_it(corpus: Corpus) -> None:
+    watched, judged = validation_rows(corpus), evaluation_rows(corpus)
+    assert sorted([*watched, *judged]) == list(range(len(corpus.heldout)))
+    works = [{corpus.pieces[corpus.heldout_piece[row]].work for row in rows} for rows in (watched, judged)]
+    assert not works[0] & works[1]
+    assert abs(len(works[0]) - len(works[1])) <= 1
+
+
+@pytest.mark.parametrize("rows_of", [validation_rows, evaluation_rows])
+def test_fewer_rows_are_spread_over_all(rows_of: object, corpus: Corpus) -> None:
+    assert callable(rows_of)
+    every, some = rows_of(corpus), rows_of(corpus, 5)
+    assert len(some) == 5
+    assert set(some) <= set(every)
+    assert (some[0], some[-1]) == (every[0], every[-1])
+    assert len(set(np.diff(np.searchsorted(every, some)))) <= 2
+    np.testing.assert_array_equal(rows_of(corpus, 10**6), every)
+
+
+@pytest.mark.parametrize(("works", "rows_of"), [((), validation_rows), (("a", "a"), evaluation_rows)])
+def test_too_few_held_out_works_are_refused(works: tuple[str, ...], rows_of: object) -> None:
+    assert callable(rows_of)
+    made = pretend(np.full((1, STEPS), 60, np.uint8), np.zeros(1, np.int16), works=works)
+    with pytest.raises(CorpusError, match="too few held-out works to validate on: build it from more works"):
+        rows_of(made)
