@@ -41,14 +41,6 @@ class Reward(ABC):
         """The rewards of many melodies at once: `events` has shape (n, 256), the result (n,)."""
         return np.array([self(melody) for melody in Melody.unstack(events)], dtype=np.float64)
 
-    def facets(self, events: Events) -> Scores:
-        """The reward seen more closely, for a learner: shape (n, 256) to (n, j), in [0, 1].
-
-        All facets of a melody are exactly 1 where its reward is exactly 1, and only there. The reward itself is
-        one facet; a reward that looks at each bar by itself may tell the learner which bar fell short.
-        """
-        return self.batch(events)[:, None]
-
 
 @dataclass(frozen=True)
 class Rule:
@@ -104,8 +96,3 @@ class Rule:
         """Where all parts are exactly 1: shape (n, 256) to (n,)."""
         satisfied: npt.NDArray[np.bool_] = (self.scores(events) == 1).all(axis=1)
         return satisfied
-
-    def facets(self, events: Events) -> Scores:
-        """All parts' facets, in order: shape (n, 256) to (n, j). All are 1 exactly where the rule is satisfied."""
-        events = checked(events)
-        return np.concatenate([part.facets(events) for part in self.parts], axis=1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from melodylc.data.alphabet import BARS, PITCHES, STATES, STEPS_PER_BAR
+from melodylc.data.alphabet import PITCHES, STATES
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
 from melodylc.rewards.base import Events, Reward, Scores
@@ -40,21 +40,11 @@ class PitchClasses(Reward):
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
-        notes, inside = self._count(events)
-        share: Scores = inside.sum(axis=1) / np.maximum(notes.sum(axis=1), 1)
-        return share
-
-    def facets(self, events: Events) -> Scores:
-        """The reward, then the share of each bar by itself (1 for a bar without notes): (n, 256) to (n, 17)."""
-        bars = (len(events), BARS, STEPS_PER_BAR)
-        notes, inside = (mask.reshape(bars).sum(axis=2) for mask in self._count(events))
-        shares = np.where(notes > 0, inside / np.maximum(notes, 1), 1.0)
-        return np.column_stack([self.batch(events), shares])
-
-    def _count(self, events: Events) -> tuple[np.ndarray, np.ndarray]:
         notes = events < PITCHES
         allowed = np.isin(np.arange(STATES) % 12, sorted(self.classes))
-        return notes, notes & allowed[events]
+        inside = notes & allowed[events]
+        share: Scores = inside.sum(axis=1) / np.maximum(notes.sum(axis=1), 1)
+        return share
 
 
 @dataclass(frozen=True)

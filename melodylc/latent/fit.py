@@ -48,7 +48,8 @@ class FitSettings:
     rate: float = 3e-4  #: Adam's learning rate, both networks, falling in the last rounds
     weight_decay: float = 0.01  #: of the critic, which would otherwise memorise the bank
     exponents: tuple[float, ...] = (1.0, 4.0, 16.0, 64.0, inf)  #: powers of the score that the critic regresses
-    distance: float = 0.004  #: lambda, the weight of L_dist
+    distance: float = 0.004  #: lambda, the weight of L_dist, from half of the rounds on
+    caution: float = 10.0  #: lambda starts this many times as large, so that the actor stays where the critic knows
     noise: float = 0.2  #: standard deviation of what is added to half of the scored vectors
     recent: int = 2048  #: latest scored vectors, which make half of each critic batch
     average: float = 0.99  #: decay of the running mean of the actor's weights, a step
@@ -70,6 +71,8 @@ class FitSettings:
                 raise InputError(f"fitting needs {name} of at least 0, not {getattr(self, name)}")
         if not 0 <= self.average < 1:
             raise InputError(f"fitting needs average in [0, 1), not {self.average}")
+        if not 0 < self.caution < inf:
+            raise InputError(f"fitting needs a positive caution, not {self.caution}")
         if not self.exponents or min(self.exponents) <= 0:
             raise InputError(f"fitting needs positive exponents, not {self.exponents}")
 
@@ -193,7 +196,7 @@ class _Fitting:
         self._teach(settings.warmup)
         for number in range(1, settings.rounds + 1):
             self._set_rates(number)
-            self._improve(settings.actor_steps)
+            self._improve(settings.actor_steps, self._price(number))
             measured = self._explore(settings.fresh)
             self._teach(settings.critic_steps)
             if number % settings.check_every == 0 or number == settings.rounds:
@@ -201,6 +204,11 @@ class _Fitting:
             best = self.best[0].rate if self.best else None
             self.history.append(Round(number, settings.rounds, measured, best))
             yield self.history[-1]
+
+    def _price(self, number: int) -> float:
+        # From caution * lambda to lambda, geometrically, over the first half of the rounds.
+        left = max(0.0, 1 - 2 * (number - 1) / self.settings.rounds)
+        return self.settings.distance * float(self.settings.caution**left)
 
     def _set_rates(self, number: int) -> None:
         # Full rate for two thirds, then a straight line down to a twentieth.
@@ -216,12 +224,12 @@ class _Fitting:
             lesson = self.known.sample(self.settings.batch, self.generator, recent)
             _step(self.critic_rates, self.critic.loss(lesson.z, lesson.scores))
 
-    def _improve(self, steps: int) -> None:
+    def _improve(self, steps: int, weight: float) -> None:
         self.critic.requires_grad_(False)
         for _ in range(steps):
             z = self.prior(self.settings.batch, self.generator)
             moved = self.actor(z)
-            price = self.settings.distance * distance(moved, z, self.sigma_bar)
+            price = weight * distance(moved, z, self.sigma_bar)
             _step(self.actor_rates, (self.critic.cost(moved) + price).mean())
             self._average(next(self.steps))
         self.critic.requires_grad_(True)

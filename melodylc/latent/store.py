@@ -1,6 +1,7 @@
 """Actors as files: safetensors in half precision, with a header that says what they were made for.
 
-The header is JSON under the metadata key "header", beside "format". An actor is of use with one model and one rule
+The header is JSON under the one metadata key "header": safetensors writes several in any order, and the same actor
+should be the same file. An actor is of use with one model and one rule
 only; the header names both, and `load_actor` compares them with what is asked.
 """
 
@@ -112,6 +113,7 @@ def save_actor(path: str | PathLike[str], fitted: Fitted, *, model: str, rule: s
     if len(parts) != columns:
         raise InputError(f"{len(parts)} name{'s' * (len(parts) != 1)} for {columns} columns of scores")
     header = {
+        "format": FORMAT,
         "model": model,
         "rule": rule,
         "parts": list(parts),
@@ -120,7 +122,7 @@ def save_actor(path: str | PathLike[str], fitted: Fitted, *, model: str, rule: s
         "measured": Rates.of(fitted).to_dict(),
     }
     tensors = {name: value.detach().half().contiguous() for name, value in fitted.actor.state_dict().items()}
-    metadata = {"format": FORMAT, "header": json.dumps(header, sort_keys=True, allow_nan=False)}
+    metadata = {"header": json.dumps(header, sort_keys=True, allow_nan=False)}
     with atomic_write(path) as file:
         file.write(save(tensors, metadata=metadata))
 
@@ -137,7 +139,7 @@ def load_actor(path: str | PathLike[str], *, model: str | None = None, rule: str
         CheckpointError: no such file, damaged, another kind of file, or an actor for another model or rule.
     """
     content = _read(path)
-    header = _parse_header(path, _metadata(path, content))
+    header = _parse_header(path, _fields(path, content))
     for what, wanted, found in (("model", model, header.model), ("rule", rule, header.rule)):
         if wanted is not None and wanted != found:
             raise CheckpointError(f"{path}: an actor for the {what} {found}, not {wanted}; fit one for this {what}")
@@ -158,10 +160,10 @@ def read_header(path: str | PathLike[str]) -> Header | None:
     except OSError as error:
         raise CheckpointError(f"{path}: can't read this ({reason(error)})") from None
     try:
-        metadata = _metadata(path, content)
+        fields = _fields(path, content)
     except CheckpointError:
         return None
-    return _parse_header(path, metadata) if metadata.get("format") == FORMAT else None
+    return _parse_header(path, fields) if fields.get("format") == FORMAT else None
 
 
 def _read(path: str | PathLike[str]) -> bytes:
@@ -174,21 +176,22 @@ def _read(path: str | PathLike[str]) -> bytes:
         raise CheckpointError(f"{path}: can't read this ({reason(error)})") from None
 
 
-def _metadata(path: str | PathLike[str], content: bytes) -> Mapping[str, Any]:
+def _fields(path: str | PathLike[str], content: bytes) -> Mapping[str, Any]:
     try:
         table = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         metadata = table.get("__metadata__", {})
-        return metadata if isinstance(metadata, dict) else {}
-    except (ValueError, AttributeError, RecursionError):
+        fields = json.loads(metadata.get("header", "{}"))
+        return {"format": metadata.get("format", "no melodylc header"), **fields}
+    except (ValueError, AttributeError, TypeError, RecursionError):
         raise CheckpointError(f"{path}: damaged or not a safetensors file; fit the actor anew") from None
 
 
-def _parse_header(path: str | PathLike[str], metadata: Mapping[str, Any]) -> Header:
-    if metadata.get("format") != FORMAT:
-        found = metadata.get("format", "no melodylc header")
-        raise CheckpointError(f"{path}: not a {FORMAT} file ({found}); name an actor that melodylc wrote")
+def _parse_header(path: str | PathLike[str], fields: Mapping[str, Any]) -> Header:
+    if fields["format"] != FORMAT:
+        raise CheckpointError(
+            f"{path}: not a {FORMAT} file ({_line(fields['format'])}); name an actor that melodylc wrote"
+        )
     try:
-        fields = json.loads(metadata["header"])
         return Header(
             model=str(fields["model"]),
             rule=str(fields["rule"]),
@@ -220,5 +223,5 @@ def _plain(settings: dict[str, Any]) -> dict[str, Any]:
     return {**settings, "exponents": exponents}
 
 
-def _line(error: Exception) -> str:
+def _line(error: object) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

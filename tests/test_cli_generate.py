@@ -1,0 +1,265 @@
+"""`melodylc generate` as a musician runs it, with the model and the actors that come with the package."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import mido
+import pytest
+
+from melodylc import actors
+from melodylc.data import parse_scale, read_midi
+from melodylc.rewards import Rule, pitch_classes
+
+Cli = Callable[..., Any]
+
+C_MAJOR = Rule((pitch_classes(parse_scale("cmaj").pitch_classes),))
+QUICK = replace(actors.SETTINGS, bank=64, rounds=2, fresh=16, warmup=5, check_every=1, check=16, measure=16)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own, and a fit so short that it takes a second."""
+    monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(actors, "SETTINGS", QUICK)
+    return tmp_path / "cache"
+
+
+def midi_files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.mid"))}
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    found = json.loads((folder / "manifest.json").read_text("utf-8"))
+    assert isinstance(found, dict)
+    return found
+
+
+def test_every_file_obeys_and_the_manifest_says_so(run_cli: Cli, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run = run_cli("generate", "--scale", "cmaj", "-n", 3, "--seed", 7, "-o", out, "--tempo", 92)
+    assert run.code == 0, run.err
+    found = manifest(out)
+    assert found["actor"]["origin"] == "shipped"
+    assert [entry["file"] for entry in found["files"]] == ["01.mid", "02.mid", "03.mid"]
+    for entry in found["files"]:
+        content = (out / entry["file"]).read_bytes()
+        melody = read_midi(content)
+        assert C_MAJOR(melody) == (1.0,)
+        assert entry["passed"]
+        assert entry["rewards"] == {C_MAJOR.names[0]: 1.0}
+        assert entry["notes"] == melody.note_count > 0
+        assert entry["sha256"] == hashlib.sha256(content).hexdigest()[:16]
+        assert entry["distance"] > 0
+    for word in ("01.mid", "pass", "prior", "actor", "seed 7"):
+        assert word in run.out + run.err
+
+
+def test_files_loop_on_the_bar_with_tempo_and_key(run_cli: Cli, tmp_path: Path) -> None:
+    run_cli("generate", "--scale", "A minor", "--no-tonic", "-n", 1, "--seed", 1, "-o", tmp_path / "out", "--tempo", 90)
+    file = mido.MidiFile(tmp_path / "out" / "01.mid")
+    conductor, melody = file.tracks
+    assert (file.type, file.ticks_per_beat) == (1, 480)
+    kinds = {message.type: message for message in conductor}
+    assert kinds["set_tempo"].tempo == mido.bpm2tempo(90)
+    assert kinds["key_signature"].key == "Am"
+    assert (kinds["time_signature"].numerator, kinds["time_signature"].denominator) == (4, 4)
+    assert [sum(message.time for message in track) for track in (conductor, melody)] == [30720, 30720]
+
+
+def test_fewer_are_the_start_of_more_and_the_same_command_gives_the_same_bytes(run_cli: Cli, tmp_path: Path) -> None:
+    options = ("generate", "--scale", "cmaj", "--seed", 11)
+    run_cli(*options, "-n", 10, "-o", tmp_path / "ten")
+    ten = midi_files(tmp_path / "ten")
+    run_cli(*options, "-n", 3, "-o", tmp_path / "three")
+    assert midi_files(tmp_path / "three") == {name: ten[name] for name in ("01.mid", "02.mid", "03.mid")}
+    before = (tmp_path / "ten" / "manifest.json").read_bytes()
+    assert run_cli(*options, "-n", 10, "-o", tmp_path / "ten").code == 0
+    assert midi_files(tmp_path / "ten") == ten
+    assert (tmp_path / "ten" / "manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("threads", ["1", "4"])
+def test_threads_of_the_environment_change_nothing(run_cli: Cli, tmp_path: Path, threads: str) -> None:
+    options = ["generate", "--scale", "cmaj", "--seed", "5", "-n", "2"]
+    run_cli(*options, "-o", tmp_path / "here")
+    environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    command = [sys.executable, "-m", "melodylc", *options, "-o", str(tmp_path / "there")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert midi_files(tmp_path / "there") == midi_files(tmp_path / "here")
+
+
+def test_relative_keys_share_an_actor_and_its_melodies(run_cli: Cli, tmp_path: Path) -> None:
+    run_cli("generate", "--scale", "cmaj", "-n", 2, "--seed", 2, "-o", tmp_path / "major")
+    run_cli("generate", "--scale", "am", "--no-tonic", "-n", 2, "--seed", 2, "-o", tmp_path / "minor")
+    major, minor = manifest(tmp_path / "major"), manifest(tmp_path / "minor")
+    assert major["actor"] == minor["actor"]
+    melodies = [[read_midi(content) for content in midi_files(tmp_path / of).values()] for of in ("major", "minor")]
+    assert melodies[0] == melodies[1]
+
+
+def test_no_verify_writes_what_fails_too(run_cli: Cli, tmp_path: Path, no_actor: None) -> None:
+    run = run_cli("generate", "--scale", "cmaj", "-n", 4, "--seed", 3, "--no-verify", "-o", tmp_path / "out")
+    found = manifest(tmp_path / "out")
+    assert run.code == 0
+    assert len(found["files"]) == found["draws"] == 4
+    assert not all(entry["passed"] for entry in found["files"])
+    assert "fail" in run.out
+
+
+def test_a_spent_budget_writes_what_passed_and_exits_with_3(run_cli: Cli, tmp_path: Path, no_actor: None) -> None:
+    run = run_cli("generate", "--scale", "cmaj", "-n", 4, "--seed", 3, "--draws", 2, "-o", tmp_path / "out")
+    found = manifest(tmp_path / "out")
+    assert run.code == 3
+    passed = {entry["file"] for entry in found["files"]}
+    assert set(midi_files(tmp_path / "out")) == passed
+    assert found["missing"] == [number for number in range(1, 5) if f"{number:02}.mid" not in passed] != []
+    assert f"missing: melody {found['missing'][0]}" in run.err
+
+
+def test_nothing_asked_gives_samples_of_the_prior(run_cli: Cli, tmp_path: Path) -> None:
+    assert run_cli("generate", "-n", 2, "--seed", 0, "-o", tmp_path / "out").code == 0
+    found = manifest(tmp_path / "out")
+    assert (found["actor"], found["rule"], found["draws"]) == (None, [], 2)
+
+
+def test_without_a_folder_it_makes_one_and_without_a_seed_it_takes_a_new_one(
+    run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert run_cli("generate", "--scale", "cmaj", "-n", 1).code == 0
+    folders = sorted(tmp_path.glob("melodylc-cmaj-seed*"))
+    assert len(folders) == 2
+    assert manifest(folders[0])["files"][0]["sha256"] != manifest(folders[1])["files"][0]["sha256"]
+
+
+def test_an_actor_is_fitted_once_and_kept(run_cli: Cli, tmp_path: Path, cache: Path) -> None:
+    options = ("generate", "--density", "1..256", "-n", 2, "--seed", 4)
+    first = run_cli(*options, "-o", tmp_path / "a")
+    assert first.code == 0, first.err
+    assert "fitting one" in first.err
+    second = run_cli(*options, "-o", tmp_path / "b")
+    assert "fitting" not in second.err
+    assert [manifest(tmp_path / of)["actor"]["origin"] for of in ("a", "b")] == ["fitted", "cached"]
+    assert midi_files(tmp_path / "a") == midi_files(tmp_path / "b")
+
+
+def test_a_damaged_cached_actor_is_fitted_anew_to_the_same_bytes(run_cli: Cli, tmp_path: Path, cache: Path) -> None:
+    options = ("generate", "--density", "1..256", "-n", 1, "--seed", 4)
+    run_cli(*options, "-o", tmp_path / "a")
+    (kept,) = (cache / "actors").iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[: len(whole) // 2])
+    again = run_cli(*options, "-o", tmp_path / "b")
+    assert again.code == 0
+    assert "fitting it anew" in again.err
+    assert kept.read_bytes() == whole
+
+
+def test_a_cache_that_can_not_be_written_is_said_before_the_work(
+    run_cli: Cli, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"kept")
+    monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(actors, "fit", lambda *args, **kwargs: pytest.fail("started to fit"))
+    run = run_cli("generate", "--density", "1..256", "-n", 1, "-o", tmp_path / "out")
+    assert_refused(run, "MELODYLC_CACHE")
+    assert (tmp_path / "file").read_bytes() == b"kept"
+    assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_leaves_nothing_behind(run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("melodylc.draws.Sampler._group", interrupted)
+    run = run_cli("generate", "--scale", "cmaj", "-n", 2, "-o", tmp_path / "out")
+    assert (run.code, run.err.strip()) == (130, "melodylc: interrupted")
+    assert list(tmp_path.glob("*")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--scale", "cmaaj"], "cmaj"),
+        (["--scale", "h-major"], "h-major"),
+        (["--scale", ""], "scale"),
+        (["--density", "300"], "1..256"),
+        (["--density", "96..64"], "swap"),
+        (["--density", "many"], "low, medium, high"),
+        (["--density", "0"], "1..256"),
+        (["-n", "0"], "-n"),
+        (["-n", "ten"], "-n"),
+        (["--seed", "-1"], "--seed"),
+        (["--tempo", "0"], "tempo"),
+        (["--tempo", "nan"], "tempo"),
+        (["--draws", "0"], "--draws"),
+        (["--tonic"], "--scale"),
+        (["--no-tonic"], "--scale"),
+        (["--model", "nowhere.safetensors"], "no such file"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    run_cli: Cli, tmp_path: Path, words: list[str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_refused(run_cli("generate", "-o", "out", *words), expected)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistake_costs_no_torch() -> None:
+    code = (
+        "import sys; from melodylc.cli.main import run; code = run(['generate', '--scale', 'xyz']);"
+        "sys.exit(code if 'torch' not in sys.modules else 99)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 2
+
+
+def test_a_file_or_a_full_folder_in_the_way(run_cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"kept")
+    assert_refused(run_cli("generate", "-o", tmp_path / "file"), "is a file")
+    (tmp_path / "song").mkdir()
+    (tmp_path / "song" / "song.als").write_bytes(b"hours of work")
+    assert_refused(run_cli("generate", "-o", tmp_path / "song"), "song.als")
+    assert [path.name for path in (tmp_path / "song").iterdir()] == ["song.als"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "noise", "empty", "foreign"])
+def test_a_model_that_is_none(run_cli: Cli, tmp_path: Path, damage: str) -> None:
+    whole = (Path(actors.__file__).parent / "pretrained" / "base.safetensors").read_bytes()
+    foreign = (Path(actors.__file__).parent / "pretrained" / "cmaj.safetensors").read_bytes()
+    content = {"truncated": whole[: len(whole) // 2], "noise": b"\x07" * 4096, "empty": b"", "foreign": foreign}
+    (tmp_path / "model.safetensors").write_bytes(content[damage])
+    run = run_cli("generate", "--model", tmp_path / "model.safetensors", "-o", tmp_path / "out")
+    assert_refused(run, "model.safetensors")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk(run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert_refused(run_cli("generate", "-n", 1, "-o", tmp_path / "out"), "disk is full")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def no_actor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw from the prior, which hardly ever obeys."""
+    monkeypatch.setattr("melodylc.cli.generate.find_or_fit", lambda model, rule: None)
+
+
+def assert_refused(run: Any, expected: str) -> None:
+    assert run.code == 2
+    assert run.err.count("\n") == 1
+    assert run.err.startswith("melodylc: error: ")
+    assert expected in run.err
