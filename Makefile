@@ -40,5 +40,5 @@ pretrained:
 	$(PYTHON) -m melodylc train vae runs/corpus -o runs/base --config base --minutes $(MINUTES)
 	cp runs/base/model.safetensors melodylc/pretrained/base.safetensors
 	rm -f melodylc/pretrained/cmaj*.safetensors
-	$(PYTHON) -m melodylc fit --scale cmaj --rounds 200 -o melodylc/pretrained/cmaj.safetensors
-	$(PYTHON) -m melodylc fit --scale cmaj --density high --rounds 200 -o melodylc/pretrained/cmaj-high.safetensors
+	$(PYTHON) -m melodylc fit --scale cmaj -o melodylc/pretrained/cmaj.safetensors
+	$(PYTHON) -m melodylc fit --scale cmaj --density high -o melodylc/pretrained/cmaj-high.safetensors

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @request_options
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File of the actor (.safetensors).")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="File of the actor (.safetensors)."
+)
 @click.option("--model", type=click.Path(path_type=Path), help="Another trained model than the one that's shipped.")
 @click.option("--rounds", type=click.IntRange(1), help="Rounds of learning; more than the default for a shipped actor.")
 def fit(
@@ -36,15 +38,19 @@ def fit(
     settings = replace(SETTINGS, rounds=rounds) if rounds else SETTINGS
     found = _fit(load_model(model) if model else shipped_model(), rule, output, settings)
     measured = found.stored.measured
-    say(f"wrote {output}: of {measured.samples} single draws each, prior {measured.prior:.2%}, actor {measured.actor:.2%}")
+    say(
+        f"wrote {output}: single draws that obey: prior {measured.prior:.2%} of {measured.prior_samples}, "
+        f"actor {measured.actor:.2%} of {measured.samples}"
+    )
 
 
 def find_or_fit(model: "LoadedModel", rule: "Rule") -> "FoundActor":
     """The actor for a rule; where none is shipped or cached, one is fitted, with progress, and cached."""
-    from melodylc.actors import SETTINGS, cache_path, find_actor
+    from melodylc.actors import SETTINGS, cache_path, find_actor, probe
 
     found = find_actor(model, rule, say)
     if found is None:
+        probe(cache_path(model, rule))
         say(f"no actor for {rule.identity} yet: fitting one, kept for the next time")
         found = _fit(model, rule, cache_path(model, rule), SETTINGS)
     return found

@@ -42,7 +42,7 @@ def generate(
     verify: bool,
     model: Path | None,
 ) -> int:
-    """Write sixteen-bar melodies in a key, with as many notes as you ask for.
+    r"""Write sixteen-bar melodies in a key, with as many notes as you ask for.
 
     Every file written obeys: melodies that don't are drawn again, up to --draws times. Exit code 3 says
     that some are missing.
@@ -108,8 +108,8 @@ def _show(production: "Production", folder: Path) -> None:
     if production.actor:
         measured = production.actor.stored.measured
         say(
-            f"single draws that obey: prior {measured.prior:.2%}, actor {measured.actor:.2%} "
-            f"(of {measured.samples} each when it was fitted); here {production.accepted:.2%} of {production.spent}"
+            f"single draws that obeyed when it was fitted: prior {measured.prior:.2%} of {measured.prior_samples}, "
+            f"actor {measured.actor:.2%} of {measured.samples}; here {production.accepted:.2%} of {production.spent}"
         )
     say(f"wrote {len(production.kept)} melodies and manifest.json to {folder} (seed {production.order.seed})")
     if production.missing:

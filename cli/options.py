@@ -23,7 +23,9 @@ def request_options(command: Command) -> Command:
             help="Whether the last note must be the tonic.  [default: yes in minor, no in major]",
         ),
         click.option(
-            "--density", metavar="NOTES", help="Notes in 16 bars: low, medium, high, N (at least) or A..B (both included)."
+            "--density",
+            metavar="NOTES",
+            help="Notes in 16 bars: low, medium, high, N (at least) or A..B (both included).",
         ),
     )
     for option in reversed(options):

@@ -37,7 +37,11 @@ class FoundActor:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest."""
-        return {"fingerprint": self.stored.fingerprint, "origin": self.origin, "measured": self.stored.measured.to_dict()}
+        return {
+            "fingerprint": self.stored.fingerprint,
+            "origin": self.origin,
+            "measured": self.stored.measured.to_dict(),
+        }
 
 
 def shipped_model() -> LoadedModel:

@@ -1,6 +1,7 @@
 """What every test gets: one thread, a cache of its own, repeatable examples, and a way to run the command line."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +35,12 @@ class Run(NamedTuple):
 def root() -> Path:
     """The repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c() -> None:
+    # A shell starts its background jobs deaf to Ctrl-C, and they pass that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

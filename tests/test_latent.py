@@ -30,7 +30,7 @@ def test_the_notebook_s_distance_by_hand() -> None:
 
 def gated(gate: float, proposal: float) -> Actor:
     """An actor whose gates and proposals are the same whatever z is."""
-    actor = Actor(ActorConfig(dim=4, hidden=8))
+    actor = Actor(ActorConfig(dim=4, hidden=8, bound=3.0))
     last = actor.network[-1]
     assert isinstance(last, torch.nn.Linear)
     with torch.no_grad():

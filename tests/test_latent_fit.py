@@ -77,7 +77,7 @@ def test_two_parts_at_once() -> None:
 
 
 def test_the_distance_penalty_keeps_the_actor_near(found: Fitted) -> None:
-    near = fitted(settings=replace(SMALL, distance=0.1, caution=1.0)).measured
+    near = fitted(settings=replace(SMALL, distance=0.1)).measured
     assert near.rate > 0.9
     assert near.distance < 0.8 * found.measured.distance
 
@@ -180,7 +180,6 @@ def test_the_stored_precision_is_what_was_measured() -> None:
         {"rounds": 0},
         {"noise": -1.0},
         {"average": 1.0},
-        {"caution": 0.0},
         {"exponents": ()},
         {"exponents": (0.0,)},
     ],

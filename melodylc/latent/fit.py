@@ -40,27 +40,26 @@ class FitSettings:
 
     bank: int = 4096  #: prior samples scored first (none where a bank is given)
     rounds: int = 100  #: rounds of actor and critic
-    fresh: int = 128  #: vectors scored in each round
+    fresh: int = 256  #: vectors scored in each round
     actor_steps: int = 20  #: in each round
     critic_steps: int = 30  #: in each round
     warmup: int = 300  #: critic steps on the bank before the first round
-    batch: int = 256  #: rows in a step of either
+    batch: int = 128  #: rows in a step of either
     rate: float = 3e-4  #: Adam's learning rate, both networks, falling in the last rounds
     weight_decay: float = 0.01  #: of the critic, which would otherwise memorise the bank
-    exponents: tuple[float, ...] = (1.0, 4.0, 16.0, 64.0, inf)  #: powers of the score that the critic regresses
-    distance: float = 0.004  #: lambda, the weight of L_dist, from half of the rounds on
-    caution: float = 10.0  #: lambda starts this many times as large, so that the actor stays where the critic knows
+    exponents: tuple[float, ...] = (1.0, 4.0, 16.0, 64.0, 256.0, inf)  #: powers of the score that the critic regresses
+    distance: float = 0.03  #: lambda, the weight of L_dist; also what keeps the actor where the critic knows
     noise: float = 0.2  #: standard deviation of what is added to half of the scored vectors
     recent: int = 2048  #: latest scored vectors, which make half of each critic batch
     average: float = 0.99  #: decay of the running mean of the actor's weights, a step
     check_every: int = 10  #: rounds between checks
-    check: int = 512  #: vectors measured in a check
+    check: int = 256  #: vectors measured in a check
     measure: int = 1000  #: vectors measured at the end, actor and prior
     hidden: int = 512  #: width of the actor's layers
     layers: int = 3  #: hidden layers of the actor
     critic_hidden: int = 512  #: width of the critic's layers
     critic_layers: int = 4  #: hidden layers of the critic
-    bound: float = 3.0  #: the actor's bound
+    bound: float = 2.0  #: the actor's bound
 
     def __post_init__(self) -> None:
         for name in ("bank", "rounds", "fresh", "batch", "check_every", "check", "measure", "critic_hidden"):
@@ -71,8 +70,6 @@ class FitSettings:
                 raise InputError(f"fitting needs {name} of at least 0, not {getattr(self, name)}")
         if not 0 <= self.average < 1:
             raise InputError(f"fitting needs average in [0, 1), not {self.average}")
-        if not 0 < self.caution < inf:
-            raise InputError(f"fitting needs a positive caution, not {self.caution}")
         if not self.exponents or min(self.exponents) <= 0:
             raise InputError(f"fitting needs positive exponents, not {self.exponents}")
 
@@ -196,7 +193,7 @@ class _Fitting:
         self._teach(settings.warmup)
         for number in range(1, settings.rounds + 1):
             self._set_rates(number)
-            self._improve(settings.actor_steps, self._price(number))
+            self._improve(settings.actor_steps)
             measured = self._explore(settings.fresh)
             self._teach(settings.critic_steps)
             if number % settings.check_every == 0 or number == settings.rounds:
@@ -204,11 +201,6 @@ class _Fitting:
             best = self.best[0].rate if self.best else None
             self.history.append(Round(number, settings.rounds, measured, best))
             yield self.history[-1]
-
-    def _price(self, number: int) -> float:
-        # From caution * lambda to lambda, geometrically, over the first half of the rounds.
-        left = max(0.0, 1 - 2 * (number - 1) / self.settings.rounds)
-        return self.settings.distance * float(self.settings.caution**left)
 
     def _set_rates(self, number: int) -> None:
         # Full rate for two thirds, then a straight line down to a twentieth.
@@ -224,12 +216,12 @@ class _Fitting:
             lesson = self.known.sample(self.settings.batch, self.generator, recent)
             _step(self.critic_rates, self.critic.loss(lesson.z, lesson.scores))
 
-    def _improve(self, steps: int, weight: float) -> None:
+    def _improve(self, steps: int) -> None:
         self.critic.requires_grad_(False)
         for _ in range(steps):
             z = self.prior(self.settings.batch, self.generator)
             moved = self.actor(z)
-            price = weight * distance(moved, z, self.sigma_bar)
+            price = self.settings.distance * distance(moved, z, self.sigma_bar)
             _step(self.actor_rates, (self.critic.cost(moved) + price).mean())
             self._average(next(self.steps))
         self.critic.requires_grad_(True)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from melodylc.data.alphabet import HOLD
+from melodylc.data.alphabet import HOLD, canonical
 from melodylc.models.vae import MelodyVAE, kl_to_prior
 
 Events = npt.NDArray[np.uint8]
@@ -57,8 +57,8 @@ def measure_reconstruction(vae: MelodyVAE, events: Events, seed: int = 0) -> Rec
 def _chunk(vae: MelodyVAE, events: Events, generator: torch.Generator) -> tuple[npt.NDArray[np.generic], ...]:
     posterior = vae.encode(torch.from_numpy(events.astype(np.int64)))
     noise = torch.randn(posterior.mean.shape, generator=generator)
-    mean = vae.decode(posterior.mean)
     raw = vae.raw_events(posterior.mean).to(torch.uint8).numpy()
+    mean, _ = canonical(raw)
     sample = vae.decode(posterior.mean + posterior.stddev * noise)
     return mean, sample, raw, kl_to_prior(posterior).numpy()
 
