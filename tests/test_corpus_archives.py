@@ -20,7 +20,12 @@ from melodylc.data.archives import MAX_FILE, MidiFile, read_midi_files
 from melodylc.data.errors import InputError
 
 FILES = {"b/two.MID": b"MThd two", "a.mid": b"MThd one", "notes.txt": b"not music", "c.kar": b"MThd three"}
-PACK = {"tar": bytes, "tar.gz": gzip.compress, "tar.bz2": bz2.compress, "tar.xz": lzma.compress}
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "tar": bytes,
+    "tar.gz": gzip.compress,
+    "tar.bz2": bz2.compress,
+    "tar.xz": lzma.compress,
+}
 
 
 def read(*paths: Path) -> list[MidiFile]:

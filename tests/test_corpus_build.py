@@ -396,8 +396,10 @@ def test_a_mistake_is_one_line(tmp_path: Path, run_cli: RunCli) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="signals are another thing there")
 def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
     folder = small_collection(tmp_path / "tunes", 200)
-    words = [sys.executable, "-m", "melodylc", "data", "build", folder, "-o", tmp_path / "corpus", "--workers", "1"]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    words = [sys.executable, "-m", "melodylc", "data", "build", str(folder), "-o", str(tmp_path / "corpus")]
+    process = subprocess.Popen(
+        [*words, "--workers", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     while not (tmp_path / "corpus.work").exists() and process.poll() is None:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group

@@ -25,7 +25,7 @@ def first_steps(*notes: Note, steps: int = 8) -> list[int]:
     """The first events of a track that has these notes, and one at the end of bar 16."""
     (line,) = lines(midi([*notes, (100, 16 * BAR - SIXTEENTH, 16 * BAR)]))
     assert line[-1] == 100
-    return line[:steps].tolist()
+    return [int(event) for event in line[:steps]]
 
 
 def test_notes_holds_and_rests() -> None:
@@ -67,7 +67,8 @@ def test_one_voice_a_track(notes: list[Note], expected: list[int]) -> None:
 
 def test_equal_pitches_that_overlap_begin_again() -> None:
     # MIDI itself can't say this on one channel, so no file: the note-off would end both.
-    part = Part(0, *(np.array(column, np.int64) * SIXTEENTH for column in ([0, 2], [6, 4])), np.array([60, 60]))
+    starts, ends = (np.array(column, np.int64) * SIXTEENTH for column in ([0, 2], [6, 4]))
+    part = Part(0, starts, ends, np.array([60, 60]))
     line = melody_line(part, Section(0, 16, 0), DIVISION)
     assert line[:7].tolist() == [60, HOLD, 60, HOLD, REST, REST, REST]
 
