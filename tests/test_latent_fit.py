@@ -76,10 +76,10 @@ def test_two_parts_at_once() -> None:
     assert len(found.prior.means) == 2
 
 
-def test_the_distance_penalty_keeps_the_actor_near(found: Fitted) -> None:
-    near = fitted(settings=replace(SMALL, distance=0.1)).measured
+def test_the_distance_penalty_keeps_the_actor_near() -> None:
+    far, near = (fitted(settings=replace(SMALL, distance=weight)).measured for weight in (0.003, 0.1))
     assert near.rate > 0.9
-    assert near.distance < 0.8 * found.measured.distance
+    assert near.distance < 0.8 * far.distance
 
 
 def test_a_rule_that_nothing_meets_is_reported_as_such() -> None:
@@ -152,7 +152,8 @@ def test_a_bank_that_is_known_already_isn_t_scored_again() -> None:
     found = fit(score, DIM, SIGMA, bank=(z, steps(z)), settings=FEW)
     assert found.prior.count == 500
     assert found.prior.rate == (steps(z) == 1).mean()
-    assert asked == [128, 128, 256, 128, 128, 256, 1000]
+    pair = [FEW.fresh, FEW.fresh, FEW.check]
+    assert asked == [*pair, *pair, FEW.measure]
 
 
 def test_a_start_is_where_it_starts_and_stays_as_it_was(found: Fitted) -> None:
