@@ -1,0 +1,117 @@
+"""Actors: those that ship belong to the model that ships and do what their files say; `melodylc fit` makes more."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from melodylc import actors
+from melodylc.actors import find_actor, shipped_model
+from melodylc.data import parse_scale
+from melodylc.draws import Sampler
+from melodylc.latent.store import load_actor, read_header
+from melodylc.models.checkpoint import LoadedModel
+from melodylc.request import Request
+from melodylc.rewards import parse_density
+
+PRETRAINED = Path(actors.__file__).parent / "pretrained"
+SHIPPED = {
+    "cmaj": Request(scale=parse_scale("cmaj")),
+    "cmaj-high": Request(scale=parse_scale("cmaj"), density=parse_density("high")),
+}
+QUICK = replace(actors.SETTINGS, bank=64, rounds=2, fresh=16, warmup=5, check_every=1, check=16, measure=16)
+LARGEST = 40 << 20  # bytes that one file may weigh in the repository
+
+
+@pytest.fixture(scope="module")
+def model() -> LoadedModel:
+    return shipped_model()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_actor_is_found_and_does_what_its_file_says(name: str, model: LoadedModel) -> None:
+    rule = SHIPPED[name].rule
+    assert rule is not None
+    found = find_actor(model, rule)
+    assert found is not None
+    assert found.origin == "shipped"
+    measured = found.stored.measured
+    draws = Sampler(model, found.stored.actor, rule).draw(seed=99, count=64, budget=1)
+    rate = np.mean([draw.passed for draw in draws])
+    spread = 4 * np.sqrt(measured.actor * (1 - measured.actor) / len(draws))
+    assert measured.prior < 0.05 < 0.8 < measured.actor
+    assert rate == pytest.approx(measured.actor, abs=spread + 1 / len(draws))
+    assert len({draw.melody for draw in draws}) == len(draws)
+
+
+def test_what_ships_is_one_model_and_its_own_actors(model: LoadedModel) -> None:
+    files = sorted(PRETRAINED.glob("*.safetensors"))
+    assert {path.stem for path in files} == {"base", *SHIPPED}
+    headers = [header for path in files if (header := read_header(path))]
+    assert {header.model for header in headers} == {model.fingerprint}
+    assert max(path.stat().st_size for path in files) <= LARGEST
+
+
+def test_the_shipped_model_says_where_it_comes_from(model: LoadedModel) -> None:
+    provenance = model.provenance
+    assert provenance["configuration"]["name"] == "base"
+    assert len(provenance["corpus"]) == 16
+    assert {"commit", "version", "settings", "minutes", "validation"} <= set(provenance)
+
+
+def test_an_actor_of_another_model_or_rule_is_not_found(model: LoadedModel, quick: None) -> None:
+    rule = SHIPPED["cmaj"].rule
+    assert rule is not None
+    assert find_actor(replace(model, fingerprint="0" * 16), rule) is None
+    other = Request(scale=parse_scale("dmaj")).rule
+    assert other is not None
+    assert find_actor(model, other) is None
+
+
+def test_fit_writes_an_actor_for_its_rule(
+    run_cli: Callable[..., Any], tmp_path: Path, quick: None, model: LoadedModel
+) -> None:
+    path = tmp_path / "d.safetensors"
+    run = run_cli("fit", "--scale", "d minor", "--no-tonic", "--rounds", 1, "-o", path)
+    assert run.code == 0, run.err
+    assert "prior" in run.err
+    stored = load_actor(path, model=model.fingerprint, rule="pitch_classes(0,2,4,5,7,9,10)")
+    assert stored.header.settings["rounds"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], "nothing to learn"),
+        (["--scale", "dmaj", "--rounds", "0"], "--rounds"),
+        (["--scale", "dmja"], "dmaj"),
+        (["--scale", "dmaj", "--model", "none.safetensors"], "no such file"),
+    ],
+)
+def test_fit_refuses(
+    run_cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], expected: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = run_cli("fit", "-o", "x.safetensors", *words)
+    assert (run.code, run.err.count("\n")) == (2, 1)
+    assert expected in run.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fit_finds_out_beforehand_that_it_can_not_write(
+    run_cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actors, "fit", lambda *args, **kwargs: pytest.fail("started to fit"))
+    (tmp_path / "file").write_bytes(b"kept")
+    run = run_cli("fit", "--scale", "dmaj", "-o", tmp_path / "file" / "x.safetensors")
+    assert (run.code, run.err.count("\n")) == (2, 1)
+
+
+@pytest.fixture
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of the test's own, and a fit so short that it takes a second."""
+    monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(actors, "SETTINGS", QUICK)
