@@ -44,9 +44,9 @@ def main(
     click.echo(
         "| start | seed | "
         + " | ".join(f"{name}: mean, = 1" for name in rule.names)
-        + " | all | z_MSE | distinct | pitches | notes | touched |"
+        + " | all | z_MSE | distinct | differ | pitches | notes | touched |"
     )
-    click.echo("|---" * (len(rule.names) + 8) + "|")
+    click.echo("|---" * (len(rule.names) + 9) + "|")
     for name, actor in (("prior", None), ("actor", found.stored.actor if found else None)):
         if name == "actor" and actor is None:
             continue
@@ -61,11 +61,12 @@ def row(rule: Rule, draws: list[Draw]) -> str:
     parts = [f"{mean:.3f}, {share:.3f}" for mean, share in zip(rewards.mean(0), (rewards == 1).mean(0), strict=True)]
     events = Melody.stack(draw.melody for draw in draws)
     distinct = len(np.unique(events, axis=0)) / len(draws)
+    differ = (events[: len(events) // 2] != events[-(len(events) // 2) :]).mean()
     pitches = np.mean([len(set(draw.melody.pitches.tolist())) for draw in draws])
     notes = np.mean([draw.melody.note_count for draw in draws])
     touched = sum(draw.touched for draw in draws) / events.size
     numbers = [f"{np.mean([draw.passed for draw in draws]):.3f}", f"{np.mean([draw.distance for draw in draws]):.2f}"]
-    numbers += [f"{distinct:.3f}", f"{pitches:.1f}", f"{notes:.0f}", f"{touched:.5f}"]
+    numbers += [f"{distinct:.3f}", f"{differ:.3f}", f"{pitches:.1f}", f"{notes:.0f}", f"{touched:.5f}"]
     return " | ".join([*parts, *numbers])
 
 

@@ -20,6 +20,8 @@ SMALL = FitSettings(
     actor_steps=10,
     critic_steps=15,
     batch=64,
+    distance=0.03,
+    pace=1.0,
     rate=2e-3,
     hidden=32,
     layers=2,
@@ -80,6 +82,14 @@ def test_the_distance_penalty_keeps_the_actor_near() -> None:
     far, near = (fitted(settings=replace(SMALL, distance=weight)).measured for weight in (0.003, 0.1))
     assert near.rate > 0.9
     assert near.distance < 0.8 * far.distance
+
+
+def test_lambda_falls_until_enough_obey_and_never_leaves_its_range() -> None:
+    bounds = replace(FEW, distance=0.5, cheapest=0.3, pace=0.8)
+    misses = fit(lambda z: np.zeros((len(z), 1)), DIM, SIGMA, settings=bounds).history
+    assert [row.price for row in misses] == pytest.approx([0.4, 0.32, 0.3, 0.3][: len(misses)])
+    meets = fit(lambda z: np.ones((len(z), 1)), DIM, SIGMA, settings=bounds).history
+    assert {row.price for row in meets} == {0.5}
 
 
 def test_a_rule_that_nothing_meets_is_reported_as_such() -> None:
@@ -180,6 +190,8 @@ def test_the_stored_precision_is_what_was_measured() -> None:
         {"bank": 0},
         {"rounds": 0},
         {"noise": -1.0},
+        {"pace": 1.1},
+        {"target": 0.0},
         {"average": 1.0},
         {"exponents": ()},
         {"exponents": (0.0,)},

@@ -4,6 +4,8 @@
     2. Rounds of: actor steps on  E_z [ L_1(G(z)) + lambda * L_dist(G(z), z) ],  then G's own vectors scored,
        half of them with a little noise so that the critic sees slopes and not only points, then critic steps on
        everything scored so far, half of each batch on the latest.
+       lambda starts high and falls round by round until enough of the vectors satisfy, then it rises again: the actor
+       goes as far as it must and no farther. (A low lambda from the start ends in one melody for all z.)
     3. Every few rounds a check: the running mean of the actor's weights is measured on vectors it hasn't seen.
        Training swings between exploring and contracting, so the state that measured best is kept, not the last.
     4. That state is measured once more on fresh vectors: the best of many measurements flatters.
@@ -48,7 +50,10 @@ class FitSettings:
     rate: float = 3e-4  #: Adam's learning rate, both networks, falling in the last rounds
     weight_decay: float = 0.01  #: of the critic, which would otherwise memorise the bank
     exponents: tuple[float, ...] = (1.0, 4.0, 16.0, 64.0, 256.0, inf)  #: powers of the score that the critic regresses
-    distance: float = 0.03  #: lambda, the weight of L_dist; also what keeps the actor where the critic knows
+    distance: float = 0.5  #: lambda at first, the weight of L_dist, and the most it can be
+    cheapest: float = 0.02  #: the least that lambda can fall to
+    pace: float = 0.96  #: by which lambda falls after a round below `target`, and rises after one above
+    target: float = 0.97  #: share of vectors that should satisfy all parts; more isn't worth more distance
     noise: float = 0.2  #: standard deviation of what is added to half of the scored vectors
     recent: int = 2048  #: latest scored vectors, which make half of each critic batch
     average: float = 0.99  #: decay of the running mean of the actor's weights, a step
@@ -65,9 +70,22 @@ class FitSettings:
         for name in ("bank", "rounds", "fresh", "batch", "check_every", "check", "measure", "critic_hidden"):
             if getattr(self, name) < 1:
                 raise InputError(f"fitting needs {name} of at least 1, not {getattr(self, name)}")
-        for name in ("rate", "weight_decay", "distance", "noise", "recent", "actor_steps", "critic_steps", "warmup"):
+        for name in (
+            "rate",
+            "weight_decay",
+            "distance",
+            "cheapest",
+            "noise",
+            "recent",
+            "actor_steps",
+            "critic_steps",
+            "warmup",
+        ):
             if not 0 <= getattr(self, name) < inf:
                 raise InputError(f"fitting needs {name} of at least 0, not {getattr(self, name)}")
+        for name in ("pace", "target"):
+            if not 0 < getattr(self, name) <= 1:
+                raise InputError(f"fitting needs {name} in (0, 1], not {getattr(self, name)}")
         if not 0 <= self.average < 1:
             raise InputError(f"fitting needs average in [0, 1), not {self.average}")
         if not self.exponents or min(self.exponents) <= 0:
@@ -82,6 +100,7 @@ class Round:
     rounds: int  #: how many there will be
     measured: Measured
     best: float | None  #: the best checked rate so far
+    price: float  #: lambda after it
 
 
 Progress = Callable[[Round], None]
@@ -163,6 +182,7 @@ class _Fitting:
         self.known, self.first = known, known
         self.actor_rates = torch.optim.Adam(actor.requires_grad_(True).parameters(), lr=settings.rate)
         self.critic_rates = torch.optim.AdamW(critic.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
+        self.price = settings.distance
         self.steps = count(1)
         self.best: tuple[Measured, Actor] | None = None
         self.history: list[Round] = []
@@ -196,11 +216,17 @@ class _Fitting:
             self._improve(settings.actor_steps)
             measured = self._explore(settings.fresh)
             self._teach(settings.critic_steps)
+            self._bargain(measured.rate)
             if number % settings.check_every == 0 or number == settings.rounds:
                 self._check()
             best = self.best[0].rate if self.best else None
-            self.history.append(Round(number, settings.rounds, measured, best))
+            self.history.append(Round(number, settings.rounds, measured, best, self.price))
             yield self.history[-1]
+
+    def _bargain(self, rate: float) -> None:
+        settings = self.settings
+        price = self.price * (settings.pace if rate < settings.target else 1 / settings.pace)
+        self.price = min(max(price, settings.cheapest), settings.distance)
 
     def _set_rates(self, number: int) -> None:
         # Full rate for two thirds, then a straight line down to a twentieth.
@@ -221,7 +247,7 @@ class _Fitting:
         for _ in range(steps):
             z = self.prior(self.settings.batch, self.generator)
             moved = self.actor(z)
-            price = self.settings.distance * distance(moved, z, self.sigma_bar)
+            price = self.price * distance(moved, z, self.sigma_bar)
             _step(self.actor_rates, (self.critic.cost(moved) + price).mean())
             self._average(next(self.steps))
         self.critic.requires_grad_(True)
@@ -252,19 +278,19 @@ class _Fitting:
     def _check(self) -> None:
         measured, answers = self._measure(self.mean, self.settings.check)
         self.known += answers
-        if self.best is None or _merit(measured) > _merit(self.best[0]):
+        if self.best is None or self._merit(measured) > self._merit(self.best[0]):
             self.best = measured, copy.deepcopy(self.mean)
+
+    def _merit(self, measured: Measured) -> tuple[float, float, float]:
+        # Where nothing satisfies yet, the graded scores say which state is nearer; beyond the target, the distance.
+        enough = measured.rate >= self.settings.target
+        return min(measured.rate, self.settings.target), 0.0 if enough else sum(measured.means), -measured.distance
 
     @torch.no_grad()
     def _measure(self, actor: Actor, count: int) -> tuple[Measured, Bank]:
         z = self.prior(count, self.generator)
         answers = self._ask(actor(z))
         return summarise(answers, z, self.sigma_bar), answers
-
-
-def _merit(measured: Measured) -> tuple[float, float, float]:
-    # Where nothing satisfies yet, the graded scores say which state is nearer.
-    return measured.rate, sum(measured.means), -measured.distance
 
 
 def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
