@@ -41,4 +41,4 @@ pretrained:
 	cp runs/base/model.safetensors melodylc/pretrained/base.safetensors
 	rm -f melodylc/pretrained/cmaj*.safetensors
 	$(PYTHON) -m melodylc fit --scale cmaj -o melodylc/pretrained/cmaj.safetensors
-	$(PYTHON) -m melodylc fit --scale cmaj --density high -o melodylc/pretrained/cmaj-high.safetensors
+	$(PYTHON) -m melodylc fit --scale cmaj --density high --rounds 130 -o melodylc/pretrained/cmaj-high.safetensors
