@@ -31,6 +31,11 @@ def _minutes(context: click.Context, parameter: click.Parameter, value: str | No
 @click.argument("corpus", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
 @click.option("--config", default="base", show_default=True, help="Model configuration: paper, base or tiny.")
+@click.option(
+    "--start",
+    type=click.Path(path_type=Path),
+    help="Model file to go on from, on any corpus: its joint stage again, with a new rate schedule.",
+)
 @click.option("--minutes", callback=_minutes, help="Time limit of each stage, e.g. 12,25,85 (codec, song, joint).")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Seed of the whole run.")
 @click.option(
@@ -44,6 +49,7 @@ def vae(
     corpus: Path,
     output: Path,
     config: str,
+    start: Path | None,
     minutes: tuple[float, ...] | None,
     seed: int,
     precision: Literal["bf16", "fp32"],
@@ -55,16 +61,20 @@ def vae(
     from dataclasses import replace
 
     from melodylc.data.corpus import Corpus
+    from melodylc.models.checkpoint import load_model
     from melodylc.models.config import named_config
     from melodylc.training.run import train_vae
     from melodylc.training.settings import default_settings
 
     model = named_config(config)
     settings = replace(default_settings(model), seed=seed, precision=precision)
+    former = load_model(start) if start else None
+    if former:
+        settings = settings.continued()
     if minutes:
         settings = settings.with_minutes(minutes)
     with _Progress() as progress:
-        path = train_vae(Corpus.open(corpus), model, settings, output, progress)
+        path = train_vae(Corpus.open(corpus), model, settings, output, progress, former)
     click.echo(f"wrote {path}")
 
 

@@ -93,6 +93,23 @@ def test_stopped_and_resumed_makes_the_same_file(corpus: Corpus, tmp_path: Path)
     assert path.read_bytes() == before
 
 
+def test_a_model_can_be_trained_on(corpus: Corpus, tmp_path: Path) -> None:
+    first = load_model(train_vae(corpus, TINY, FAST, tmp_path / "first"))
+    still = replace(FAST.continued(), stages=(replace(FAST.continued().stages[0], rate=0.0),))
+    kept = load_model(train_vae(corpus, TINY, still, tmp_path / "still", start=first))
+    assert kept.provenance["start"] == first.fingerprint
+    assert len(kept.provenance["minutes"]) == 1
+    for name, weights in kept.vae.state_dict().items():
+        assert weights.equal(first.vae.state_dict()[name]), name
+    moved = load_model(train_vae(corpus, TINY, FAST.continued(), tmp_path / "moved", start=first))
+    assert not moved.vae.conductor.head.weight.equal(first.vae.conductor.head.weight)
+    with pytest.raises(InputError, match="made with another start"):
+        train_vae(corpus, TINY, FAST.continued(), tmp_path / "moved", start=moved)
+    with pytest.raises(InputError, match=r"another configuration \('tiny', not this 'tiny'\)"):
+        train_vae(corpus, replace(TINY, z=17), FAST.continued(), tmp_path / "other", start=first)
+    assert not (tmp_path / "other").exists()
+
+
 def test_ctrl_c_while_the_model_is_measured_loses_nothing(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +184,19 @@ def test_options_reach_the_settings(run_cli: RunCli, corpus: Corpus, tmp_path: P
     told = load_model(tmp_path / "model.safetensors").provenance["settings"]
     assert [stage["minutes"] for stage in told["stages"]] == [1.0, 2.5, 3.0]
     assert (told["seed"], told["precision"]) == (7, "fp32")
+
+
+def test_a_model_to_start_from(run_cli: RunCli, corpus: Corpus, tmp_path: Path) -> None:
+    first = train_vae(corpus, TINY, FAST, tmp_path / "first")
+    command = ("train", "vae", corpus.folder, "-o", tmp_path / "on", "--config", "tiny", "--start")
+    assert f"{tmp_path / 'none'}: no such file" in refused(run_cli(*command, tmp_path / "none"))
+    assert "2 durations for 1 stages: give one each of joint" in refused(run_cli(*command, first, "--minutes", "1,2"))
+    done = run_cli(*command, first, "--minutes", "1", "--seed", 3)
+    assert done.code == 0
+    assert [line.split()[0] for line in done.err.splitlines()] == ["joint", "joint"]
+    told = load_model(tmp_path / "on" / "model.safetensors").provenance
+    assert told["start"] == load_model(first).fingerprint
+    assert [stage["kind"] for stage in told["settings"]["stages"]] == ["joint"]
 
 
 def test_ctrl_c_then_the_same_command_again(

@@ -177,6 +177,13 @@ def test_every_configuration_has_a_recipe_that_fits_it(name: str) -> None:
     assert kinds == (["joint"] if config.encoder == "flat" else list(KINDS))
 
 
+def test_going_on_is_the_last_stage_at_its_final_free_nats() -> None:
+    whole = default_settings(TINY)
+    on = whole.continued()
+    assert [(stage.kind, stage.free_nats) for stage in on.stages] == [("joint", (40.0, 40.0))]
+    assert replace(on, stages=whole.stages) == whole
+
+
 def test_minutes_bound_each_stage() -> None:
     settings = default_settings(TINY).with_minutes((0.5, 1, 2))
     assert [stage.minutes for stage in settings.stages] == [0.5, 1, 2]

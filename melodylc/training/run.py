@@ -11,7 +11,7 @@ from melodylc import __version__
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
 from melodylc.data.files import atomic_write
-from melodylc.models.checkpoint import load_model, save_model
+from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import ModelConfig
 from melodylc.models.vae import MelodyVAE
 from melodylc.training.batches import Batches, Events, validation_rows
@@ -30,20 +30,30 @@ def train_vae(
     settings: TrainSettings,
     folder: Path,
     report: Callable[[Report], None] = lambda _: None,
+    start: LoadedModel | None = None,
 ) -> Path:
     """Train, or go on training, in `folder`; return the finished model's path.
 
-    Raises InputError if the folder holds a run of another configuration, other settings or another corpus,
-    and TrainingStopped if the loss stops being a number.
+    From random weights, or from those of `start`, a model of the same configuration. Raises InputError if the
+    folder holds a run of another configuration, other settings, another corpus or another start, and
+    TrainingStopped if the loss stops being a number.
     """
+    if start and start.vae.config != config:
+        raise InputError(
+            f"the model to start from has another configuration ({start.vae.config.name!r}, not this {config.name!r}): "
+            "train with --config of its own"
+        )
     prepare(folder)
     torch.manual_seed(settings.seed)
     vae = MelodyVAE(config)
+    if start:
+        vae.load_state_dict(start.vae.state_dict())
     batches = Batches(corpus, settings.balance, settings.seed)
     identity = {
         "configuration": config.to_dict(),
         "settings": settings.to_dict(),
         "corpus": corpus.fingerprint,
+        "start": start.fingerprint if start else None,
     }
     validation = np.asarray(corpus.heldout[validation_rows(corpus, VALIDATION_MELODIES)])
     trainer = Trainer(vae, settings, batches, validation, folder, identity, commit(), report)

@@ -47,6 +47,11 @@ class TrainSettings:
         """Plain values, for a checkpoint's header."""
         return asdict(self)
 
+    def continued(self) -> "TrainSettings":
+        """What goes on from a trained model: the last stage alone, at the free nats it would end with."""
+        last = self.stages[-1]
+        return replace(self, stages=(replace(last, free_nats=(last.free_nats[1],) * 2),))
+
     def with_minutes(self, minutes: tuple[float, ...]) -> "TrainSettings":
         """The same run with each stage bounded in time."""
         if len(minutes) != len(self.stages):
