@@ -29,6 +29,7 @@ def main(
     scale: str | None,
     tonic: bool | None,
     density: str | None,
+    variety: bool,
     count: int,
     seeds: tuple[int, ...],
     model: Path | None,
@@ -36,7 +37,7 @@ def main(
 ) -> None:
     """Print a Markdown table: a row a seed, for the prior and the actor."""
     loaded = load_model(model) if model else shipped_model()
-    rule = make_request(scale, tonic, density).rule
+    rule = make_request(scale, tonic, density, variety).rule
     if rule is None:
         raise click.UsageError("give --scale, --density or both")
     found = find_or_fit(loaded, rule) if fit else find_actor(loaded, rule)

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 @click.option("--model", type=click.Path(path_type=Path), help="Another trained model than the one that's shipped.")
 @click.option("--rounds", type=click.IntRange(1), help="Rounds of learning; more than the default for a shipped actor.")
 def fit(
-    scale: str | None, tonic: bool | None, density: str | None, output: Path, model: Path | None, rounds: int | None
+    scale: str | None,
+    tonic: bool | None,
+    density: str | None,
+    variety: bool,
+    output: Path,
+    model: Path | None,
+    rounds: int | None,
 ) -> None:
     """Learn an actor for a scale and a density, and keep it as a file."""
     from dataclasses import replace
@@ -32,7 +38,7 @@ def fit(
     from melodylc.actors import SETTINGS, shipped_model
     from melodylc.models.checkpoint import load_model
 
-    rule = make_request(scale, tonic, density).rule
+    rule = make_request(scale, tonic, density, variety).rule
     if rule is None:
         raise InputError("nothing to learn: give --scale, --density or both")
     settings = replace(SETTINGS, rounds=rounds) if rounds else SETTINGS

@@ -34,6 +34,7 @@ def generate(
     scale: str | None,
     tonic: bool | None,
     density: str | None,
+    variety: bool,
     count: int,
     seed: int | None,
     output: Path | None,
@@ -55,7 +56,7 @@ def generate(
     from melodylc.request import Order
 
     order = Order(
-        request=make_request(scale, tonic, density),
+        request=make_request(scale, tonic, density, variety),
         count=count,
         seed=secrets.randbits(31) if seed is None else seed,
         tempo=tempo,

@@ -14,7 +14,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def request_options(command: Command) -> Command:
-    """Add --scale, --tonic and --density to a command."""
+    """Add --scale, --tonic, --density and --variety to a command."""
     options = (
         click.option("--scale", metavar="SCALE", help="Key: a root and maj or min, e.g. cmaj, f#m, 'b flat minor'."),
         click.option(
@@ -27,13 +27,18 @@ def request_options(command: Command) -> Command:
             metavar="NOTES",
             help="Notes in 16 bars: low, medium, high, N (at least) or A..B (both included).",
         ),
+        click.option(
+            "--variety/--no-variety",
+            default=True,
+            help="Whether 7 different pitches and 9 different bars are asked too, with any of these.  [default: yes]",
+        ),
     )
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def make_request(scale: str | None, tonic: bool | None, density: str | None) -> "Request":
+def make_request(scale: str | None, tonic: bool | None, density: str | None, variety: bool) -> "Request":
     """The request that the options spell.
 
     Raises:
@@ -49,4 +54,5 @@ def make_request(scale: str | None, tonic: bool | None, density: str | None) -> 
         scale=parse_scale(scale) if scale is not None else None,
         density=parse_density(density) if density is not None else None,
         end_on_tonic=tonic,
+        varied=variety,
     )

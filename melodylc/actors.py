@@ -18,6 +18,7 @@ from torch import Tensor
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import atomic_write, fingerprint_bytes, reason
 from melodylc.latent.fit import FitSettings, Progress, Scores, fit
+from melodylc.latent.scores import View
 from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
 from melodylc.models.checkpoint import LoadedModel, load_model
 from melodylc.rewards import Rule
@@ -79,6 +80,7 @@ def fit_actor(
             _scorer(model, rule),
             dim=model.vae.config.z,
             sigma_bar=model.sigma_bar,
+            view=_viewer(model),
             settings=settings,
             report=report,
         )
@@ -124,6 +126,16 @@ def _scorer(model: LoadedModel, rule: Rule) -> Callable[[Tensor], Scores]:
         return np.concatenate([rule.scores(model.vae.decode(part)) for part in torch.split(z, DECODE)])
 
     return score
+
+
+def _viewer(model: LoadedModel) -> View:
+    """What a critic sees of latents: their sixteen bar embeddings, which are all that the bar decoder is told."""
+
+    def view(z: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return torch.cat([model.vae.conductor(part) for part in torch.split(z, DECODE)]).float()
+
+    return view
 
 
 def _pretrained() -> Path:

@@ -8,21 +8,22 @@ from typing import Any
 from melodylc.data.errors import InputError
 from melodylc.data.keys import Scale
 from melodylc.data.midi import check_tempo
-from melodylc.rewards import Density, Reward, Rule, pitch_classes, tonic
+from melodylc.rewards import Density, Reward, Rule, pitch_classes, tonic, variety
 
 
 @dataclass(frozen=True)
 class Request:
-    """A scale, an ending and a density, each of them optional.
+    """A scale, an ending and a density, each of them optional; and with any of them variety, unless it is waived.
 
     >>> from melodylc import parse_scale
     >>> Request(scale=parse_scale("am")).rule.identity
-    'pitch_classes(0,2,4,5,7,9,11) & tonic(9)'
+    'pitch_classes(0,2,4,5,7,9,11) & tonic(9) & variety(7 pitches, 9 bars)'
     """
 
     scale: Scale | None = None
     density: Density | None = None
     end_on_tonic: bool | None = None  #: None: in minor keys only, to tell them from their relatives
+    varied: bool = True  #: whether a melody must not obey by monotony
 
     @property
     def ends_on_tonic(self) -> bool:
@@ -41,6 +42,8 @@ class Request:
             parts.append(tonic(self.scale.tonic))
         if self.density is not None:
             parts.append(self.density)
+        if parts and self.varied:
+            parts.append(variety())
         return Rule(tuple(parts)) if parts else None
 
     @property
@@ -53,7 +56,7 @@ class Request:
             words += ["--tonic" if self.end_on_tonic else "--no-tonic"]
         if self.density is not None:
             words += ["--density", f"{self.density.least}..{self.density.most or ''}"]
-        return words
+        return words if self.varied else [*words, "--no-variety"]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest."""
@@ -61,6 +64,7 @@ class Request:
             "scale": self.scale.name if self.scale else None,
             "density": self.density.name if self.density else None,
             "ends_on_tonic": self.ends_on_tonic,
+            "varied": self.varied,
         }
 
 

@@ -11,6 +11,7 @@ A reward of exactly 1 is *satisfied*; anything less says how near the melody com
 from melodylc.rewards.base import Events, Reward, Rule, Scores
 from melodylc.rewards.density import Density, density, parse_density
 from melodylc.rewards.pitch import PitchClasses, Tonic, pitch_classes, tonic
+from melodylc.rewards.variety import Variety, variety
 
 __all__ = [
     "Density",
@@ -20,8 +21,10 @@ __all__ = [
     "Rule",
     "Scores",
     "Tonic",
+    "Variety",
     "density",
     "parse_density",
     "pitch_classes",
     "tonic",
+    "variety",
 ]

@@ -75,7 +75,7 @@ def test_fit_writes_an_actor_for_its_rule(
     run_cli: Callable[..., Any], tmp_path: Path, quick: None, model: LoadedModel
 ) -> None:
     path = tmp_path / "d.safetensors"
-    run = run_cli("fit", "--scale", "d minor", "--no-tonic", "--rounds", 1, "-o", path)
+    run = run_cli("fit", "--scale", "d minor", "--no-tonic", "--no-variety", "--rounds", 1, "-o", path)
     assert run.code == 0, run.err
     assert "prior" in run.err
     stored = load_actor(path, model=model.fingerprint, rule="pitch_classes(0,2,4,5,7,9,10)")

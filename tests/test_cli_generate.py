@@ -15,11 +15,11 @@ import pytest
 
 from melodylc import actors
 from melodylc.data import parse_scale, read_midi
-from melodylc.rewards import Rule, pitch_classes
+from melodylc.rewards import Rule, pitch_classes, variety
 
 Cli = Callable[..., Any]
 
-C_MAJOR = Rule((pitch_classes(parse_scale("cmaj").pitch_classes),))
+C_MAJOR = Rule((pitch_classes(parse_scale("cmaj").pitch_classes), variety()))
 QUICK = replace(actors.SETTINGS, bank=64, rounds=2, fresh=16, warmup=5, check_every=1, check=16, measure=16)
 
 
@@ -51,9 +51,9 @@ def test_every_file_obeys_and_the_manifest_says_so(run_cli: Cli, tmp_path: Path)
     for entry in found["files"]:
         content = (out / entry["file"]).read_bytes()
         melody = read_midi(content)
-        assert C_MAJOR(melody) == (1.0,)
+        assert C_MAJOR(melody) == (1.0, 1.0)
         assert entry["passed"]
-        assert entry["rewards"] == {C_MAJOR.names[0]: 1.0}
+        assert entry["rewards"] == dict.fromkeys(C_MAJOR.names, 1.0)
         assert entry["notes"] == melody.note_count > 0
         assert entry["sha256"] == hashlib.sha256(content).hexdigest()[:16]
         assert entry["distance"] > 0
@@ -142,7 +142,7 @@ def test_without_a_folder_it_makes_one_and_without_a_seed_it_takes_a_new_one(
 
 
 def test_an_actor_is_fitted_once_and_kept(run_cli: Cli, tmp_path: Path, cache: Path) -> None:
-    options = ("generate", "--density", "1..256", "-n", 2, "--seed", 4)
+    options = ("generate", "--density", "1..256", "--no-variety", "-n", 2, "--seed", 4)
     first = run_cli(*options, "-o", tmp_path / "a")
     assert first.code == 0, first.err
     assert "fitting one" in first.err
@@ -153,7 +153,7 @@ def test_an_actor_is_fitted_once_and_kept(run_cli: Cli, tmp_path: Path, cache: P
 
 
 def test_a_damaged_cached_actor_is_fitted_anew_to_the_same_bytes(run_cli: Cli, tmp_path: Path, cache: Path) -> None:
-    options = ("generate", "--density", "1..256", "-n", 1, "--seed", 4)
+    options = ("generate", "--density", "1..256", "--no-variety", "-n", 1, "--seed", 4)
     run_cli(*options, "-o", tmp_path / "a")
     (kept,) = (cache / "actors").iterdir()
     whole = kept.read_bytes()
@@ -170,7 +170,7 @@ def test_a_cache_that_can_not_be_written_is_said_before_the_work(
     (tmp_path / "file").write_bytes(b"kept")
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "file"))
     monkeypatch.setattr(actors, "fit", lambda *args, **kwargs: pytest.fail("started to fit"))
-    run = run_cli("generate", "--density", "1..256", "-n", 1, "-o", tmp_path / "out")
+    run = run_cli("generate", "--density", "1..256", "--no-variety", "-n", 1, "-o", tmp_path / "out")
     assert_refused(run, "MELODYLC_CACHE")
     assert (tmp_path / "file").read_bytes() == b"kept"
     assert not (tmp_path / "out").exists()

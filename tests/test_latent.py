@@ -12,7 +12,7 @@ from melodylc.data import InputError
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.critic import Critic
 from melodylc.latent.distance import distance, z_mse
-from melodylc.latent.scores import Bank, ask, summarise
+from melodylc.latent.scores import Bank, ask, summarise, whole
 
 START = torch.tensor([[0.0, 1.0], [3.0, 3.0]])
 MOVED = torch.tensor([[1.0, -1.0], [3.0, 3.0]])  # by 1 and -2, and not at all
@@ -51,7 +51,7 @@ def test_an_open_gate_gives_the_bounded_proposal() -> None:
 
 @given(st.floats(-1e6, 1e6), st.floats(-50, 50), st.integers(0, 100))
 def test_no_dimension_leaves_the_bound_unless_it_was_outside(proposal: float, gate: float, seed: int) -> None:
-    z = 2 * torch.randn(16, 4, generator=torch.Generator().manual_seed(seed))
+    z = 2 * torch.randn(64, 4, generator=torch.Generator().manual_seed(seed))
     moved = gated(gate, proposal)(z)
     assert (moved.abs() <= z.abs().clamp(min=3.0) + 1e-5).all()
 
@@ -69,7 +69,7 @@ def test_a_shipped_actor_stays_below_two_megabytes() -> None:
 
 def test_the_critic_fits_a_known_function() -> None:
     torch.manual_seed(0)
-    critic = Critic(3, parts=2, exponents=(1.0, 4.0), hidden=32, layers=2)
+    critic = Critic(1, 3, parts=2, exponents=(1.0, 4.0), hidden=32, layers=2)
     optimiser = torch.optim.Adam(critic.parameters(), 1e-2)
 
     def known(z: torch.Tensor) -> torch.Tensor:
@@ -78,31 +78,79 @@ def test_the_critic_fits_a_known_function() -> None:
     for _ in range(150):
         z = torch.randn(128, 3)
         optimiser.zero_grad()
-        critic.loss(z, known(z)).backward()  # type: ignore[no-untyped-call]
+        critic.loss(whole(z), known(z)).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     z = torch.randn(500, 3)
-    error = (torch.sigmoid(critic(z)) - critic.targets(known(z))).abs()
+    error = (torch.sigmoid(critic(whole(z))) - critic.targets(known(z))).abs()
     assert error.mean() < 0.04
 
 
+def test_the_critic_learns_from_rows_what_holds_in_each() -> None:
+    """Sixteen rows, one unknown feature in each, a share of them: easy in view, out of reach in a vector of 64."""
+    torch.manual_seed(0)
+    errors = {}
+    lessons, unseen = torch.randn(1000, 16, 4), torch.randn(1000, 16, 4)
+
+    def known(rows: torch.Tensor) -> torch.Tensor:
+        return (rows[..., 0] * rows[..., 1] > 0).float().mean(dim=1, keepdim=True)
+
+    for shape in ((16, 4), (1, 64)):
+        critic = Critic(*shape, parts=1, hidden=32)
+        optimiser = torch.optim.Adam(critic.parameters(), 3e-3)
+        for _ in range(300):
+            chosen = torch.randint(1000, (64,))
+            optimiser.zero_grad()
+            critic.loss(lessons[chosen].view(-1, *shape), known(lessons[chosen])).backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+        guess = torch.sigmoid(critic(unseen.view(-1, *shape)))[..., 0]
+        errors[shape] = (guess - known(unseen)).square().mean() / known(unseen).var()
+    assert errors[16, 4] < 0.3 < 0.9 < errors[1, 64]
+
+
+def test_the_critic_knows_which_row_it_looks_at() -> None:
+    torch.manual_seed(0)
+    critic = Critic(4, 3, parts=1, hidden=16)
+    view = torch.randn(5, 4, 3)
+    optimiser = torch.optim.Adam(critic.parameters(), 1e-2)
+    critic.loss(view, torch.rand(5, 1)).backward()  # type: ignore[no-untyped-call]
+    assert torch.allclose(critic(view), critic(view.flip(1)))
+    optimiser.step()
+    assert not torch.allclose(critic(view), critic(view.flip(1)))
+
+
 def test_the_critic_s_targets_sharpen() -> None:
-    targets = Critic(2, parts=1, exponents=(1.0, 16.0, math.inf)).targets(torch.tensor([[0.98], [1.0], [0.0]]))
+    targets = Critic(1, 2, parts=1, exponents=(1.0, 16.0, math.inf)).targets(torch.tensor([[0.98], [1.0], [0.0]]))
     assert targets[:, 0].tolist() == [pytest.approx([0.98, 0.98**16, 0.0]), [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
 
 
 def test_the_critic_s_cost_by_hand() -> None:
-    critic = Critic(2, parts=2, hidden=8)
-    last = critic.network[-1]
+    critic = Critic(1, 2, parts=2, hidden=8)
+    last = critic.all[-1]
     assert isinstance(last, torch.nn.Linear)
     with torch.no_grad():
         last.weight.zero_()
         last.bias.copy_(torch.tensor([0.0, math.log(3)]))  # D is 1/2 and 3/4
     expected = -(math.log(0.5) + math.log(0.75)) / 2
-    assert critic.cost(torch.randn(3, 2)).tolist() == pytest.approx([expected] * 3)
+    assert critic.cost(torch.randn(3, 1, 2)).tolist() == pytest.approx([expected] * 3)
+
+
+def test_a_power_counts_once_it_is_reached() -> None:
+    critic = Critic(1, 2, parts=2, exponents=(1.0, 16.0, math.inf), hidden=8)
+    scores = torch.tensor([[0.5, 1.0], [0.5, 0.9]])
+    reached = critic.reached(scores, 0.01)
+    assert reached.tolist() == [[True, False, False], [True, True, True]]
+    assert critic.reached(torch.zeros(3, 2), 0.01)[:, 0].all()  # the lowest always
+    last = critic.all[-1]
+    assert isinstance(last, torch.nn.Linear)
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias.copy_(torch.tensor([0.0, -9.0, -9.0, math.log(3), math.log(3), math.log(3)]))  # D is 1/2 and 3/4
+    expected = -(math.log(0.5) + math.log(0.75)) / 2
+    assert critic.cost(torch.randn(3, 1, 2), reached).tolist() == pytest.approx([expected] * 3)
 
 
 def test_answers_amount_to_what_they_are() -> None:
-    answers = Bank(MOVED, torch.tensor([[1.0, 0.5], [1.0, 1.0]]))
+    answers = Bank(MOVED, whole(MOVED), torch.tensor([[1.0, 0.5], [1.0, 1.0]]))
     measured = summarise(answers, START, SIGMA)
     assert (measured.count, measured.rate, measured.rates, measured.means) == (2, 0.5, (1.0, 0.5), (1.0, 0.75))
     assert measured.distance == pytest.approx(1.5874741 / 2)
@@ -131,7 +179,8 @@ def test_a_score_that_isn_t_one_is_refused(answer: list[object], named: str) -> 
 
 
 def test_half_of_a_sample_is_recent() -> None:
-    bank = Bank(torch.arange(1000.0)[:, None], torch.zeros(1000, 1))
+    z = torch.arange(1000.0)[:, None]
+    bank = Bank(z, whole(z), torch.zeros(1000, 1))
     drawn = bank.sample(400, torch.Generator().manual_seed(0), recent=10)
     assert (drawn.z[200:] >= 990).all()
     assert (drawn.z[:200] < 990).sum() > 150

@@ -71,6 +71,15 @@ def test_an_actor_finds_a_known_optimum_without_a_gradient(found: Fitted) -> Non
     assert not found.interrupted
 
 
+def test_the_critic_sees_the_view_alone() -> None:
+    """Four rows of two: what matters is in the first two; a view that shows only the others leads nowhere."""
+    found = fit(steps, DIM, SIGMA, view=lambda z: z.view(-1, 4, 2), settings=SMALL)
+    assert found.critic.place.shape == (4, SMALL.critic_hidden)
+    assert found.measured.rate > 0.9
+    blind = fit(steps, DIM, SIGMA, view=lambda z: z[:, None, 4:], settings=FEW)
+    assert blind.measured.rate < 0.05
+
+
 def test_two_parts_at_once() -> None:
     found = fitted(two, SMALL)
     assert found.measured.rate > 0.9
@@ -190,6 +199,7 @@ def test_the_stored_precision_is_what_was_measured() -> None:
         {"bank": 0},
         {"rounds": 0},
         {"noise": -1.0},
+        {"reach": -0.1},
         {"pace": 1.1},
         {"target": 0.0},
         {"average": 1.0},

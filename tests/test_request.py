@@ -10,25 +10,30 @@ from melodylc.request import Order, Request
 from melodylc.rewards import parse_density
 
 C_MAJOR = "pitch_classes(0,2,4,5,7,9,11)"
+VARIED = "variety(7 pitches, 9 bars)"
 
 
-def request_for(scale: str | None = None, density: str | None = None, tonic: bool | None = None) -> Request:
+def request_for(
+    scale: str | None = None, density: str | None = None, tonic: bool | None = None, varied: bool = True
+) -> Request:
     return Request(
         scale=parse_scale(scale) if scale else None,
         density=parse_density(density) if density else None,
         end_on_tonic=tonic,
+        varied=varied,
     )
 
 
 @pytest.mark.parametrize(
     ("request_", "names"),
     [
-        (request_for("cmaj"), (C_MAJOR,)),
-        (request_for("cmaj", tonic=True), (C_MAJOR, "tonic(0)")),
-        (request_for("am"), (C_MAJOR, "tonic(9)")),
-        (request_for("am", tonic=False), (C_MAJOR,)),
-        (request_for(density="high"), ("density(192..)",)),
-        (request_for("cmaj", "64..96"), (C_MAJOR, "density(64..96)")),
+        (request_for("cmaj"), (C_MAJOR, VARIED)),
+        (request_for("cmaj", varied=False), (C_MAJOR,)),
+        (request_for("cmaj", tonic=True), (C_MAJOR, "tonic(0)", VARIED)),
+        (request_for("am"), (C_MAJOR, "tonic(9)", VARIED)),
+        (request_for("am", tonic=False), (C_MAJOR, VARIED)),
+        (request_for(density="high"), ("density(192..)", VARIED)),
+        (request_for("cmaj", "64..96", varied=False), (C_MAJOR, "density(64..96)")),
     ],
 )
 def test_rule_of_a_request(request_: Request, names: tuple[str, ...]) -> None:
@@ -44,6 +49,7 @@ def test_relative_keys_share_a_rule_unless_they_end_on_their_tonic() -> None:
 
 def test_nothing_asked_is_no_rule() -> None:
     assert Request().rule is None
+    assert Request(varied=True).rule is None
     assert not request_for(density="low", tonic=True).ends_on_tonic
 
 
@@ -54,6 +60,7 @@ def test_nothing_asked_is_no_rule() -> None:
         Order(request=request_for("f#m", "64..96"), count=3, seed=7, tempo=92.5, draws=5),
         Order(request=request_for("bbmaj", "high", tonic=True), verify=False),
         Order(request=request_for("c minor", tonic=False)),
+        Order(request=request_for("dmaj", varied=False)),
     ],
 )
 def test_the_command_of_an_order_asks_for_the_same_order(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:

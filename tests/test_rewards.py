@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from melodylc.data import HOLD, REST, STEPS, InputError, Melody, canonical
-from melodylc.rewards import Reward, Rule, density, parse_density, pitch_classes, tonic
+from melodylc.rewards import Reward, Rule, density, parse_density, pitch_classes, tonic, variety
 
 C_MAJOR = (0, 2, 4, 5, 7, 9, 11)
 
@@ -25,6 +25,7 @@ REWARDS: dict[str, tuple[Reward, Melody, Melody]] = {  # with a melody that scor
     "tonic(9)": (tonic(9), Melody.from_notes([(60, 0, 4), (69, 8, 16)]), Melody.from_notes([(69, 0, 4), (60, 8, 9)])),
     "density(192..)": (density(192), repeated(0, 192), EMPTY),
     "density(16..64)": (density(16, 64), repeated(127, 64), EMPTY),
+    "variety(7 pitches, 9 bars)": (variety(), Melody.from_notes((i, 16 * i, 16 * i + 3) for i in range(9)), EMPTY),
 }
 each_reward = pytest.mark.parametrize("name", list(REWARDS))
 PANEL = [EMPTY, repeated(60, 1), repeated(61, 256), repeated(127, 40), Melody.from_notes([(0, 255, 256)])]
@@ -96,6 +97,30 @@ def test_the_paper_s_density(notes: int, expected: float) -> None:
 @pytest.mark.parametrize(("notes", "expected"), [(15, 15 / 16), (16, 1.0), (64, 1.0), (65, 64 / 65), (256, 0.25)])
 def test_density_with_both_ends(notes: int, expected: float) -> None:
     assert density(16, 64)(repeated(60, notes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("pitch", "length", "expected"),
+    [
+        (lambda bar: 60, lambda bar: bar + 1, 1 / 7),  # sixteen lengths of one note
+        (lambda bar: 60 + bar % 2, lambda bar: 4, 2 / 7 * 2 / 9),  # two bars in turn
+        (lambda bar: 60 + bar % 3, lambda bar: 1 + bar % 6, 3 / 7 * 6 / 9),
+        (lambda bar: 60 + bar % 6, lambda bar: bar + 1, 6 / 7),
+        (lambda bar: 60 + bar % 8, lambda bar: 4, 8 / 9),
+        (lambda bar: 60 + bar, lambda bar: 4, 1.0),
+    ],
+)
+def test_variety_counts_pitches_and_bars(
+    pitch: Callable[[int], int], length: Callable[[int], int], expected: float
+) -> None:
+    melody = Melody.from_notes((pitch(bar), 16 * bar, 16 * bar + length(bar)) for bar in range(16))
+    assert variety()(melody) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("numbers", [(0, 9), (129, 9), (7, 0), (7, 17)])
+def test_a_variety_out_of_range_is_refused(numbers: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match=r"1\.\.(128|16) different"):
+        variety(*numbers)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,16 @@ A score gives k numbers c_j(z) in [0, 1], one a part of what is asked. The criti
 each exponent p, D_jp(z) = sigmoid(l_jp), and regresses c_j^p by cross-entropy with soft targets:
 
     L_D = - mean_z sum_jp [ c_j^p log D_jp + (1 - c_j^p) log(1 - D_jp) ]
-    L_1 = - mean_jp log D_jp(z')                        what an actor pays, beside the distance
+    L_1 = - mean_j mean_p log D_jp(z')                  what an actor pays, beside the distance
 
 Why several exponents: where one note in fifty is wrong c is 0.98, and D = c has next to no slope left, while c^16
 is 0.72 and c^64 is 0.27; far away c^64 is 0 everywhere, and c itself shows the way. p = inf is "satisfied or not".
+A power counts for the actor once some of the vectors scored lately have reached it: before, its slope is noise.
 Why one output a part instead of their product: a product is flat as long as one factor is near 0.
+
+What it looks at: not z, but a view of z, rows of features (n, rows, width). Where the decoder lets nothing of z
+through but sixteen bar embeddings, one network that looks at each of them and a mean over what it found has far less
+to learn than one that is handed z. Without a view, z is the one row.
 
 Actor and critic cooperate: the actor's vectors are the critic's training data, and nobody tries to fool anybody.
 """
@@ -21,54 +26,81 @@ from torch import Tensor, nn
 class Critic(nn.Module):
     """Logits l of D, one for each part and exponent, parts first.
 
+    Half of the layers look at each row by itself, the same weights for all (and a learnt vector that tells them
+    which row it is); the others at the mean over the rows.
+
     Args:
-        dim: size of z.
+        rows: how many rows of features a vector has in view.
+        width: features in a row.
         parts: k, how many numbers the score gives.
         exponents: the powers p of each, at least 1; `math.inf` for "exactly 1 or not".
         hidden: width of the hidden layers.
-        layers: how many of them.
+        layers: how many of them, at least 2.
 
-    >>> critic = Critic(8, parts=2, exponents=(1.0, 4.0), hidden=16)
-    >>> critic(torch.randn(5, 8)).shape
+    >>> critic = Critic(16, 8, parts=2, exponents=(1.0, 4.0), hidden=32)
+    >>> critic(torch.randn(5, 16, 8)).shape
     torch.Size([5, 2, 2])
     """
 
     def __init__(
-        self, dim: int, parts: int, exponents: tuple[float, ...] = (1.0,), hidden: int = 512, layers: int = 4
+        self,
+        rows: int,
+        width: int,
+        parts: int,
+        exponents: tuple[float, ...] = (1.0,),
+        hidden: int = 512,
+        layers: int = 4,
     ) -> None:
         super().__init__()
         self.parts = parts
         self.register_buffer("exponents", torch.tensor(exponents), persistent=False)
-        self.network = _normalised_mlp(dim, parts * len(exponents), hidden, layers)
+        first = layers // 2
+        self.enter = nn.Linear(width, hidden)
+        self.place = nn.Parameter(torch.zeros(rows, hidden))
+        self.each = nn.Sequential(nn.LayerNorm(hidden), nn.SiLU(), *_layers(hidden, first - 1))
+        self.all = nn.Sequential(*_layers(hidden, layers - first), nn.Linear(hidden, parts * len(exponents)))
 
     exponents: Tensor
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Logits of shape (n, parts, exponents) for z of shape (n, dim)."""
-        logits: Tensor = self.network(z)
+    def forward(self, view: Tensor) -> Tensor:
+        """Logits of shape (n, parts, exponents) for a view of shape (n, rows, width)."""
+        found = self.each(self.enter(view) + self.place).mean(dim=-2)
+        logits: Tensor = self.all(found)
         return logits.view(*logits.shape[:-1], self.parts, len(self.exponents))
 
     def targets(self, scores: Tensor) -> Tensor:
         """c^p, shape (n, parts, exponents), of scores c in [0, 1], shape (n, parts).
 
-        >>> Critic(8, parts=1, exponents=(1.0, 2.0, torch.inf)).targets(torch.tensor([[0.5], [1.0]])).tolist()
+        >>> Critic(1, 8, parts=1, exponents=(1.0, 2.0, torch.inf)).targets(torch.tensor([[0.5], [1.0]])).tolist()
         [[[0.5, 0.25, 0.0]], [[1.0, 1.0, 1.0]]]
         """
         return torch.pow(scores.unsqueeze(-1), self.exponents)
 
-    def loss(self, z: Tensor, scores: Tensor) -> Tensor:
-        """L_D of z, shape (n, dim), against its scores, shape (n, parts): a scalar."""
-        losses = F.binary_cross_entropy_with_logits(self(z), self.targets(scores), reduction="none")
+    def loss(self, view: Tensor, scores: Tensor) -> Tensor:
+        """L_D of views, shape (n, rows, width), against their scores, shape (n, parts): a scalar."""
+        losses = F.binary_cross_entropy_with_logits(self(view), self.targets(scores), reduction="none")
         return losses.sum(dim=(-2, -1)).mean()
 
-    def cost(self, z: Tensor) -> Tensor:
-        """L_1 of each row of z, shape (n, dim) to (n,): 0 where the critic is sure of all parts."""
-        return -F.logsigmoid(self(z)).mean(dim=(-2, -1))
+    def reached(self, scores: Tensor, share: float) -> Tensor:
+        """Which powers of each part have a mean of at least `share` in scores (n, parts): (parts, exponents), bool.
+
+        What is 0 wherever anybody has looked has no slope to follow. The lowest power always counts.
+        """
+        reached = self.targets(scores).mean(dim=0) >= share
+        reached[:, self.exponents.argmin()] = True
+        return reached
+
+    def cost(self, view: Tensor, reached: Tensor | None = None) -> Tensor:
+        """L_1 of each view, shape (n, rows, width) to (n,): 0 where the critic is sure of all parts.
+
+        A mean over the parts of the mean over the powers that count: all, or those `reached`, (parts, exponents).
+        """
+        costs = -F.logsigmoid(self(view))
+        if reached is None:
+            return costs.mean(dim=(-2, -1))
+        return ((costs * reached).sum(dim=-1) / reached.sum(dim=-1)).mean(dim=-1)
 
 
-def _normalised_mlp(inputs: int, outputs: int, hidden: int, layers: int) -> nn.Sequential:
+def _layers(hidden: int, count: int) -> list[nn.Module]:
     # Smooth and normalised, unlike the actor's: it is the critic's slope that is used, far from its first data.
-    stack: list[nn.Module] = []
-    for width in [inputs] + [hidden] * (layers - 1):
-        stack += [nn.Linear(width, hidden), nn.LayerNorm(hidden), nn.SiLU()]
-    return nn.Sequential(*stack, nn.Linear(hidden, outputs))
+    return [module for _ in range(count) for module in (nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU())]

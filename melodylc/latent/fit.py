@@ -27,7 +27,7 @@ from melodylc.data.errors import InputError
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.critic import Critic
 from melodylc.latent.distance import distance
-from melodylc.latent.scores import Bank, Measured, Prior, Score, Scores, ask, standard_normal, summarise
+from melodylc.latent.scores import Bank, Measured, Prior, Score, Scores, View, ask, standard_normal, summarise, whole
 
 __all__ = ["FitSettings", "Fitted", "Progress", "Round", "Scores", "fit"]
 
@@ -41,18 +41,19 @@ class FitSettings:
     """
 
     bank: int = 4096  #: prior samples scored first (none where a bank is given)
-    rounds: int = 100  #: rounds of actor and critic
+    rounds: int = 60  #: rounds of actor and critic
     fresh: int = 256  #: vectors scored in each round
     actor_steps: int = 20  #: in each round
     critic_steps: int = 30  #: in each round
     warmup: int = 300  #: critic steps on the bank before the first round
-    batch: int = 128  #: rows in a step of either
+    batch: int = 64  #: rows in a step of either
     rate: float = 3e-4  #: Adam's learning rate, both networks, falling in the last rounds
     weight_decay: float = 0.01  #: of the critic, which would otherwise memorise the bank
     exponents: tuple[float, ...] = (1.0, 4.0, 16.0, 64.0, 256.0, inf)  #: powers of the score that the critic regresses
-    distance: float = 0.5  #: lambda at first, the weight of L_dist, and the most it can be
+    reach: float = 0.01  #: mean that a power of a part's score must have in the latest scores to count for the actor
+    distance: float = 0.2  #: lambda at first, the weight of L_dist, and the most it can be
     cheapest: float = 0.02  #: the least that lambda can fall to
-    pace: float = 0.96  #: by which lambda falls after a round below `target`, and rises after one above
+    pace: float = 0.95  #: by which lambda falls after a round below `target`, and rises after one above
     target: float = 0.97  #: share of vectors that should satisfy all parts; more isn't worth more distance
     noise: float = 0.2  #: standard deviation of what is added to half of the scored vectors
     recent: int = 2048  #: latest scored vectors, which make half of each critic batch
@@ -75,6 +76,7 @@ class FitSettings:
             "weight_decay",
             "distance",
             "cheapest",
+            "reach",
             "noise",
             "recent",
             "actor_steps",
@@ -125,6 +127,7 @@ def fit(
     dim: int,
     sigma_bar: Tensor,
     *,
+    view: View = whole,
     prior: Prior | None = None,
     bank: tuple[Tensor, Scores] | None = None,
     settings: FitSettings | None = None,
@@ -138,6 +141,7 @@ def fit(
         score: latent vectors (n, dim) to scores (n, parts) in [0, 1]; satisfied is exactly 1.
         dim: size of a latent vector.
         sigma_bar: (dim,), the encoder's mean standard deviation, positive.
+        view: what the critic sees of latent vectors; themselves by default.
         prior: where vectors come from; N(0, I) if None.
         bank: vectors from the prior (n, dim) with their scores (n, parts), if they are known already.
         settings: how to fit.
@@ -153,13 +157,13 @@ def fit(
     _check_sizes(dim, sigma_bar, start)
     generator = torch.Generator().manual_seed(seed)
     prior = prior or standard_normal(dim)
-    known = _known(bank, dim) if bank else ask(score, prior(settings.bank, generator))
+    known = _known(bank, dim, view) if bank else ask(score, prior(settings.bank, generator), view)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         actor = copy.deepcopy(start) if start else Actor(_shape(dim, settings))
-        parts = known.scores.shape[1]
-        critic = Critic(dim, parts, settings.exponents, settings.critic_hidden, settings.critic_layers)
-    return _Fitting(score, prior, sigma_bar, settings, generator, actor, critic, known).run(seed, report)
+        (_, rows, width), (_, parts) = known.seen.shape, known.scores.shape
+        critic = Critic(rows, width, parts, settings.exponents, settings.critic_hidden, settings.critic_layers)
+    return _Fitting(score, view, prior, sigma_bar, settings, generator, actor, critic, known).run(seed, report)
 
 
 class _Fitting:
@@ -168,6 +172,7 @@ class _Fitting:
     def __init__(
         self,
         score: Score,
+        view: View,
         prior: Prior,
         sigma_bar: Tensor,
         settings: FitSettings,
@@ -176,7 +181,7 @@ class _Fitting:
         critic: Critic,
         known: Bank,
     ) -> None:
-        self.score, self.prior, self.sigma_bar, self.settings = score, prior, sigma_bar, settings
+        self.score, self.view, self.prior, self.sigma_bar, self.settings = score, view, prior, sigma_bar, settings
         self.generator, self.actor, self.critic = generator, actor, critic
         self.mean = copy.deepcopy(actor).requires_grad_(False)
         self.known, self.first = known, known
@@ -240,15 +245,16 @@ class _Fitting:
         recent = min(recent, len(self.known) - len(self.first))
         for _ in range(steps):
             lesson = self.known.sample(self.settings.batch, self.generator, recent)
-            _step(self.critic_rates, self.critic.loss(lesson.z, lesson.scores))
+            _step(self.critic_rates, self.critic.loss(lesson.seen.float(), lesson.scores))
 
     def _improve(self, steps: int) -> None:
         self.critic.requires_grad_(False)
+        reached = self.critic.reached(self.known.scores[-self.settings.recent :], self.settings.reach)
         for _ in range(steps):
             z = self.prior(self.settings.batch, self.generator)
             moved = self.actor(z)
             price = self.price * distance(moved, z, self.sigma_bar)
-            _step(self.actor_rates, (self.critic.cost(moved) + price).mean())
+            _step(self.actor_rates, (self.critic.cost(self.view(moved), reached) + price).mean())
             self._average(next(self.steps))
         self.critic.requires_grad_(True)
 
@@ -266,11 +272,10 @@ class _Fitting:
         moved[:shaken] += self.settings.noise * torch.randn(moved[:shaken].shape, generator=self.generator)
         answers = self._ask(moved)
         self.known += answers
-        clean = Bank(answers.z[shaken:], answers.scores[shaken:])
-        return summarise(clean, z[shaken:], self.sigma_bar)
+        return summarise(answers[shaken:], z[shaken:], self.sigma_bar)
 
     def _ask(self, z: Tensor) -> Bank:
-        answers = ask(self.score, z)
+        answers = ask(self.score, z, self.view)
         if answers.scores.shape[1] != self.critic.parts:
             raise InputError(f"the score gave {answers.scores.shape[1]} parts, and {self.critic.parts} before")
         return answers
@@ -308,11 +313,11 @@ def _shape(dim: int, settings: FitSettings) -> ActorConfig:
     return ActorConfig(dim=dim, hidden=settings.hidden, layers=settings.layers, bound=settings.bound)
 
 
-def _known(bank: tuple[Tensor, Scores], dim: int) -> Bank:
+def _known(bank: tuple[Tensor, Scores], dim: int, view: View) -> Bank:
     z, scores = bank
     if z.ndim != 2 or z.shape[1] != dim or not len(z):
         raise InputError(f"a bank holds vectors of shape (n, {dim}), not {tuple(z.shape)}")
-    return ask(lambda _: scores, z)
+    return ask(lambda _: scores, z, view)
 
 
 def _check_sizes(dim: int, sigma_bar: Tensor, start: Actor | None) -> None:

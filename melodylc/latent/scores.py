@@ -21,6 +21,15 @@ Prior = Callable[[int, torch.Generator], Tensor]
 """Draws n latent vectors, shape (n, dim), with the generator's randomness alone."""
 
 
+View = Callable[[Tensor], Tensor]
+"""What a critic sees of latent vectors (n, dim): features (n, rows, width) about as large as 1, with a gradient."""
+
+
+def whole(z: Tensor) -> Tensor:
+    """The view that shows latent vectors as they are, (n, dim) as (n, 1, dim)."""
+    return z.unsqueeze(1)
+
+
 def standard_normal(dim: int) -> Prior:
     """The prior N(0, I).
 
@@ -32,16 +41,23 @@ def standard_normal(dim: int) -> Prior:
 
 @dataclass(frozen=True)
 class Bank:
-    """Latent vectors and their scores: all that is known of a black box."""
+    """Latent vectors, what a critic sees of them, and their scores: all that is known of a black box."""
 
     z: Tensor  #: (n, dim)
+    seen: Tensor  #: (n, rows, width), float16
     scores: Tensor  #: (n, parts), float32
 
     def __len__(self) -> int:
         return len(self.z)
 
     def __add__(self, other: "Bank") -> "Bank":
-        return Bank(torch.cat([self.z, other.z]), torch.cat([self.scores, other.scores]))
+        return Bank(*(torch.cat(pair) for pair in zip(self._fields(), other._fields(), strict=True)))
+
+    def __getitem__(self, rows: slice | Tensor) -> "Bank":
+        return Bank(*(field[rows] for field in self._fields()))
+
+    def _fields(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.z, self.seen, self.scores
 
     def sample(self, count: int, generator: torch.Generator, recent: int = 0) -> "Bank":
         """`count` rows drawn with replacement, half of them from the last `recent` ones where that isn't 0."""
@@ -50,12 +66,12 @@ class Bank:
         if late:
             first = max(len(self) - recent, 0)
             everywhere = torch.cat([everywhere, torch.randint(first, len(self), (late,), generator=generator)])
-        return Bank(self.z[everywhere], self.scores[everywhere])
+        return self[everywhere]
 
 
 @torch.no_grad()
-def ask(score: Score, z: Tensor) -> Bank:
-    """Score latent vectors, shape (n, dim).
+def ask(score: Score, z: Tensor, view: View = whole) -> Bank:
+    """Score latent vectors, shape (n, dim), and keep what a critic sees of them.
 
     Raises:
         InputError: the answer isn't one row of numbers in [0, 1] for each vector.
@@ -68,7 +84,7 @@ def ask(score: Score, z: Tensor) -> Bank:
         raise InputError(f"a score is a number in [0, 1], not {answer[outside][0]}")
     # Rounding must not satisfy what isn't: float32 has no number between this and 1.
     scores = np.where(answer < 1, np.minimum(answer, np.nextafter(np.float32(1), np.float32(0))), 1.0)
-    return Bank(z, torch.from_numpy(scores.astype(np.float32)))
+    return Bank(z, view(z).half(), torch.from_numpy(scores.astype(np.float32)))
 
 
 @dataclass(frozen=True)

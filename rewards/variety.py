@@ -1,0 +1,63 @@
+"""Variety: whether a melody is as varied as nineteen in twenty that people wrote.
+
+    c_variety(x, P, B) = min(1, p / P) * min(1, b / B)         p = different pitches, b = different bars
+
+Without it the cheapest way to keep every note in a scale is to write hardly any: a few long notes obey, and bore.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from melodylc.data.alphabet import BARS, PITCHES, STEPS_PER_BAR
+from melodylc.data.errors import InputError
+from melodylc.data.melody import Melody
+from melodylc.rewards.base import Events, Reward, Scores
+
+
+@dataclass(frozen=True)
+class Variety(Reward):
+    """How near a melody comes to `pitches` different pitches and `bars` different bars; see `variety`."""
+
+    pitches: int
+    bars: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.pitches <= PITCHES:
+            raise InputError(f"a melody has 1..{PITCHES} different pitches, not {self.pitches}")
+        if not 1 <= self.bars <= BARS:
+            raise InputError(f"a melody has 1..{BARS} different bars, not {self.bars}")
+
+    @property
+    def name(self) -> str:
+        """Such as "variety(7 pitches, 9 bars)"."""
+        return f"variety({self.pitches} pitches, {self.bars} bars)"
+
+    def __call__(self, melody: Melody) -> float:
+        """The formula above; 0 for a melody without notes."""
+        return float(self.batch(melody.events[None])[0])
+
+    def batch(self, events: Events) -> Scores:
+        """As the call, for each row: shape (n, 256) to (n,)."""
+        pitches = np.array([np.unique(row[row < PITCHES]).size for row in events])
+        bars = np.array([np.unique(row.reshape(BARS, STEPS_PER_BAR), axis=0).shape[0] for row in events])
+        rewards: Scores = np.minimum(1.0, pitches / self.pitches) * np.minimum(1.0, bars / self.bars)
+        return rewards
+
+
+def variety(pitches: int = 7, bars: int = 9) -> Variety:
+    """min(1, p / pitches) * min(1, b / bars) for p different pitches and b different bars, in [0, 1].
+
+    Args:
+        pitches: different pitches that satisfy, 1..128. Nineteen in twenty of the training melodies have 7.
+        bars: different bars that satisfy, 1..16. Nineteen in twenty of the training melodies have 9.
+
+    Raises:
+        InputError: a number out of its range.
+
+    >>> from melodylc.data import Melody
+    >>> scale = Melody.from_notes((60 + i, 16 * i, 16 * i + 4) for i in range(16))
+    >>> variety()(scale), variety(pitches=32)(scale)
+    (1.0, 0.5)
+    """
+    return Variety(pitches, bars)
