@@ -31,14 +31,16 @@ test:
 clean:
 	rm -rf build dist *.egg-info
 
-# What melodylc/pretrained/ holds, from MIDI archives on: two hours of training on two quiet cores, then the actors.
+# What melodylc/pretrained/ holds, from MIDI archives on: three hours of training on two quiet cores, then the actors.
 MIDI ?= midi
 MINUTES ?= 10,20,91
+MORE ?= 75
 .PHONY: pretrained
 pretrained:
 	$(PYTHON) -m melodylc data build $(wildcard $(MIDI)/*) -o runs/corpus
-	$(PYTHON) -m melodylc train vae runs/corpus -o runs/base --config base --minutes $(MINUTES)
+	$(PYTHON) -m melodylc train vae runs/corpus -o runs/first --config base --minutes $(MINUTES)
+	$(PYTHON) -m melodylc train vae runs/corpus -o runs/base --start runs/first/model.safetensors --minutes $(MORE) --seed 1
 	cp runs/base/model.safetensors melodylc/pretrained/base.safetensors
 	rm -f melodylc/pretrained/cmaj*.safetensors
-	$(PYTHON) -m melodylc fit --scale cmaj -o melodylc/pretrained/cmaj.safetensors
-	$(PYTHON) -m melodylc fit --scale cmaj --density high --rounds 130 -o melodylc/pretrained/cmaj-high.safetensors
+	$(PYTHON) -m melodylc fit --scale cmaj --rounds 130 -o melodylc/pretrained/cmaj.safetensors
+	$(PYTHON) -m melodylc fit --scale cmaj --density high --rounds 150 -o melodylc/pretrained/cmaj-high.safetensors
