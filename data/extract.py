@@ -17,9 +17,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from itertools import product
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -200,9 +202,11 @@ class _Crew:
         """Have a shard made, if it isn't there."""
         if zipfile.is_zipfile(path):
             return _Order(chunk, path, None)
-        self._pool = self._pool or _pool(self._workers)
         try:
-            return _Order(chunk, path, self._pool.submit(_work, chunk, self._filters, path))
+            with _unheard():
+                self._pool = self._pool or _pool(self._workers)
+                future = self._pool.submit(_work, chunk, self._filters, path)
+            return _Order(chunk, path, future)
         except BrokenProcessPool:
             self.dismiss()
             return self.order(chunk, path)
@@ -220,7 +224,9 @@ class _Crew:
         """Extract in a process of its own; where that dies, find by halves the file it dies of."""
         with _pool(1) as pool:
             try:
-                return pool.submit(extract, files, self._filters).result()
+                with _unheard():
+                    future = pool.submit(extract, files, self._filters)
+                return future.result()
             except BrokenProcessPool:
                 pass
         if len(files) == 1:
@@ -241,7 +247,24 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 def _enlist() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which dismisses its crew
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Ctrl-C waits until the block is over, and processes that start in it never hear it, not even while they import.
+
+    It is for the parent, which dismisses its crew; half-started processes would keep it waiting for ever.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # a process's start would start it, and that lets the signal through again
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 def _work(chunk: list[MidiFile], filters: Filters, path: Path) -> None:

@@ -6,6 +6,7 @@ forty bytes a melody.
 """
 
 import hashlib
+import io
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -149,8 +150,7 @@ def write_corpus(folder: Path, pool: Pool, parts: Split, about: dict[str, Any]) 
         fingerprint.update(f"{side} {len(order)}\n".encode())
         _write_events(folder / f"{side}.npy", pool.events, order, fingerprint)
         for name, values in _columns(pool, order, collections, ranks).items():
-            with atomic_write(folder / f"{side}_{name}.npy") as file:
-                np.save(file, values.astype(COLUMNS[name]))
+            _write_array(folder / f"{side}_{name}.npy", values.astype(COLUMNS[name]))
     in_order = sorted(zip(ranks.tolist(), pool.reports, parts.works, strict=True), key=lambda row: row[0])
     pieces = [(report.collection, report.file, work) for _, report, work in in_order]
     _write_json(folder / PIECES, pieces, indent=0)
@@ -187,6 +187,13 @@ def _columns(pool: Pool, order: Indices, collections: list[str], ranks: Indices)
 def _write_json(path: Path, content: object, indent: int) -> None:
     with atomic_write(path, "w") as file:
         json.dump(content, file, ensure_ascii=False, indent=indent)
+
+
+def _write_array(path: Path, values: npt.NDArray[Any]) -> None:
+    buffer = io.BytesIO()  # numpy writes to a real file by itself, and turns a Ctrl-C there into a TypeError
+    np.save(buffer, values)
+    with atomic_write(path) as file:
+        file.write(buffer.getbuffer())
 
 
 def _write_events(path: Path, events: Events, order: Indices, fingerprint: Any) -> None:
