@@ -133,7 +133,7 @@ def _viewer(model: LoadedModel) -> View:
 
     def view(z: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16):
-            return torch.cat([model.vae.conductor(part) for part in torch.split(z, DECODE)]).float()
+            return torch.cat([model.vae.embeddings(part) for part in torch.split(z, DECODE)]).float()
 
     return view
 

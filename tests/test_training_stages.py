@@ -6,16 +6,15 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.distributions import Normal
 
 from melodylc.data.alphabet import BARS, STATES, STEPS, STEPS_PER_BAR
 from melodylc.data.errors import InputError
-from melodylc.models.bars import BarDecoder
+from melodylc.models.chain import ChainedSong
 from melodylc.models.config import CONFIGS, named_config
-from melodylc.models.song import BarsEncoder
-from melodylc.models.vae import MelodyVAE, kl_to_prior
+from melodylc.models.noise import Noise
+from melodylc.models.vae import MelodyVAE
 from melodylc.training.settings import StageSettings, default_settings
-from melodylc.training.stages import bar_nll, charge, make_stage
+from melodylc.training.stages import charge, make_stage, melody_nll
 
 TINY = named_config("tiny")
 KINDS = ("codec", "song", "joint")
@@ -45,7 +44,10 @@ def log_likelihoods(logits: Tensor, bars: Tensor) -> Tensor:
 class Uniform(nn.Module):
     """A bar decoder to which all events are alike."""
 
+    hidden: Tensor | None = None
+
     def forward(self, embeddings: Tensor, bars: Tensor, hide: Tensor | None = None) -> Tensor:
+        self.hidden = hide
         return torch.zeros(*bars.shape, STATES)
 
 
@@ -69,101 +71,88 @@ def test_by_default_every_nat_is_charged() -> None:
 
 
 def test_a_decoder_that_knows_nothing_pays_log_130_an_event() -> None:
-    assert bar_nll(Uniform(), torch.zeros(3, 4), events(3)[:, :16], hide=0.2).item() == pytest.approx(
-        STEPS_PER_BAR * math.log(STATES), rel=1e-6
-    )
+    nats = melody_nll(Uniform(), torch.zeros(3, BARS, 4), events(3), 0.2, Noise(0))
+    assert nats.item() == pytest.approx(STEPS * math.log(STATES), rel=1e-6)
 
 
-def test_the_likelihood_of_bars_is_the_categorical_one(vae: MelodyVAE) -> None:
-    embeddings, bars = torch.randn(5, TINY.embedding), events(5)[:, :STEPS_PER_BAR]
-    expected = -log_likelihoods(vae.decoder(embeddings, bars), bars).sum(1).mean()
-    torch.testing.assert_close(bar_nll(vae.decoder, embeddings, bars, hide=0.0), expected)
+def test_the_likelihood_of_a_melody_is_the_categorical_one(vae: MelodyVAE) -> None:
+    embeddings = torch.randn(5, BARS, TINY.embedding)
+    bars = events(5).reshape(-1, STEPS_PER_BAR)
+    expected = -log_likelihoods(vae.decoder(embeddings.flatten(0, 1), bars), bars).sum() / 5
+    torch.testing.assert_close(melody_nll(vae.decoder, embeddings, events(5), 0.0, Noise(0)), expected)
 
 
-def test_the_share_hidden_is_the_share_asked(monkeypatch: pytest.MonkeyPatch, vae: MelodyVAE) -> None:
-    seen: list[Tensor] = []
-
-    def spy(self: BarDecoder, embedding: Tensor, bars: Tensor, hide: Tensor | None = None) -> Tensor:
-        assert hide is not None
-        seen.append(hide)
-        return torch.zeros(*bars.shape, STATES)
-
-    monkeypatch.setattr(BarDecoder, "forward", spy)
-    torch.manual_seed(0)
-    bar_nll(vae.decoder, torch.zeros(1000, TINY.embedding), torch.zeros(1000, 16, dtype=torch.int64), hide=0.3)
-    assert seen[0].float().mean().item() == pytest.approx(0.3, abs=0.02)
+def test_the_share_hidden_is_the_share_asked() -> None:
+    spy = Uniform()
+    melody_nll(spy, torch.zeros(1000, BARS, 4), events(1000), 0.3, Noise(0))
+    assert spy.hidden is not None
+    assert spy.hidden.float().mean().item() == pytest.approx(0.3, abs=0.01)
+    melody_nll(spy, torch.zeros(1, BARS, 4), events(1), 0.0, Noise(0))
+    assert spy.hidden is None
 
 
 # -- stages ------------------------------------------------------------------------------------
 
 
+def chain(vae: MelodyVAE) -> ChainedSong:
+    assert isinstance(vae.song, ChainedSong)
+    return vae.song
+
+
+def nats(vae: MelodyVAE, embeddings: Tensor) -> float:
+    """-log p(x | embeddings) of the events, a melody."""
+    bars = events(len(embeddings)).reshape(-1, STEPS_PER_BAR)
+    return -log_likelihoods(vae.decoder(embeddings.flatten(0, 1), bars), bars).sum().item() / len(embeddings)
+
+
 def test_the_codec_pays_for_bars_given_their_own_noisy_embeddings(vae: MelodyVAE) -> None:
-    assert isinstance(vae.encoder, BarsEncoder)
-    loss, figures = make_stage(vae, stage_settings("codec", noise=0.0, hide=0.0)).loss(events(3), 0.0)
-    bars = events(3).reshape(-1, STEPS_PER_BAR)
-    nats = -log_likelihoods(vae.decoder(vae.encoder.bar(bars), bars), bars).sum().item() / 3  # a melody
-    assert figures["nll"] == pytest.approx(nats, rel=1e-5)
-    assert loss.item() == pytest.approx(nats / STEPS, rel=1e-5)
-    noisy, _ = make_stage(vae, stage_settings("codec", noise=3.0, hide=0.0)).loss(events(3), 0.0)
+    loss, figures = make_stage(vae, stage_settings("codec", noise=0.0)).loss(events(3), 0.0, Noise(0))
+    expected = nats(vae, chain(vae).bars(events(3)))
+    assert figures["nll"] == pytest.approx(expected, rel=1e-5)
+    assert loss.item() == pytest.approx(expected / STEPS, rel=1e-5)
+    noisy, _ = make_stage(vae, stage_settings("codec", noise=3.0)).loss(events(3), 0.0, Noise(0))
     assert noisy.item() != loss.item()
 
 
-def test_the_song_pays_for_embeddings_missed_and_for_kl(vae: MelodyVAE, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(vae.encoder, BarsEncoder)
-    embeddings = vae.encoder.embed(events(2))
-    monkeypatch.setattr(vae.conductor, "forward", lambda z: embeddings + 0.05)
-    mean, sigma = torch.full((2, TINY.z), 3.0), torch.ones(2, TINY.z)
-    monkeypatch.setattr(vae.encoder.song, "forward", lambda _: Normal(mean, sigma))
-    loss, figures = make_stage(vae, stage_settings("song", noise=0.1, free_nats=(22.0, 22.0))).loss(events(2), 1.0)
-    misfit = BARS * TINY.embedding * 0.05**2 / (2 * 0.1**2)
-    kl = TINY.z * 3.0**2 / 2
-    assert figures == pytest.approx({"misfit": misfit, "kl": kl}, rel=1e-4)
-    assert loss.item() == pytest.approx((misfit + kl - 22.0) / STEPS, rel=1e-4)
+def test_the_song_is_the_negative_elbo_after_true_bars(vae: MelodyVAE) -> None:
+    stage = make_stage(vae, stage_settings("song", noise=0.0, free_nats=(22.0, 22.0)))
+    loss, figures = stage.loss(events(3), 1.0, Noise(7))
+    noise, bars = Noise(7), chain(vae).bars(events(3))
+    noise.normal(*bars.shape)  # what the bars before would have come with
+    encoding, embeddings = chain(vae).forced(bars, bars, noise)
+    kl = encoding.kl.sum().item() / 3
+    assert figures == pytest.approx({"nll": nats(vae, embeddings), "kl": kl}, rel=1e-5)
+    assert loss.item() == pytest.approx((nats(vae, embeddings) + kl - 22.0) / STEPS, rel=1e-5)
+    noisy, _ = make_stage(vae, stage_settings("song", noise=3.0, free_nats=(22.0, 22.0))).loss(events(3), 1.0, Noise(7))
+    assert noisy.item() != loss.item()
 
 
 def test_everything_jointly_is_the_negative_elbo(vae: MelodyVAE) -> None:
-    stage = make_stage(vae, stage_settings("joint", hide=0.0))
-    torch.manual_seed(7)
-    loss, figures = stage.loss(events(3), 0.0)
-    torch.manual_seed(7)
-    posterior = vae.encode(events(3))
-    log_likelihood = log_likelihoods(vae.logits(posterior.rsample(), events(3)), events(3)).sum(1).mean()
-    kl = kl_to_prior(posterior).sum(1).mean()
+    loss, figures = make_stage(vae, stage_settings("joint")).loss(events(3), 0.0, Noise(7))
+    encoding = vae.encode(events(3), Noise(7))
+    log_likelihood = log_likelihoods(vae.logits(encoding.z, events(3)), events(3)).sum(1).mean()
+    kl = encoding.kl.sum(1).mean()
     assert figures == pytest.approx({"nll": -log_likelihood.item(), "kl": kl.item()}, rel=1e-5)
     assert loss.item() == pytest.approx((kl - log_likelihood).item() / STEPS, rel=1e-5)
-
-
-def test_some_of_the_bars_stand_for_all_without_bias(vae: MelodyVAE, monkeypatch: pytest.MonkeyPatch) -> None:
-    for parameter in vae.decoder.parameters():
-        parameter.data.mul_(6.0)  # bars must differ in what they cost
-    sharp = Normal(torch.randn(6, TINY.z), torch.full((6, TINY.z), 1e-9))
-    monkeypatch.setattr(vae, "encode", lambda _: sharp)
-    whole = make_stage(vae, stage_settings("joint", hide=0.0)).loss(events(6), 0.0)[1]["nll"]
-    part = make_stage(vae, stage_settings("joint", hide=0.0, bars=4))
-    torch.manual_seed(0)
-    found = torch.tensor([part.loss(events(6), 0.0)[1]["nll"] for _ in range(200)])
-    assert found.std() > 0
-    assert abs(found.mean().item() - whole) < 4 * found.std().item() / math.sqrt(200)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stage_moves_its_own_parameters_alone(kind: str, vae: MelodyVAE) -> None:
     stage = make_stage(vae, stage_settings(kind))
-    stage.loss(events(2), 0.5)[0].backward()  # type: ignore[no-untyped-call]
+    stage.loss(events(2), 0.5, Noise(0))[0].backward()  # type: ignore[no-untyped-call]
     moved = {id(parameter) for parameter in vae.parameters() if parameter.grad is not None}
     assert moved == {id(parameter) for parameter in stage.parameters()}
 
 
-def test_codec_and_song_together_are_everything(vae: MelodyVAE) -> None:
-    codec, song, joint = (list(make_stage(vae, stage_settings(kind)).parameters()) for kind in KINDS)
-    assert {id(p) for p in codec} | {id(p) for p in song} == {id(p) for p in joint}
-    assert not {id(p) for p in codec} & {id(p) for p in song}
+def test_the_codec_is_a_part_and_the_rest_is_everything(vae: MelodyVAE) -> None:
+    codec, song, joint = ({id(p) for p in make_stage(vae, stage_settings(kind)).parameters()} for kind in KINDS)
+    assert codec < song == joint == {id(p) for p in vae.parameters()}
 
 
 @pytest.mark.parametrize("kind", ["codec", "song"])
 def test_a_flat_encoder_has_no_bars_to_train(kind: str) -> None:
-    flat = MelodyVAE(replace(TINY, name="flat", encoder="flat", bar_mix=0, mix=0))
-    with pytest.raises(TypeError, match=f"a {kind} stage needs a bar encoder, and flat has none"):
+    flat = MelodyVAE(replace(TINY, name="flat", encoder="flat"))
+    with pytest.raises(TypeError, match=f"a {kind} stage needs a chain of bars, and flat is none"):
         make_stage(flat, stage_settings(kind))
 
 
@@ -180,7 +169,7 @@ def test_every_configuration_has_a_recipe_that_fits_it(name: str) -> None:
 def test_going_on_is_the_last_stage_at_its_final_free_nats() -> None:
     whole = default_settings(TINY)
     on = whole.continued()
-    assert [(stage.kind, stage.free_nats) for stage in on.stages] == [("joint", (40.0, 40.0))]
+    assert [(stage.kind, stage.free_nats) for stage in on.stages] == [("joint", (100.0, 100.0))]
     assert replace(on, stages=whole.stages) == whole
 
 

@@ -7,47 +7,63 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.distributions import Normal
 
 from melodylc.data.alphabet import BARS, STEPS, STEPS_PER_BAR, canonical
-from melodylc.models.bars import BarDecoder
+from melodylc.models.bars import DenseBarDecoder, LstmBarDecoder
+from melodylc.models.chain import ChainedSong
 from melodylc.models.config import ModelConfig
-from melodylc.models.song import BarsEncoder, Conductor, FlatEncoder
+from melodylc.models.noise import Noise
+from melodylc.models.posterior import Encoding
+from melodylc.models.song import FlatSong
 
 Events = npt.NDArray[np.uint8]
 
 
 class MelodyVAE(nn.Module):
-    """A hierarchical LSTM VAE on 16-bar melodies (Roberts et al. 2018; Engel et al. 2018).
+    """A hierarchical VAE on 16-bar melodies (Roberts et al. 2018; Engel et al. 2018).
 
     >>> from melodylc.models.config import named_config
     >>> model = MelodyVAE(named_config("tiny"))
-    >>> model.decode(torch.zeros(3, 16)).shape
+    >>> model.decode(torch.zeros(3, 32)).shape
     (3, 256)
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = FlatEncoder(config) if config.encoder == "flat" else BarsEncoder(config)
-        self.conductor = Conductor(config)
-        self.decoder = BarDecoder(config.event, config.decoder_hidden, config.embedding, slices=config.bar_mix > 0)
+        self.song: FlatSong | ChainedSong = (FlatSong if config.encoder == "flat" else ChainedSong)(config)
 
-    def encode(self, events: Tensor) -> Normal:
-        """q(z|x): a Normal of shape (n, z) for events (n, 256), int64."""
-        posterior: Normal = self.encoder(events)
-        return posterior
+    @property
+    def decoder(self) -> LstmBarDecoder | DenseBarDecoder:
+        """What writes a bar from its embedding."""
+        return self.song.decoder
+
+    def encode(self, events: Tensor, noise: Noise | None = None) -> Encoding:
+        """A latent of q(z|x) for events (n, 256), int64: the mean without noise, a draw with it."""
+        return self.through(events, noise)[0]
+
+    def through(self, events: Tensor, noise: Noise | None) -> tuple[Encoding, Tensor]:
+        """As `encode`, and the bar embeddings (n, 16, embedding) that the latent leads to."""
+        return self.song.through(events, noise)
+
+    def forced(self, events: Tensor, noise: Noise, blur: float = 0.0) -> tuple[Encoding, Tensor]:
+        """As `through`, each bar following true bars (with noise of deviation `blur`): what training needs."""
+        return self.song.forced(events, noise, blur)
+
+    def embeddings(self, z: Tensor) -> Tensor:
+        """The sixteen bar embeddings (n, 16, embedding) of latents (n, z): all that the bar decoder is told."""
+        return self.song.embeddings(z)
 
     def logits(self, z: Tensor, events: Tensor) -> Tensor:
         """log p(x_t | x_<t, z) up to a constant: (n, 256, 130), for latents (n, z) and events (n, 256)."""
-        embeddings = self.conductor(z).flatten(0, 1)
+        embeddings = self.embeddings(z).flatten(0, 1)
         logits: Tensor = self.decoder(embeddings, events.reshape(-1, STEPS_PER_BAR))
         return logits.reshape(len(z), STEPS, -1)
 
     def raw_events(self, z: Tensor) -> Tensor:
         """What the bar decoder writes, (n, 256) int64, before it is made canonical."""
         with torch.no_grad():
-            bars = self.decoder.greedy(self.conductor(z).flatten(0, 1))
+            bars = self.decoder.greedy(self.embeddings(z).flatten(0, 1))
         return bars.reshape(len(z), BARS * STEPS_PER_BAR)
 
     def decode(self, z: Tensor) -> Events:
@@ -57,13 +73,3 @@ class MelodyVAE(nn.Module):
         steps become rests here and nowhere else.
         """
         return canonical(self.raw_events(z).to(torch.uint8).cpu().numpy())[0]
-
-
-def kl_to_prior(posterior: Normal) -> Tensor:
-    """KL(q || N(0, I)) in nats per dimension, (n, z): (mean^2 + sigma^2 - 1) / 2 - log sigma.
-
-    >>> kl_to_prior(Normal(torch.tensor([1.0]), torch.tensor([1.0])))
-    tensor([0.5000])
-    """
-    mean, sigma = posterior.mean, posterior.stddev
-    return (mean.square() + sigma.square() - 1) / 2 - sigma.log()

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from melodylc.data.alphabet import HOLD, canonical
-from melodylc.models.vae import MelodyVAE, kl_to_prior
+from melodylc.models.noise import Noise
+from melodylc.models.vae import MelodyVAE
 
 Events = npt.NDArray[np.uint8]
 CHUNK = 256  #: melodies encoded and decoded at a time
@@ -35,8 +36,8 @@ class Reconstruction:
 
 def measure_reconstruction(vae: MelodyVAE, events: Events, seed: int = 0) -> Reconstruction:
     """Encode and decode melodies (n, 256); both from the posterior mean and from one sample each."""
-    generator = torch.Generator().manual_seed(seed)
-    parts = [_chunk(vae, events[at : at + CHUNK], generator) for at in range(0, len(events), CHUNK)]
+    noise = Noise(seed)
+    parts = [_chunk(vae, events[at : at + CHUNK], noise) for at in range(0, len(events), CHUNK)]
     mean, sample, raw, kl = (np.concatenate(part) for part in zip(*parts, strict=True))
     onset = events < HOLD
     right, right_sample = mean == events, sample == events
@@ -54,20 +55,19 @@ def measure_reconstruction(vae: MelodyVAE, events: Events, seed: int = 0) -> Rec
 
 
 @torch.no_grad()
-def _chunk(vae: MelodyVAE, events: Events, generator: torch.Generator) -> tuple[npt.NDArray[np.generic], ...]:
-    posterior = vae.encode(torch.from_numpy(events.astype(np.int64)))
-    noise = torch.randn(posterior.mean.shape, generator=generator)
-    raw = vae.raw_events(posterior.mean).to(torch.uint8).numpy()
+def _chunk(vae: MelodyVAE, events: Events, noise: Noise) -> tuple[npt.NDArray[np.generic], ...]:
+    melodies = torch.from_numpy(events.astype(np.int64))
+    drawn = vae.encode(melodies, noise)
+    raw = vae.raw_events(vae.encode(melodies).z).to(torch.uint8).numpy()
     mean, _ = canonical(raw)
-    sample = vae.decode(posterior.mean + posterior.stddev * noise)
-    return mean, sample, raw, kl_to_prior(posterior).numpy()
+    return mean, vae.decode(drawn.z), raw, drawn.kl.numpy()
 
 
 @torch.no_grad()
 def mean_sigma(vae: MelodyVAE, events: Events) -> Tensor:
     """sigma_bar: the encoder's deviation averaged over melodies (n, 256), per dimension (z,)."""
     chunks = [
-        vae.encode(torch.from_numpy(events[at : at + CHUNK].astype(np.int64))).stddev
+        vae.encode(torch.from_numpy(events[at : at + CHUNK].astype(np.int64))).sigma
         for at in range(0, len(events), CHUNK)
     ]
     return torch.cat(chunks).mean(0)

@@ -18,6 +18,7 @@ from melodylc.training.batches import Batches, Events, validation_rows
 from melodylc.training.loop import STATE_FILE, Report, Trainer
 from melodylc.training.measure import mean_sigma, measure_reconstruction
 from melodylc.training.settings import TrainSettings
+from melodylc.training.team import join_team
 
 MODEL = "model.safetensors"
 VALIDATION_MELODIES = 512
@@ -43,7 +44,9 @@ def train_vae(
             f"the model to start from has another configuration ({start.vae.config.name!r}, not this {config.name!r}): "
             "train with --config of its own"
         )
-    prepare(folder)
+    team = join_team()
+    if team.leads:
+        prepare(folder)
     torch.manual_seed(settings.seed)
     vae = MelodyVAE(config)
     if start:
@@ -56,11 +59,11 @@ def train_vae(
         "start": start.fingerprint if start else None,
     }
     validation = np.asarray(corpus.heldout[validation_rows(corpus, VALIDATION_MELODIES)])
-    trainer = Trainer(vae, settings, batches, validation, folder, identity, commit(), report)
+    trainer = Trainer(vae, settings, batches, validation, folder, identity, commit(), report, team)
     position = trainer.run()
     minutes = [round(seconds / 60, 1) for seconds in position.spent]
     provenance = {**identity, "commit": commit(), "version": __version__, "minutes": minutes}
-    return finish(vae, batches, folder / MODEL, provenance, validation)
+    return finish(vae.cpu(), batches, folder / MODEL, provenance, validation) if team.leads else folder / MODEL
 
 
 def prepare(folder: Path) -> None:

@@ -1,0 +1,199 @@
+"""Sixteen bars as a chain: z is sixteen parts, one a bar, and each says what is new in its bar given the bars so far.
+
+    p(x|z) = prod_k p(bar_k | e_k),  e_k = G(z_k, bar_1 .. bar_{k-1})           k = 1 .. 16
+    q(z|x) = prod_k q(z_k | x, bar_1 .. bar_{k-1})
+
+G, the conductor, sees the bars so far through an LSTM, through attention, and through a pointer that can copy one of
+them, so a bar that repeats an earlier one costs few nats. In training these are the true bars: all sixteen go at
+once, and the loss is the negative ELBO itself. Decoding, they are the bars as they have just been written, read again
+by the bar encoder: an error costs a wrong note, and doesn't grow. The posterior sees the same bars as the conductor,
+and so makes up for what went wrong before. (Chung et al. 2015, "A Recurrent Latent Variable Model for Sequential
+Data", has the factorisation; the pointer is that of Vinyals et al. 2015.)
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from melodylc.data.alphabet import BARS
+from melodylc.models.bars import BarEncoder, DenseBarDecoder
+from melodylc.models.config import ModelConfig
+from melodylc.models.noise import Noise
+from melodylc.models.posterior import Encoding, Posterior, normal_or_none
+
+HEADS = 4
+SHY = -2.0  #: where the pointer's gate starts: nearly closed
+SHARP = 0.13  #: where the posterior's deviations start: low, so that z tells something from the first step on
+
+
+@dataclass
+class Past:
+    """What the conductor remembers of the bars so far: keys and values (n, heads, bars, d), embeddings (n, bars, d)."""
+
+    keys: Tensor
+    values: Tensor
+    places: Tensor
+    embeddings: Tensor
+
+    def then(self, later: "Past") -> "Past":
+        """What came first, then what came later."""
+        return Past(
+            torch.cat((self.keys, later.keys), 2),
+            torch.cat((self.values, later.values), 2),
+            torch.cat((self.places, later.places), 2),
+            torch.cat((self.embeddings, later.embeddings), 1),
+        )
+
+
+class Attention(nn.Module):
+    """Weights of the bars so far, for several heads, with a learnt liking for each distance."""
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.distance = nn.Parameter(torch.zeros(heads, BARS))
+
+    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Weights (n, heads, q, m) of keys (n, heads, m, d) for queries (n, q, heads * d) of the last q of m places."""
+        split = _heads(queries, self.heads)
+        count, total = split.shape[2], keys.shape[2]
+        places = torch.arange(total, device=keys.device)
+        distance = places[total - count :, None] - places
+        scores = (split @ keys.transpose(2, 3)).float() / keys.shape[-1] ** 0.5
+        scores = scores + self.distance[:, distance.clamp(0)]
+        return torch.softmax(scores.masked_fill(distance < 0, -torch.inf), -1)
+
+
+def _heads(x: Tensor, heads: int) -> Tensor:
+    """(n, m, heads * d) to (n, heads, m, d)."""
+    return x.reshape(*x.shape[:2], heads, -1).transpose(1, 2)
+
+
+class Conductor(nn.Module):
+    """G: from what a bar's part of z says, and the bars so far, to the bar's embedding."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        part, embedding, hidden = config.z // BARS, config.embedding, config.conductor_hidden
+        self.start = nn.Parameter(torch.zeros(embedding))
+        self.lstm = nn.LSTM(embedding, hidden, batch_first=True)
+        self.memory = nn.Linear(embedding, 3 * config.attention)
+        self.queries = nn.Linear(hidden + part, 2 * config.attention)
+        self.attention = Attention(HEADS)
+        self.pointer = Attention(1)
+        self.hidden = nn.Linear(hidden + part + config.attention, config.song_hidden)
+        self.head = nn.Linear(config.song_hidden, 2 * embedding)
+        nn.init.constant_(self.head.bias[embedding:], SHY)
+
+    def remember(self, embeddings: Tensor) -> Past:
+        """What is kept of bars (n, m, embedding)."""
+        keys, values, places = self.memory(embeddings).chunk(3, dim=-1)
+        return Past(_heads(keys, HEADS), _heads(values, HEADS), places[:, None], embeddings)
+
+    def forward(self, state: Tensor, z: Tensor, past: Past) -> Tensor:
+        """Embeddings (n, q, embedding) of the last q bars, from states (n, q, hidden), parts of z (n, q, z / 16)."""
+        said = torch.cat((state, z), dim=-1)
+        query, place = self.queries(said).chunk(2, dim=-1)
+        heard = self.attention(query, past.keys).to(past.values.dtype) @ past.values
+        new, gate = self.head(silu(self.hidden(torch.cat((said, heard.transpose(1, 2).flatten(2)), dim=-1)))).chunk(
+            2, dim=-1
+        )
+        copied = self.pointer(place, past.places)[:, 0].to(past.embeddings.dtype) @ past.embeddings
+        return torch.lerp(torch.tanh(new).float(), copied.float(), torch.sigmoid(gate).float())
+
+
+class ChainedSong(nn.Module):
+    """Encoder, conductor and bar decoder of a chain of bars."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.part = config.z // BARS
+        hidden = config.encoder_hidden
+        self.bars = BarEncoder(config.event, config.bar_hidden, config.embedding)
+        self.decoder = DenseBarDecoder(config.embedding, config.decoder_hidden)
+        self.reader = nn.LSTM(config.embedding, hidden, bidirectional=True, batch_first=True)
+        self.features = nn.Linear(2 * hidden + config.embedding, config.song_hidden)
+        self.context = nn.Linear(config.conductor_hidden, config.song_hidden, bias=False)
+        self.posterior = Posterior(config.song_hidden, self.part, sigma=SHARP)
+        self.conductor = Conductor(config)
+
+    def forced(self, events: Tensor, noise: Noise, blur: float = 0.0) -> tuple[Encoding, Tensor]:
+        """A draw of q(z|x) for events (n, 256), and the bar embeddings (n, 16, embedding) it leads to, after true bars.
+
+        `blur` is the deviation of the noise on what is seen of the bars before.
+        """
+        bars, count = self.bars(events), len(events)
+        past = bars + blur * noise.normal(*bars.shape).to(bars) if blur else bars
+        before = torch.cat((self._start(count).to(past.dtype), past[:, :-1]), 1)
+        states, _ = self.conductor.lstm(before)
+        encoding = self._encode(self._features(bars), states, self._normal(noise, count))
+        embeddings = self.conductor(states, encoding.z, self.conductor.remember(before))
+        return _flat([encoding]), embeddings
+
+    def through(self, events: Tensor, noise: Noise | None) -> tuple[Encoding, Tensor]:
+        """As `forced`, but every bar follows the bars as they come out: what `embeddings` does with the latent.
+
+        The posterior's mean where `noise` is None, each part's given the bars before; a draw otherwise.
+        """
+        features, normal = self._features(self.bars(events)), self._normal(noise, len(events))
+
+        def choose(bar: int, state: Tensor) -> Encoding:
+            here = slice(bar, bar + 1)
+            return self._encode(features[:, here], state, None if normal is None else normal[:, here])
+
+        return self._walk(len(events), choose)
+
+    def embeddings(self, z: Tensor) -> Tensor:
+        """Bar embeddings (n, 16, embedding) of latents (n, z).
+
+        Gradients pass the writing and reading of a bar as if it were neither (a straight-through estimate).
+        """
+        parts = z.reshape(len(z), BARS, self.part)
+        return self._walk(len(z), lambda bar, state: _given(parts[:, bar : bar + 1]))[1]
+
+    def _walk(self, count: int, choose: Callable[[int, Tensor], Encoding]) -> tuple[Encoding, Tensor]:
+        latest, memory, past = self._start(count), None, None
+        encodings, embeddings = [], []
+        for bar in range(BARS):
+            state, memory = self.conductor.lstm(latest, memory)
+            seen = self.conductor.remember(latest)
+            past = seen if past is None else past.then(seen)
+            encodings.append(choose(bar, state))
+            embeddings.append(self.conductor(state, encodings[-1].z, past))
+            latest = self._read_again(embeddings[-1])
+        return _flat(encodings), torch.cat(embeddings, 1)
+
+    def _read_again(self, embedding: Tensor) -> Tensor:
+        """What the bar encoder makes of a bar that the bar decoder writes from an embedding (n, 1, embedding)."""
+        with torch.no_grad():
+            read = self.bars.bar(self.decoder.greedy(embedding[:, 0]))[:, None]
+        return embedding + (read - embedding).detach()
+
+    def _start(self, count: int) -> Tensor:
+        return self.conductor.start.expand(count, 1, -1)
+
+    def _features(self, bars: Tensor) -> Tensor:
+        context, _ = self.reader(bars)
+        features: Tensor = self.features(torch.cat((context, bars.to(context.dtype)), dim=-1))
+        return features
+
+    def _encode(self, features: Tensor, state: Tensor, normal: Tensor | None) -> Encoding:
+        encoding: Encoding = self.posterior(silu(features + self.context(state)), normal)
+        return encoding
+
+    def _normal(self, noise: Noise | None, rows: int) -> Tensor | None:
+        return normal_or_none(noise, rows, BARS, self.part)
+
+
+def _given(z: Tensor) -> Encoding:
+    return Encoding(z, z, torch.zeros_like(z))
+
+
+def _flat(encodings: list[Encoding]) -> Encoding:
+    """Encodings of some bars each, every field (n, bars, part), as one of all of them, (n, z)."""
+    return Encoding(
+        *(torch.cat([getattr(e, name) for e in encodings], 1).flatten(1) for name in ("z", "mean", "sigma"))
+    )

@@ -1,0 +1,92 @@
+"""The chain of bars: what a bar may know of the others, all ways through it, and its pointer."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from melodylc.data.alphabet import BARS, STATES, STEPS
+from melodylc.models.chain import HEADS, Attention, ChainedSong
+from melodylc.models.config import named_config
+from melodylc.models.noise import Noise
+
+TINY = named_config("tiny")
+PART = TINY.z // BARS
+
+
+@pytest.fixture
+def song() -> ChainedSong:
+    torch.manual_seed(1)
+    made = ChainedSong(TINY).requires_grad_(False).eval()
+    for parameter in made.parameters():
+        parameter.mul_(3.0)
+    return made
+
+
+def latents(count: int) -> Tensor:
+    return torch.randn(count, TINY.z, generator=torch.Generator().manual_seed(2))
+
+
+def events(count: int) -> Tensor:
+    return torch.randint(0, STATES, (count, STEPS), generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize("bar", [0, 5, 15])
+def test_a_part_of_z_tells_on_its_bar_and_those_after_it(song: ChainedSong, bar: int) -> None:
+    changed = latents(3)
+    changed[:, bar * PART : (bar + 1) * PART] += 1.0
+    same = (song.embeddings(latents(3)) == song.embeddings(changed)).all(dim=2)
+    assert same[:, :bar].all()
+    assert not same[:, bar:].any()
+
+
+@pytest.mark.parametrize("noise", [None, 4])
+def test_the_walk_from_a_melody_and_the_walk_from_its_latent_are_one(song: ChainedSong, noise: int | None) -> None:
+    encoding, embeddings = song.through(events(3), None if noise is None else Noise(noise))
+    torch.testing.assert_close(song.embeddings(encoding.z), embeddings)
+
+
+def test_following_its_own_bars_all_at_once_is_the_walk(song: ChainedSong) -> None:
+    encoding, embeddings = song.through(events(3), Noise(4))
+    at_once, again = song.forced(song.bars(events(3)), embeddings, Noise(4))
+    torch.testing.assert_close(again, embeddings)
+    for name in ("z", "mean", "sigma"):
+        torch.testing.assert_close(getattr(at_once, name), getattr(encoding, name))
+
+
+def test_the_posterior_of_a_bar_knows_what_was_made_of_the_bars_before(song: ChainedSong) -> None:
+    bars = song.bars(events(2))
+    other = bars.clone()
+    other[:, 6] = -other[:, 6]
+    one, two = (song.forced(bars, past, Noise(4))[0].mean.reshape(2, BARS, PART) for past in (bars, other))
+    changed = (one != two).any(dim=2)
+    assert not changed[:, :7].any()
+    assert changed[:, 7:].all()
+
+
+def test_a_pointer_sharp_and_open_copies_the_bar_it_points_to(song: ChainedSong) -> None:
+    song.conductor.head.bias[TINY.embedding :] = 1e3  # the gate, wide open
+    song.conductor.pointer.distance[0, 2] = 1e6  # the third bar back: the last is at distance 0
+    bars = song.bars(events(4))
+    _, made = song.forced(bars, bars, Noise(4))
+    torch.testing.assert_close(made[:, 3:], bars[:, :-3])
+    assert not torch.allclose(made[:, 2], bars[:, 0])  # the third back from there is no bar
+
+
+def test_attention_weights_are_shares_of_the_places_so_far() -> None:
+    torch.manual_seed(5)
+    attention = Attention(HEADS)
+    torch.nn.init.normal_(attention.distance)
+    queries, keys = torch.randn(2, 3, HEADS * 5), torch.randn(2, HEADS, 7, 5)
+    weights = attention(queries, keys)
+    assert weights.shape == (2, HEADS, 3, 7)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(2, HEADS, 3))
+    seen = torch.ones(3, 7).tril(diagonal=4).bool()  # the last three of seven places
+    assert weights[..., ~seen].eq(0).all()
+    assert weights[..., seen].gt(0).all()
+    for head, query, place in ((0, 1, 4), (3, 2, 6)):
+        scores = [
+            queries[1, query].reshape(HEADS, 5)[head] @ keys[1, head, at] / 5**0.5
+            + attention.distance[head, 4 + query - at]
+            for at in range(5 + query)
+        ]
+        torch.testing.assert_close(weights[1, head, query, place], torch.stack(scores).softmax(0)[place])
