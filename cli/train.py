@@ -34,9 +34,9 @@ def _minutes(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option(
     "--start",
     type=click.Path(path_type=Path),
-    help="Model file to go on from, on any corpus: its joint stage again, with a new rate schedule.",
+    help="Model file to go on from, on any corpus: its last stage again, with a new rate schedule.",
 )
-@click.option("--minutes", callback=_minutes, help="Time limit of each stage, e.g. 12,25,85 (codec, song, joint).")
+@click.option("--minutes", callback=_minutes, help="Time limit of each stage, e.g. 5,90 (codec, song).")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Seed of the whole run.")
 @click.option(
     "--precision",
@@ -56,7 +56,8 @@ def vae(
 ) -> None:
     """Train the melody VAE on CORPUS (made by `melodylc data build`).
 
-    Ctrl-C stops once the step under way is whole; the same command run again goes on from there.
+    Ctrl-C stops once the step under way is whole; the same command run again goes on from there. Under torchrun
+    (torchrun --nproc-per-node 2 -m melodylc train vae ...) several processes or machines train one model.
     """
     from dataclasses import replace
 
@@ -65,7 +66,9 @@ def vae(
     from melodylc.models.config import named_config
     from melodylc.training.run import train_vae
     from melodylc.training.settings import default_settings
+    from melodylc.training.team import join_team
 
+    team = join_team()
     model = named_config(config)
     settings = replace(default_settings(model), seed=seed, precision=precision)
     former = load_model(start) if start else None
@@ -74,8 +77,9 @@ def vae(
     if minutes:
         settings = settings.with_minutes(minutes)
     with _Progress() as progress:
-        path = train_vae(Corpus.open(corpus), model, settings, output, progress, former)
-    click.echo(f"wrote {path}")
+        path = train_vae(Corpus.open(corpus), model, settings, output, progress, former, team)
+    if team.leads:
+        click.echo(f"wrote {path}")
 
 
 class _Progress:

@@ -1,4 +1,4 @@
-"""Bars to embeddings and back: both decoders against the plainest way of doing it, and what each event may depend on."""
+"""Bars to embeddings and back: decoders against the plainest way of doing it, and what an event may depend on."""
 
 import pytest
 import torch

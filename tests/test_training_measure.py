@@ -7,14 +7,20 @@ import numpy.typing as npt
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import Normal
 
 from melodylc.data.alphabet import HOLD, REST, STEPS
 from melodylc.models.config import named_config
+from melodylc.models.noise import Noise
+from melodylc.models.posterior import Encoding
 from melodylc.models.vae import MelodyVAE
 from melodylc.training.measure import CHUNK, mean_sigma, measure_reconstruction
 
 Events = npt.NDArray[np.uint8]
+
+
+def drawn(mean: Tensor, sigma: Tensor, noise: Noise | None = None) -> Encoding:
+    """The mean, or with noise a draw."""
+    return Encoding(mean if noise is None else mean + sigma * noise.normal(*mean.shape), mean, sigma)
 
 
 class Parrot(MelodyVAE):
@@ -24,9 +30,8 @@ class Parrot(MelodyVAE):
         super().__init__(named_config("tiny"))
         self.sigma = sigma
 
-    def encode(self, events: Tensor) -> Normal:
-        mean = (events.float() - 64) / 64
-        return Normal(mean, torch.full_like(mean, self.sigma))
+    def encode(self, events: Tensor, noise: Noise | None = None) -> Encoding:
+        return drawn((events.float() - 64) / 64, torch.full(events.shape, self.sigma), noise)
 
     def raw_events(self, z: Tensor) -> Tensor:
         return (z * 64 + 64).round().clamp(0, 129).long()
@@ -94,11 +99,11 @@ def test_a_wide_posterior_is_told_by_its_sample_alone() -> None:
 
 def test_dimensions_that_say_nothing_are_not_active(monkeypatch: pytest.MonkeyPatch) -> None:
     vae = MelodyVAE(named_config("tiny"))
-    mean, sigma = torch.zeros(16), torch.ones(16)
+    mean, sigma = torch.zeros(32), torch.ones(32)
     mean[:3] = 0.2  # 0.02 nats
     mean[3] = 0.1  # 0.005 nats
     sigma[4] = 0.5  # 0.318 nats
-    monkeypatch.setattr(vae, "encode", lambda x: Normal(mean.expand(len(x), -1), sigma.expand(len(x), -1)))
+    monkeypatch.setattr(vae, "encode", lambda x, _=None: drawn(mean.expand(len(x), -1), sigma.expand(len(x), -1)))
     found = measure_reconstruction(vae, melodies(4))
     assert found.active == 4
     assert found.kl == pytest.approx(3 * 0.02 + 0.005 + (0.25 - 1) / 2 - math.log(0.5), rel=1e-4)
@@ -113,7 +118,7 @@ def test_figures_for_people() -> None:
 
 def test_sigma_bar_is_the_mean_over_all_melodies_however_they_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     vae = MelodyVAE(named_config("tiny"))
-    monkeypatch.setattr(vae, "encode", lambda x: Normal(torch.zeros(len(x), 3), x[:, :3].float() + 1))
+    monkeypatch.setattr(vae, "encode", lambda x: drawn(torch.zeros(len(x), 3), x[:, :3].float() + 1))
     events = np.zeros((CHUNK + 1, STEPS), np.uint8)
     events[:, 1] = 4
     events[-1, 2] = CHUNK + 1 - 2  # in the second, short chunk
@@ -123,6 +128,6 @@ def test_sigma_bar_is_the_mean_over_all_melodies_however_they_are_cut(monkeypatc
 
 def test_sigma_bar_of_a_real_model_is_its_posteriors_mean() -> None:
     vae, events = MelodyVAE(named_config("tiny")), melodies(7)
-    whole = vae.encode(torch.from_numpy(events.astype(np.int64))).stddev.mean(0)
+    whole = vae.encode(torch.from_numpy(events.astype(np.int64))).sigma.mean(0)
     torch.testing.assert_close(mean_sigma(vae, events), whole.detach())
     assert not mean_sigma(vae, events).requires_grad

@@ -11,13 +11,14 @@ from melodylc.data.alphabet import BARS, STATES, STEPS, STEPS_PER_BAR
 from melodylc.data.errors import InputError
 from melodylc.models.chain import ChainedSong
 from melodylc.models.config import CONFIGS, named_config
+from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.noise import Noise
 from melodylc.models.vae import MelodyVAE
 from melodylc.training.settings import StageSettings, default_settings
-from melodylc.training.stages import charge, make_stage, melody_nll
+from melodylc.training.stages import LanguageStage, charge, make_stage, melody_nll
 
 TINY = named_config("tiny")
-KINDS = ("codec", "song", "joint")
+KINDS = ("codec", "song")
 
 
 def stage_settings(kind: str, **changes: object) -> StageSettings:
@@ -58,13 +59,13 @@ class Uniform(nn.Module):
     ("progress", "free"), [(0.0, 100.0), (0.125, 85.0), (0.25, 70.0), (0.5, 40.0), (0.75, 40.0), (1.0, 40.0)]
 )
 def test_free_nats_move_from_the_first_to_the_second(progress: float, free: float) -> None:
-    settings = stage_settings("joint", free_nats=(100.0, 40.0), settled=0.5, beta=0.2)
+    settings = stage_settings("song", free_nats=(100.0, 40.0), settled=0.5, beta=0.2)
     for kl in (0.0, 39.0, 70.0, 90.0, 100.0, 130.0):
         assert charge(torch.tensor(kl), settings, progress).item() == pytest.approx(0.2 * max(0.0, kl - free))
 
 
 def test_by_default_every_nat_is_charged() -> None:
-    assert charge(torch.tensor(12.5), stage_settings("joint"), 0.3).item() == 12.5
+    assert charge(torch.tensor(12.5), stage_settings("song"), 0.3).item() == 12.5
 
 
 # -- likelihoods -------------------------------------------------------------------------------
@@ -114,26 +115,23 @@ def test_the_codec_pays_for_bars_given_their_own_noisy_embeddings(vae: MelodyVAE
     assert noisy.item() != loss.item()
 
 
-def test_the_song_is_the_negative_elbo_after_true_bars(vae: MelodyVAE) -> None:
-    stage = make_stage(vae, stage_settings("song", noise=0.0, free_nats=(22.0, 22.0)))
-    loss, figures = stage.loss(events(3), 1.0, Noise(7))
-    noise, bars = Noise(7), chain(vae).bars(events(3))
-    noise.normal(*bars.shape)  # what the bars before would have come with
-    encoding, embeddings = chain(vae).forced(bars, bars, noise)
+def test_the_song_is_the_negative_elbo(vae: MelodyVAE) -> None:
+    loss, figures = make_stage(vae, stage_settings("song", noise=0.3, free_nats=(22.0, 22.0))).loss(
+        events(3), 1.0, Noise(7)
+    )
+    encoding, embeddings = vae.forced(events(3), Noise(7), 0.3)
     kl = encoding.kl.sum().item() / 3
     assert figures == pytest.approx({"nll": nats(vae, embeddings), "kl": kl}, rel=1e-5)
     assert loss.item() == pytest.approx((nats(vae, embeddings) + kl - 22.0) / STEPS, rel=1e-5)
-    noisy, _ = make_stage(vae, stage_settings("song", noise=3.0, free_nats=(22.0, 22.0))).loss(events(3), 1.0, Noise(7))
-    assert noisy.item() != loss.item()
 
 
-def test_everything_jointly_is_the_negative_elbo(vae: MelodyVAE) -> None:
-    loss, figures = make_stage(vae, stage_settings("joint")).loss(events(3), 0.0, Noise(7))
-    encoding = vae.encode(events(3), Noise(7))
-    log_likelihood = log_likelihoods(vae.logits(encoding.z, events(3)), events(3)).sum(1).mean()
-    kl = encoding.kl.sum(1).mean()
-    assert figures == pytest.approx({"nll": -log_likelihood.item(), "kl": kl.item()}, rel=1e-5)
-    assert loss.item() == pytest.approx((kl - log_likelihood).item() / STEPS, rel=1e-5)
+def test_the_language_model_pays_for_every_event_given_those_before() -> None:
+    torch.manual_seed(0)
+    model = MelodyLM(LanguageConfig(event=6, bar_event=4, bar_hidden=8, embedding=6, context=8, hidden=10))
+    loss, figures = LanguageStage(model).loss(events(3), 0.0, Noise(0))
+    expected = -log_likelihoods(model(events(3)), events(3)).sum().item() / 3
+    assert figures == pytest.approx({"nll": expected}, rel=1e-5)
+    assert loss.item() == pytest.approx(expected / STEPS, rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -145,15 +143,14 @@ def test_a_stage_moves_its_own_parameters_alone(kind: str, vae: MelodyVAE) -> No
 
 
 def test_the_codec_is_a_part_and_the_rest_is_everything(vae: MelodyVAE) -> None:
-    codec, song, joint = ({id(p) for p in make_stage(vae, stage_settings(kind)).parameters()} for kind in KINDS)
-    assert codec < song == joint == {id(p) for p in vae.parameters()}
+    codec, song = ({id(p) for p in make_stage(vae, stage_settings(kind)).parameters()} for kind in KINDS)
+    assert codec < song == {id(p) for p in vae.parameters()}
 
 
-@pytest.mark.parametrize("kind", ["codec", "song"])
-def test_a_flat_encoder_has_no_bars_to_train(kind: str) -> None:
+def test_a_flat_encoder_has_no_bars_to_train() -> None:
     flat = MelodyVAE(replace(TINY, name="flat", encoder="flat"))
-    with pytest.raises(TypeError, match=f"a {kind} stage needs a chain of bars, and flat is none"):
-        make_stage(flat, stage_settings(kind))
+    with pytest.raises(TypeError, match="a codec stage needs a chain of bars, and flat is none"):
+        make_stage(flat, stage_settings("codec"))
 
 
 # -- recipes -----------------------------------------------------------------------------------
@@ -163,31 +160,31 @@ def test_a_flat_encoder_has_no_bars_to_train(kind: str) -> None:
 def test_every_configuration_has_a_recipe_that_fits_it(name: str) -> None:
     config = named_config(name)
     kinds = [stage.kind for stage in default_settings(config).stages]
-    assert kinds == (["joint"] if config.encoder == "flat" else list(KINDS))
+    assert kinds == (["song"] if config.encoder == "flat" else list(KINDS))
 
 
 def test_going_on_is_the_last_stage_at_its_final_free_nats() -> None:
     whole = default_settings(TINY)
     on = whole.continued()
-    assert [(stage.kind, stage.free_nats) for stage in on.stages] == [("joint", (100.0, 100.0))]
+    assert [(stage.kind, stage.free_nats) for stage in on.stages] == [("song", (100.0, 100.0))]
     assert replace(on, stages=whole.stages) == whole
 
 
 def test_minutes_bound_each_stage() -> None:
-    settings = default_settings(TINY).with_minutes((0.5, 1, 2))
-    assert [stage.minutes for stage in settings.stages] == [0.5, 1, 2]
+    settings = default_settings(TINY).with_minutes((0.5, 1))
+    assert [stage.minutes for stage in settings.stages] == [0.5, 1]
     assert replace(settings, stages=default_settings(TINY).stages) == default_settings(TINY)
 
 
 @pytest.mark.parametrize(
     ("minutes", "line"),
     [
-        ((), "0 durations for 3 stages: give one each of codec,song,joint"),
-        ((1.0, 2.0), "2 durations for 3 stages: give one each of codec,song,joint"),
-        ((1.0, 0.0, 2.0), "a stage of 0 minutes: every duration must be a number above 0"),
-        ((1.0, 2.0, -3.5), "a stage of -3.5 minutes"),
-        ((1.0, math.nan, 2.0), "a stage of nan minutes"),
-        ((math.inf, 1.0, 2.0), "a stage of inf minutes"),
+        ((), "0 durations for 2 stages: give one each of codec,song"),
+        ((1.0,), "1 durations for 2 stages: give one each of codec,song"),
+        ((1.0, 0.0), "a stage of 0 minutes: every duration must be a number above 0"),
+        ((1.0, -3.5), "a stage of -3.5 minutes"),
+        ((1.0, math.nan), "a stage of nan minutes"),
+        ((math.inf, 1.0), "a stage of inf minutes"),
     ],
 )
 def test_minutes_that_bound_nothing_are_refused(minutes: tuple[float, ...], line: str) -> None:

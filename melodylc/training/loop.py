@@ -1,4 +1,4 @@
-"""The training loop: stages one after another, checkpoints, validation. Nothing here knows melodies' losses.
+"""The training loop: stages one after another, checkpoints, validation. Nothing here knows what is minimised.
 
 A run lives in a folder:
 
@@ -23,16 +23,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from melodylc.data.errors import CheckpointError, InputError, MelodylcError
 from melodylc.data.files import atomic_write
 from melodylc.models.checkpoint import first_line, read_tensors, write_tensors
 from melodylc.models.noise import Noise
-from melodylc.models.vae import MelodyVAE
 from melodylc.training.batches import Batches, Events
 from melodylc.training.settings import StageSettings, TrainSettings
-from melodylc.training.stages import ALONE, Metrics, Stage, make_stage
+from melodylc.training.stages import ALONE, Metrics, Stage
 from melodylc.training.team import Team
 
 STATE = "melodylc-training/1"
@@ -70,15 +69,16 @@ class Report:
 
 
 class Trainer:
-    """Trains a VAE through the stages of its settings, resuming where its folder says.
+    """Trains a model through the stages of its settings, resuming where its folder says.
 
-    `identity` is what must be the same on both sides of a resumption: configuration, settings, corpus;
-    `commit` is noted in every checkpoint.
+    `stages` makes a stage from its settings. `identity` is what must be the same on both sides of a resumption:
+    configuration, settings, corpus; `commit` is noted in every checkpoint.
     """
 
     def __init__(
         self,
-        vae: MelodyVAE,
+        model: nn.Module,
+        stages: Callable[[StageSettings], Stage],
         settings: TrainSettings,
         batches: Batches,
         validation: Events,
@@ -88,7 +88,8 @@ class Trainer:
         report: Callable[[Report], None] = lambda _: None,
         team: Team = ALONE,
     ) -> None:
-        self.vae, self.settings, self.batches, self.team = vae.to(team.device), settings, batches, team
+        self.model, self.stages = model.to(team.device), stages
+        self.settings, self.batches, self.team = settings, batches, team
         self.validation = torch.from_numpy(validation.astype("int64"))
         self.folder, self.identity, self.commit, self.report = folder, identity, commit, report
         self.position = Position()
@@ -103,7 +104,7 @@ class Trainer:
         return self.position
 
     def _run_stage(self, settings: StageSettings, moments: dict[str, Tensor]) -> None:
-        stage = make_stage(self.vae, settings, self.team)
+        stage = self.stages(settings)
         optimizer = torch.optim.Adam(stage.parameters(), lr=settings.rate, fused=True)
         _restore_moments(optimizer, moments)
         try:
@@ -113,7 +114,7 @@ class Trainer:
             raise
         with undisturbed():
             if self.best:
-                self.vae.load_state_dict(self.best)
+                self.model.load_state_dict(self.best)
             self.best = {}
             spent = [*self.position.spent, self.position.seconds]
             self.position = Position(stage=self.position.stage + 1, spent=spent)
@@ -151,7 +152,7 @@ class Trainer:
         self.team.average_gradients(stage.parameters())
         norm = torch.nn.utils.clip_grad_norm_(stage.parameters(), self.settings.clip)
         if not torch.isfinite(norm + loss):
-            if all(tensor.isfinite().all() for tensor in self.vae.parameters()):
+            if all(tensor.isfinite().all() for tensor in self.model.parameters()):
                 self._save(optimizer)  # nothing of this step has reached the weights
             raise self._stopped(settings, "the loss or its gradient")
         optimizer.step()
@@ -170,7 +171,7 @@ class Trainer:
         self._note(settings, metrics, losses[0][1], value)
         if value < self.position.best:
             self.position.best, self.position.stale = value, 0
-            self.best = {name: tensor.clone() for name, tensor in self.vae.state_dict().items()}
+            self.best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         else:
             self.position.stale += 1
         return value
@@ -203,7 +204,7 @@ class Trainer:
     def _save(self, optimizer: torch.optim.Optimizer | None) -> None:
         if not self.team.leads:
             return
-        tensors = {f"weights.{name}": tensor for name, tensor in self.vae.state_dict().items()}
+        tensors = {f"weights.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         if optimizer is not None:
             tensors |= _moments(optimizer)
@@ -219,7 +220,7 @@ class Trainer:
         try:
             refuse_other(path, header["identity"], self.identity)
             self.position = Position(**header["position"])
-            self.vae.load_state_dict(_below("weights.", tensors))
+            self.model.load_state_dict(_below("weights.", tensors))
         except (KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise CheckpointError(f"{path}: damaged ({first_line(error)}); delete it to train from the start") from None
         self.best = _below("best.", tensors)

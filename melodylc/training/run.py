@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from melodylc.training.batches import Batches, Events, validation_rows
 from melodylc.training.loop import STATE_FILE, Report, Trainer
 from melodylc.training.measure import mean_sigma, measure_reconstruction
 from melodylc.training.settings import TrainSettings
-from melodylc.training.team import join_team
+from melodylc.training.stages import ALONE, make_stage
+from melodylc.training.team import Team
 
 MODEL = "model.safetensors"
 VALIDATION_MELODIES = 512
@@ -32,6 +34,7 @@ def train_vae(
     folder: Path,
     report: Callable[[Report], None] = lambda _: None,
     start: LoadedModel | None = None,
+    team: Team = ALONE,
 ) -> Path:
     """Train, or go on training, in `folder`; return the finished model's path.
 
@@ -44,7 +47,6 @@ def train_vae(
             f"the model to start from has another configuration ({start.vae.config.name!r}, not this {config.name!r}): "
             "train with --config of its own"
         )
-    team = join_team()
     if team.leads:
         prepare(folder)
     torch.manual_seed(settings.seed)
@@ -59,11 +61,24 @@ def train_vae(
         "start": start.fingerprint if start else None,
     }
     validation = np.asarray(corpus.heldout[validation_rows(corpus, VALIDATION_MELODIES)])
-    trainer = Trainer(vae, settings, batches, validation, folder, identity, commit(), report, team)
+    trainer = Trainer(
+        vae,
+        partial(make_stage, vae, team=team),
+        settings,
+        batches,
+        validation,
+        folder,
+        identity,
+        commit(),
+        report,
+        team,
+    )
     position = trainer.run()
     minutes = [round(seconds / 60, 1) for seconds in position.spent]
     provenance = {**identity, "commit": commit(), "version": __version__, "minutes": minutes}
-    return finish(vae.cpu(), batches, folder / MODEL, provenance, validation) if team.leads else folder / MODEL
+    if team.leads:
+        finish(vae.cpu(), batches, folder / MODEL, provenance, validation)
+    return folder / MODEL
 
 
 def prepare(folder: Path) -> None:

@@ -16,7 +16,7 @@ from melodylc.models.config import ModelConfig
 class StageSettings:
     """One stage of training. A stage ends at `steps` or at `minutes`, whichever comes first."""
 
-    kind: Literal["codec", "song"]
+    kind: Literal["codec", "song", "language"]
     batch: int  #: melodies a step (the codec takes all their bars)
     rate: float  #: Adam's peak learning rate; cosine decay to a hundredth
     steps: int
@@ -82,6 +82,9 @@ _PAPER = TrainSettings(
         StageSettings(kind="song", batch=32, rate=1e-3, steps=200_000, free_nats=(48.0, 48.0), beta=0.2, hide=0.2),
     ),
 )
+
+
+LANGUAGE = TrainSettings(stages=(StageSettings(kind="language", batch=64, rate=2e-3, steps=200_000),))
 
 
 def default_settings(config: ModelConfig) -> TrainSettings:

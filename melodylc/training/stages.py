@@ -2,6 +2,7 @@
 
 - codec: -log p(bar | e + noise), single bars, e the bar encoder's embedding.
 - song:  -log p(x | z) + KL, the negative ELBO.
+- language: -log p(x), of the language model.
 
 KL is charged above `free_nats` a melody only. Every loss is in nats a melody, divided by its 256 steps.
 """
@@ -15,6 +16,7 @@ from torch.nn.functional import cross_entropy
 from melodylc.data.alphabet import BARS, STEPS, STEPS_PER_BAR
 from melodylc.models.bars import BarEncoder
 from melodylc.models.chain import ChainedSong
+from melodylc.models.language import MelodyLM
 from melodylc.models.noise import Noise
 from melodylc.models.vae import MelodyVAE
 from melodylc.training.settings import StageSettings
@@ -73,6 +75,20 @@ class SongStage:
         encoding, embeddings = self.vae.forced(events, noise, self.settings.noise)
         nll = melody_nll(self.vae.decoder, embeddings, events, self.settings.hide, noise)
         return elbo(nll, encoding.kl.sum(1).mean(), self.settings, progress, self.team)
+
+
+class LanguageStage:
+    """A language model: every event given those before it."""
+
+    def __init__(self, model: MelodyLM) -> None:
+        self.model = model
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        return self.model.parameters()
+
+    def loss(self, events: Tensor, progress: float, noise: Noise) -> tuple[Tensor, Metrics]:
+        nll = cross_entropy(self.model(events).flatten(0, 1).float(), events.flatten()) * STEPS
+        return nll / STEPS, {"nll": nll.item()}
 
 
 def melody_nll(decoder: nn.Module, embeddings: Tensor, events: Tensor, hide: float, noise: Noise) -> Tensor:
