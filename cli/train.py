@@ -82,6 +82,38 @@ def vae(
         click.echo(f"wrote {path}")
 
 
+@train.command()
+@click.argument("corpus", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@click.option(
+    "--model", type=click.Path(path_type=Path), help="Model file that gets the prior.  [default: the shipped]"
+)
+@click.option("--minutes", callback=_minutes, help="Time limit.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Seed of the whole run.")
+def prior(corpus: Path, output: Path, model: Path | None, minutes: tuple[float, ...] | None, seed: int) -> None:
+    """Train the language model that a model's learnt prior draws from, and write the model with it.
+
+    Stopping, going on and torchrun are as with `melodylc train vae`.
+    """
+    from dataclasses import replace
+
+    from melodylc.actors import shipped_model
+    from melodylc.data.corpus import Corpus
+    from melodylc.models.checkpoint import load_model
+    from melodylc.training.run import train_prior
+    from melodylc.training.settings import LANGUAGE
+    from melodylc.training.team import join_team
+
+    team, settings = join_team(), replace(LANGUAGE, seed=seed)
+    if minutes:
+        settings = settings.with_minutes(minutes)
+    loaded = load_model(model) if model else shipped_model()
+    with _Progress() as progress:
+        path = train_prior(Corpus.open(corpus), loaded, settings, output, progress, team)
+    if team.leads:
+        click.echo(f"wrote {path}")
+
+
 class _Progress:
     """A bar a stage on a terminal; a line a validation everywhere."""
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from melodylc.data.alphabet import canonical
 from melodylc.data.melody import Melody
 from melodylc.models.checkpoint import LoadedModel
+from melodylc.models.prior import PriorName
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
@@ -47,6 +47,7 @@ class Sampler:
     model: LoadedModel
     actor: Mover | None
     rule: Rule | None
+    prior: PriorName | None = None  #: the model's best if None
 
     def draw(
         self, seed: int, count: int, budget: int, report: Callable[[int, int], None] = lambda passed, draws: None
@@ -76,7 +77,9 @@ class Sampler:
     @torch.no_grad()
     def _group(self, seed: int, first: int, attempt: int) -> Iterator[Draw]:
         numbers = range(first, first + GROUP)
-        z = torch.from_numpy(np.stack([self._latent(seed, number, attempt) for number in numbers]))
+        streams = (np.random.default_rng((seed, number, attempt)) for number in numbers)
+        prior = self.model.prior(self.prior)
+        z = prior.latents(np.stack([prior.numbers(stream) for stream in streams]))
         moved = z if self.actor is None else self.actor(z)
         raw = self.model.vae.raw_events(moved).to(torch.uint8).numpy()
         events, touched = canonical(raw)
@@ -91,6 +94,3 @@ class Sampler:
                 distance=distances[row],
                 touched=int(touched[row].sum()),
             )
-
-    def _latent(self, seed: int, number: int, attempt: int) -> npt.NDArray[np.float32]:
-        return np.random.default_rng((seed, number, attempt)).standard_normal(self.model.vae.config.z, np.float32)

@@ -20,7 +20,7 @@ def model() -> LoadedModel:
     with torch.no_grad():
         for parameter in vae.parameters():
             parameter.mul_(3)
-    return LoadedModel(vae.requires_grad_(False).eval(), torch.full((16,), 0.5), "0" * 16, {})
+    return LoadedModel(vae.requires_grad_(False).eval(), torch.full((32,), 0.5), "0" * 16, {})
 
 
 def test_fewer_melodies_are_the_start_of_more(model: LoadedModel) -> None:

@@ -39,6 +39,15 @@ def standard_normal(dim: int) -> Prior:
     return lambda count, generator: torch.randn(count, dim, generator=generator)
 
 
+def resampled(pool: Tensor) -> Prior:
+    """The prior that draws with replacement from latent vectors (n, dim).
+
+    >>> resampled(torch.arange(4.0)[:, None])(3, torch.Generator().manual_seed(0)).shape
+    torch.Size([3, 1])
+    """
+    return lambda count, generator: pool[torch.randint(len(pool), (count,), generator=generator)]
+
+
 @dataclass(frozen=True)
 class Bank:
     """Latent vectors, what a critic sees of them, and their scores: all that is known of a black box."""

@@ -14,12 +14,13 @@ from melodylc.data.errors import InputError
 from melodylc.data.files import atomic_write
 from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import ModelConfig
+from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.vae import MelodyVAE
 from melodylc.training.batches import Batches, Events, validation_rows
 from melodylc.training.loop import STATE_FILE, Report, Trainer
 from melodylc.training.measure import mean_sigma, measure_reconstruction
 from melodylc.training.settings import TrainSettings
-from melodylc.training.stages import ALONE, make_stage
+from melodylc.training.stages import ALONE, LanguageStage, make_stage
 from melodylc.training.team import Team
 
 MODEL = "model.safetensors"
@@ -78,6 +79,42 @@ def train_vae(
     provenance = {**identity, "commit": commit(), "version": __version__, "minutes": minutes}
     if team.leads:
         finish(vae.cpu(), batches, folder / MODEL, provenance, validation)
+    return folder / MODEL
+
+
+def train_prior(
+    corpus: Corpus,
+    model: LoadedModel,
+    settings: TrainSettings,
+    folder: Path,
+    report: Callable[[Report], None] = lambda _: None,
+    team: Team = ALONE,
+) -> Path:
+    """Train the language model that a learnt prior draws from, in `folder`; return a copy of `model` that has it.
+
+    Raises what `train_vae` raises.
+    """
+    if team.leads:
+        prepare(folder)
+    torch.manual_seed(settings.seed)
+    language = MelodyLM(LanguageConfig())
+    batches = Batches(corpus, settings.balance, settings.seed)
+    identity = {
+        "configuration": language.config.to_dict(),
+        "settings": settings.to_dict(),
+        "corpus": corpus.fingerprint,
+    }
+    validation = np.asarray(corpus.heldout[validation_rows(corpus, VALIDATION_MELODIES)])
+    stage = LanguageStage(language)
+    trainer = Trainer(
+        language, lambda _: stage, settings, batches, validation, folder, identity, commit(), report, team
+    )
+    position = trainer.run()
+    minutes = [round(seconds / 60, 1) for seconds in position.spent]
+    about = {**identity, "commit": commit(), "version": __version__, "minutes": minutes}
+    if team.leads:
+        provenance = {**model.provenance, "language": about}
+        save_model(folder / MODEL, model.vae, model.sigma_bar, provenance, language.cpu())
     return folder / MODEL
 
 
