@@ -73,7 +73,7 @@ _SMALL = TrainSettings(
 _BASE = TrainSettings(
     stages=(
         StageSettings(kind="codec", batch=64, rate=2e-3, steps=20_000),
-        StageSettings(kind="song", batch=128, rate=1.5e-3, steps=200_000, free_nats=(600.0, 235.0), settled=0.3),
+        StageSettings(kind="song", batch=128, rate=1.5e-3, steps=200_000, free_nats=(600.0, 255.0), settled=0.3),
     ),
 )
 
