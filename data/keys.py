@@ -230,9 +230,10 @@ def _related(root: str, letters: int, tonic: int, kind: Kind) -> Scale:
 
 
 def _check_notes(scale: Scale) -> None:
-    if (scale.mode == NOTES) != bool(scale.notes) or not scale.notes <= set(range(12)):
+    enough = len(scale.notes) > 1 if scale.mode == NOTES else not scale.notes
+    if not enough or not scale.notes <= set(range(12)):
         got = ", ".join(map(str, sorted(scale.notes))) or "none"
-        raise InputError(f"a set of notes is pitch classes in 0..11 (C = 0), and no other mode has any; got {got}")
+        raise InputError(f"a set of notes is two of 0..11 (C = 0) or more, and no other mode has any; got {got}")
     if scale.notes and scale.tonic not in {None, *scale.notes}:
         raise InputError(f"the tonic {_usual(scale.tonic or 0, NOTES)} isn't one of the scale's own notes")
 
