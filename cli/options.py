@@ -16,11 +16,16 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def request_options(command: Command) -> Command:
     """Add --scale, --tonic, --density and --variety to a command."""
     options = (
-        click.option("--scale", metavar="SCALE", help="Key: a root and maj or min, e.g. cmaj, f#m, 'b flat minor'."),
+        click.option(
+            "--scale",
+            metavar="SCALE",
+            help="A root and one of 35 modes (cmaj, f#m, 'd dorian', eb-minor-pentatonic) or notes (0,2,4,7,9).",
+        ),
         click.option(
             "--tonic/--no-tonic",
             default=None,
-            help="Whether the last note must be the tonic.  [default: yes in minor, no in major]",
+            help="Whether the last note must be the tonic.  [default: yes where it alone tells the scale from another, "
+            "as in minor and dorian; no in major]",
         ),
         click.option(
             "--density",

@@ -15,6 +15,9 @@ from melodylc.rewards import Density, Reward, Rule, pitch_classes, tonic, variet
 class Request:
     """A scale, an ending and a density, each of them optional; and with any of them variety, unless it is waived.
 
+    Raises:
+        InputError: an end on the tonic of a set of notes that has none.
+
     >>> from melodylc import parse_scale
     >>> Request(scale=parse_scale("am")).rule.identity
     'pitch_classes(0,2,4,5,7,9,11) & tonic(9) & variety(7 pitches, 9 bars)'
@@ -22,15 +25,22 @@ class Request:
 
     scale: Scale | None = None
     density: Density | None = None
-    end_on_tonic: bool | None = None  #: None: in minor keys only, to tell them from their relatives
+    end_on_tonic: bool | None = None  #: None: where only the tonic tells the scale from others (`Scale.told_by_tonic`)
     varied: bool = True  #: whether a melody must not obey by monotony
+
+    def __post_init__(self) -> None:
+        if self.end_on_tonic and self.scale is not None and self.scale.tonic is None:
+            raise InputError(
+                f"{self.scale.name} has no tonic to end on: name one, as in --scale '{self.scale.name} tonic "
+                f"{self.scale.name.split(',')[0]}'"
+            )
 
     @property
     def ends_on_tonic(self) -> bool:
         """Whether the last note must be the tonic."""
         if self.scale is None or self.end_on_tonic is not None:
             return self.scale is not None and bool(self.end_on_tonic)
-        return self.scale.mode == "minor"
+        return self.scale.told_by_tonic
 
     @property
     def rule(self) -> Rule | None:
@@ -38,7 +48,7 @@ class Request:
         parts: list[Reward] = []
         if self.scale is not None:
             parts.append(pitch_classes(self.scale.pitch_classes))
-        if self.scale is not None and self.ends_on_tonic:
+        if self.scale is not None and self.scale.tonic is not None and self.ends_on_tonic:
             parts.append(tonic(self.scale.tonic))
         if self.density is not None:
             parts.append(self.density)

@@ -13,6 +13,7 @@ import numpy as np
 
 from melodylc.data.alphabet import PITCHES, STATES
 from melodylc.data.errors import InputError
+from melodylc.data.keys import parse_scale
 from melodylc.data.melody import Melody
 from melodylc.rewards.base import Events, Reward, Scores
 
@@ -89,6 +90,23 @@ def pitch_classes(classes: Iterable[int]) -> PitchClasses:
     0.75
     """
     return PitchClasses(frozenset(int(pitch_class) for pitch_class in classes))
+
+
+def in_scale(scale: str = "cmaj") -> PitchClasses:
+    """The share of a melody's notes that are in a scale, as `pitch_classes`.
+
+    MuSpy's pitch_in_scale_rate, for more than major and minor.
+
+    Args:
+        scale: as `parse_scale` takes it: cmaj, "d dorian", 0+2+4+7+9.
+
+    Raises:
+        InputError: no such scale.
+
+    >>> in_scale("a harmonic minor").name
+    'pitch_classes(0,2,4,5,8,9,11)'
+    """
+    return PitchClasses(parse_scale(scale).pitch_classes)
 
 
 def tonic(pitch_class: int) -> Tonic:

@@ -61,6 +61,11 @@ def test_nothing_asked_is_no_rule() -> None:
         Order(request=request_for("bbmaj", "high", tonic=True), verify=False),
         Order(request=request_for("c minor", tonic=False)),
         Order(request=request_for("dmaj", varied=False)),
+        Order(request=request_for("eb dorian")),
+        Order(request=request_for("d dorian #4", tonic=False)),
+        Order(request=request_for("g 8-tone spanish")),
+        Order(request=request_for("0,2,4,7,9")),
+        Order(request=request_for("c,d,e,g,a tonic d")),
     ],
 )
 def test_the_command_of_an_order_asks_for_the_same_order(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
