@@ -8,14 +8,18 @@ A reward of exactly 1 is *satisfied*; anything less says how near the melody com
 (0.5, 1.0)
 """
 
-from melodylc.rewards.base import Events, Reward, Rule, Scores
+from melodylc.rewards.base import Events, Reward, Scores
 from melodylc.rewards.density import Density, density, parse_density
+from melodylc.rewards.function import FunctionReward, reward
 from melodylc.rewards.pitch import PitchClasses, Tonic, pitch_classes, tonic
+from melodylc.rewards.rule import Rule
+from melodylc.rewards.specs import parse_reward
 from melodylc.rewards.variety import Variety, variety
 
 __all__ = [
     "Density",
     "Events",
+    "FunctionReward",
     "PitchClasses",
     "Reward",
     "Rule",
@@ -24,7 +28,9 @@ __all__ = [
     "Variety",
     "density",
     "parse_density",
+    "parse_reward",
     "pitch_classes",
+    "reward",
     "tonic",
     "variety",
 ]

@@ -5,9 +5,8 @@ import shlex
 import pytest
 
 from melodylc.cli.main import group
-from melodylc.data import InputError, parse_scale
+from melodylc.data import InputError
 from melodylc.request import Order, Request
-from melodylc.rewards import parse_density
 
 C_MAJOR = "pitch_classes(0,2,4,5,7,9,11)"
 VARIED = "variety(7 pitches, 9 bars)"
@@ -16,11 +15,8 @@ VARIED = "variety(7 pitches, 9 bars)"
 def request_for(
     scale: str | None = None, density: str | None = None, tonic: bool | None = None, varied: bool = True
 ) -> Request:
-    return Request(
-        scale=parse_scale(scale) if scale else None,
-        density=parse_density(density) if density else None,
-        end_on_tonic=tonic,
-        varied=varied,
+    return Request.read(
+        scale=[scale] if scale else [], density=[density] if density else [], tonic=tonic, variety=varied
     )
 
 
@@ -50,7 +46,6 @@ def test_relative_keys_share_a_rule_unless_they_end_on_their_tonic() -> None:
 def test_nothing_asked_is_no_rule() -> None:
     assert Request().rule is None
     assert Request(varied=True).rule is None
-    assert not request_for(density="low", tonic=True).ends_on_tonic
 
 
 @pytest.mark.parametrize(
