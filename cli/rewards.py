@@ -112,7 +112,7 @@ def _report(trial: "Trial") -> None:
         click.echo("")
         counts = histogram(trial.prior)
         most = max(count for _, count in counts)
-        table(["score", "prior", ""], [[label, count, "█" * round(_WIDTH * count / most)] for label, count in counts])
+        table(["score", "prior", ""], [[label, count, "#" * round(_WIDTH * count / most)] for label, count in counts])
         click.echo(f"\n{verdict(trial.prior)}")
     if trial.seconds is not None:
         click.echo(f"one call takes {1e6 * trial.seconds:,.0f} microseconds, of many made at once")

@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -89,7 +90,7 @@ class Reward(ABC):
         """1 - a."""
         return Complement(self)
 
-    def __mul__(self, weight: float) -> "Reward":
+    def __mul__(self, weight: "float | np.integer[Any] | np.floating[Any]") -> "Reward":
         """a to the power of a weight.
 
         Raises:

@@ -27,7 +27,7 @@ from melodylc.data.files import fingerprint_bytes
 from melodylc.data.melody import Melody
 from melodylc.rewards.base import MELODIES, Reward, Scores
 from melodylc.rewards.domains import Rows, domain
-from melodylc.rewards.parameters import Parameters, Value
+from melodylc.rewards.parameters import REQUIRED, Parameters, Value
 
 SOURCE = "__melodylc_source__"  #: where a module that we ran says the fingerprint of its source
 _RANGE = "a reward is a number in [0, 1] or a bool"
@@ -122,7 +122,7 @@ class FunctionReward(Reward):
             raise self._failed(raised(error, self.function.__code__.co_filename), item, index) from error
 
     def _unchanged(self, items: Any, rows: Rows) -> None:
-        same = (domain(self.judges).stack(items) == rows).reshape(len(rows), -1).all(axis=1)
+        same = (domain(self.judges).stack(items) == rows).all(axis=tuple(range(1, rows.ndim)))
         if not same.all():
             row = int(same.argmin())
             raise self._failed("changed what it was given", domain(self.judges).items(rows[row : row + 1])[0], row)
@@ -173,6 +173,9 @@ def _made(function: Callable[..., Any], batch: bool, judges: str) -> FunctionRew
         domain(judges)
         _check_arguments(function)
         parameters = Parameters.of(function, skip=1)
+        for parameter in parameters.each:
+            if parameter.default is REQUIRED:
+                raise InputError(f"parameter {parameter.name} needs a default")
         values = tuple(parameters.fill({}).items())
     except InputError as error:
         raise InputError(f"@reward {title}: {error}") from None
@@ -229,7 +232,8 @@ def raised(error: BaseException, path: str) -> str:
 
 def told(error: BaseException, path: str) -> str:
     """An error in one line: its type, what it says, and the last line of `path` that was at work."""
-    text = f"{type(error).__name__}: {error}".rstrip(": ").splitlines()[0][:200]
+    said = error.msg if isinstance(error, SyntaxError) else error  # its text names the line too
+    text = f"{type(error).__name__}: {said}".rstrip(": ").splitlines()[0][:200]
     line = _line(error, path)
     return f"{text} (line {line})" if line else text
 

@@ -100,6 +100,8 @@ def _run(path: str, content: bytes, source: str) -> ModuleType:
     sys.modules[module.__name__] = module
     try:
         exec(compile(content, path, "exec"), vars(module))
+    except InputError as error:  # what @reward refused says enough
+        raise InputError(f"{path}: {error}") from None
     except (Exception, SystemExit) as error:
         raise InputError(f"{path} doesn't import: {told(error, path)}") from None
     return module

@@ -162,7 +162,7 @@ def _parameter(parameter: inspect.Parameter, hint: Any) -> Parameter:
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
         raise InputError(f"*{name} has no names: give each parameter one, and a default")
     try:
-        kind = kind_of(_type_of(default) if hint is None and default is not REQUIRED else hint)
+        kind = kind_of(_type_of(default) if hint is None else hint)
     except ValueError:
         raise InputError(
             f"parameter {name} needs a type that can be typed: int, float, bool, str, Literal, a tuple of them or None"
@@ -179,6 +179,8 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _type_of(default: Value) -> Any:
+    if default is None:
+        raise ValueError(default)  # of what else it could be, it says nothing
     return tuple[type(default[0]), ...] if isinstance(default, tuple) and default else type(default)  # type: ignore[misc]
 
 

@@ -8,7 +8,7 @@
                 PACKAGE:NAME          one of this package
                 each with parameters: ,parameter=value,parameter=value
 
-as in Python: `0.5*leaps.py:stepwise,largest=2 & ~density,least=96`. A value may have commas (`classes=0,2,4`).
+as in Python: `0.5*leaps.py:stepwise,largest=2 & ~tonic,pitch_class=0`. A value may have commas (`classes=0,2,4`).
 What holds one of & | ( ) is put in double quotes: `"R&B/leaps.py":stepwise`.
 """
 

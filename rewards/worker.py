@@ -24,12 +24,13 @@ from melodylc.rewards.wire import TICK, Frame, receive, send
 
 
 class _Prints(io.TextIOBase):
-    """A standard output that remembers the start of what was printed."""
+    """A standard output that remembers the start of the first line that was printed."""
 
     text = ""
 
     def write(self, text: str) -> int:
-        self.text = (self.text + text)[:60]
+        if "\n" not in self.text:
+            self.text = (self.text + text)[:60]
         return len(text)
 
 
@@ -110,6 +111,6 @@ def _scored(reward: Reward, content: bytes, outgoing: IO[bytes]) -> Frame:
     finally:
         sys.stdout = streams
     if caught.text:
-        problem = f"printed {caught.text.strip()!r}: a reward returns its value and prints nothing"
+        problem = f"printed {caught.text.splitlines()[0]!r}: a reward returns its value and prints nothing"
         return Frame({"problem": problem, "row": None})
     return Frame({"scores": len(scores)}, scores.tobytes())
