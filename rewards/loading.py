@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from melodylc.data.errors import InputError
-from melodylc.data.files import fingerprint_bytes, reason
+from melodylc.data.files import fingerprint_bytes, fingerprint_file, reason
 from melodylc.data.melody import Melody
 from melodylc.rewards.base import Events, Reward, Scores
 from melodylc.rewards.builtin import BUILTIN
@@ -149,7 +149,7 @@ def _fingerprint(point: EntryPoint) -> str:
     """Of every source file of the entry point's package, or of its module where that is one file."""
     top = sys.modules[point.module.split(".")[0]]
     folders = [Path(folder) for folder in getattr(top, "__path__", [])]
-    paths = sorted(path for folder in folders for path in folder.rglob("*.py"))
     if not folders and top.__file__:
-        paths = [Path(top.__file__)]
+        return fingerprint_file(top.__file__)
+    paths = sorted(path for folder in folders for path in folder.rglob("*.py"))
     return fingerprint_bytes(b"".join(path.name.encode() + b"\0" + path.read_bytes() for path in paths))

@@ -22,8 +22,19 @@ from melodylc.rewards import parse_reward
 Cli = Callable[..., Any]
 QUICK = replace(
     actors.SETTINGS,
-    **{"bank": 64, "rounds": 1, "fresh": 16, "warmup": 1, "check": 16, "measure": 16, "batch": 4},
-    **{"actor_steps": 1, "critic_steps": 1, "hidden": 8, "layers": 1, "critic_hidden": 8, "critic_layers": 1},
+    bank=64,
+    rounds=1,
+    fresh=16,
+    warmup=1,
+    check=16,
+    measure=16,
+    batch=4,
+    actor_steps=1,
+    critic_steps=1,
+    hidden=8,
+    layers=1,
+    critic_hidden=8,
+    critic_layers=1,
 )
 LIVELY = '''
 from melodylc import Melody, reward
@@ -214,7 +225,7 @@ def test_a_rule_that_fails_while_it_is_fitted(run_cli: Cli) -> None:
         (["--reward", "0*variety"], "a weight is a positive number, not '0'"),
         (["--reward", "leaps.py:stepwise,larges=2"], "leaps.py:stepwise: no parameter 'larges'; nearest: largest"),
         (["--reward", "leaps.py:stepwize"], "leaps.py has no reward 'stepwize'; nearest: stepwise"),
-        (["--reward", "stepwise"], "no reward 'stepwise'"),
+        (["--reward", "lively"], "no reward 'lively'"),
         (["--reward", "nowhere.py:stepwise"], "nowhere.py: there is no such file"),
         (["--reward", "variety", "--reward-seconds", "0"], "--reward-seconds"),
         (["--reward", "variety", "--tonic"], "--scale"),

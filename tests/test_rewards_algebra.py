@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from melodylc.data import STEPS, InputError, Melody
@@ -47,6 +47,7 @@ def table(letter: str) -> st.SearchStrategy[Reward]:
     return st.lists(value, min_size=COUNT, max_size=COUNT).map(lambda values: Table(letter, tuple(values)))
 
 
+few = settings(max_examples=40)
 weights = st.one_of(st.sampled_from([1e-9, 0.5, 1.0, 2, 1e6]), st.floats(1e-3, 1e3))
 leaves = st.tuples(*map(table, "abc"))
 
@@ -73,6 +74,7 @@ def satisfied(reward: Reward) -> list[bool]:
     return [bool(it) for it in reward.batch(EVENTS) == 1]
 
 
+@few
 @given(expressions)
 def test_every_combination_stays_in_bounds_and_batches_as_it_calls(reward: Reward) -> None:
     scores = reward.batch(EVENTS)
@@ -80,6 +82,7 @@ def test_every_combination_stays_in_bounds_and_batches_as_it_calls(reward: Rewar
     assert scores.tolist() == [reward(melody) for melody in MELODIES]
 
 
+@few
 @given(expressions)
 def test_weights_change_neither_0_nor_1(reward: Reward) -> None:
     scores, raw = reward.batch(EVENTS), reward.raw.batch(EVENTS)
@@ -89,6 +92,7 @@ def test_weights_change_neither_0_nor_1(reward: Reward) -> None:
     assert reward.raw.raw == reward.raw
 
 
+@few
 @given(pairs)
 def test_what_satisfies_a_combination(pair: tuple[Reward, Reward]) -> None:
     a, b = pair
@@ -99,6 +103,7 @@ def test_what_satisfies_a_combination(pair: tuple[Reward, Reward]) -> None:
     assert satisfied(0.25 * a) == ones.tolist()
 
 
+@few
 @given(leaves)
 def test_values_are_those_of_the_formulas(parts: tuple[Reward, ...]) -> None:
     a, b, _ = parts
@@ -109,6 +114,7 @@ def test_values_are_those_of_the_formulas(parts: tuple[Reward, ...]) -> None:
     np.testing.assert_allclose((3 * a).batch(EVENTS), x**3, rtol=1e-15, atol=1e-300)
 
 
+@few
 @given(pairs)
 def test_order_and_repetition_do_not_matter(pair: tuple[Reward, Reward]) -> None:
     a, b = pair
@@ -117,6 +123,7 @@ def test_order_and_repetition_do_not_matter(pair: tuple[Reward, Reward]) -> None
         assert one == other
 
 
+@few
 @given(leaves)
 def test_brackets_do_not_matter(parts: tuple[Reward, ...]) -> None:
     a, b, c = parts
@@ -126,6 +133,7 @@ def test_brackets_do_not_matter(parts: tuple[Reward, ...]) -> None:
     assert 0.5 * (a & b) == 0.5 * a & 0.5 * b
 
 
+@few
 @given(pairs)
 def test_de_morgan_holds_for_what_is_satisfied(pair: tuple[Reward, Reward]) -> None:
     a, b = pair
@@ -135,6 +143,7 @@ def test_de_morgan_holds_for_what_is_satisfied(pair: tuple[Reward, Reward]) -> N
     assert ((~a & ~b).batch(EVENTS) <= (~(a | b)).batch(EVENTS) + 1e-15).all()
 
 
+@few
 @given(pairs)
 def test_a_rule_of_a_product_has_its_factors_as_parts(pair: tuple[Reward, Reward]) -> None:
     a, b = pair

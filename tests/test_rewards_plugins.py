@@ -57,14 +57,14 @@ def test_the_example_s_own_tests_pass(installed: Path, tmp_path: Path) -> None:
 def test_its_rewards_are_listed_shown_and_used(installed: Path, run_cli: Cli) -> None:
     listed = run_cli("rewards", "list")
     assert listed.code == 0
-    assert "melodylc_leaps:stepwise" in listed.out
+    assert "melodylc_leaps:smooth" in listed.out
     shown = run_cli("rewards", "show", "narrow,semitones=9")
     assert shown.code == 0
     for word in ("narrow(semitones=9)@", "a whole number", "lowest note"):
         assert word in shown.out
     events = real_melodies()
-    assert parse_reward("stepwise,largest=2").batch(events).std() > 0
-    assert parse_reward("melodylc-leaps:narrow | melodylc_leaps:stepwise").batch(events).std() > 0
+    assert parse_reward("smooth,largest=2").batch(events).std() > 0
+    assert parse_reward("melodylc-leaps:narrow | melodylc_leaps:smooth").batch(events).std() > 0
 
 
 def test_a_package_s_reward_is_named_with_its_sources(
@@ -72,11 +72,11 @@ def test_a_package_s_reward_is_named_with_its_sources(
 ) -> None:
     shutil.copytree(site, tmp_path / "site")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
-    before = parse_reward("stepwise").name
-    assert parse_reward("stepwise").name == before
+    before = parse_reward("smooth").name
+    assert parse_reward("smooth").name == before
     with (tmp_path / "site" / "melodylc_leaps.py").open("a") as module:
         module.write("# another version\n")
-    assert parse_reward("stepwise").name != before
+    assert parse_reward("smooth").name != before
 
 
 @pytest.fixture

@@ -120,8 +120,8 @@ def test_a_file_in_the_working_directory_is_found_by_its_path_alone(
     (tmp_path / "melodylc_bad-1.dist-info").mkdir()
     (tmp_path / "melodylc_bad-1.dist-info" / "METADATA").write_text("Name: melodylc-bad\nVersion: 1\n", "utf-8")
     (tmp_path / "melodylc_bad-1.dist-info" / "entry_points.txt").write_text(
-        "[melodylc.rewards]\nstepwise = leaps:stepwise\n", "utf-8"
+        "[melodylc.rewards]\nzigzag = leaps:stepwise\n", "utf-8"
     )
     assert parse_reward("leaps.py:stepwise,largest=1").name.startswith("stepwise(largest=1)@")
-    with pytest.raises(InputError, match="no reward 'stepwise'"):
-        parse_reward("stepwise")
+    with pytest.raises(InputError, match="no reward 'zigzag'"):
+        parse_reward("zigzag")

@@ -1,5 +1,6 @@
 """`melodylc rewards test`: what it finds, and what it says."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ import pytest
 from rule_files import LEAPS, write
 
 from melodylc import draws
-from melodylc.data import Melody
-from melodylc.rewards import Reward, density, parse_reward, reward
+from melodylc.data import InputError, Melody
+from melodylc.rewards import Reward, Rule, density, parse_reward, reward
+from melodylc.rewards.domains import DOMAINS, Domain
 from melodylc.rewards.panel import odd_melodies, real_melodies
 from melodylc.rewards.trial import histogram, try_panel, try_samples, verdict
 
@@ -86,6 +88,44 @@ def test_a_batch_that_looks_at_its_neighbours_is_noticed() -> None:
     assert problem.what.endswith("without the others of its batch")
 
 
+def test_a_second_domain_needs_a_row_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows(values: Any) -> Any:
+        return np.array(list(values), dtype=np.float32).reshape(-1, 2, 2)
+
+    pictures = Domain(
+        name="pictures",
+        shape=(2, 2),
+        dtype=np.dtype(np.float32),
+        checked=rows,
+        items=list,
+        stack=rows,
+        show=lambda picture: f"a picture of {picture.sum()}",
+        odd=lambda: {"black": np.zeros((2, 2)), "white": np.ones((2, 2))},
+        real=lambda: rows([np.eye(2)] * 9),
+    )
+    monkeypatch.setitem(DOMAINS, "pictures", pictures)
+
+    @reward(domain="pictures")
+    def bright(picture: Any, power: float = 1.0) -> float:
+        return float(picture.mean() ** power)
+
+    @reward(domain="pictures")
+    def paints(picture: Any) -> float:
+        picture[0] = 1
+        return 1
+
+    trial = try_panel(lambda: bright(power=2))
+    assert trial.odd == {"black": 0, "white": 1}
+    assert trial.real is not None
+    assert trial.real.tolist() == [0.25] * 9
+    assert Rule((bright, 0.5 * ~bright)).scores(pictures.real()).shape == (9, 2)
+    problems = try_panel(lambda: paints).problems
+    assert problems[0].what.startswith("tried to change what it was given")
+    assert problems[1].shown == "a picture of 4.0"
+    with pytest.raises(InputError, match=r"bright.* judges pictures and density.* judges melodies"):
+        _ = bright & density(9)
+
+
 def test_histogram_counts_every_score_once() -> None:
     scores = np.random.default_rng(0).random(500).round(1)
     counts = dict(histogram(scores))
@@ -107,8 +147,6 @@ def test_histogram_counts_every_score_once() -> None:
     ],
 )
 def test_the_verdict(scores: list[float], words: str) -> None:
-    import re
-
     assert re.search(words, verdict(np.array(scores, dtype=float)))
 
 

@@ -7,7 +7,7 @@ from melodylc import Melody, reward
 
 
 @reward
-def stepwise(melody: Melody, largest: int = 2) -> float:
+def smooth(melody: Melody, largest: int = 2) -> float:
     """Share of intervals of at most `largest` semitones."""
     steps = abs(melody.intervals)
     return float((steps <= largest).mean()) if len(steps) else 0.0

@@ -1,7 +1,7 @@
 """The rules by examples worked out by hand."""
 
 import pytest
-from melodylc_leaps import narrow, stepwise
+from melodylc_leaps import narrow, smooth
 
 from melodylc import Melody
 
@@ -10,10 +10,10 @@ ARPEGGIO = Melody.from_notes((pitch, 4 * i, 4 * i + 4) for i, pitch in enumerate
 SILENCE = Melody.from_notes([])
 
 
-def test_stepwise_is_the_share_of_small_intervals() -> None:
-    assert stepwise(SCALE) == 1
-    assert stepwise(SCALE, largest=1) == 0
-    assert stepwise(ARPEGGIO) == 0.25
+def test_smooth_is_the_share_of_small_intervals() -> None:
+    assert smooth(SCALE) == 1
+    assert smooth(SCALE, largest=1) == 0
+    assert smooth(ARPEGGIO) == 0.25
 
 
 def test_narrow_compares_the_range_with_what_is_asked() -> None:
@@ -22,6 +22,6 @@ def test_narrow_compares_the_range_with_what_is_asked() -> None:
     assert narrow(Melody.from_notes([(60, 0, 256)])) == 1
 
 
-@pytest.mark.parametrize("rule", [stepwise, narrow])
+@pytest.mark.parametrize("rule", [smooth, narrow])
 def test_silence_scores_nothing(rule) -> None:  # noqa: ANN001
     assert rule(SILENCE) == 0
