@@ -94,27 +94,26 @@ def histogram(scores: Scores) -> list[tuple[str, int]]:
 
 
 def verdict(scores: Scores) -> str:
-    """Whether a rule with these scores of a prior's samples can be learnt, in words.
+    """What a fit would have to go by, with these scores of a prior's samples, in words.
 
     >>> verdict(np.zeros(256))
-    'all samples score 0: nothing shows the way, so it can not be learnt; return how near a melody comes'
+    'all samples score 0: nothing here shows a fit the way; return how near a melody comes'
     """
     values, full = np.unique(scores), float((scores == 1).mean())
-    if len(values) == 1 and full:
-        return "all samples satisfy it: there is nothing to learn"
     if len(values) == 1:
         return (
-            f"all samples score {values[0]:g}: nothing shows the way, so it can not be learnt; "
-            "return how near a melody comes"
+            "all samples satisfy it: there is nothing to learn"
+            if full
+            else f"all samples score {values[0]:g}: nothing here shows a fit the way; return how near a melody comes"
         )
-    if full == 0:
-        return (
-            f"none of the {len(scores)} samples satisfies it (the best scores {values[-1]:.3f}), and they score "
-            f"{len(values)} different values: there is a slope to follow, and fitting will show where it ends"
-        )
-    if len(values) == 2 and values[0] == 0:
-        return f"{full:.1%} of the samples satisfy it and the others score 0: it is learnt from these alone"
-    return f"{full:.1%} of the samples satisfy it, and they score {len(values)} different values: it can be learnt"
+    if len(values) == 2 and full and values[0] == 0:
+        return f"{full:.1%} of the samples satisfy it, the others score 0: a fit has these alone to go by"
+    slope = f"they score {len(values)} different values: a fit has a slope to follow"
+    if full:
+        return f"{full:.1%} of the samples satisfy it, and {slope}"
+    # Clopper and Pearson's bound where none of n was seen.
+    most = 1 - 0.05 ** (1 / len(scores))
+    return f"no sample satisfies it (less than {most:.1%} do, at 95 %; the best scores {values[-1]:.3f}), and {slope}"
 
 
 def _judged(trial: Trial, reward: Reward, rows: Rows, names: list[str]) -> Scores | None:
