@@ -31,6 +31,12 @@ test:
 clean:
 	rm -rf build dist *.egg-info
 
+# The real melodies that `melodylc rewards test` tries rules on, from a corpus.
+CORPUS ?= runs/corpus
+.PHONY: panel
+panel:
+	$(PYTHON) tools/panel.py $(CORPUS)
+
 # What melodylc/pretrained/ holds, from MIDI archives on: three hours of training on two quiet cores, then the actors.
 MIDI ?= midi
 MINUTES ?= 10,20,91

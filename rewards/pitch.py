@@ -34,6 +34,12 @@ class PitchClasses(Reward):
         """Such as "pitch_classes(0,2,4,5,7,9,11)"."""
         return f"pitch_classes({','.join(map(str, sorted(self.classes)))})"
 
+    def clash(self, other: Reward) -> str | None:
+        """Two sets without a common pitch class, or a last note outside the set."""
+        apart = isinstance(other, PitchClasses) and not self.classes & other.classes
+        outside = isinstance(other, Tonic) and other.pitch_class not in self.classes
+        return f"no note is in {self.name} and {other.name} at once" if apart or outside else None
+
     def __call__(self, melody: Melody) -> float:
         """Notes inside over notes; 0 for a melody without notes."""
         inside = sum(int(pitch) % 12 in self.classes for pitch in melody.pitches)
@@ -62,6 +68,11 @@ class Tonic(Reward):
     def name(self) -> str:
         """Such as "tonic(9)"."""
         return f"tonic({self.pitch_class})"
+
+    def clash(self, other: Reward) -> str | None:
+        """Two last notes."""
+        apart = isinstance(other, Tonic) and other != self
+        return f"no melody ends on {self.name} and on {other.name}" if apart else None
 
     def __call__(self, melody: Melody) -> float:
         """1 or 0; 0 for a melody without notes."""

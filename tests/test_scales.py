@@ -269,18 +269,20 @@ def test_the_tonic_tells_what_the_notes_leave_open(mode: str) -> None:
 )
 def test_where_a_melody_ends_on_the_tonic_unless_told(text: str, ends: bool) -> None:
     scale = parse_scale(text)
-    rule = Request(scale=scale, varied=False).rule
+    rule = Request(scales=(scale,), varied=False).rule
     assert rule is not None
     assert rule.names[1:] == ((f"tonic({scale.tonic})",) if ends else ())
 
 
 def test_an_ending_on_no_tonic_is_refused() -> None:
     scale = parse_scale("0,2,4,7,9")
-    assert not Request(scale=scale, end_on_tonic=False).ends_on_tonic
+    rule = Request(scales=(scale,), end_on_tonic=False).rule
+    assert rule is not None
+    assert not any(name.startswith("tonic") for name in rule.names)
     with pytest.raises(
         InputError, match="C,D,E,G,A has no tonic to end on: name one, as in --scale 'C,D,E,G,A tonic C'"
     ):
-        Request(scale=scale, end_on_tonic=True)
+        Request(scales=(scale,), end_on_tonic=True)
 
 
 # ---------------------------------------------------------------------------------- sets of notes
