@@ -21,6 +21,7 @@ COMMANDS = {
     "fit": Row("melodylc.cli.fit:fit", "Learn an actor for a scale and a density, as a file."),
     "data": Row("melodylc.cli.data:data", "Build a corpus of melodies from MIDI files."),
     "train": Row("melodylc.cli.train:train", "Train the model of melodies on a corpus."),
+    "evaluate": Row("melodylc.cli.evaluate:evaluate", "Measure a model on a corpus."),
 }
 USER_ERROR = 2
 INTERRUPTED = 130

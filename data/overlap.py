@@ -73,7 +73,7 @@ def shared_with(training: Melodies, heldout: Melodies) -> Mask:
     >>> shared_with(melody + np.where(melody < HOLD, 5, 0).astype(np.uint8), melody).tolist()
     [True]
     """
-    return longest_shared(training, heldout, RUN_BARS, RUN_BARS) == RUN_BARS
+    return np.asarray(longest_shared(training, heldout, RUN_BARS, RUN_BARS) == RUN_BARS, np.bool_)
 
 
 def longest_shared(training: Melodies, melodies: Melodies, least: int = 1, most: int = BARS) -> Lengths:
