@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
@@ -56,17 +57,17 @@ def plain_features(melody: Melody) -> dict[str, float | list[float]]:
     notes, events = melody.notes, melody.events.tolist()
     pitches, classes = [note.pitch for note in notes], [note.pitch % 12 for note in notes]
     lengths = [min(note.end - note.start, 16) - 1 for note in notes]
-    pairs = list(zip(pitches, pitches[1:], strict=False))
+    pairs = list(pairwise(pitches))
     bars = [tuple(events[at : at + 16]) for at in range(0, STEPS, 16)]
     rests = "".join("r" if event == REST else " " for event in events).split()
     return {
         "pitch_count": len(set(pitches)),
         "pitch_range": max(pitches) - min(pitches) if pitches else 0,
         "pitch_classes": share(Counter(classes), 12),
-        "pitch_transitions": share(Counter(12 * a + b for a, b in zip(classes, classes[1:], strict=False)), 144),
+        "pitch_transitions": share(Counter(12 * a + b for a, b in pairwise(classes)), 144),
         "interval": sum(abs(b - a) for a, b in pairs) / len(pairs) if pairs else 0,
         "note_lengths": share(Counter(lengths), 16),
-        "length_transitions": share(Counter(16 * a + b for a, b in zip(lengths, lengths[1:], strict=False)), 256),
+        "length_transitions": share(Counter(16 * a + b for a, b in pairwise(lengths)), 256),
         "notes_per_bar": [sum(16 * bar <= note.start < 16 * bar + 16 for note in notes) for bar in range(16)],
         "best_key": max(sum(c in scale for c in classes) for scale in SCALES) / len(notes) if notes else 0,
         "repetition": sum(bar in bars[:at] for at, bar in enumerate(bars)) / 15,

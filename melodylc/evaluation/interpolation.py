@@ -88,7 +88,7 @@ def arc(one: Tensor, other: Tensor, place: float) -> Tensor:
     angle = torch.arccos(torch.cosine_similarity(one, other, dim=1).clamp(-1, 1))[:, None]
     sine = angle.sin()
     curved = ((1 - place) * angle).sin() / sine * one + (place * angle).sin() / sine * other
-    return torch.where(sine > 1e-4, curved, (1 - place) * one + place * other)
+    return torch.where(sine > 1e-2, curved, (1 - place) * one + place * other)
 
 
 def ranges(real: Events) -> dict[str, tuple[float, float]]:

@@ -179,8 +179,8 @@ def overlapping_area(reference: Values, other: Values) -> float:
         other: (m,) or (m, width), m at least 1.
 
     >>> same = np.arange(50.0)
-    >>> [round(overlapping_area(same, same + shift), 2) for shift in (0, 1000)]
-    [0.99, 0.0]
+    >>> [round(overlapping_area(same, same + shift), 1) for shift in (0, 1000)]
+    [1.0, 0.0]
     """
     reference, other = reference.reshape(len(reference), -1), other.reshape(len(other), -1)
     within = _distances(reference, reference)[~np.eye(len(reference), dtype=np.bool_)]
