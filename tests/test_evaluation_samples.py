@@ -175,6 +175,26 @@ def test_what_is_unlike_scores_lower_than_what_is_alike() -> None:
     assert found.ceiling.mean_area.mean > 0.9
 
 
+def test_a_few_melodies_over_and_over_are_told_the_other_way_round() -> None:
+    few = [np.tile(random_melodies(90 + seed, 2), (50, 1)) for seed in range(2)]
+    transposed = [events.copy() for events in few]
+    for events in transposed:
+        events[::2] = np.where(events[::2] < HOLD, events[::2] + 1, events[::2])
+    drawn, found = compared(
+        {"few": few, "transposed": transposed, "many": [random_melodies(80 + s, 100) for s in (0, 1)]}
+    )
+    for name in ("few", "transposed"):
+        against = found.priors[name]
+        assert against.back_ratio.mean < 0.6 < against.ratio.mean
+        assert against.comparison.distinct.values == (0.02, 0.02)
+    assert found.priors["many"].back_ratio.mean > 0.95
+    assert found.priors["many"].comparison.distinct.mean == 1.0
+    by_hand = overlapping_areas(features(few[0]), features(drawn[0].reference))
+    back = found.priors["few"].comparison.back
+    assert {name: area.values[0] for name, area in back.items()} == by_hand
+    assert found.priors["few"].comparison.mean_back.values[0] == pytest.approx(np.mean(list(by_hand.values())))
+
+
 # -- copies ------------------------------------------------------------------------------------
 
 

@@ -152,9 +152,15 @@ def _samples(found: SampleFigures) -> Table:
         columns += [name, f"area: {name}"]
     rows = [[feature, *_feature(found, feature)] for feature in found.ceiling.areas]
     others = [found.other_works, *found.priors.values()]
-    areas, ratios = [other.comparison.mean_area for other in others], [other.ratio for other in others]
-    rows.append(["mean area", "", str(found.ceiling.mean_area), str(areas[0]), *_spaced(areas[1:])])
-    rows.append(["over the ceiling", "", "1", str(ratios[0]), *_spaced(ratios[1:])])
+    rows += [
+        _summary("mean area", found.ceiling.mean_area, [other.comparison.mean_area for other in others]),
+        _summary("over the ceiling", "1", [other.ratio for other in others]),
+        _summary(
+            "mean area, other way round", found.ceiling.mean_back, [other.comparison.mean_back for other in others]
+        ),
+        _summary("over the ceiling, other way round", "1", [other.back_ratio for other in others]),
+        _summary("different melodies", found.ceiling.distinct, [other.comparison.distinct for other in others]),
+    ]
     note = (
         f"Sets of {found.melodies} melodies; real ones are held-out ones, drawn as training draws. Levels are means. "
         "`area`: overlapping area with real ones: of other real ones (the ceiling), of ones of other works, of samples."
@@ -171,9 +177,10 @@ def _feature(found: SampleFigures, feature: str) -> Iterator[str]:
         yield str(against.comparison.areas[feature])
 
 
-def _spaced(figures: Sequence[Spread]) -> Iterator[str]:
-    for figure in figures:
-        yield from ("", str(figure))
+def _summary(name: str, ceiling: Spread | str, others: Sequence[Spread]) -> list[str]:
+    """A row without levels: every prior's column of those stays empty."""
+    first, *priors = map(str, others)
+    return [name, "", str(ceiling), first, *(cell for figure in priors for cell in ("", figure))]
 
 
 def _level(levels: dict[str, Spread], feature: str) -> str:
