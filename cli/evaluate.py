@@ -81,7 +81,10 @@ def model(
     if output:
         with atomic_write(output, "w") as file:
             file.write(f"{_json(done)}\n")
-    click.echo(_json(done)) if as_json else _show(done, as_markdown)
+    if as_json:
+        click.echo(_json(done))
+    else:
+        _show(done, as_markdown)
     if output:
         say(f"wrote {output}")
 

@@ -44,11 +44,13 @@ def leave_out(corpus: Corpus, collection: str | None) -> Remaining:
     Memory holds 104 bytes a melody of the collection, for a few seconds.
 
     Raises:
-        CorpusError: the corpus has no such collection, or nothing else to train on.
+        CorpusError: the corpus has no such collection, nothing of it, or nothing else to train on.
     """
     if collection is None:
         return Remaining(np.arange(len(corpus.train)), np.arange(len(corpus.heldout)))
     number = collection_number(corpus, collection)
+    if not any(map(len, all_of(corpus, number))):
+        raise CorpusError(f"the corpus has no melodies of {collection!r}: there is nothing to leave out")
     kept = {side: _kept(corpus, side, number) for side in SIDES}
     if not len(kept["train"]):
         raise CorpusError(f"nothing is left to train on without {collection!r} and its kin: build a corpus of more")

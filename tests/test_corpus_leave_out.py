@@ -87,6 +87,13 @@ def test_an_unknown_collection_is_refused() -> None:
         leave_out(corpus_of(0), "jigs")
 
 
+def test_a_collection_without_melodies_is_refused() -> None:
+    corpus = corpus_of(0)
+    corpus.collections.append("jigs")
+    with pytest.raises(CorpusError, match="no melodies of 'jigs': there is nothing to leave out"):
+        leave_out(corpus, "jigs")
+
+
 def test_where_nothing_is_left_there_is_nothing_to_train() -> None:
     melodies = random_melodies(3, 2)
     made = SimpleNamespace(

@@ -99,6 +99,7 @@ class Evaluator:
         """Measure everything. `report` hears of `work` melodies in all."""
         settings, seeds = self.settings, self.settings.seeds
         given = self._give_back(np.asarray(self.corpus.heldout[self.rows]), "giving melodies back", report)
+        unseen = self._give_unseen_back(report)
         drawn = [draw_real(self.held, settings.samples, seed) for seed in seeds]
         samples = {
             prior.name: [
@@ -117,7 +118,7 @@ class Evaluator:
             conditions=self.conditions(),
             reconstruction=given.figures(),
             by_collection=self._by_collection(given),
-            unseen=self._give_unseen_back(report),
+            unseen=unseen,
             samples=compare_samples(drawn, samples),
             copies=find_copies(training, given.events, samples, self._before_dropping()),
             interpolation=compare_walks(
