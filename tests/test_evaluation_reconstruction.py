@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from parrot import CERTAINTY, Parrot, melodies
+from parrot import CERTAINTY, Events, Parrot, melodies
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 from torch.nn.functional import cross_entropy
@@ -169,7 +169,7 @@ class Shifted:
     def sample(self, count: int, seed: int) -> Tensor:
         return self.centre + self.width * StandardNormal(STEPS).sample(count, seed)
 
-    def kl(self, encoded: Encoded) -> Tensor:
+    def kl(self, encoded: Encoded, events: Events) -> Tensor:
         own = log_density(encoded.z, encoded.mean, encoded.sigma)
         return (own - log_density(encoded.z, torch.tensor(self.centre), torch.tensor(self.width))).sum(1)
 

@@ -26,7 +26,7 @@ from melodylc.evaluation.interpolation import STEPS, InterpolationFigures, compa
 from melodylc.evaluation.real import Held
 from melodylc.evaluation.reconstruction import Answers, Reconstruction, answers
 from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_real, draw_samples
-from melodylc.evaluation.subject import Subject
+from melodylc.evaluation.subject import Subject, subject_of
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.training.batches import HIGHEST, LOWEST, evaluation_rows, evenly
 from melodylc.training.settings import TrainSettings
@@ -78,7 +78,7 @@ class Evaluator:
         _check_settings(settings)
         _check_alphabet(corpus)
         self.model, self.corpus, self.settings = model, corpus, settings
-        self.subject = Subject(model.vae) if subject is None else subject
+        self.subject = subject_of(model) if subject is None else subject
         self.left_out: str | None = (model.provenance.get(LEFT_OUT) or {}).get("collection")
         self.remaining = leave_out(corpus, self.left_out)
         self.balance = float((model.provenance.get("settings") or {}).get("balance", TrainSettings.balance))

@@ -146,7 +146,7 @@ def _chunk(subject: Subject, events: Events, seed: int | None) -> Answer:
     encoded = subject.encode(events, seed)
     forced, nll = subject.forced(encoded.z, events)
     free, touched = subject.written(encoded.z)
-    kl = np.stack([prior.kl(encoded).double().numpy() for prior in subject.priors], axis=1)
+    kl = np.stack([prior.kl(encoded, events).double().numpy() for prior in subject.priors], axis=1)
     return Answer(forced, free, touched, nll, kl, encoded.kl_by_dimension.double().numpy())
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from melodylc.data.alphabet import canonical
+from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.vae import MelodyVAE, kl_to_prior
 
 Events = npt.NDArray[np.uint8]
@@ -48,8 +49,11 @@ class Prior(Protocol):
         """`count` latents (count, z), the same for the same seed."""
         ...
 
-    def kl(self, encoded: Encoded) -> Tensor:
-        """KL(q(z|x) || this prior) in nats, (n,): exact, or log q(z|x) - log p(z) at the sample, which is unbiased."""
+    def kl(self, encoded: Encoded, events: Events) -> Tensor:
+        """KL(q(z|x) || this prior) of each melody x, (n,) nats.
+
+        Exact, or an unbiased estimate from z, log q(z|x) - log p(z), or where neither is to be had an upper bound.
+        """
         ...
 
 
@@ -63,7 +67,7 @@ class StandardNormal:
     def sample(self, count: int, seed: int) -> Tensor:
         return torch.from_numpy(np.random.default_rng(seed).standard_normal((count, self.z), np.float32))
 
-    def kl(self, encoded: Encoded) -> Tensor:
+    def kl(self, encoded: Encoded, events: Events) -> Tensor:
         return encoded.kl
 
 
@@ -77,14 +81,10 @@ class Subject:
     @torch.no_grad()
     def encode(self, events: Events, seed: int | None = None) -> Encoded:
         """Latents of melodies: the posterior's mean, or one sample of it that depends on the seed alone."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0 if seed is None else seed)
-            return self._encode(_tensor(events), sample=seed is not None)
-
-    def _encode(self, events: Tensor, sample: bool) -> Encoded:
-        posterior = self.vae.encode(events)
-        mean, sigma = posterior.mean, posterior.stddev
-        z = mean + sigma * torch.randn(mean.shape) if sample else mean
+        posterior = self.vae.encode(_tensor(events))
+        mean, sigma, z = posterior.mean, posterior.stddev, posterior.mean
+        if seed is not None:
+            z = mean + sigma * torch.randn(mean.shape, generator=torch.Generator().manual_seed(seed))
         return Encoded(z, mean, sigma, kl_to_prior(posterior).sum(1))
 
     @torch.no_grad()
@@ -98,6 +98,11 @@ class Subject:
     def written(self, z: Tensor) -> tuple[Events, npt.NDArray[np.bool_]]:
         """Free-running: canonical melodies, the most probable event at each step, and the steps made rests for that."""
         return canonical(self.vae.raw_events(z).to(torch.uint8).cpu().numpy())
+
+
+def subject_of(model: LoadedModel) -> Subject:
+    """A model from a file, with all the priors that it has."""
+    return Subject(model.vae)
 
 
 def chunks(count: int) -> Iterator[slice]:
