@@ -85,7 +85,10 @@ def _given_back(done: ModelEvaluation) -> Iterator[Table]:
     for name, found in [("held-out works", done.reconstruction), *_left_out(done)]:
         ways = (found.mean_forced, found.mean_free, found.sample_forced, found.sample_free)
         rows = [(way, *_accuracy(accuracy)) for way, accuracy in zip(WAYS, ways, strict=True)]
-        note = f"Shares that are right, of {found.melodies} melodies. The canonical form made rests of {found.touched}."
+        note = (
+            f"Shares that are right, of {found.melodies} melodies. "
+            f"The canonical form made {found.touched} of the steps rests, from the mean."
+        )
         yield Table(f"Giving melodies back: {name}", columns, rows, note)
 
 
