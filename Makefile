@@ -7,7 +7,7 @@ check: lint typecheck test
 
 setup:
 	test -x $(PYTHON) || python3 -m venv .venv
-	$(PYTHON) -m pip install -e '.[dev]'
+	$(PYTHON) -m pip install -e '.[dev,oracles]'
 
 lint:
 	$(PYTHON) -m ruff check .

@@ -22,6 +22,7 @@ COMMANDS = {
     "rewards": Row("melodylc.cli.rewards:rewards", "Show the rules that can be asked for, and test your own."),
     "data": Row("melodylc.cli.data:data", "Build a corpus of melodies from MIDI files."),
     "train": Row("melodylc.cli.train:train", "Train the model of melodies on a corpus."),
+    "evaluate": Row("melodylc.cli.evaluate:evaluate", "Measure a model on a corpus."),
 }
 USER_ERROR = 2
 INTERRUPTED = 130

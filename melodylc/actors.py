@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from melodylc.data.errors import CheckpointError, InputError
-from melodylc.data.files import atomic_write, fingerprint_bytes, reason
+from melodylc.data.files import check_writable, fingerprint_bytes, reason
 from melodylc.latent.fit import FitSettings, Progress, Scores, fit
 from melodylc.latent.scores import View
 from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
@@ -118,10 +118,7 @@ def probe(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"can't write {str(path)!r}: {reason(error)} (MELODYLC_CACHE moves the cache)") from error
-    trial = path.with_name(f".{path.name}.{os.getpid()}")
-    with atomic_write(trial):
-        pass
-    trial.unlink()
+    check_writable(path)
 
 
 def _scorer(model: LoadedModel, rule: Rule) -> Callable[[Tensor], Scores]:
