@@ -8,15 +8,20 @@ from rule_files import LEAPS
 from melodylc.data import InputError
 from melodylc.rewards import parse_reward
 from melodylc.rewards.builtin import BUILTIN
-from melodylc.rewards.catalogue import catalogue, describe
+from melodylc.rewards.catalogue import Entry, catalogue, describe
 from melodylc.rewards.parameters import Parameters
 from melodylc.rewards.specs import parse_name
 
 
+@pytest.fixture(scope="module")
+def listed() -> list[Entry]:
+    return catalogue()
+
+
 @pytest.mark.parametrize("name", BUILTIN)
-def test_every_built_in_has_parameters_that_can_be_typed_and_says_what_it_is(name: str) -> None:
+def test_every_built_in_has_parameters_that_can_be_typed_and_says_what_it_is(name: str, listed: list[Entry]) -> None:
     assert Parameters.of(BUILTIN[name]).each
-    (entry,) = [entry for entry in catalogue() if entry.name == name]
+    (entry,) = [entry for entry in listed if entry.name == name]
     assert entry.origin == "melodylc"
     assert len(entry.summary) > 20
     assert describe(name).parameters
