@@ -7,7 +7,7 @@ check: lint typecheck test
 
 setup:
 	test -x $(PYTHON) || python3 -m venv .venv
-	$(PYTHON) -m pip install -e '.[dev]'
+	$(PYTHON) -m pip install -e '.[dev,oracles]'
 
 lint:
 	$(PYTHON) -m ruff check .
@@ -30,6 +30,12 @@ test:
 
 clean:
 	rm -rf build dist *.egg-info
+
+# The real melodies that `melodylc rewards test` tries rules on, from a corpus.
+CORPUS ?= runs/corpus
+.PHONY: panel
+panel:
+	$(PYTHON) tools/panel.py $(CORPUS)
 
 # What melodylc/pretrained/ holds, from MIDI archives on: three hours of training on two quiet cores, then the actors.
 MIDI ?= midi

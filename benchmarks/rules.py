@@ -6,6 +6,7 @@ Draws are those of `melodylc generate --no-verify`: argmax decoding, no second t
 """
 
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -25,22 +26,14 @@ from melodylc.rewards import Rule
 @click.option("--seed", "seeds", multiple=True, type=int, default=(1, 2, 3), show_default=True)
 @click.option("--model", type=click.Path(path_type=Path))
 @click.option("--fit/--no-fit", default=True, help="Fit an actor where there is none.")
-def main(
-    scale: str | None,
-    tonic: bool | None,
-    density: str | None,
-    variety: bool,
-    count: int,
-    seeds: tuple[int, ...],
-    model: Path | None,
-    fit: bool,
-) -> None:
+def main(count: int, seeds: tuple[int, ...], model: Path | None, fit: bool, **asked: Any) -> None:
     """Print a Markdown table: a row a seed, for the prior and the actor."""
     loaded = load_model(model) if model else shipped_model()
-    rule = make_request(scale, tonic, density, variety).rule
+    request = make_request(**asked)
+    rule = request.rule
     if rule is None:
-        raise click.UsageError("give --scale, --density or both")
-    found = find_or_fit(loaded, rule) if fit else find_actor(loaded, rule)
+        raise click.UsageError("give --scale, --density or --reward")
+    found = find_or_fit(loaded, request) if fit else find_actor(loaded, rule)
     click.echo(f"model {loaded.fingerprint}; {rule.identity}; {count} single draws a row\n")
     click.echo(
         "| start | seed | "

@@ -1,7 +1,7 @@
 """`melodylc fit`: learn an actor for a rule and keep it as a file; and the fit on the spot of `generate`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from melodylc.actors import FoundActor
     from melodylc.latent.fit import FitSettings, Round
     from melodylc.models.checkpoint import LoadedModel
-    from melodylc.rewards import Rule
+    from melodylc.request import Request
 
 
 @click.command()
@@ -23,26 +23,23 @@ if TYPE_CHECKING:
 )
 @click.option("--model", type=click.Path(path_type=Path), help="Another trained model than the one that's shipped.")
 @click.option("--rounds", type=click.IntRange(1), help="Rounds of learning; more than the default for a shipped actor.")
-def fit(
-    scale: str | None,
-    tonic: bool | None,
-    density: str | None,
-    variety: bool,
-    output: Path,
-    model: Path | None,
-    rounds: int | None,
-) -> None:
-    """Learn an actor for a scale and a density, and keep it as a file."""
+def fit(output: Path, model: Path | None, rounds: int | None, **asked: Any) -> None:
+    r"""Learn an actor for a rule, and keep it as a file for `melodylc generate --actor`.
+
+    \b
+    melodylc fit --scale dmin --density 64..96 -o dmin.safetensors
+    melodylc fit --reward leaps.py:stepwise,largest=2 -o stepwise.safetensors
+    """
     from dataclasses import replace
 
     from melodylc.actors import SETTINGS, shipped_model
     from melodylc.models.checkpoint import load_model
 
-    rule = make_request(scale, tonic, density, variety).rule
-    if rule is None:
-        raise InputError("nothing to learn: give --scale, --density or both")
+    request = make_request(**asked)
+    if request.rule is None:
+        raise InputError("nothing to learn: give --scale, --density or --reward")
     settings = replace(SETTINGS, rounds=rounds) if rounds else SETTINGS
-    found = _fit(load_model(model) if model else shipped_model(), rule, output, settings)
+    found = _fit(load_model(model) if model else shipped_model(), request, output, settings)
     measured = found.stored.measured
     say(
         f"wrote {output}: single draws that obey: prior {measured.prior:.2%} of {measured.prior_samples}, "
@@ -50,25 +47,34 @@ def fit(
     )
 
 
-def find_or_fit(model: "LoadedModel", rule: "Rule") -> "FoundActor":
-    """The actor for a rule; where none is shipped or cached, one is fitted, with progress, and cached."""
+def find_or_fit(model: "LoadedModel", request: "Request") -> "FoundActor | None":
+    """The actor for a request; where none is shipped or cached, one is fitted, with progress, and cached.
+
+    None where nothing is asked.
+    """
     from melodylc.actors import SETTINGS, cache_path, find_actor, probe
 
+    rule = request.rule
+    if rule is None:
+        return None
     found = find_actor(model, rule, say)
     if found is None:
         probe(cache_path(model, rule))
         say(f"no actor for {rule.identity} yet: fitting one, kept for the next time")
-        found = _fit(model, rule, cache_path(model, rule), SETTINGS)
+        found = _fit(model, request, cache_path(model, rule), SETTINGS)
     return found
 
 
-def _fit(model: "LoadedModel", rule: "Rule", path: Path, settings: "FitSettings") -> "FoundActor":
+def _fit(model: "LoadedModel", request: "Request", path: Path, settings: "FitSettings") -> "FoundActor":
     from melodylc.actors import fit_actor
 
+    rule = request.rule
+    if rule is None:
+        raise InputError("nothing to learn: give --scale, --density or --reward")
     with progress("scoring prior samples", total=settings.rounds) as step:
 
         def report(done: "Round") -> None:
             best = "" if done.best is None else f", best {done.best:.1%}"
             step(label=f"fitting: {done.measured.rate:.1%} obey{best}")
 
-        return fit_actor(model, rule, path, report, settings)
+        return fit_actor(model, rule, path, report, settings, request.to_dict())

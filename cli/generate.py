@@ -2,17 +2,20 @@
 
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from melodylc.cli.fit import find_or_fit
 from melodylc.cli.options import make_request, request_options
 from melodylc.cli.ui import progress, say, table
+from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
+    from melodylc.actors import FoundActor
     from melodylc.generate import Production
-    from melodylc.request import Order
+    from melodylc.models.checkpoint import LoadedModel
+    from melodylc.request import Order, Request
 
 INCOMPLETE = 3  #: exit code where the budget was spent before every melody obeyed
 MOST = 10_000
@@ -29,12 +32,11 @@ MOST_SEED = 2**63 - 1
     "--draws", default=100, show_default=True, type=click.IntRange(1), help="Most draws a melody may take to obey."
 )
 @click.option("--verify/--no-verify", default=True, help="--no-verify writes single draws, whether they obey or not.")
+@click.option(
+    "--actor", type=click.Path(path_type=Path), help="A learnt rule of `melodylc fit -o`, instead of those above."
+)
 @click.option("--model", type=click.Path(path_type=Path), help="Another trained model than the one that's shipped.")
 def generate(
-    scale: str | None,
-    tonic: bool | None,
-    density: str | None,
-    variety: bool,
     count: int,
     seed: int | None,
     output: Path | None,
@@ -42,8 +44,10 @@ def generate(
     draws: int,
     verify: bool,
     model: Path | None,
+    actor: Path | None,
+    **asked: Any,
 ) -> int:
-    r"""Write sixteen-bar melodies in a key, with as many notes as you ask for.
+    r"""Write sixteen-bar melodies in a key, with as many notes as you ask for, or by any rule of your own.
 
     Every file written obeys: melodies that don't are drawn again, up to --draws times. Exit code 3 says
     that some are missing.
@@ -51,18 +55,20 @@ def generate(
     \b
     melodylc generate --scale cmaj --density high -n 8 --seed 7 -o melodies
     melodylc generate --scale "f# minor" --density 64..96 --tempo 92
+    melodylc generate --scale gmin --reward leaps.py:stepwise,largest=2
     """
     from melodylc.folder import OutputFolder
     from melodylc.request import Order
 
     order = Order(
-        request=make_request(scale, tonic, density, variety),
+        request=_of_actor(actor, **asked) if actor else make_request(**asked),
         count=count,
         seed=secrets.randbits(31) if seed is None else seed,
         tempo=tempo,
         draws=draws,
         verify=verify,
         model=model,
+        actor=actor,
     )
     # Before torch is imported: a mistake should cost no time.
     folder = OutputFolder.claim(output or Path(order.folder_name), order.to_dict())
@@ -72,14 +78,22 @@ def generate(
     return INCOMPLETE if production.missing else 0
 
 
+def _of_actor(path: Path, reward_seconds: float, variety: bool, **others: Any) -> "Request":
+    given = [name for name, value in others.items() if value not in ((), None)]
+    if given or not variety:
+        raise InputError(f"--actor brings its own rule: leave out --{(given or ['no-variety'])[0]}")
+    from melodylc.kept import request_of
+
+    return request_of(path, reward_seconds)
+
+
 def _produce(order: "Order") -> "Production":
     from melodylc.actors import shipped_model
     from melodylc.generate import produce
     from melodylc.models.checkpoint import load_model
 
     model = load_model(order.model) if order.model else shipped_model()
-    rule = order.request.rule
-    actor = find_or_fit(model, rule) if rule else None
+    actor = _actor(order, model)
     with progress("drawing", total=order.count) as step:
         settled = 0
 
@@ -89,6 +103,14 @@ def _produce(order: "Order") -> "Production":
             settled = passed
 
         return produce(order, model, actor, report)
+
+
+def _actor(order: "Order", model: "LoadedModel") -> "FoundActor | None":
+    if order.actor is None:
+        return find_or_fit(model, order.request)
+    from melodylc.kept import kept_actor
+
+    return kept_actor(order.actor, model, order.request)
 
 
 def _show(production: "Production", folder: Path) -> None:
@@ -116,3 +138,5 @@ def _show(production: "Production", folder: Path) -> None:
     if production.missing:
         numbers = ", ".join(map(str, production.missing))
         say(f"missing: melody {numbers}: none of {production.order.draws} draws each obeyed; ask for more with --draws")
+        rates = ", ".join(f"{name} {rate:.2%}" for name, rate in production.rates.items())
+        say(f"share of the {production.spent} draws that satisfied each part: {rates}")

@@ -17,10 +17,12 @@ from melodylc.cli.lazy import LazyGroup, Row
 from melodylc.data.errors import MelodylcError
 
 COMMANDS = {
-    "generate": Row("melodylc.cli.generate:generate", "Write melodies that obey a scale and a note density."),
-    "fit": Row("melodylc.cli.fit:fit", "Learn an actor for a scale and a density, as a file."),
+    "generate": Row("melodylc.cli.generate:generate", "Write melodies that obey a scale, a note density, or any rule."),
+    "fit": Row("melodylc.cli.fit:fit", "Learn an actor for a rule, as a file."),
+    "rewards": Row("melodylc.cli.rewards:rewards", "Show the rules that can be asked for, and test your own."),
     "data": Row("melodylc.cli.data:data", "Build a corpus of melodies from MIDI files."),
     "train": Row("melodylc.cli.train:train", "Train the model of melodies on a corpus."),
+    "evaluate": Row("melodylc.cli.evaluate:evaluate", "Measure a model on a corpus."),
 }
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -29,7 +31,7 @@ INTERRUPTED = 130
 @click.group(cls=LazyGroup, rows=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="melodylc", prog_name="melodylc", message="%(prog)s %(version)s")
 def group() -> None:
-    """Write sixteen-bar melodies that obey a scale and a note density, as MIDI, offline."""
+    """Write sixteen-bar melodies that obey a scale, a note density or any rule, as MIDI, offline."""
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:

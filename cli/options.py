@@ -5,28 +5,54 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from melodylc.data.errors import InputError
-
 if TYPE_CHECKING:
     from melodylc.request import Request
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+SECONDS = click.FloatRange(0, min_open=True, max=86_400)
+
+
+def seconds_option(command: Command) -> Command:
+    """Add --reward-seconds to a command."""
+    return click.option(
+        "--reward-seconds",
+        default=10.0,
+        show_default=True,
+        type=SECONDS,
+        help="Most seconds that one call of a reward of your own may take.",
+    )(command)
+
 
 def request_options(command: Command) -> Command:
-    """Add --scale, --tonic, --density and --variety to a command."""
+    """Add --scale, --tonic, --density, --reward, --reward-seconds and --variety; `make_request` takes them all."""
     options = (
-        click.option("--scale", metavar="SCALE", help="Key: a root and maj or min, e.g. cmaj, f#m, 'b flat minor'."),
+        click.option(
+            "--scale",
+            metavar="SCALE",
+            multiple=True,
+            help="A root and one of 35 modes (cmaj, f#m, 'd dorian', eb-minor-pentatonic) or notes (0,2,4,7,9). "
+            "Of several, notes lie in all.",
+        ),
         click.option(
             "--tonic/--no-tonic",
             default=None,
-            help="Whether the last note must be the tonic.  [default: yes in minor, no in major]",
+            help="Whether the last note must be the tonic.  [default: yes where it alone tells the scale from another, "
+            "as in minor and dorian; no in major]",
         ),
         click.option(
             "--density",
             metavar="NOTES",
+            multiple=True,
             help="Notes in 16 bars: low, medium, high, N (at least) or A..B (both included).",
         ),
+        click.option(
+            "--reward",
+            metavar="REWARD",
+            multiple=True,
+            help="A rule: path.py:NAME, or NAME of `melodylc rewards list`, with ,parameter=value; joined with & | ~.",
+        ),
+        seconds_option,
         click.option(
             "--variety/--no-variety",
             default=True,
@@ -38,21 +64,12 @@ def request_options(command: Command) -> Command:
     return command
 
 
-def make_request(scale: str | None, tonic: bool | None, density: str | None, variety: bool) -> "Request":
+def make_request(reward_seconds: float, **texts: Any) -> "Request":
     """The request that the options spell.
 
     Raises:
-        InputError: an unknown scale, a density out of range, an ending without a scale.
+        InputError: an unknown scale, a density out of range, a reward that can't be loaded, an ending without a scale.
     """
-    from melodylc.data.keys import parse_scale
     from melodylc.request import Request
-    from melodylc.rewards import parse_density
 
-    if tonic is not None and scale is None:
-        raise InputError(f"--{'' if tonic else 'no-'}tonic asks about the tonic of a scale: give --scale too")
-    return Request(
-        scale=parse_scale(scale) if scale is not None else None,
-        density=parse_density(density) if density is not None else None,
-        end_on_tonic=tonic,
-        varied=variety,
-    )
+    return Request.read(**texts, seconds=reward_seconds)

@@ -36,6 +36,11 @@ def _minutes(context: click.Context, parameter: click.Parameter, value: str | No
     type=click.Path(path_type=Path),
     help="Model file to go on from, on any corpus: its last stage again, with a new rate schedule.",
 )
+@click.option(
+    "--without",
+    metavar="COLLECTION",
+    help="Leave a collection out, with all that shares four bars or a work with it: to test the model on it later.",
+)
 @click.option("--minutes", callback=_minutes, help="Time limit of each stage, e.g. 5,90 (codec, song).")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Seed of the whole run.")
 @click.option(
@@ -50,6 +55,7 @@ def vae(
     output: Path,
     config: str,
     start: Path | None,
+    without: str | None,
     minutes: tuple[float, ...] | None,
     seed: int,
     precision: Literal["bf16", "fp32"],
@@ -77,7 +83,7 @@ def vae(
     if minutes:
         settings = settings.with_minutes(minutes)
     with _Progress() as progress:
-        path = train_vae(Corpus.open(corpus), model, settings, output, progress, former, team)
+        path = train_vae(Corpus.open(corpus), model, settings, output, progress, former, without, team)
     if team.leads:
         click.echo(f"wrote {path}")
 

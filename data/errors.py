@@ -29,3 +29,20 @@ class CorpusError(InputError):
 
 class CheckpointError(InputError):
     """A checkpoint is missing, damaged, foreign or doesn't fit the request."""
+
+
+class RewardError(InputError):
+    """A reward that a user wrote did what no reward may.
+
+    Attributes:
+        problem: what it did, such as "returned 1.3".
+        row: on which row of what it was given, where that is known.
+
+    >>> print(RewardError("leaps.py:stepwise", "returned 1.3: not in [0, 1]", "<Melody: no notes>"))
+    leaps.py:stepwise returned 1.3: not in [0, 1], on <Melody: no notes>
+    """
+
+    def __init__(self, reward: str, problem: str, item: str = "", row: int | None = None) -> None:
+        super().__init__(f"{reward} {problem}{item and f', on {item}'}")
+        self.problem = problem
+        self.row = row

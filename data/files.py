@@ -94,6 +94,24 @@ def _atomic_write(path: Path, mode: Literal["wb", "w"]) -> Iterator[IO[Any]]:
             temporary.unlink()
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Make sure that `path` can be written, before time is spent on what goes there. Nothing is left behind.
+
+    Raises:
+        InputError: it can't, as `atomic_write` would say.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise InputError(f"can't write {str(path)!r}: {_REASONS[errno.EISDIR]}")
+    trial = target.with_name(f".{target.name[:40]}.{os.getpid()}")
+    try:
+        with atomic_write(trial):
+            pass
+        trial.unlink()
+    except InputError as error:
+        raise InputError(str(error).replace(repr(str(trial)), repr(str(path)))) from None
+
+
 def _create(path: Path, mode: Literal["wb", "w"]) -> IO[Any]:
     """A new file with the permissions that the user's umask gives (`tempfile` would give 0600)."""
     if mode == "wb":

@@ -55,7 +55,7 @@ def to_pretty_midi(
     Args:
         melody: what to convert.
         tempo: quarters a minute, 4 to 1,000.
-        scale: gives the key signature; None sets none.
+        scale: gives the key signature, its parent's; None, or a scale that has none, sets none.
         name: the instrument's name.
 
     Raises:
@@ -65,8 +65,8 @@ def to_pretty_midi(
 
     midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_QUARTER, initial_tempo=check_tempo(tempo))
     midi.time_signature_changes.append(pretty_midi.TimeSignature(4, 4, 0.0))
-    if scale is not None:
-        number = pretty_midi.key_name_to_key_number(f"{scale.root} {scale.mode}")
+    if key := scale and scale.parent:
+        number = pretty_midi.key_name_to_key_number(f"{key.root} {key.mode}")
         midi.key_signature_changes.append(pretty_midi.KeySignature(number, 0.0))
     instrument = pretty_midi.Instrument(program=0, name=name)
     midi.tick_to_time(END_TICK)  # makes its table of ticks long enough, once
@@ -102,7 +102,7 @@ def to_note_sequence(
     Args:
         melody: what to convert.
         tempo: quarters a minute, 4 to 1,000.
-        scale: gives the key signature; None sets none.
+        scale: gives the key signature, its parent's; None, or a scale that has none, sets none.
         name: the instrument's name.
 
     Raises:
@@ -114,9 +114,9 @@ def to_note_sequence(
     sequence.tempos.add(time=0, qpm=tempo)
     sequence.time_signatures.add(time=0, numerator=4, denominator=4)
     sequence.instrument_infos.add(instrument=0, name=name)
-    if scale is not None:
+    if key := scale and scale.parent:
         modes = {"major": sequence.KeySignature.MAJOR, "minor": sequence.KeySignature.MINOR}
-        sequence.key_signatures.add(time=0, key=scale.tonic, mode=modes[scale.mode])
+        sequence.key_signatures.add(time=0, key=key.tonic, mode=modes[key.mode])
     for pitch, start, end in melody.notes:
         sequence.notes.add(
             pitch=pitch,

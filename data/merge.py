@@ -21,7 +21,7 @@ from melodylc.data.alphabet import STEPS
 from melodylc.data.corpus import COLUMNS, FORMAT, MANIFEST, PIECES, SIDES
 from melodylc.data.extract import ROW, FileReport, load_shard
 from melodylc.data.files import FINGERPRINT_LENGTH, atomic_write
-from melodylc.data.overlap import shared_with
+from melodylc.data.overlap import Gathered, shared_with
 from melodylc.data.windows import FILTERS, Events
 from melodylc.data.works import assign, held_out
 
@@ -102,23 +102,10 @@ def split(pool: Pool, share: float) -> Split:
     training = int((~away).sum())
     in_training = np.isin(kept, order[:training], assume_unique=True)
     train, heldout = kept[in_training], kept[~in_training]
-    shared = shared_with(_Gathered(pool.events, train), _Gathered(pool.events, heldout))
+    shared = shared_with(Gathered(pool.events, train), Gathered(pool.events, heldout))
     counts = {"duplicates": len(order) - len(kept), "heldout_shared": int(shared.sum())}
     sides = {"train": train, "heldout": heldout[~shared]}
     return Split(sides, works, heldout_works, counts, _unique_alone(pool, order))
-
-
-class _Gathered:
-    """Rows of a mapped array in some order, a slice at a time."""
-
-    def __init__(self, events: Events, order: Indices) -> None:
-        self._events, self._order = events, order
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def __getitem__(self, part: slice, /) -> Events:
-        return self._events[self._order[part]]
 
 
 def _ranks(reports: list[FileReport]) -> Indices:

@@ -5,7 +5,7 @@
 
 | track     | what it holds                                            |
 |-----------|----------------------------------------------------------|
-| conductor | tempo, 4/4, and the key signature where a scale is given |
+| conductor | tempo, 4/4, and the key signature where a scale gives one |
 | melody    | its name, and the notes, on channel 1                    |
 
 The same melody and options give the same bytes, always. `read_midi` gives the melody back, event
@@ -76,7 +76,7 @@ def midi_bytes(melody: Melody, *, tempo: float = 120.0, scale: Scale | None = No
     Args:
         melody: what to write.
         tempo: quarters a minute, 4 to 1,000.
-        scale: gives the key signature; None writes none.
+        scale: gives the key signature; None, or a scale that has none (`Scale.key_signature`), writes none.
         name: the melody track's name, in UTF-8.
 
     Raises:
@@ -175,7 +175,7 @@ def _conductor_track(tempo: float, scale: Scale | None) -> mido.MidiTrack:
         mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(check_tempo(tempo))),
         mido.MetaMessage("time_signature", numerator=4, denominator=4),
     ]
-    if scale is not None:
+    if scale is not None and scale.key_signature is not None:
         messages.append(mido.MetaMessage("key_signature", key=scale.key_signature))
     return mido.MidiTrack([*messages, mido.MetaMessage("end_of_track", time=END_TICK)])
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         read_midi,
         write_midi,
     )
+    from melodylc.rewards import reward
 
     __version__: str
 
@@ -38,6 +39,7 @@ __all__ = [
     "midi_bytes",
     "parse_scale",
     "read_midi",
+    "reward",
     "write_midi",
 ]
 
@@ -54,6 +56,7 @@ _NAMES = {
         "read_midi",
         "write_midi",
     ),
+    "melodylc.rewards": ("reward",),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 

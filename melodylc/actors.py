@@ -5,7 +5,7 @@ cache from where the system keeps such things.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from melodylc.data.errors import CheckpointError, InputError
-from melodylc.data.files import atomic_write, fingerprint_bytes, reason
+from melodylc.data.files import check_writable, fingerprint_bytes, reason
 from melodylc.latent.fit import FitSettings, Progress, Scores, fit
 from melodylc.latent.scores import View
 from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
@@ -34,7 +34,7 @@ class FoundActor:
     """An actor with its origin."""
 
     stored: StoredActor
-    origin: Literal["shipped", "cached", "fitted"]
+    origin: Literal["shipped", "cached", "fitted", "given"]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest."""
@@ -67,9 +67,14 @@ def find_actor(model: LoadedModel, rule: Rule, say: Callable[[str], None] = lamb
 
 
 def fit_actor(
-    model: LoadedModel, rule: Rule, path: Path, report: Progress, settings: FitSettings = SETTINGS
+    model: LoadedModel,
+    rule: Rule,
+    path: Path,
+    report: Progress,
+    settings: FitSettings = SETTINGS,
+    request: Mapping[str, Any] | None = None,
 ) -> FoundActor:
-    """Fit an actor and write it to `path`.
+    """Fit an actor and write it to `path`, with the request that the rule comes from, where that is given.
 
     Raises:
         InputError: `path` can't be written; found out before the work, not after.
@@ -84,7 +89,7 @@ def fit_actor(
             settings=settings,
             report=report,
         )
-    save_actor(path, fitted, model=model.fingerprint, rule=rule.identity, parts=rule.names)
+    save_actor(path, fitted, model=model.fingerprint, rule=rule.identity, parts=rule.names, request=request)
     return FoundActor(load_actor(path), "fitted")
 
 
@@ -113,17 +118,14 @@ def probe(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"can't write {str(path)!r}: {reason(error)} (MELODYLC_CACHE moves the cache)") from error
-    trial = path.with_name(f".{path.name}.{os.getpid()}")
-    with atomic_write(trial):
-        pass
-    trial.unlink()
+    check_writable(path)
 
 
 def _scorer(model: LoadedModel, rule: Rule) -> Callable[[Tensor], Scores]:
     """The black box that is fitted: latents (n, z) to each part's reward of the decoded melodies."""
 
     def score(z: Tensor) -> Scores:
-        return np.concatenate([rule.scores(model.vae.decode(part)) for part in torch.split(z, DECODE)])
+        return np.concatenate([rule.graded(model.vae.decode(part)) for part in torch.split(z, DECODE)])
 
     return score
 

@@ -6,21 +6,36 @@ shape and the thread count decide how sums are rounded, and a rounding can chang
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from melodylc.data.alphabet import canonical
 from melodylc.data.melody import Melody
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.models.prior import PriorName
+from melodylc.models.prior import PriorName, pool
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
 GROUP = 8  #: melodies that go through the model together; part of what a seed means
+_TOGETHER = 64  # samples of the prior that go through it together
 Mover = Callable[[Tensor], Tensor]  #: an actor: latents (n, z) to latents (n, z)
+
+
+def prior_events(
+    model: LoadedModel, count: int, seed: int, step: Callable[[int], None] = lambda done: None
+) -> npt.NDArray[np.uint8]:
+    """Melodies of samples of the prior, shape (count, 256); `step` is told how many more are there."""
+    z = pool(model.prior(), count, np.random.default_rng(seed))
+    decoded = []
+    with fixed_threads(1), torch.no_grad():
+        for part in torch.split(z, _TOGETHER):
+            decoded.append(model.vae.decode(part))
+            step(len(part))
+    return np.concatenate(decoded)
 
 
 @dataclass(frozen=True)
@@ -31,6 +46,7 @@ class Draw:
     melody: Melody
     rewards: tuple[float, ...]  #: one a part of the rule, in [0, 1]
     draws: int  #: how many latents were decoded to get here
+    held: tuple[int, ...]  #: how many of these satisfied each part
     distance: float  #: mean over dimensions of ((z' - z) / sigma_bar)^2
     touched: int  #: steps that the canonical form turned into rests
 
@@ -38,6 +54,10 @@ class Draw:
     def passed(self) -> bool:
         """Whether every reward is exactly 1."""
         return all(reward == 1 for reward in self.rewards)
+
+    def after(self, before: "Draw | None") -> "Draw":
+        """Itself, with what the same melody's earlier draws satisfied counted too."""
+        return replace(self, held=tuple(map(sum, zip(self.held, before.held, strict=True)))) if before else self
 
 
 @dataclass(frozen=True)
@@ -64,8 +84,9 @@ class Sampler:
                 settled: dict[int, Draw] = {}
                 for attempt in range(1, budget + 1):
                     for draw in self._group(seed, first, attempt):
-                        if draw.number in wanted and not (draw.number in settled and settled[draw.number].passed):
-                            settled[draw.number] = draw
+                        before = settled.get(draw.number)
+                        if draw.number in wanted and not (before and before.passed):
+                            settled[draw.number] = draw.after(before)
                             spent += 1
                     passed = sum(draw.passed for draw in settled.values())
                     report(len(results) + passed, spent)
@@ -91,6 +112,7 @@ class Sampler:
                 melody=Melody(events[row]),
                 rewards=tuple(rewards[row]),
                 draws=attempt,
+                held=tuple(int(reward == 1) for reward in rewards[row]),
                 distance=distances[row],
                 touched=int(touched[row].sum()),
             )

@@ -46,6 +46,13 @@ class Production:
         """Share of the draws that obeyed."""
         return sum(draw.passed for draw in self.draws) / self.spent
 
+    @property
+    def rates(self) -> dict[str, float]:
+        """Share of the draws that satisfied each part of the rule, by its name."""
+        rule = self.order.request.rule
+        counts = zip(*(draw.held for draw in self.draws), strict=True)
+        return {name: sum(held) / self.spent for name, held in zip(rule.names if rule else (), counts, strict=True)}
+
     def name(self, draw: Draw) -> str:
         """A melody's file name: 01.mid, with more digits from a hundred melodies on."""
         return f"{draw.number:0{max(2, len(str(self.order.count)))}}.mid"
@@ -78,6 +85,7 @@ class Production:
             "rule": list(parts),
             "draws": self.spent,
             "acceptance": round(self.accepted, 6),
+            "rates": {name: round(rate, 6) for name, rate in self.rates.items()},
             "missing": list(self.missing),
             "files": [
                 {

@@ -1,47 +1,95 @@
 """What a user asks for: of a melody (a request), and of a whole run (an order). No torch in here."""
 
+import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from melodylc.data.errors import InputError
-from melodylc.data.keys import Scale
+from melodylc.data.keys import Scale, parse_scale
 from melodylc.data.midi import check_tempo
-from melodylc.rewards import Density, Reward, Rule, pitch_classes, tonic, variety
+from melodylc.rewards import Density, Reward, Rule, parse_density, parse_reward, pitch_classes, tonic, variety
+from melodylc.rewards.base import MELODIES
+from melodylc.rewards.isolation import SECONDS
+from melodylc.rewards.specs import Find, existing
+
+
+class Asked(NamedTuple):
+    """A reward, and how it was typed."""
+
+    text: str
+    reward: Reward
 
 
 @dataclass(frozen=True)
 class Request:
-    """A scale, an ending and a density, each of them optional; and with any of them variety, unless it is waived.
+    """Scales, densities and rewards, as many as one likes; and with any of them variety, unless it is waived.
 
-    >>> from melodylc import parse_scale
-    >>> Request(scale=parse_scale("am")).rule.identity
+    Raises:
+        InputError: two that exclude each other, a reward that doesn't judge melodies, or an end on the tonic of a set
+            of notes that has none.
+
+    >>> Request.read(scale=["am"]).rule.identity
     'pitch_classes(0,2,4,5,7,9,11) & tonic(9) & variety(7 pitches, 9 bars)'
     """
 
-    scale: Scale | None = None
-    density: Density | None = None
-    end_on_tonic: bool | None = None  #: None: in minor keys only, to tell them from their relatives
+    scales: tuple[Scale, ...] = ()  #: notes must be in all of them; the first is the key that files are written in
+    densities: tuple[Density, ...] = ()
+    rewards: tuple[Asked, ...] = ()
+    end_on_tonic: bool | None = None  #: None: where only the tonic tells a scale from others (`Scale.told_by_tonic`)
     varied: bool = True  #: whether a melody must not obey by monotony
+    seconds: float = SECONDS  #: that a call of a user's reward may take
+
+    def __post_init__(self) -> None:
+        homeless = next((scale for scale in self.scales if scale.tonic is None), None)
+        if self.end_on_tonic and homeless:
+            raise InputError(
+                f"{homeless.name} has no tonic to end on: name one, as in --scale '{homeless.name} tonic "
+                f"{homeless.name.split(',')[0]}'"
+            )
+        if self.rule and self.rule.domain != MELODIES:
+            raise InputError(f"{self.rule.names[0]} judges {self.rule.domain}, and what is written here are melodies")
+
+    @classmethod
+    def read(
+        cls,
+        scale: Sequence[str] = (),
+        density: Sequence[str] = (),
+        reward: Sequence[str] = (),
+        tonic: bool | None = None,
+        variety: bool = True,
+        seconds: float = SECONDS,
+        find: Find = existing,
+    ) -> Self:
+        """The request that someone typed; the inverse of `to_dict`. `find` says where a reward's file is.
+
+        Raises:
+            InputError: an unknown scale, a density out of range, a reward that can't be loaded, an ending of no scale.
+        """
+        if tonic is not None and not scale:
+            raise InputError(f"--{'' if tonic else 'no-'}tonic asks about the tonic of a scale: give --scale too")
+        return cls(
+            scales=tuple(parse_scale(text) for text in scale),
+            densities=tuple(parse_density(text) for text in density),
+            rewards=tuple(Asked(text, parse_reward(text, seconds=seconds, find=find)) for text in reward),
+            end_on_tonic=tonic,
+            varied=variety,
+            seconds=seconds,
+        )
 
     @property
-    def ends_on_tonic(self) -> bool:
-        """Whether the last note must be the tonic."""
-        if self.scale is None or self.end_on_tonic is not None:
-            return self.scale is not None and bool(self.end_on_tonic)
-        return self.scale.mode == "minor"
+    def scale(self) -> Scale | None:
+        """The scale that files are written in."""
+        return self.scales[0] if self.scales else None
 
     @property
     def rule(self) -> Rule | None:
         """The rule, or None where nothing is asked."""
-        parts: list[Reward] = []
-        if self.scale is not None:
-            parts.append(pitch_classes(self.scale.pitch_classes))
-        if self.scale is not None and self.ends_on_tonic:
-            parts.append(tonic(self.scale.tonic))
-        if self.density is not None:
-            parts.append(self.density)
+        parts: list[Reward] = [pitch_classes(scale.pitch_classes) for scale in self.scales]
+        parts += [tonic(scale.tonic) for scale in self.scales if scale.tonic is not None and self._ends(scale)]
+        parts += [*self.densities, *(asked.reward for asked in self.rewards)]
         if parts and self.varied:
             parts.append(variety())
         return Rule(tuple(parts)) if parts else None
@@ -49,23 +97,32 @@ class Request:
     @property
     def words(self) -> list[str]:
         """The options that ask for this, as the command line takes them."""
-        words = []
-        if self.scale is not None:
-            words += ["--scale", self.scale.slug]
-        if self.scale is not None and self.end_on_tonic is not None:
+        words = [word for scale in self.scales for word in ("--scale", scale.slug)]
+        if self.end_on_tonic is not None:
             words += ["--tonic" if self.end_on_tonic else "--no-tonic"]
-        if self.density is not None:
-            words += ["--density", f"{self.density.least}..{self.density.most or ''}"]
+        words += [word for density in self.densities for word in ("--density", _typed(density))]
+        words += [word for asked in self.rewards for word in ("--reward", asked.text)]
         return words if self.varied else [*words, "--no-variety"]
 
+    @property
+    def slugs(self) -> list[str]:
+        """Parts of a folder's name, such as "cmaj" and "64-96"."""
+        densities = [_typed(density).replace("..", "-") for density in self.densities]
+        names = [name for asked in self.rewards for name in re.findall(r"([A-Za-z_]\w*)\(", asked.reward.name)]
+        return [scale.slug for scale in self.scales] + [re.sub("-$", "+", it) for it in densities] + names
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for a manifest."""
+        """Plain values, for a manifest or an actor's file."""
         return {
-            "scale": self.scale.name if self.scale else None,
-            "density": self.density.name if self.density else None,
-            "ends_on_tonic": self.ends_on_tonic,
-            "varied": self.varied,
+            "scale": [scale.name for scale in self.scales],
+            "density": [_typed(density) for density in self.densities],
+            "reward": [asked.text for asked in self.rewards],
+            "tonic": self.end_on_tonic,
+            "variety": self.varied,
         }
+
+    def _ends(self, scale: Scale) -> bool:
+        return scale.told_by_tonic if self.end_on_tonic is None else self.end_on_tonic
 
 
 @dataclass(frozen=True)
@@ -83,6 +140,7 @@ class Order:
     draws: int = 100  #: most latents decoded for one melody
     verify: bool = True  #: whether only melodies that obey are written
     model: Path | None = None  #: None: the shipped one
+    actor: Path | None = None  #: the file that the request comes from; None: the request was typed
 
     def __post_init__(self) -> None:
         for name, least in (("count", 1), ("draws", 1), ("seed", 0)):
@@ -102,11 +160,7 @@ class Order:
         >>> Order(seed=7).folder_name
         'melodylc-free-seed7'
         """
-        request = self.request
-        parts = [request.scale.slug] if request.scale else []
-        if request.density is not None:
-            most = request.density.most
-            parts.append(f"{request.density.least}+" if most is None else f"{request.density.least}-{most}")
+        parts = [self.actor.stem] if self.actor else self.request.slugs
         return "-".join(["melodylc", *(parts or ["free"]), f"seed{self.seed}"])
 
     @property
@@ -116,8 +170,11 @@ class Order:
         >>> Order(count=2).command
         'melodylc generate -n 2 --seed 0'
         """
-        words = ["melodylc", "generate", *self.request.words, "-n", str(self.count), "--seed", str(self.seed)]
+        asked = ["--actor", str(self.actor)] if self.actor else self.request.words
+        words = ["melodylc", "generate", *asked, "-n", str(self.count), "--seed", str(self.seed)]
         defaults = Order()
+        if self.request.seconds != SECONDS:
+            words += ["--reward-seconds", f"{self.request.seconds:g}"]
         if self.tempo != defaults.tempo:
             words += ["--tempo", f"{self.tempo:g}"]
         if self.draws != defaults.draws:
@@ -130,12 +187,20 @@ class Order:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest; two orders with equal ones make the same files."""
+        rule = self.request.rule
         return {
             **self.request.to_dict(),
+            "rule": rule.identity if rule else None,  # covers a reward's source, which its text doesn't
             "count": self.count,
             "seed": self.seed,
             "tempo": self.tempo,
             "draws": self.draws,
             "verify": self.verify,
             "model": str(self.model) if self.model else None,
+            "actor": str(self.actor) if self.actor else None,
         }
+
+
+def _typed(density: Density) -> str:
+    """A density as one types it, such as "64..96"."""
+    return density.name.removeprefix("density(").removesuffix(")")

@@ -8,23 +8,56 @@ A reward of exactly 1 is *satisfied*; anything less says how near the melody com
 (0.5, 1.0)
 """
 
-from melodylc.rewards.base import Events, Reward, Rule, Scores
+from melodylc.rewards.ambitus import ambitus, register
+from melodylc.rewards.base import Events, Reward, Scores
+from melodylc.rewards.contour import contour
 from melodylc.rewards.density import Density, density, parse_density
-from melodylc.rewards.pitch import PitchClasses, Tonic, pitch_classes, tonic
+from melodylc.rewards.ends import first_note, last_length, last_note
+from melodylc.rewards.form import form
+from melodylc.rewards.function import FunctionReward, reward
+from melodylc.rewards.intervals import leaps, repeats, stepwise
+from melodylc.rewards.pitch import PitchClasses, Tonic, in_scale, pitch_classes, tonic
+from melodylc.rewards.rests import breaths, longest_rest, rests
+from melodylc.rewards.rhythm import grid, groove, lengths, rhythm
+from melodylc.rewards.rule import Rule
+from melodylc.rewards.specs import parse_reward
+from melodylc.rewards.syncopation import syncopation
 from melodylc.rewards.variety import Variety, variety
 
 __all__ = [
     "Density",
     "Events",
+    "FunctionReward",
     "PitchClasses",
     "Reward",
     "Rule",
     "Scores",
     "Tonic",
     "Variety",
+    "ambitus",
+    "breaths",
+    "contour",
     "density",
+    "first_note",
+    "form",
+    "grid",
+    "groove",
+    "in_scale",
+    "last_length",
+    "last_note",
+    "leaps",
+    "lengths",
+    "longest_rest",
     "parse_density",
+    "parse_reward",
     "pitch_classes",
+    "register",
+    "repeats",
+    "rests",
+    "reward",
+    "rhythm",
+    "stepwise",
+    "syncopation",
     "tonic",
     "variety",
 ]

@@ -43,6 +43,14 @@ class Density(Reward):
         """Such as "density(192..)" or "density(64..128)"."""
         return f"density({self.least}..{'' if self.most is None else self.most})"
 
+    def clash(self, other: Reward) -> str | None:
+        """Two densities whose ranges don't meet."""
+        if not isinstance(other, Density):
+            return None
+        ends = [density.most or STEPS for density in (self, other)]
+        apart = max(self.least, other.least) > min(ends)
+        return f"no melody has {self.name} and {other.name} at once" if apart else None
+
     def __call__(self, melody: Melody) -> float:
         """The formula above; 0 for a melody without notes."""
         notes = melody.note_count

@@ -13,6 +13,7 @@ import numpy as np
 
 from melodylc.data.alphabet import PITCHES, STATES
 from melodylc.data.errors import InputError
+from melodylc.data.keys import parse_scale
 from melodylc.data.melody import Melody
 from melodylc.rewards.base import Events, Reward, Scores
 
@@ -32,6 +33,12 @@ class PitchClasses(Reward):
     def name(self) -> str:
         """Such as "pitch_classes(0,2,4,5,7,9,11)"."""
         return f"pitch_classes({','.join(map(str, sorted(self.classes)))})"
+
+    def clash(self, other: Reward) -> str | None:
+        """Two sets without a common pitch class, or a last note outside the set."""
+        apart = isinstance(other, PitchClasses) and not self.classes & other.classes
+        outside = isinstance(other, Tonic) and other.pitch_class not in self.classes
+        return f"no note is in {self.name} and {other.name} at once" if apart or outside else None
 
     def __call__(self, melody: Melody) -> float:
         """Notes inside over notes; 0 for a melody without notes."""
@@ -62,6 +69,11 @@ class Tonic(Reward):
         """Such as "tonic(9)"."""
         return f"tonic({self.pitch_class})"
 
+    def clash(self, other: Reward) -> str | None:
+        """Two last notes."""
+        apart = isinstance(other, Tonic) and other != self
+        return f"no melody ends on {self.name} and on {other.name}" if apart else None
+
     def __call__(self, melody: Melody) -> float:
         """1 or 0; 0 for a melody without notes."""
         pitches = melody.pitches
@@ -89,6 +101,23 @@ def pitch_classes(classes: Iterable[int]) -> PitchClasses:
     0.75
     """
     return PitchClasses(frozenset(int(pitch_class) for pitch_class in classes))
+
+
+def in_scale(scale: str = "cmaj") -> PitchClasses:
+    """The share of a melody's notes that are in a scale, as `pitch_classes`.
+
+    MuSpy's pitch_in_scale_rate, for more than major and minor.
+
+    Args:
+        scale: as `parse_scale` takes it: cmaj, "d dorian", 0+2+4+7+9.
+
+    Raises:
+        InputError: no such scale.
+
+    >>> in_scale("a harmonic minor").name
+    'pitch_classes(0,2,4,5,8,9,11)'
+    """
+    return PitchClasses(parse_scale(scale).pitch_classes)
 
 
 def tonic(pitch_class: int) -> Tonic:

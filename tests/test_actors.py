@@ -10,17 +10,15 @@ import pytest
 
 from melodylc import actors
 from melodylc.actors import find_actor, shipped_model
-from melodylc.data import parse_scale
 from melodylc.draws import Sampler
 from melodylc.latent.store import load_actor, read_header
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.request import Request
-from melodylc.rewards import parse_density
 
 PRETRAINED = Path(actors.__file__).parent / "pretrained"
 SHIPPED = {
-    "cmaj": Request(scale=parse_scale("cmaj")),
-    "cmaj-high": Request(scale=parse_scale("cmaj"), density=parse_density("high")),
+    "cmaj": Request.read(scale=["cmaj"]),
+    "cmaj-high": Request.read(scale=["cmaj"], density=["high"]),
 }
 QUICK = replace(actors.SETTINGS, bank=64, rounds=2, fresh=16, warmup=5, check_every=1, check=16, measure=16)
 LARGEST = 40 << 20  # bytes that one file may weigh in the repository
@@ -66,7 +64,7 @@ def test_an_actor_of_another_model_or_rule_is_not_found(model: LoadedModel, quic
     rule = SHIPPED["cmaj"].rule
     assert rule is not None
     assert find_actor(replace(model, fingerprint="0" * 16), rule) is None
-    other = Request(scale=parse_scale("dmaj")).rule
+    other = Request.read(scale=["dmaj"]).rule
     assert other is not None
     assert find_actor(model, other) is None
 

@@ -214,6 +214,13 @@ def test_note_sequence_there_and_back(note_seq: ModuleType, melody: Melody, temp
     assert built.instrument_infos[0].name == "lead"
 
 
+@pytest.mark.parametrize("scale", ["d dorian", "f# phrygian", "c harmonic minor", "c whole tone", "0,2,4"])
+def test_note_seq_finds_the_key_of_every_mode_as_we_say_it(note_seq: ModuleType, scale: str) -> None:
+    theirs = note_seq.midi_to_note_sequence(midi_bytes(TUNE, scale=parse_scale(scale))).key_signatures
+    ours = to_note_sequence(TUNE, scale=parse_scale(scale)).key_signatures
+    assert [(key.key, key.mode) for key in ours] == [(key.key, key.mode) for key in theirs]
+
+
 @pytest.mark.parametrize("melody", EDGES.values(), ids=EDGES)
 def test_note_seq_reads_our_files_as_we_do(note_seq: ModuleType, melody: Melody) -> None:
     ours = midi_bytes(melody, tempo=101.3, scale=parse_scale("eb"))

@@ -93,7 +93,7 @@ def test_the_layout_whatever_the_options(melody: Melody, tempo: float, scale: st
 @pytest.mark.parametrize("mode", ["major", "minor"])
 @pytest.mark.parametrize("tonic", range(12))
 def test_the_key_signature_of_every_scale_can_be_read_back(tonic: int, mode: str) -> None:
-    scale = Scale(tonic, mode)  # type: ignore[arg-type]
+    scale = Scale(tonic, mode)
     midi = mido.MidiFile(file=io.BytesIO(midi_bytes(TUNE, scale=scale)))
     keys = [message.key for message in midi.tracks[0] if message.type == "key_signature"]
     assert [parse_scale(key) for key in keys] == [scale]

@@ -88,7 +88,8 @@ def test_nothing_but_melodylc_reaches_site_packages(unpacked: Path) -> None:
 def test_the_wheel_holds_every_source_and_the_weights(unpacked: Path) -> None:
     kept = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
     pretrained = (path for path in (ROOT / "melodylc" / "pretrained").iterdir() if path.is_file())
-    wanted = {installed_path(path) for path in (*sources(), *pretrained, ROOT / "melodylc" / "py.typed")}
+    others = (ROOT / "melodylc" / "py.typed", ROOT / "rewards" / "panel.npz")
+    wanted = {installed_path(path) for path in (*sources(), *pretrained, *others)}
     assert wanted == {name for name in kept if name.startswith("melodylc/")}
 
 

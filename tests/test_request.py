@@ -1,13 +1,15 @@
 """Requests and orders: the rule that follows from the options, and the command that makes the same again."""
 
 import shlex
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from melodylc.cli.main import group
-from melodylc.data import InputError, parse_scale
-from melodylc.request import Order, Request
-from melodylc.rewards import parse_density
+from melodylc.data import InputError
+from melodylc.request import Asked, Order, Request
+from melodylc.rewards import Density
 
 C_MAJOR = "pitch_classes(0,2,4,5,7,9,11)"
 VARIED = "variety(7 pitches, 9 bars)"
@@ -16,11 +18,8 @@ VARIED = "variety(7 pitches, 9 bars)"
 def request_for(
     scale: str | None = None, density: str | None = None, tonic: bool | None = None, varied: bool = True
 ) -> Request:
-    return Request(
-        scale=parse_scale(scale) if scale else None,
-        density=parse_density(density) if density else None,
-        end_on_tonic=tonic,
-        varied=varied,
+    return Request.read(
+        scale=[scale] if scale else [], density=[density] if density else [], tonic=tonic, variety=varied
     )
 
 
@@ -50,7 +49,6 @@ def test_relative_keys_share_a_rule_unless_they_end_on_their_tonic() -> None:
 def test_nothing_asked_is_no_rule() -> None:
     assert Request().rule is None
     assert Request(varied=True).rule is None
-    assert not request_for(density="low", tonic=True).ends_on_tonic
 
 
 @pytest.mark.parametrize(
@@ -61,6 +59,13 @@ def test_nothing_asked_is_no_rule() -> None:
         Order(request=request_for("bbmaj", "high", tonic=True), verify=False),
         Order(request=request_for("c minor", tonic=False)),
         Order(request=request_for("dmaj", varied=False)),
+        Order(request=request_for("eb dorian")),
+        Order(request=request_for("d dorian #4", tonic=False)),
+        Order(request=request_for("g 8-tone spanish")),
+        Order(request=request_for("0,2,4,7,9")),
+        Order(request=request_for("c,d,e,g,a tonic d")),
+        Order(request=Request.read(scale=["cmaj", "gmaj"], density=["16..", "1..64"])),
+        Order(request=Request.read(reward=["0.5*density,least=9", "~tonic,pitch_class=0 | variety"], seconds=2.5)),
     ],
 )
 def test_the_command_of_an_order_asks_for_the_same_order(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,6 +93,43 @@ def test_orders_that_make_no_sense(wrong: dict[str, float]) -> None:
         Order(**wrong)  # type: ignore[arg-type]
 
 
+def test_a_request_is_read_from_its_plain_values() -> None:
+    rewards = ["0.5*density,least=9 & variety,bars=3", "~tonic,pitch_class=0"]
+    request = Request.read(scale=["am", "cmaj"], density=["low"], reward=rewards, tonic=False, variety=False)
+    assert Request.read(**request.to_dict()) == request
+    assert request.rule is not None
+    assert request.rule.names == (
+        C_MAJOR,
+        "density(16..64)",
+        "0.5*density(9..)",
+        "variety(7 pitches, 3 bars)",
+        "~tonic(0)",
+    )
+
+
+def test_of_several_scales_notes_lie_in_all_and_the_first_is_the_key() -> None:
+    request = Request.read(scale=["cmaj", "gmaj", "em"])
+    assert request.scale == request.scales[0]
+    assert request.rule is not None
+    assert request.rule.names[:3] == (C_MAJOR, "pitch_classes(0,2,4,6,7,9,11)", "tonic(4)")
+
+
+def test_what_judges_something_else_is_refused() -> None:
+    @dataclass(frozen=True)
+    class Bright(Density):
+        @property
+        def domain(self) -> str:
+            return "pictures"
+
+    with pytest.raises(InputError, match="judges pictures"):
+        Request(rewards=(Asked("bright", Bright(1)),), varied=False)
+
+
 def test_folder_names_say_what_is_inside() -> None:
+    assert (
+        Order(request=Request.read(reward=["density,least=9 | variety"])).folder_name
+        == "melodylc-density-variety-seed0"
+    )
+    assert Order(actor=Path("kept/smooth.safetensors"), seed=2).folder_name == "melodylc-smooth-seed2"
     assert Order(request=request_for("cmaj", "high"), seed=7).folder_name == "melodylc-cmaj-192+-seed7"
     assert Order(request=request_for("f#m", "64..96"), seed=1).folder_name == "melodylc-f#min-64-96-seed1"

@@ -14,7 +14,15 @@ from melodylc.data.alphabet import HOLD, PITCHES, REST, STATES, STEPS, canonical
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CorpusError
 from melodylc.data.melody import Melody
-from melodylc.training.batches import HIGHEST, LOWEST, Batches, evaluation_rows, transpose, validation_rows
+from melodylc.training.batches import (
+    HIGHEST,
+    LOWEST,
+    Batches,
+    evaluation_rows,
+    source_weights,
+    transpose,
+    validation_rows,
+)
 
 Events = npt.NDArray[np.uint8]
 SIZES = (90, 0, 360, 810)  #: square roots 9 : 18 : 27
@@ -66,6 +74,22 @@ def test_within_a_collection_all_melodies_are_alike() -> None:
     marks = Counter(int((melody[10:100] < HOLD).argmax()) for melody in events)
     assert len(marks) == 90
     assert chi_square([marks[at] for at in range(90)], [100.0] * 90) < 135  # 89 degrees of freedom: once in 1,000
+
+
+def test_only_rows_that_may_be_drawn_are_and_weigh() -> None:
+    whole = uneven()
+    rows = np.flatnonzero((whole.train_collection != 3) & (np.arange(len(whole.train)) % 4 == 0))
+    kept = Counter(np.asarray(whole.train_collection)[rows].tolist())
+    drawn = Batches(whole, 0.5, seed=1, rows=rows).draw(0, 0, 4000)
+    assert set(sources(drawn)) == {0, 2}
+    total = sum(number**0.5 for number in kept.values())
+    expected = [4000 * kept[of] ** 0.5 / total for of in (0, 2)]
+    assert chi_square([sources(drawn)[of] for of in (0, 2)], expected) < 10.9  # once in 1,000
+    np.testing.assert_allclose(source_weights(whole, 0.5, rows), [kept[of] ** 0.5 for of in range(4)])
+    onsets = {row.tobytes() for row in np.asarray(whole.train)[rows] < HOLD}
+    assert {row.tobytes() for row in drawn < HOLD} <= onsets
+    again = Batches(whole, 0.5, seed=1, rows=np.arange(len(whole.train))).draw(2, 3, 50)
+    np.testing.assert_array_equal(again, Batches(whole, 0.5, seed=1).draw(2, 3, 50))
 
 
 def test_a_batch_depends_on_seed_stage_and_step_alone(corpus: Corpus) -> None:
@@ -149,6 +173,17 @@ def test_fewer_rows_are_spread_over_all(rows_of: object, corpus: Corpus) -> None
     assert (some[0], some[-1]) == (every[0], every[-1])
     assert len(set(np.diff(np.searchsorted(every, some)))) <= 2
     np.testing.assert_array_equal(rows_of(corpus, 10**6), every)
+
+
+@pytest.mark.parametrize("rows_of", [validation_rows, evaluation_rows])
+def test_among_some_no_work_changes_its_half(rows_of: object, corpus: Corpus) -> None:
+    assert callable(rows_of)
+    every = rows_of(corpus)
+    among = np.concatenate([every[1::2], np.setdiff1d(np.arange(len(corpus.heldout)), every)])
+    np.testing.assert_array_equal(rows_of(corpus, among=among), every[1::2])
+    np.testing.assert_array_equal(rows_of(corpus, 2, among), every[1::2][[0, -1]])
+    with pytest.raises(CorpusError, match="too few held-out works"):
+        rows_of(corpus, among=np.setdiff1d(np.arange(len(corpus.heldout)), every))
 
 
 @pytest.mark.parametrize(("works", "rows_of"), [((), validation_rows), (("a", "a"), evaluation_rows)])

@@ -19,13 +19,14 @@ from small_corpus import build_small
 from melodylc import __version__
 from melodylc.cli.main import group
 from melodylc.data.corpus import Corpus
-from melodylc.data.errors import InputError
+from melodylc.data.errors import CorpusError, InputError
+from melodylc.data.leave_out import LEFT_OUT, leave_out
 from melodylc.models.checkpoint import load_model
 from melodylc.models.config import named_config
 from melodylc.training import run, settings
 from melodylc.training.batches import Batches, validation_rows
 from melodylc.training.loop import Report
-from melodylc.training.measure import mean_sigma, measure_reconstruction
+from melodylc.training.measure import mean_sigma, validation_figures
 from melodylc.training.run import commit, prepare, train_vae
 from melodylc.training.settings import StageSettings, TrainSettings
 
@@ -71,7 +72,7 @@ def test_a_model_comes_of_a_corpus(corpus: Corpus, tmp_path: Path) -> None:
     assert (told["commit"], told["version"]) == (commit(), __version__)
     assert len(told["minutes"]) == 2
     validation = np.asarray(corpus.heldout[validation_rows(corpus, 4)])
-    assert told["validation"] == measure_reconstruction(loaded.vae, validation).to_dict()
+    assert told["validation"] == validation_figures(loaded.vae, validation)
     batch = Batches(corpus, FAST.balance, FAST.seed).draw(len(told) - 1, 0, 8)
     np.testing.assert_allclose(loaded.sigma_bar, mean_sigma(loaded.vae, batch), rtol=0.01)  # half precision
     assert {entry.name for entry in path.parent.iterdir()} == {"model.safetensors", "state.safetensors", "log.jsonl"}
@@ -108,6 +109,51 @@ def test_a_model_can_be_trained_on(corpus: Corpus, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"another configuration \('tiny', not this 'tiny'\)"):
         train_vae(corpus, replace(TINY, z=16), FAST.continued(), tmp_path / "other", start=first)
     assert not (tmp_path / "other").exists()
+
+
+def test_a_collection_can_be_left_out(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    draw = Batches.draw
+
+    def watched(self: Batches, stage: int, step: int, count: int) -> np.ndarray:
+        seen.append(draw(self, stage, step, count))
+        return seen[-1]
+
+    monkeypatch.setattr(Batches, "draw", watched)
+    loaded = load_model(train_vae(corpus, TINY, FAST, tmp_path / "run", without="reels"))
+    remaining = leave_out(corpus, "reels")
+    reels = (corpus.train_collection == corpus.collections.index("reels")).sum()
+    assert loaded.provenance[LEFT_OUT] == remaining.to_dict()
+    assert loaded.provenance[LEFT_OUT]["melodies"] == reels > 0
+    rhythms = {(row < 128).tobytes() for row in np.asarray(corpus.train[remaining.train])}
+    assert {(row < 128).tobytes() for batch in seen for row in batch} <= rhythms
+    validation = np.asarray(corpus.heldout[validation_rows(corpus, 4, remaining.heldout)])
+    assert loaded.provenance["validation"] == validation_figures(loaded.vae, validation)
+    for other in (None, "hymns"):
+        with pytest.raises(InputError, match="made with another collection left out: resume with the same"):
+            train_vae(corpus, TINY, FAST, tmp_path / "run", without=other)
+    assert (
+        load_model(train_vae(corpus, TINY, FAST, tmp_path / "run", without="reels")).fingerprint == loaded.fingerprint
+    )
+    with pytest.raises(CorpusError, match="no collection 'jigs': choose one of airs, hymns, reels"):
+        train_vae(corpus, TINY, FAST, tmp_path / "other", without="jigs")
+    assert not (tmp_path / "other").exists()
+
+
+def test_what_was_left_out_does_not_come_back_with_the_model_to_start_from(corpus: Corpus, tmp_path: Path) -> None:
+    whole = load_model(train_vae(corpus, TINY, FAST, tmp_path / "whole"))
+    without = load_model(train_vae(corpus, TINY, FAST, tmp_path / "without", without="airs"))
+    on = FAST.continued()
+    for start, left_out in ((whole, "airs"), (without, "hymns")):
+        with pytest.raises(
+            InputError, match=f"may have met '{left_out}': start from one that was trained on this corpus"
+        ):
+            train_vae(corpus, TINY, on, tmp_path / "refused", start=start, without=left_out)
+    assert not (tmp_path / "refused").exists()
+    kept = load_model(train_vae(corpus, TINY, on, tmp_path / "on", start=without, without="airs"))
+    assert kept.provenance[LEFT_OUT]["collection"] == "airs"
+    freed = load_model(train_vae(corpus, TINY, on, tmp_path / "freed", start=without))
+    assert freed.provenance[LEFT_OUT] is None
 
 
 def test_ctrl_c_while_the_model_is_measured_loses_nothing(
@@ -197,6 +243,17 @@ def test_a_model_to_start_from(run_cli: RunCli, corpus: Corpus, tmp_path: Path) 
     told = load_model(tmp_path / "on" / "model.safetensors").provenance
     assert told["start"] == load_model(first).fingerprint
     assert [stage["kind"] for stage in told["settings"]["stages"]] == ["song"]
+
+
+def test_a_collection_to_leave_out(run_cli: RunCli, corpus: Corpus, tmp_path: Path) -> None:
+    command = ("train", "vae", corpus.folder, "-o", tmp_path / "run", "--config", "tiny", "--without")
+    assert "no collection 'jigs': choose one of airs, hymns, reels" in refused(run_cli(*command, "jigs"))
+    assert not (tmp_path / "run").exists()
+    assert run_cli(*command, "airs").code == 0
+    told = load_model(tmp_path / "run" / "model.safetensors").provenance[LEFT_OUT]
+    assert told["collection"] == "airs"
+    assert "made with another collection left out" in refused(run_cli(*command, "reels"))
+    assert "made with another collection left out" in refused(run_cli(*command[:-1]))
 
 
 def test_ctrl_c_then_the_same_command_again(

@@ -7,7 +7,7 @@ only; the header names both, and `load_actor` compares them with what is asked.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import inf
 from os import PathLike
 from pathlib import Path
@@ -80,6 +80,7 @@ class Header:
     config: ActorConfig
     settings: dict[str, Any]  #: `FitSettings` as plain values, and the seed
     measured: Rates
+    request: dict[str, Any] = field(default_factory=dict)  #: what was asked for, in the asker's own words
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,15 @@ class StoredActor:
         return self.header.measured
 
 
-def save_actor(path: str | PathLike[str], fitted: Fitted, *, model: str, rule: str, parts: tuple[str, ...]) -> None:
+def save_actor(
+    path: str | PathLike[str],
+    fitted: Fitted,
+    *,
+    model: str,
+    rule: str,
+    parts: tuple[str, ...],
+    request: Mapping[str, Any] | None = None,
+) -> None:
     """Write a fitted actor, whole or not at all.
 
     Args:
@@ -105,6 +114,7 @@ def save_actor(path: str | PathLike[str], fitted: Fitted, *, model: str, rule: s
         model: fingerprint of the model.
         rule: identity of the rule.
         parts: names of the rule's parts.
+        request: plain values that say how the rule was asked for, if somebody wants to know later.
 
     Raises:
         InputError: the file can't be written, or names that don't fit the measured rates.
@@ -120,6 +130,7 @@ def save_actor(path: str | PathLike[str], fitted: Fitted, *, model: str, rule: s
         "config": asdict(fitted.actor.config),
         "settings": _plain({**asdict(fitted.settings), "seed": fitted.seed, "interrupted": fitted.interrupted}),
         "measured": Rates.of(fitted).to_dict(),
+        "request": dict(request or {}),
     }
     tensors = {name: value.detach().half().contiguous() for name, value in fitted.actor.state_dict().items()}
     metadata = {"header": json.dumps(header, sort_keys=True, allow_nan=False)}
@@ -199,6 +210,7 @@ def _parse_header(path: str | PathLike[str], fields: Mapping[str, Any]) -> Heade
             config=ActorConfig(**fields["config"]),
             settings=dict(fields["settings"]),
             measured=Rates.read(fields["measured"]),
+            request=dict(fields.get("request", {})),
         )
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: the header is damaged ({_line(error)}); fit the actor anew") from None

@@ -17,26 +17,58 @@ LOWEST, HIGHEST = -6, 5  #: semitones of random transposition: every key once
 PITCHES = 128
 
 
-class Batches:
-    """Draws training batches from a corpus."""
+class Sources:
+    """Melodies by collection, and how often each collection is drawn.
 
-    def __init__(self, corpus: Corpus, balance: float, seed: int) -> None:
-        if not len(corpus.train):
-            raise CorpusError("the corpus has no training melodies: build it from more files")
-        self.seed = seed
-        self.events = np.ascontiguousarray(corpus.train)
-        order = np.argsort(corpus.train_collection, kind="stable")
-        counts = np.bincount(corpus.train_collection, minlength=len(corpus.collections))
-        self.rows = np.split(order, np.cumsum(counts)[:-1])
-        weights = np.where(counts > 0, counts.astype(float) ** balance, 0.0)
-        self.weights = weights / weights.sum()
+    Args:
+        events: (n, 256), mapped or not.
+        collection: (n,) which collection each is of.
+        weights: (collections,) at least 0; a collection without melodies is never drawn.
+        rows: those of the n that may be drawn; all by default.
+    """
 
-    def draw(self, stage: int, step: int, count: int) -> Events:
-        """`count` melodies (count, 256) for one step of one stage."""
-        rng = np.random.default_rng((self.seed, stage, step))
+    def __init__(
+        self,
+        events: Events,
+        collection: npt.NDArray[np.int16],
+        weights: npt.NDArray[np.float64],
+        rows: Rows | None = None,
+    ) -> None:
+        self.events = events
+        rows = np.arange(len(events)) if rows is None else rows
+        of = np.asarray(collection)[rows]
+        counts = np.bincount(of, minlength=len(weights))
+        self.rows = np.split(rows[np.argsort(of, kind="stable")], np.cumsum(counts)[:-1])
+        drawn = np.where(counts > 0, weights, 0.0)
+        self.weights = drawn / drawn.sum()
+
+    def draw(self, rng: np.random.Generator, count: int) -> Events:
+        """`count` melodies (count, 256): a collection, a melody of it, a transposition, each at random."""
         collections = rng.choice(len(self.weights), size=count, p=self.weights)
         rows = [self.rows[collection][rng.integers(len(self.rows[collection]))] for collection in collections]
         return transpose(self.events[rows], rng.integers(LOWEST, HIGHEST + 1, size=count))
+
+
+class Batches:
+    """Draws training batches from a corpus, or from those of its training melodies that `rows` names."""
+
+    def __init__(self, corpus: Corpus, balance: float, seed: int, rows: Rows | None = None) -> None:
+        if not len(corpus.train):
+            raise CorpusError("the corpus has no training melodies: build it from more files")
+        self.seed = seed
+        weights = source_weights(corpus, balance, rows)
+        self.sources = Sources(np.ascontiguousarray(corpus.train), corpus.train_collection, weights, rows)
+
+    def draw(self, stage: int, step: int, count: int) -> Events:
+        """`count` melodies (count, 256) for one step of one stage."""
+        return self.sources.draw(np.random.default_rng((self.seed, stage, step)), count)
+
+
+def source_weights(corpus: Corpus, balance: float, rows: Rows | None = None) -> npt.NDArray[np.float64]:
+    """How often training draws each collection: (its training melodies) ** balance, up to a factor; 0 without any."""
+    of = corpus.train_collection if rows is None else corpus.train_collection[rows]
+    counts = np.bincount(of, minlength=len(corpus.collections))
+    return np.where(counts > 0, counts.astype(float) ** balance, 0.0)
 
 
 def transpose(events: Events, semitones: npt.NDArray[np.int64]) -> Events:
@@ -52,23 +84,34 @@ def transpose(events: Events, semitones: npt.NDArray[np.int64]) -> Events:
     return np.where(pitched, events + moved[:, None], events).astype(np.uint8)
 
 
-def validation_rows(corpus: Corpus, count: int | None = None) -> Rows:
+def validation_rows(corpus: Corpus, count: int | None = None, among: Rows | None = None) -> Rows:
     """Numbers of up to `count` held-out melodies for watching a run: those of every second held-out work.
 
-    The other works are left to `evaluation_rows`, so that what picks a checkpoint isn't what judges it.
+    The other works are left to `evaluation_rows`, so that what picks a checkpoint isn't what judges it. `among`
+    narrows the held-out melodies down, and moves no work from one half to the other.
     """
-    return _spread(corpus, 0, count)
+    return _spread(corpus, 0, count, among)
 
 
-def evaluation_rows(corpus: Corpus, count: int | None = None) -> Rows:
+def evaluation_rows(corpus: Corpus, count: int | None = None, among: Rows | None = None) -> Rows:
     """Numbers of up to `count` held-out melodies for judging a model, evenly spread; all if None."""
-    return _spread(corpus, 1, count)
+    return _spread(corpus, 1, count, among)
 
 
-def _spread(corpus: Corpus, half: int, count: int | None) -> Rows:
+def evenly(rows: Rows, count: int | None) -> Rows:
+    """Up to `count` of some rows, evenly spread; all if None.
+
+    >>> evenly(np.arange(10), 4).tolist()
+    [0, 3, 6, 9]
+    """
+    return rows if count is None else rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+
+
+def _spread(corpus: Corpus, half: int, count: int | None, among: Rows | None) -> Rows:
     works = [corpus.pieces[piece].work for piece in corpus.heldout_piece]
     number = {work: at for at, work in enumerate(sorted(set(works)))}
     rows = np.array([row for row, work in enumerate(works) if number[work] % 2 == half], np.int64)
+    rows = rows if among is None else rows[np.isin(rows, among)]
     if not len(rows):
         raise CorpusError("the corpus has too few held-out works to validate on: build it from more works")
-    return rows if count is None else rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+    return evenly(rows, count)

@@ -12,13 +12,14 @@ from melodylc import __version__
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
 from melodylc.data.files import atomic_write
+from melodylc.data.leave_out import LEFT_OUT, leave_out
 from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import ModelConfig
 from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.vae import MelodyVAE
 from melodylc.training.batches import Batches, Events, validation_rows
 from melodylc.training.loop import STATE_FILE, Report, Trainer
-from melodylc.training.measure import mean_sigma, measure_reconstruction
+from melodylc.training.measure import mean_sigma, validation_figures
 from melodylc.training.settings import TrainSettings
 from melodylc.training.stages import ALONE, LanguageStage, make_stage
 from melodylc.training.team import Team
@@ -35,33 +36,34 @@ def train_vae(
     folder: Path,
     report: Callable[[Report], None] = lambda _: None,
     start: LoadedModel | None = None,
+    without: str | None = None,
     team: Team = ALONE,
 ) -> Path:
     """Train, or go on training, in `folder`; return the finished model's path.
 
-    From random weights, or from those of `start`, a model of the same configuration. Raises InputError if the
-    folder holds a run of another configuration, other settings, another corpus or another start, and
-    TrainingStopped if the loss stops being a number.
+    From random weights, or from those of `start`, a model of the same configuration. `without` leaves a collection
+    and its kin out (`melodylc.data.leave_out`), here and where checkpoints are compared. Raises InputError if the
+    folder holds a run of another configuration, other settings, another corpus, another start or with another
+    collection left out, and TrainingStopped if the loss stops being a number.
     """
-    if start and start.vae.config != config:
-        raise InputError(
-            f"the model to start from has another configuration ({start.vae.config.name!r}, not this {config.name!r}): "
-            "train with --config of its own"
-        )
+    remaining = leave_out(corpus, without)
+    if start:
+        _check_start(start, config, corpus, without)
     if team.leads:
         prepare(folder)
     torch.manual_seed(settings.seed)
     vae = MelodyVAE(config)
     if start:
         vae.load_state_dict(start.vae.state_dict())
-    batches = Batches(corpus, settings.balance, settings.seed)
+    batches = Batches(corpus, settings.balance, settings.seed, remaining.train)
     identity = {
         "configuration": config.to_dict(),
         "settings": settings.to_dict(),
         "corpus": corpus.fingerprint,
         "start": start.fingerprint if start else None,
+        LEFT_OUT: remaining.to_dict(),
     }
-    validation = np.asarray(corpus.heldout[validation_rows(corpus, VALIDATION_MELODIES)])
+    validation = np.asarray(corpus.heldout[validation_rows(corpus, VALIDATION_MELODIES, remaining.heldout)])
     trainer = Trainer(
         vae,
         partial(make_stage, vae, team=team),
@@ -118,6 +120,20 @@ def train_prior(
     return folder / MODEL
 
 
+def _check_start(start: LoadedModel, config: ModelConfig, corpus: Corpus, without: str | None) -> None:
+    if start.vae.config != config:
+        raise InputError(
+            f"the model to start from has another configuration ({start.vae.config.name!r}, not this {config.name!r}): "
+            "train with --config of its own"
+        )
+    known = (start.provenance.get(LEFT_OUT) or {}).get("collection"), start.provenance.get("corpus")
+    if without is not None and known != (without, corpus.fingerprint):
+        raise InputError(
+            f"the model to start from may have met {without!r}: start from one that was trained on this corpus "
+            f"--without {without}, or from none"
+        )
+
+
 def prepare(folder: Path) -> None:
     """Make the run's folder; an InputError where that can't be, before any time is spent."""
     try:
@@ -137,7 +153,7 @@ def finish(vae: MelodyVAE, batches: Batches, path: Path, provenance: Mapping[str
     sigma_bar = mean_sigma(vae, batches.draw(len(provenance), 0, SIGMA_MELODIES))
     save_model(path, vae, sigma_bar, provenance)
     stored = load_model(path).vae
-    measured = measure_reconstruction(stored, validation).to_dict()
+    measured = validation_figures(stored, validation)
     save_model(path, stored, sigma_bar, {**provenance, "validation": measured})
     return path
 

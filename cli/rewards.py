@@ -1,0 +1,118 @@
+"""`melodylc rewards list | show | test`: which rules there are, what one is, and whether it can be learnt."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from melodylc.cli.options import seconds_option
+from melodylc.cli.ui import progress, table
+from melodylc.data.errors import InputError
+
+if TYPE_CHECKING:
+    from melodylc.rewards.base import Reward
+    from melodylc.rewards.domains import Rows
+    from melodylc.rewards.trial import Trial
+
+_WIDTH = 40  # of a histogram's longest bar
+
+
+@click.group()
+def rewards() -> None:
+    """Show the rules that can be asked for, and test those you write."""
+
+
+@rewards.command("list")
+def list_() -> None:
+    """List the built-in rewards and those of installed packages."""
+    from melodylc.rewards.catalogue import catalogue
+
+    table(["reward", "from", "what"], [[entry.name, entry.origin, entry.summary] for entry in catalogue()])
+
+
+@rewards.command()
+@click.argument("reward")
+@seconds_option
+def show(reward: str, reward_seconds: float) -> None:
+    """Show what REWARD says of itself, and its parameters; it is path.py:NAME or a name of the list."""
+    from melodylc.rewards.catalogue import describe
+
+    found = describe(reward, reward_seconds)
+    click.echo(f"{found.name}, of {found.origin}, judges {found.domain}\n\n{found.text}\n")
+    if found.parameters:
+        table(["parameter", "is", "value"], found.parameters)
+
+
+@rewards.command()
+@click.argument("reward")
+@seconds_option
+@click.option(
+    "--samples", default=256, show_default=True, type=click.IntRange(2), help="Samples of the prior to judge."
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the samples.")
+@click.option("--model", type=click.Path(path_type=Path), help="Another trained model than the one that's shipped.")
+def test(reward: str, reward_seconds: float, samples: int, seed: int, model: Path | None) -> None:
+    r"""Test REWARD on odd melodies, real ones and samples of the prior: is it sound, and can it be learnt?
+
+    \b
+    melodylc rewards test leaps.py:stepwise,largest=2
+    """
+    from melodylc.rewards import parse_reward
+    from melodylc.rewards.base import MELODIES
+    from melodylc.rewards.trial import try_panel, try_samples
+
+    def make() -> "Reward":
+        return parse_reward(reward, seconds=reward_seconds)
+
+    found = make()
+    trial = try_panel(make)
+    if found.domain == MELODIES and not trial.problems:
+        try_samples(trial, found, _samples(model, samples, seed))
+    _report(trial)
+    if trial.problems:
+        first, *others = trial.problems
+        raise InputError(f"{reward} {first}{f'; {len(others)} more above' if others else ''}")
+
+
+def _samples(model: Path | None, count: int, seed: int) -> "Rows":
+    from melodylc.actors import shipped_model
+    from melodylc.draws import prior_events
+    from melodylc.models.checkpoint import load_model
+
+    loaded = load_model(model) if model else shipped_model()
+    with progress("decoding samples of the prior", total=count) as step:
+        return prior_events(loaded, count, seed, step)
+
+
+def _report(trial: "Trial") -> None:
+    from melodylc.rewards.trial import histogram, verdict
+
+    table(["odd melodies", "score"], [[name, f"{score:.3f}"] for name, score in trial.odd.items()])
+    for problem in trial.problems:
+        click.echo(f"\nproblem: {problem}")
+        if problem.shown:
+            click.echo(f"  {problem.shown}")
+    rows = {"real": trial.real, "prior": trial.prior}
+    scored = {name: scores for name, scores in rows.items() if scores is not None}
+    if scored:
+        click.echo("")
+        table(
+            ["melodies", "how many", "least", "mean", "most", "satisfied"],
+            [
+                [
+                    name,
+                    len(it),
+                    *(f"{value:.3f}" for value in (it.min(), it.mean(), it.max())),
+                    f"{(it == 1).mean():.1%}",
+                ]
+                for name, it in scored.items()
+            ],
+        )
+    if trial.prior is not None:
+        click.echo("")
+        counts = histogram(trial.prior)
+        most = max(count for _, count in counts)
+        table(["score", "prior", ""], [[label, count, "#" * round(_WIDTH * count / most)] for label, count in counts])
+        click.echo(f"\n{verdict(trial.prior)}")
+    if trial.seconds is not None:
+        click.echo(f"one call takes {1e6 * trial.seconds:,.0f} microseconds, of many made at once")

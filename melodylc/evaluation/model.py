@@ -1,0 +1,204 @@
+"""One evaluation of a model on a corpus: what it gives back, dreams up and copies, and what lies between melodies.
+
+Judged on held-out works that never chose a checkpoint (`melodylc.training.batches.evaluation_rows`), in the mean over
+several seeds wherever something is drawn. A model that was trained without a collection is judged on that collection
+by itself, on both of its sides, for it met neither.
+"""
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from melodylc import __version__
+from melodylc.data.alphabet import STATES
+from melodylc.data.corpus import SIDES, Corpus
+from melodylc.data.errors import CorpusError, InputError
+from melodylc.data.leave_out import LEFT_OUT, all_of, collection_number, leave_out
+from melodylc.data.overlap import Gathered
+from melodylc.evaluation.copies import CopyFigures, find_copies
+from melodylc.evaluation.figures import plain
+from melodylc.evaluation.interpolation import STEPS, InterpolationFigures, compare_walks, walk
+from melodylc.evaluation.real import Held
+from melodylc.evaluation.reconstruction import Answers, Reconstruction, answers
+from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_real, draw_samples
+from melodylc.evaluation.subject import Subject, subject_of
+from melodylc.models.checkpoint import LoadedModel
+from melodylc.training.batches import HIGHEST, LOWEST, evaluation_rows, evenly
+from melodylc.training.settings import TrainSettings
+
+FORMAT = "melodylc-evaluation/1"
+Events = npt.NDArray[np.uint8]
+Report = Callable[[int, str], None]  #: melodies that went through the model since the last call, and what for
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """How much is measured."""
+
+    melodies: int = 2048  #: held-out melodies to give back, evenly spread; as many of a collection left out
+    samples: int = 1000  #: melodies in each set that is compared, a seed
+    pairs: int = 64  #: pairs of melodies to walk between, a seed
+    seeds: tuple[int, ...] = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class ModelEvaluation:
+    """All figures, with their conditions."""
+
+    conditions: dict[str, Any]
+    reconstruction: Reconstruction
+    by_collection: dict[str, Reconstruction]
+    unseen: dict[str, Reconstruction]  #: the collection that the model was trained without, if any
+    samples: SampleFigures
+    copies: CopyFigures
+    interpolation: InterpolationFigures
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a file."""
+        return {"format": FORMAT, **plain(self)}
+
+
+class Evaluator:
+    """Evaluates one model on one corpus. Everything that can be refused is refused when it is made.
+
+    Raises:
+        InputError: a count below 1 (samples: 2), no seed, one given twice, or one below 0.
+        CorpusError: a corpus that isn't of this alphabet, or is too small, or lacks what the model left out.
+    """
+
+    def __init__(
+        self, model: LoadedModel, corpus: Corpus, settings: EvaluationSettings, subject: Subject | None = None
+    ) -> None:
+        _check_settings(settings)
+        _check_alphabet(corpus)
+        self.model, self.corpus, self.settings = model, corpus, settings
+        self.subject = subject_of(model) if subject is None else subject
+        self.left_out: str | None = (model.provenance.get(LEFT_OUT) or {}).get("collection")
+        self.remaining = leave_out(corpus, self.left_out)
+        self.balance = float((model.provenance.get("settings") or {}).get("balance", TrainSettings.balance))
+        own = evaluation_rows(corpus, among=self.remaining.heldout)
+        self.held = Held.of(corpus, own, self.balance, self.remaining.train)
+        self.rows = evenly(own, settings.melodies)
+        self.unseen = self._unseen()
+
+    @property
+    def work(self) -> int:
+        """How many melodies go through the model in all."""
+        settings = self.settings
+        given_back = (len(self.rows) + len(self.unseen)) * (1 + len(settings.seeds))
+        drawn = settings.samples * len(self.subject.priors) + settings.pairs * (STEPS + 2)
+        return given_back + drawn * len(settings.seeds)
+
+    def run(self, report: Report = lambda count, what: None) -> ModelEvaluation:
+        """Measure everything. `report` hears of `work` melodies in all."""
+        settings, seeds = self.settings, self.settings.seeds
+        given = self._give_back(np.asarray(self.corpus.heldout[self.rows]), "giving melodies back", report)
+        unseen = self._give_unseen_back(report)
+        drawn = [draw_real(self.held, settings.samples, seed) for seed in seeds]
+        samples = {
+            prior.name: [
+                draw_samples(self.subject, prior, settings.samples, seed, lambda count: report(count, "sampling"))
+                for seed in seeds
+            ]
+            for prior in self.subject.priors
+        }
+        walks = [
+            walk(self.subject, self._ends(seed), lambda count: report(count, "walking between melodies"))
+            for seed in seeds
+        ]
+        report(0, "looking for copies")
+        training = Gathered(self.corpus.train, self.remaining.train)
+        return ModelEvaluation(
+            conditions=self.conditions(),
+            reconstruction=given.figures(),
+            by_collection=self._by_collection(given),
+            unseen=unseen,
+            samples=compare_samples(drawn, samples),
+            copies=find_copies(training, given.events, samples, self._before_dropping()),
+            interpolation=compare_walks(
+                walks, [draws.reference for draws in drawn], [draws.other for draws in drawn], samples
+            ),
+        )
+
+    def conditions(self) -> dict[str, Any]:
+        """On what, with what and how it is measured."""
+        told = self.model.provenance
+        return {
+            "model": self.model.fingerprint,
+            "configuration": self.model.vae.config.name,
+            "trained": {name: told.get(name) for name in ("corpus", "commit", "version", "minutes", LEFT_OUT)},
+            "corpus": self.corpus.fingerprint,
+            "corpus_is_the_trained_one": told.get("corpus") == self.corpus.fingerprint,
+            "settings": plain(self.settings),
+            "melodies": len(self.rows),
+            "held_out": len(self.held.events),
+            "works": len(np.unique(self.held.work)),
+            "balance": self.balance,
+            "transposed": [LOWEST, HIGHEST],
+            "threads": torch.get_num_threads(),
+            "versions": {
+                "melodylc": __version__,
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+            },
+        }
+
+    def _give_back(self, events: Events, what: str, report: Report) -> Answers:
+        return answers(self.subject, events, self.settings.seeds, lambda count: report(count, what))
+
+    def _by_collection(self, given: Answers) -> dict[str, Reconstruction]:
+        of = np.asarray(self.corpus.heldout_collection[self.rows])
+        return {self.corpus.collections[number]: given.select(of == number).figures() for number in np.unique(of)}
+
+    def _unseen(self) -> Events:
+        """Melodies of the collection that was left out, of both sides; (0, 256) if none was."""
+        if self.left_out is None:
+            return np.zeros((0, self.corpus.train.shape[1]), np.uint8)
+        sides = zip(SIDES, all_of(self.corpus, collection_number(self.corpus, self.left_out)), strict=True)
+        found = np.concatenate([getattr(self.corpus, side)[rows] for side, rows in sides])
+        return np.asarray(found[evenly(np.arange(len(found)), self.settings.melodies)])
+
+    def _give_unseen_back(self, report: Report) -> dict[str, Reconstruction]:
+        if self.left_out is None:
+            return {}
+        return {self.left_out: self._give_back(self.unseen, f"giving {self.left_out} back", report).figures()}
+
+    def _ends(self, seed: int) -> Events:
+        everyone = np.arange(len(self.held.events))
+        return self.held.draw(everyone, 2 * self.settings.pairs, np.random.default_rng((seed, 1)))
+
+    def _before_dropping(self) -> float | None:
+        shared = (self.corpus.manifest.get("counts") or {}).get("heldout_shared")
+        return None if shared is None else shared / max(shared + len(self.corpus.heldout), 1)
+
+
+def _check_settings(settings: EvaluationSettings) -> None:
+    for name, value, least in (
+        ("melodies", settings.melodies, 1),
+        ("samples", settings.samples, 2),
+        ("pairs", settings.pairs, 1),
+    ):
+        if value < least:
+            raise InputError(f"{value} {name} to evaluate on: take {least} or more")
+    if not settings.seeds or min(settings.seeds) < 0 or len(set(settings.seeds)) < len(settings.seeds):
+        given = ", ".join(map(str, settings.seeds)) or "none"
+        raise InputError(f"seeds {given}: give one or more, all different, from 0 on")
+
+
+def _check_alphabet(corpus: Corpus) -> None:
+    for side in SIDES:
+        events = getattr(corpus, side)
+        for start in range(0, len(events), _BLOCK):
+            highest = int(events[start : start + _BLOCK].max())
+            if highest >= STATES:
+                raise CorpusError(
+                    f"{str(corpus.folder / side)!r} has an event {highest}, and this alphabet ends at {STATES - 1}: "
+                    "build the corpus again"
+                )

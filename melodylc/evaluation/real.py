@@ -1,0 +1,67 @@
+"""Real melodies to hold samples against: held-out ones, drawn as training draws its own.
+
+Samples of a model are judged as draws of what it was trained on: collections by their training weights, every
+melody in a random transposition. So the melodies they are held against are drawn in the same way, from held-out works.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from melodylc.data.corpus import Corpus
+from melodylc.data.errors import CorpusError
+from melodylc.training.batches import Sources, source_weights
+
+Events = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Held:
+    """Held-out melodies with their sources."""
+
+    events: Events  #: (n, 256)
+    collection: npt.NDArray[np.int16]  #: (n,)
+    work: Rows  #: (n,) a number a work
+    weights: npt.NDArray[np.float64]  #: (collections,) how often training draws each
+
+    @classmethod
+    def of(cls, corpus: Corpus, rows: Rows, balance: float, train: Rows) -> Self:
+        """The held-out rows of a corpus; `train`: the rows that were trained on, by which collections weigh.
+
+        Raises:
+            CorpusError: fewer than two works, or none of a collection that was trained on.
+        """
+        works = np.array([corpus.pieces[piece].work for piece in corpus.heldout_piece[rows]])
+        collection = np.asarray(corpus.heldout_collection[rows])
+        weights = source_weights(corpus, balance, train)
+        if len(np.unique(works[weights[collection] > 0])) < 2:
+            raise CorpusError(
+                "the corpus has fewer than two held-out works of its training collections to compare: "
+                "build it from more files"
+            )
+        return cls(np.asarray(corpus.heldout[rows]), collection, np.unique(works, return_inverse=True)[1], weights)
+
+    def draw(self, rows: Rows, count: int, rng: np.random.Generator) -> Events:
+        """`count` of some of the melodies, with replacement, as training would draw them: (count, 256)."""
+        return Sources(self.events, self.collection, self.weights, rows).draw(rng, count)
+
+    def halves(self, rng: np.random.Generator) -> tuple[Rows, Rows]:
+        """The melodies in two parts by chance, each collection's alike."""
+        return self._halves(np.arange(len(self.events)), rng)
+
+    def halves_by_work(self, rng: np.random.Generator) -> tuple[Rows, Rows]:
+        """In two parts that share no work, each collection's works alike."""
+        return self._halves(self.work, rng)
+
+    def _halves(self, unit: Rows, rng: np.random.Generator) -> tuple[Rows, Rows]:
+        # Units of one collection after the other, shuffled within it, dealt out in turn: a collection of one unit
+        # goes to one side alone. A work that several collections share counts for the first.
+        rows = np.flatnonzero(self.weights[self.collection] > 0)
+        units, first, of = np.unique(unit[rows], return_index=True, return_inverse=True)
+        place = np.empty(len(units), np.int64)
+        place[np.lexsort((rng.permutation(len(units)), self.collection[rows][first]))] = np.arange(len(units))
+        even = place[of] % 2 == 0
+        return rows[even], rows[~even]

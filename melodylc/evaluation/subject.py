@@ -1,0 +1,117 @@
+"""The model under evaluation, as the rest of this package sees it: nothing else here touches a VAE.
+
+Melodies go in and out as arrays of events, (n, 256) uint8; latents stay tensors, (n, z).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from melodylc.data.alphabet import canonical
+from melodylc.models.checkpoint import LoadedModel
+from melodylc.models.noise import Noise
+from melodylc.models.vae import MelodyVAE
+
+Events = npt.NDArray[np.uint8]
+Values = npt.NDArray[np.float64]
+CHUNK = 256  #: melodies that go through the model together
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Latents of melodies, on the way of the posterior's mean or of one sample, and what they cost."""
+
+    z: Tensor  #: (n, z)
+    mean: Tensor  #: (n, z)
+    sigma: Tensor  #: (n, z)
+    kl: Tensor  #: (n,) KL(q(z|x) || N(0, I)), nats
+
+    @property
+    def kl_by_dimension(self) -> Tensor:
+        """(n, z) nats: (mean^2 + sigma^2 - 1) / 2 - log sigma."""
+        return (self.mean.square() + self.sigma.square() - 1) / 2 - self.sigma.log()
+
+
+class Prior(Protocol):
+    """What latents are drawn from."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
+
+    def sample(self, count: int, seed: int) -> Tensor:
+        """`count` latents (count, z), the same for the same seed."""
+        ...
+
+    def kl(self, encoded: Encoded, events: Events) -> Tensor:
+        """KL(q(z|x) || this prior) of each melody x, (n,) nats.
+
+        Exact, or an unbiased estimate from z, log q(z|x) - log p(z), or where neither is to be had an upper bound.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class StandardNormal:
+    """N(0, I)."""
+
+    z: int
+    name: str = "N(0, I)"
+
+    def sample(self, count: int, seed: int) -> Tensor:
+        return torch.from_numpy(np.random.default_rng(seed).standard_normal((count, self.z), np.float32))
+
+    def kl(self, encoded: Encoded, events: Events) -> Tensor:
+        return encoded.kl
+
+
+class Subject:
+    """A VAE and the priors that it can be sampled from."""
+
+    def __init__(self, vae: MelodyVAE, priors: tuple[Prior, ...] | None = None) -> None:
+        self.vae = vae
+        self.priors: tuple[Prior, ...] = (StandardNormal(vae.config.z),) if priors is None else priors
+
+    @torch.no_grad()
+    def encode(self, events: Events, seed: int | None = None) -> Encoded:
+        """Latents of melodies: the posterior's mean, or one sample of it that depends on the seed alone."""
+        found = self.vae.encode(_tensor(events), None if seed is None else Noise(seed))
+        return Encoded(found.z, found.mean, found.sigma, found.kl.sum(1))
+
+    @torch.no_grad()
+    def forced(self, z: Tensor, events: Events) -> tuple[Events, Values]:
+        """Teacher-forced: the most probable event at each step given the true ones before it, and -log p(x|z), nats."""
+        truth = _tensor(events)
+        logits = self.vae.logits(z, truth).float()
+        nll = cross_entropy(logits.transpose(1, 2), truth, reduction="none").sum(1)
+        return logits.argmax(2).to(torch.uint8).numpy(), nll.double().numpy()
+
+    def written(self, z: Tensor) -> tuple[Events, npt.NDArray[np.bool_]]:
+        """Free-running: canonical melodies, the most probable event at each step, and the steps made rests for that."""
+        return canonical(self.vae.raw_events(z).to(torch.uint8).cpu().numpy())
+
+
+def subject_of(model: LoadedModel) -> Subject:
+    """A model from a file, with all the priors that it has."""
+    return Subject(model.vae)
+
+
+def chunks(count: int) -> Iterator[slice]:
+    """Parts of `count` melodies that go through a model together.
+
+    >>> list(chunks(300))
+    [slice(0, 256, None), slice(256, 300, None)]
+    """
+    for start in range(0, count, CHUNK):
+        yield slice(start, min(start + CHUNK, count))
+
+
+def _tensor(events: Events) -> Tensor:
+    return torch.from_numpy(np.asarray(events).astype(np.int64))

@@ -1,0 +1,70 @@
+"""Domains: what rewards judge. Everything about a kind of thing that a rule, its worker or its test must know.
+
+A new domain is a row of `DOMAINS`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from melodylc.data.alphabet import STEPS, checked
+from melodylc.data.errors import InputError
+from melodylc.data.melody import Melody
+from melodylc.rewards.base import MELODIES
+from melodylc.rewards.panel import odd_melodies, real_melodies
+from melodylc.rewards.parameters import nearest
+
+Rows = npt.NDArray[Any]
+"""Things of a domain as an array, one a row."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A kind of thing: how many are held in an array, what a reward is given, and a panel to test it on."""
+
+    name: str  #: the plural, as `@reward(domain=...)` takes it
+    shape: tuple[int, ...]  #: of one row
+    dtype: np.dtype[Any]
+    checked: Callable[[Any], Rows]  #: an array as such rows; InputError for anything else
+    items: Callable[[Rows], Sequence[Any]]  #: what a reward is given, one for each row
+    stack: Callable[[Iterable[Any]], Rows]  #: the inverse
+    show: Callable[[Any], str]  #: such a thing in words, completely
+    odd: Callable[[], Mapping[str, Any]]  #: things that rules stumble over, by name
+    real: Callable[[], Rows]  #: things as people make them
+
+
+def domain(name: str) -> Domain:
+    """The domain of a name.
+
+    Raises:
+        InputError: there is none.
+
+    >>> domain("melodies").shape
+    (256,)
+    """
+    if name not in DOMAINS:
+        raise InputError(f"no domain {name!r}; {nearest(name, DOMAINS, 'there are none')}")
+    return DOMAINS[name]
+
+
+def _show(melody: Melody) -> str:
+    notes = " ".join(f"({note.pitch}, {note.start}, {note.end})" for note in melody.notes)
+    return f"{melody!r} {notes}".rstrip()
+
+
+DOMAINS = {
+    MELODIES: Domain(
+        name=MELODIES,
+        shape=(STEPS,),
+        dtype=np.dtype(np.uint8),
+        checked=checked,
+        items=Melody.unstack,
+        stack=Melody.stack,
+        show=_show,
+        odd=odd_melodies,
+        real=real_melodies,
+    )
+}
