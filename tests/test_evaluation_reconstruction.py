@@ -193,9 +193,9 @@ def test_a_learnt_prior_has_a_rate_of_its_own() -> None:
 
 
 def test_a_standard_normal_is_one_and_hangs_on_its_seed() -> None:
-    prior = StandardNormal(16)
+    prior = StandardNormal(32)
     z = prior.sample(4000, 3)
-    assert z.shape == (4000, 16)
+    assert z.shape == (4000, 32)
     assert z.mean().item() == pytest.approx(0, abs=0.02)
     assert z.std().item() == pytest.approx(1, abs=0.02)
     assert z.equal(prior.sample(4000, 3))
@@ -204,6 +204,6 @@ def test_a_standard_normal_is_one_and_hangs_on_its_seed() -> None:
 
 def test_what_is_written_is_canonical() -> None:
     torch.manual_seed(2)
-    events, touched = Subject(MelodyVAE(named_config("tiny"))).written(torch.randn(20, 16))
+    events, touched = Subject(MelodyVAE(named_config("tiny"))).written(torch.randn(20, 32))
     np.testing.assert_array_equal(canonical(events)[0], events)
     assert touched.shape == events.shape == (20, STEPS)
