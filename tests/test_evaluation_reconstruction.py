@@ -133,7 +133,7 @@ def test_a_real_model_against_its_own_parts() -> None:
     np.testing.assert_allclose(found.mean.nll, nll.numpy(), rtol=1e-5)
     kl = kl_divergence(Normal(posterior.mean, posterior.sigma), Normal(0.0, 1.0))
     np.testing.assert_allclose(found.mean.kl[:, 0], kl.sum(1).numpy(), rtol=1e-4)
-    np.testing.assert_allclose(found.samples[0].dimensions, kl.numpy(), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(found.mean.dimensions, kl.numpy(), rtol=1e-3, atol=1e-5)
     assert (found.samples[0].nll != found.mean.nll).all()
 
 
