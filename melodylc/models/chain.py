@@ -72,6 +72,25 @@ def _heads(x: Tensor, heads: int) -> Tensor:
     return x.reshape(*x.shape[:2], heads, -1).transpose(1, 2)
 
 
+class Residual(nn.Module):
+    """x + f(x), f a hidden layer between two linear maps; nothing but x at first."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(size, size)
+        self.head = nn.Linear(size, size)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.head(silu(self.hidden(x)))
+
+
+def residual_blocks(size: int, count: int) -> nn.Sequential:
+    """`count` residual blocks, one after another."""
+    return nn.Sequential(*(Residual(size) for _ in range(count)))
+
+
 class Conductor(nn.Module):
     """G: from what a bar's part of z says, and the bars so far, to the bar's embedding."""
 
@@ -85,6 +104,7 @@ class Conductor(nn.Module):
         self.attention = Attention(HEADS)
         self.pointer = Attention(1)
         self.hidden = nn.Linear(hidden + part + config.attention, config.song_hidden)
+        self.blocks = residual_blocks(config.song_hidden, config.blocks)
         self.head = nn.Linear(config.song_hidden, 2 * embedding)
         nn.init.constant_(self.head.bias[embedding:], SHY)
 
@@ -98,9 +118,8 @@ class Conductor(nn.Module):
         said = torch.cat((state, z), dim=-1)
         query, place = self.queries(said).chunk(2, dim=-1)
         heard = self.attention(query, past.keys).to(past.values.dtype) @ past.values
-        new, gate = self.head(silu(self.hidden(torch.cat((said, heard.transpose(1, 2).flatten(2)), dim=-1)))).chunk(
-            2, dim=-1
-        )
+        inner = silu(self.hidden(torch.cat((said, heard.transpose(1, 2).flatten(2)), dim=-1)))
+        new, gate = self.head(self.blocks(inner)).chunk(2, dim=-1)
         copied = self.pointer(place, past.places)[:, 0].to(past.embeddings.dtype) @ past.embeddings
         return torch.lerp(torch.tanh(new).float(), copied.float(), torch.sigmoid(gate).float())
 
@@ -117,6 +136,7 @@ class ChainedSong(nn.Module):
         self.reader = nn.LSTM(config.embedding, hidden, bidirectional=True, batch_first=True)
         self.features = nn.Linear(2 * hidden + config.embedding, config.song_hidden)
         self.context = nn.Linear(config.conductor_hidden, config.song_hidden, bias=False)
+        self.blocks = residual_blocks(config.song_hidden, config.blocks)
         self.posterior = Posterior(config.song_hidden, self.part, sigma=SHARP)
         self.conductor = Conductor(config)
 
@@ -181,7 +201,7 @@ class ChainedSong(nn.Module):
         return features
 
     def _encode(self, features: Tensor, state: Tensor, normal: Tensor | None) -> Encoding:
-        encoding: Encoding = self.posterior(silu(features + self.context(state)), normal)
+        encoding: Encoding = self.posterior(self.blocks(silu(features + self.context(state))), normal)
         return encoding
 
     def _normal(self, noise: Noise | None, rows: int) -> Tensor | None:

@@ -28,6 +28,7 @@ class ModelConfig:
     bar_hidden: int = 0  #: units of the bar encoder's hidden layer; a chain's, as the two below
     song_hidden: int = 0  #: units of the hidden layers before the posterior and before a bar's embedding
     attention: int = 0  #: dimensions of the attention to earlier bars
+    blocks: int = 0  #: residual blocks after each of those hidden layers of `song_hidden` units
 
     def __post_init__(self) -> None:
         if self.encoder == "chain" and self.z % BARS:
@@ -72,6 +73,7 @@ CONFIGS = {
             bar_hidden=768,
             song_hidden=768,
             attention=256,
+            blocks=2,
         ),
         ModelConfig(
             name="tiny",
@@ -85,6 +87,7 @@ CONFIGS = {
             bar_hidden=48,
             song_hidden=48,
             attention=16,
+            blocks=1,
         ),
     )
 }

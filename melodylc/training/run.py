@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def train_vae(
 ) -> Path:
     """Train, or go on training, in `folder`; return the finished model's path.
 
-    From random weights, or from those of `start`, a model of the same configuration. `without` leaves a collection
+    From random weights, or from those of `start`, a model of the same configuration or with fewer blocks. `without` leaves a collection
     and its kin out (`melodylc.data.leave_out`), here and where checkpoints are compared. Raises InputError if the
     folder holds a run of another configuration, other settings, another corpus, another start or with another
     collection left out, and TrainingStopped if the loss stops being a number.
@@ -53,8 +54,8 @@ def train_vae(
         prepare(folder)
     torch.manual_seed(settings.seed)
     vae = MelodyVAE(config)
-    if start:
-        vae.load_state_dict(start.vae.state_dict())
+    if start:  # blocks that it lacks start as nothing
+        vae.load_state_dict({**vae.state_dict(), **start.vae.state_dict()})
     batches = Batches(corpus, settings.balance, settings.seed, remaining.train)
     identity = {
         "configuration": config.to_dict(),
@@ -121,7 +122,8 @@ def train_prior(
 
 
 def _check_start(start: LoadedModel, config: ModelConfig, corpus: Corpus, without: str | None) -> None:
-    if start.vae.config != config:
+    former = start.vae.config
+    if replace(former, blocks=config.blocks) != config or former.blocks > config.blocks:
         raise InputError(
             f"the model to start from has another configuration ({start.vae.config.name!r}, not this {config.name!r}): "
             "train with --config of its own"
