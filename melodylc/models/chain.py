@@ -140,13 +140,14 @@ class ChainedSong(nn.Module):
         self.posterior = Posterior(config.song_hidden, self.part, sigma=SHARP)
         self.conductor = Conductor(config)
 
-    def forced(self, events: Tensor, noise: Noise, blur: float = 0.0) -> tuple[Encoding, Tensor]:
-        """A draw of q(z|x) for events (n, 256), and the bar embeddings (n, 16, embedding) it leads to, after true bars.
+    def forced(self, events: Tensor, noise: Noise | None, blur: float = 0.0) -> tuple[Encoding, Tensor]:
+        """A latent of q(z|x) for events (n, 256), and the bar embeddings (n, 16, embedding) it leads to after true bars.
 
-        `blur` is the deviation of the noise on what is seen of the bars before.
+        The posterior's mean where `noise` is None, a draw otherwise. `blur`, which needs noise, is the deviation of
+        what is added to the bars before as they are seen.
         """
         bars, count = self.bars(events), len(events)
-        past = bars + blur * noise.normal(*bars.shape).to(bars) if blur else bars
+        past = bars + blur * noise.normal(*bars.shape).to(bars) if noise and blur else bars
         before = torch.cat((self._start(count).to(past.dtype), past[:, :-1]), 1)
         states, _ = self.conductor.lstm(before)
         encoding = self._encode(self._features(bars), states, self._normal(noise, count))

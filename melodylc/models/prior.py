@@ -7,7 +7,8 @@ model's probabilities as weights:
     p(z) = sum_x p_LM(x) q(z|x),   so that   KL(q(z|x) || p) <= -log p_LM(x)
 
 N(0, I) has room for every latent, and most of its room is between melodies; this one is only where melodies are.
-A draw takes the mean of its posterior.
+A draw takes the mean of its posterior. The language model writes a little colder than it was trained (`COOL`): one event
+in a few hundred is otherwise an accident that no composer would leave, and seven of them are a melody out of key.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from melodylc.data.alphabet import STEPS
 from melodylc.models.language import MelodyLM
 from melodylc.models.vae import MelodyVAE
 
+COOL = 0.95
 Numbers = npt.NDArray[np.float32]
 PriorName = Literal["learnt", "normal"]
 
@@ -68,7 +70,7 @@ class LearntPrior:
 
     vae: MelodyVAE
     language: MelodyLM
-    temperature: float = 1.0  #: of the language model: below 1, more of what is probable
+    temperature: float = COOL  #: of the language model: below 1, more of what is probable
     name: PriorName = "learnt"
 
     def numbers(self, rng: np.random.Generator) -> Numbers:

@@ -27,7 +27,7 @@ class FlatSong(nn.Module):
         self.head = nn.Linear(config.conductor_hidden, config.embedding)
         self.decoder = LstmBarDecoder(config.event, config.decoder_hidden, config.embedding)
 
-    def forced(self, events: Tensor, noise: Noise, blur: float = 0.0) -> tuple[Encoding, Tensor]:
+    def forced(self, events: Tensor, noise: Noise | None, blur: float = 0.0) -> tuple[Encoding, Tensor]:
         """As `through`: here no bar follows another."""
         return self.through(events, noise)
 

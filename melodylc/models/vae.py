@@ -46,7 +46,7 @@ class MelodyVAE(nn.Module):
         """As `encode`, and the bar embeddings (n, 16, embedding) that the latent leads to."""
         return self.song.through(events, noise)
 
-    def forced(self, events: Tensor, noise: Noise, blur: float = 0.0) -> tuple[Encoding, Tensor]:
+    def forced(self, events: Tensor, noise: Noise | None, blur: float = 0.0) -> tuple[Encoding, Tensor]:
         """As `through`, each bar following true bars (with noise of deviation `blur`): what training needs."""
         return self.song.forced(events, noise, blur)
 
@@ -56,9 +56,16 @@ class MelodyVAE(nn.Module):
 
     def logits(self, z: Tensor, events: Tensor) -> Tensor:
         """log p(x_t | x_<t, z) up to a constant: (n, 256, 130), for latents (n, z) and events (n, 256)."""
-        embeddings = self.embeddings(z).flatten(0, 1)
-        logits: Tensor = self.decoder(embeddings, events.reshape(-1, STEPS_PER_BAR))
-        return logits.reshape(len(z), STEPS, -1)
+        return self._logits(self.embeddings(z), events)
+
+    def forced_logits(self, events: Tensor, noise: Noise | None) -> tuple[Encoding, Tensor]:
+        """As `forced`, and what the bar decoder then expects of every event: logits (n, 256, 130)."""
+        encoding, embeddings = self.forced(events, noise)
+        return encoding, self._logits(embeddings, events)
+
+    def _logits(self, embeddings: Tensor, events: Tensor) -> Tensor:
+        logits: Tensor = self.decoder(embeddings.flatten(0, 1), events.reshape(-1, STEPS_PER_BAR))
+        return logits.reshape(len(events), STEPS, -1)
 
     def raw_events(self, z: Tensor) -> Tensor:
         """What the bar decoder writes, (n, 256) int64, before it is made canonical."""
