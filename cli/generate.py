@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from melodylc.cli.fit import find_or_fit
-from melodylc.cli.options import make_request, request_options
+from melodylc.cli.options import make_request, prior_option, request_options
 from melodylc.cli.ui import progress, say, table
 from melodylc.data.errors import InputError
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from melodylc.actors import FoundActor
     from melodylc.generate import Production
     from melodylc.models.checkpoint import LoadedModel
+    from melodylc.models.config import PriorName
     from melodylc.request import Order, Request
 
 INCOMPLETE = 3  #: exit code where the budget was spent before every melody obeyed
@@ -36,6 +37,7 @@ MOST_SEED = 2**63 - 1
     "--actor", type=click.Path(path_type=Path), help="A learnt rule of `melodylc fit -o`, instead of those above."
 )
 @click.option("--model", type=click.Path(path_type=Path), help="Another trained model than the one that's shipped.")
+@prior_option
 def generate(
     count: int,
     seed: int | None,
@@ -44,6 +46,7 @@ def generate(
     draws: int,
     verify: bool,
     model: Path | None,
+    prior: "PriorName | None",
     actor: Path | None,
     **asked: Any,
 ) -> int:
@@ -68,6 +71,7 @@ def generate(
         draws=draws,
         verify=verify,
         model=model,
+        prior=prior,
         actor=actor,
     )
     # Before torch is imported: a mistake should cost no time.
@@ -107,10 +111,10 @@ def _produce(order: "Order") -> "Production":
 
 def _actor(order: "Order", model: "LoadedModel") -> "FoundActor | None":
     if order.actor is None:
-        return find_or_fit(model, order.request)
+        return find_or_fit(model, order.request, order.prior)
     from melodylc.kept import kept_actor
 
-    return kept_actor(order.actor, model, order.request)
+    return kept_actor(order.actor, model, order.request, order.prior)
 
 
 def _show(production: "Production", folder: Path) -> None:

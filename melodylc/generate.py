@@ -81,6 +81,7 @@ class Production:
                 "python": platform.python_version(),
             },
             "model": self.model.fingerprint,
+            "prior": self.model.prior(self.order.prior).identity,
             "actor": self.actor.to_dict() if self.actor else None,
             "rule": list(parts),
             "draws": self.spent,
@@ -109,5 +110,5 @@ def produce(
     report: Callable[[int, int], None] = lambda passed, draws: None,
 ) -> Production:
     """Draw the melodies of an order. `report` is told how many are settled, and the draws so far."""
-    sampler = Sampler(model, actor.stored.actor if actor else None, order.request.rule)
+    sampler = Sampler(model, actor.stored.actor if actor else None, order.request.rule, order.prior)
     return Production(order, model, actor, tuple(sampler.draw(order.seed, order.count, order.budget, report)))

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 from melodylc.data.errors import InputError
 from melodylc.data.keys import Scale, parse_scale
 from melodylc.data.midi import check_tempo
+from melodylc.models.config import PriorName
 from melodylc.rewards import Density, Reward, Rule, parse_density, parse_reward, pitch_classes, tonic, variety
 from melodylc.rewards.base import MELODIES
 from melodylc.rewards.isolation import SECONDS
@@ -140,6 +141,7 @@ class Order:
     draws: int = 100  #: most latents decoded for one melody
     verify: bool = True  #: whether only melodies that obey are written
     model: Path | None = None  #: None: the shipped one
+    prior: PriorName | None = None  #: None: the best that the model has
     actor: Path | None = None  #: the file that the request comes from; None: the request was typed
 
     def __post_init__(self) -> None:
@@ -183,6 +185,8 @@ class Order:
             words += ["--no-verify"]
         if self.model is not None:
             words += ["--model", str(self.model)]
+        if self.prior is not None:
+            words += ["--prior", self.prior]
         return shlex.join(words)
 
     def to_dict(self) -> dict[str, Any]:
@@ -197,6 +201,7 @@ class Order:
             "draws": self.draws,
             "verify": self.verify,
             "model": str(self.model) if self.model else None,
+            "prior": self.prior,
             "actor": str(self.actor) if self.actor else None,
         }
 
