@@ -11,7 +11,8 @@ from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
     from melodylc.actors import FoundActor
-    from melodylc.latent.fit import FitSettings, Round
+    from melodylc.latent.fit import Round
+    from melodylc.latent.settings import FitSettings
     from melodylc.models.checkpoint import LoadedModel
     from melodylc.models.config import PriorName
     from melodylc.request import Request

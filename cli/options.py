@@ -29,7 +29,7 @@ def prior_option(command: Command) -> Command:
     return click.option(
         "--prior",
         type=click.Choice(["learnt", "normal"]),
-        help="What latents are drawn from: the learnt prior, or the paper's N(0, I).  [default: learnt, if there is one]",
+        help="What latents are drawn from: the learnt prior or the paper's N(0, I).  [default: learnt if there is one]",
     )(command)
 
 

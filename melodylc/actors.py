@@ -13,8 +13,9 @@ from melodylc.box import MelodyBox
 from melodylc.cache import cache_folder, pretrained
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import check_writable, fingerprint_bytes, reason
-from melodylc.latent.fit import FitSettings, Progress, fit
+from melodylc.latent.fit import Progress, fit
 from melodylc.latent.scores import resampled
+from melodylc.latent.settings import FitSettings
 from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
 from melodylc.models.checkpoint import LoadedModel, load_model
 from melodylc.models.config import PriorName

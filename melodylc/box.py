@@ -8,6 +8,7 @@ from torch import Tensor
 from melodylc.data.alphabet import canonical
 from melodylc.latent.actor import Chain
 from melodylc.latent.box import Move, Scores
+from melodylc.latent.precision import brief
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
 
@@ -31,7 +32,7 @@ class MelodyBox:
 
     def decode(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         """Latents (n, z) as they were moved, and raw events (n, 256), uint8."""
-        with torch.no_grad(), _brief():
+        with torch.no_grad(), brief():
             written = [self.vae.write(part, move) for part in torch.split(z, TOGETHER)]
         moved, events = (torch.cat(parts) for parts in zip(*written, strict=True))
         return moved.float(), events.to(torch.uint8)
@@ -43,14 +44,10 @@ class MelodyBox:
     @torch.no_grad()
     def context(self, decoded: Tensor) -> Tensor:
         """What precedes each part: (n, parts of z, context)."""
-        with _brief():
+        with brief():
             return self.vae.contexts(decoded.long())
 
     def view(self, z: Tensor, context: Tensor) -> Tensor:
         """Sixteen bar embeddings (n, 16, embedding): nothing of z reaches a bar but through them."""
-        with _brief():
+        with brief():
             return self.vae.after(z, context).float()
-
-
-def _brief() -> torch.autocast:
-    return torch.autocast("cpu", torch.bfloat16)

@@ -30,7 +30,15 @@ def test_the_notebook_s_distance_by_hand() -> None:
 
 
 NOTHING = torch.zeros(64, 1, 0)  # what is known before the only part
-FIELDS = [{"parts": 0}, {"size": 0}, {"context": -1}, {"hidden": 0}, {"layers": -1}, {"bound": 0.0}, {"bound": math.inf}]
+FIELDS: list[dict[str, float]] = [
+    {"parts": 0},
+    {"size": 0},
+    {"context": -1},
+    {"hidden": 0},
+    {"layers": 0},
+    {"bound": 0.0},
+    {"bound": math.inf},
+]
 
 
 def gated(gate: float, proposal: float) -> Actor:

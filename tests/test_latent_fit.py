@@ -9,8 +9,9 @@ import torch
 
 from melodylc.data import InputError
 from melodylc.latent.actor import Actor, ActorConfig, Chain
-from melodylc.latent.fit import FitSettings, Fitted, Progress, Round, fit
 from melodylc.latent.box import Move, Plain, Scores
+from melodylc.latent.fit import Fitted, Progress, Round, fit
+from melodylc.latent.settings import FitSettings
 
 Score = Callable[[torch.Tensor], Scores]
 DIM = 8

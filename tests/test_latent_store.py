@@ -14,7 +14,8 @@ from safetensors.torch import load, save
 from melodylc.data import InputError
 from melodylc.data.errors import CheckpointError
 from melodylc.latent.box import Plain
-from melodylc.latent.fit import FitSettings, Fitted, fit
+from melodylc.latent.fit import Fitted, fit
+from melodylc.latent.settings import FitSettings
 from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
 
 SETTINGS = FitSettings(
@@ -93,6 +94,10 @@ def edited(content: bytes, change: Callable[[dict[str, object]], object]) -> byt
     return save(load(content), metadata={**metadata, "header": json.dumps(header)})
 
 
+def shaped(**fields: object) -> Callable[[dict[str, object]], object]:
+    return lambda header: header.update(config={"parts": 1, "size": 6, **fields})
+
+
 def with_nan(content: bytes) -> bytes:
     return content[:-2] + b"\x00\x7e"  # half precision for "not a number"
 
@@ -112,9 +117,9 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "header isn't JSON": lambda content: save(load(content), metadata={"header": "{"}),
     "header is a list": lambda content: save(load(content), metadata={"header": "[]"}),
     "no rule": lambda content: edited(content, lambda header: header.pop("rule")),
-    "another width": lambda content: edited(content, lambda header: header.update(config={"parts": 1, "size": 6, "hidden": 32})),
-    "width below 1": lambda content: edited(content, lambda header: header.update(config={"parts": 1, "size": 6, "hidden": 0})),
-    "width of text": lambda content: edited(content, lambda header: header.update(config={"parts": 1, "size": 6, "hidden": "x"})),
+    "another width": lambda content: edited(content, shaped(hidden=32)),
+    "width below 1": lambda content: edited(content, shaped(hidden=0)),
+    "width of text": lambda content: edited(content, shaped(hidden="x")),
     "unknown field": lambda content: edited(content, lambda header: header.update(config={"sizes": 6})),
 }
 

@@ -15,8 +15,8 @@ Scores = npt.NDArray[np.float64]
 """Numbers in [0, 1], a row for each latent vector, a column for each part of what is asked; satisfied is 1."""
 
 Move = Callable[[Tensor, Tensor, int], Tensor]
-"""What moves parts of latent vectors: parts (n, q, size), their contexts (n, q, context), and the number of the first of
-them, to parts of the same shape. An `Actor` is one."""
+"""What moves parts of latent vectors: parts (n, q, size), their contexts (n, q, context) and the first one's number, to
+parts of the same shape. An `Actor` is one."""
 
 
 class Box(Protocol):

@@ -83,7 +83,8 @@ class Residual(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.head(silu(self.hidden(x)))
+        added: Tensor = self.head(silu(self.hidden(x)))
+        return x + added
 
 
 def residual_blocks(size: int, count: int) -> nn.Sequential:
