@@ -22,9 +22,9 @@ from melodylc.models.config import PriorName
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
-SETTINGS = FitSettings()
+SETTINGS = FitSettings(bank=7168)
 THREADS = 2  #: fixed, because it decides how sums are rounded, and so which actor a rule gets
-JUDGES = 1024  #: samples of the bank that an actor is measured on, and that it never met
+JUDGES = 1024  #: samples of the bank that an actor is measured on, and that it never met; the others teach
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,13 @@ def fit_actor(
     probe(path)
     start = model.prior(prior)
     bank = find_bank(model, start)
+    lessons = slice(JUDGES, JUDGES + settings.bank)
     with fixed_threads(THREADS):
         fitted = fit(
             MelodyBox(model.vae, rule),
             model.sigma_bar,
-            prior=resampled(bank.z[JUDGES:]),
-            bank=(bank.z[JUDGES:], bank.events[JUDGES:]),
+            prior=resampled(bank.z[lessons]),
+            bank=(bank.z[lessons], bank.events[lessons]),
             judge=resampled(bank.z[:JUDGES]),
             settings=settings,
             report=report,
