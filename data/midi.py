@@ -139,6 +139,19 @@ def read_midi(source: str | os.PathLike[str] | bytes) -> Melody:
         raise MidiError(f"{label}: {error}") from error
 
 
+def length(content: bytes) -> int | None:
+    """Ticks up to the last end of track, which may lie after the last note; None where mido can't or shouldn't tell.
+
+    >>> length(midi_bytes(Melody.from_notes([(60, 0, 4)])))
+    30720
+    """
+    try:
+        tracks = _parsed(content).tracks
+    except InputError:
+        return None
+    return max((sum(message.time for message in track) for track in tracks), default=0)
+
+
 def check_tempo(tempo: float) -> float:
     """`tempo` in quarters a minute, where it is in 4..1000; else InputError."""
     if not (math.isfinite(tempo) and SLOWEST <= tempo <= FASTEST):
