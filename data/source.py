@@ -2,8 +2,7 @@
 
 Where the user says neither track nor bars, they are chosen so:
 
-1. **Bars** can be taken from stretches in 4/4 or 2/2 (`melodylc.data.windows.sections`), of 16 bars or more if there are
-   any.
+1. **Bars** can be taken from stretches in 4/4 or 2/2 (`melodylc.data.windows.sections`), long ones before short ones.
 2. **Track**: those with a stretch that passes `melodylc.data.windows.Filters` before others; then those named like a
    melody ("lead", "vocals", ...); then by the share of notes that stay when one voice is made of it; then the highest.
 3. **Sixteen bars** of it: those that pass before others; then the fewest empty bars, the most different
@@ -26,6 +25,7 @@ from melodylc.data.files import reason
 from melodylc.data.melody import Melody
 from melodylc.data.midi import length
 from melodylc.data.scores import Part, Score, read_score
+from melodylc.data.texts import printable
 from melodylc.data.windows import (
     BAR_SIGNATURES,
     DEFAULT_FILTERS,
@@ -191,7 +191,7 @@ def _label(part: Part) -> str:
 
 
 def _name(part: Part) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in part.name).strip()[:_LONGEST_NAME]
+    return printable(part.name, _LONGEST_NAME)
 
 
 # -- which bars --------------------------------------------------------------------------------
