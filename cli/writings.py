@@ -1,5 +1,6 @@
 """Options of the commands that write melodies: how they become files."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +19,7 @@ _NAMES = (
 def writing_options(command: Command) -> Command:
     """Add --tempo, --format, --preview and what is said of MIDI files; `take_writing` takes them all."""
     options = (
-        click.option("--tempo", default=120.0, show_default=True, type=float, help="Quarter notes a minute."),
+        _shown("--tempo", 120.0, "Quarter notes a minute."),
         click.option(
             "--format",
             "formats",
@@ -27,43 +28,17 @@ def writing_options(command: Command) -> Command:
             metavar="KINDS",
             help="Kinds of files, with commas between: midi, musicxml, abc, json, wav, svg, png.",
         ),
-        click.option(
-            "--preview", is_flag=True, help="Write a sound file beside each melody, as --format midi,wav does."
-        ),
-        click.option(
-            "--type", default=1, show_default=True, type=int, help="Of MIDI files: 1, or 0 for a single track."
-        ),
-        click.option("--ppq", default=480, show_default=True, type=int, help="Ticks a quarter note."),
+        click.option("--preview", is_flag=True, help="Write a sound file beside each melody, as --format midi,wav."),
+        _shown("--type", 1, "Of MIDI files: 1, or 0 for a single track."),
+        _shown("--ppq", 480, "Ticks a quarter note."),
         click.option("--program", metavar="NAME", help="Instrument of General MIDI: its name, or 1 to 128."),
-        click.option("--velocity", default=96, show_default=True, type=int, help="Of the notes, 1 to 127."),
-        click.option(
-            "--swing",
-            default=50.0,
-            show_default=True,
-            type=float,
-            help="Where off-beat sixteenths fall: 50 to 70 percent.",
-        ),
-        click.option(
-            "--humanize",
-            default=0.0,
-            show_default=True,
-            type=float,
-            help="How loosely notes are played: 0 to 100 percent.",
-        ),
-        click.option("--channel", default=1, show_default=True, type=int, help="1 to 16, but for 10, the drums."),
-        click.option(
-            "--transpose",
-            default=0,
-            show_default=True,
-            type=int,
-            help="Semitones to move melodies and scale by, together.",
-        ),
-        click.option("--repeat", default=1, show_default=True, type=int, help="How often the sixteen bars are played."),
-        click.option(
-            "--loop-marker",
-            is_flag=True,
-            help="End with a silent controller, for players that ignore the end of track.",
-        ),
+        _shown("--velocity", 96, "Of the notes, 1 to 127."),
+        _shown("--swing", 50.0, "Where off-beat sixteenths fall: 50 to 70 percent."),
+        _shown("--humanize", 0.0, "How loosely notes are played: 0 to 100 percent."),
+        _shown("--channel", 1, "1 to 16, but for 10, the drums."),
+        _shown("--transpose", 0, "Semitones to move melodies and scale by, together."),
+        _shown("--repeat", 1, "How often the sixteen bars are played."),
+        click.option("--loop-marker", is_flag=True, help="End with a silent controller, for players that ignore ends."),
         click.option(
             "--join",
             type=click.Choice(["after", "tracks"]),
@@ -73,6 +48,11 @@ def writing_options(command: Command) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def _shown(name: str, default: float, text: str) -> Callable[[Command], Command]:
+    """An option of the default's type, which the help shows."""
+    return click.option(name, default=default, show_default=True, type=type(default), help=text)
 
 
 def take_writing(options: dict[str, Any]) -> "Writing":
