@@ -118,12 +118,11 @@ class Writing:
         Raises:
             InputError: one after another they would take more than `MOST_TICKS`.
         """
-        together = count if self.join == "after" else 1
-        ticks = together * self.repeat * BARS * 4 * self.ppq
+        ticks = (count if self.join == "after" else 1) * self.repeat * BARS * 4 * self.ppq
         if ticks >= MOST_TICKS:
             raise InputError(
-                f"a file of {ticks:,} ticks is more than many programs read ({MOST_TICKS:,}): lower "
-                f"{'the number of melodies, ' if together > 1 else ''}--repeat or --ppq"
+                f"a file of {ticks:,} ticks is more than many programs read ({MOST_TICKS:,}): ask for fewer melodies, "
+                "or lower --repeat or --ppq"
             )
 
 

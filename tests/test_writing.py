@@ -161,9 +161,7 @@ def test_music21_hears_the_same(writing: Writing) -> None:
     straight = replace(writing, swing=50, humanize=0)
     score = music21.converter.parseData(midi_file([Voice("Tune", TUNE)], straight, Scale(3, "major")), format="midi")
     flat = score.stripTies().flatten()
-    heard = [
-        (note.pitch.midi, int(4 * note.offset), int(4 * (note.offset + note.quarterLength))) for note in flat.notes
-    ]
+    heard = [(note.pitch.midi, 4 * note.offset, 4 * (note.offset + note.quarterLength)) for note in flat.notes]
     assert heard == expected(TUNE)
     assert [it.number for it in flat.getElementsByClass("MetronomeMark")] == [120]
     assert {it.ratioString for it in flat.getElementsByClass("TimeSignature")} == {"4/4"}
@@ -350,13 +348,10 @@ def test_settings_that_can_not_be(wrong: dict[str, Any], why: str) -> None:
 
 
 def test_a_file_of_too_many_ticks() -> None:
-    with pytest.raises(InputError, match="lower the number of melodies, --repeat or --ppq"):
+    with pytest.raises(InputError, match="ask for fewer melodies, or lower --repeat or --ppq"):
         Writing(join="after").check_count(326)
     Writing(join="after").check_count(325)
-    with pytest.raises(InputError, match="lower --repeat or --ppq"):
-        replace(Writing(ppq=1920), repeat=64).check_count(2000) or Writing(
-            ppq=1920, repeat=64, join="after"
-        ).check_count(2)
+    Writing(ppq=1920, repeat=64, join="tracks").check_count(10_000)
 
 
 def test_general_midi_has_its_own_names() -> None:
