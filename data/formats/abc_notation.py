@@ -1,7 +1,5 @@
 """Melodies in ABC notation 2.1 (abcnotation.com): text that people read, type, and sing from."""
 
-from collections.abc import Iterator
-
 from melodylc.data.formats.notation import Spelling, Written, bars, fifths, spelled
 from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
@@ -34,28 +32,34 @@ def abc(melody: Melody, writing: Writing, scale: Scale | None = None, title: str
     if writing.program is not None:
         head.append(f"%%MIDI program {writing.program - 1}")
     head.append(f"K:{scale.key_signature if scale and key is not None else 'none'}")
-    texts = [" ".join(_bar(bar, key or 0)) for bar in bars(melody)]
+    texts, sign = [], ""
+    for bar in bars(melody):
+        text, sign = _bar(bar, key or 0, sign)
+        texts.append(text)
     lines = [" | ".join(texts[first : first + _BARS_PER_LINE]) for first in range(0, len(texts), _BARS_PER_LINE)]
     return "\n".join([*head, *(f"{line} |" for line in lines[:-1]), f"{lines[-1]} |]", ""])
 
 
-def _bar(bar: list[Written], key: int) -> Iterator[str]:
-    """The notes of a bar, each with its sign where it isn't what the key and the signs before it say.
+def _bar(bar: list[Written], key: int, tied: str) -> tuple[str, str]:
+    """The notes of a bar, each with its sign where it isn't what the key and the signs before it say; and the last sign.
 
     Readers differ on whether a sign holds in other octaves, so a letter that had one gets one up to the bar line.
+    A note that is `tied` to the bar before has the sign that it had there.
     """
     signed: set[str] = set()
+    texts = []
     for written in bar:
         length = "" if written.length == 1 else str(written.length)
         if written.pitch is None:
-            yield f"z{length}"
+            texts.append(f"z{length}")
             continue
         note = spelled(written.pitch, key)
         usual = (_FIFTHS.index(note.letter) < key) - (6 - _FIFTHS.index(note.letter) < -key)
-        if note.alter != usual:
+        if note.alter != usual or (written.tied_before and tied):
             signed.add(note.letter)
-        sign = _SIGNS[note.alter] if note.letter in signed else ""
-        yield f"{sign}{_letter(note)}{length}{'-' if written.tied_after else ''}"
+        tied = _SIGNS[note.alter] if note.letter in signed else ""
+        texts.append(f"{tied}{_letter(note)}{length}{'-' if written.tied_after else ''}")
+    return " ".join(texts), tied
 
 
 def _letter(note: Spelling) -> str:
