@@ -30,7 +30,8 @@ def sound(melody: Melody, writing: Writing = FAST) -> npt.NDArray[np.float64]:
     with wave.open(io.BytesIO(wav(Voice("x", melody), writing)), "rb") as file:
         assert (file.getframerate(), file.getsampwidth()) == (RATE, 2)
         content = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-        return content.reshape(-1, file.getnchannels()).mean(axis=1) / 32768
+        samples: npt.NDArray[np.float64] = content.reshape(-1, file.getnchannels()).mean(axis=1) / 32768
+        return samples
 
 
 @pytest.mark.parametrize("tempo", [137.0, 333.3, 1000.0])

@@ -123,7 +123,7 @@ def symusic_hears(content: bytes) -> dict[str, Any]:
 @given(MELODIES, WRITINGS, SCALES, st.integers(0, 9))
 def test_readers_agree_whatever_the_setting(melody: Melody, writing: Writing, scale: Scale | None, seed: int) -> None:
     content = midi_file([Voice("Töne", melody, (seed, 1))], writing, scale)
-    notes, key = expected(melody, writing.repeat), scale and scale.key_signature
+    notes, key = expected(melody, writing.repeat), scale.key_signature if scale else None
     end = 64 * writing.ppq * writing.repeat
     heard = mido_hears(content)
     assert heard["notes"] == notes

@@ -41,7 +41,7 @@ def abc(melody: Melody, writing: Writing, scale: Scale | None = None, title: str
 
 
 def _bar(bar: list[Written], key: int, tied: str) -> tuple[str, str]:
-    """The notes of a bar, each with its sign where it isn't what the key and the signs before it say; and the last sign.
+    """The notes of a bar, each with its sign where the key and the signs before it say otherwise; and the last sign.
 
     Readers differ on whether a sign holds in other octaves, so a letter that had one gets one up to the bar line.
     A note that is `tied` to the bar before has the sign that it had there.

@@ -74,7 +74,7 @@ def _samples(path: Path) -> npt.NDArray[np.float32]:
             shape, content = (file.getnframes(), file.getnchannels()), file.readframes(file.getnframes())
     except (OSError, EOFError, wave.Error) as error:
         raise InputError(f"FluidSynth wrote no sound that can be read: {error}") from error
-    return np.frombuffer(content, "<i2").reshape(shape).astype(np.float32) / 32_768
+    return np.frombuffer(content, "<i2").reshape(shape).astype(np.float32) / np.float32(32_768)
 
 
 def _run(command: list[str]) -> str:

@@ -93,7 +93,8 @@ def drawing(panels: Sequence[Panel], scale: Scale | None = None) -> Drawing:
     lowest, highest = _range([panel.melody for panel in panels])
     height = TITLE + (highest - lowest + 1) * ROW_HEIGHT
     width = MARGIN + STEPS * STEP_WIDTH + MARGIN // 2
-    boxes, labels = [Box("paper", 0, 0, width, height * len(panels) + TITLE)], []
+    boxes = [Box("paper", 0, 0, width, height * len(panels) + TITLE)]
+    labels: list[Label] = []
     for index, panel in enumerate(panels):
         top = index * height + TITLE
         boxes += _grid(top, lowest, highest, scale)
