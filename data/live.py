@@ -85,9 +85,8 @@ def _chosen(name: str | None, names: list[str]) -> str:
         it for it in names if name is not None and name.lower() in it.lower()
     ]
     if len(found) != 1:
-        problem = (
-            "which port?" if name is None else f"{'several ports are' if found else 'no port is'} called {name!r};"
-        )
+        count = "several ports are" if found else "no port is"
+        problem = "which port?" if name is None else f"{count} called {name!r}."
         raise InputError(f"{problem} There are {', '.join(map(repr, names))}: name one with --port")
     return found[0]
 

@@ -16,15 +16,9 @@ def abc(melody: Melody, writing: Writing, scale: Scale | None = None, title: str
 
     Swing, a human touch, velocity, repeats and what concerns MIDI files alone are left out.
 
-    >>> print(abc(Melody.from_notes([(60, 0, 4), (61, 4, 8), (73, 8, 32)]), Writing(tempo=92), Scale(0, "major"))[:72])
-    X:1
-    T:melodylc
-    M:4/4
-    L:1/16
-    Q:1/4=92
-    K:C
-    C4 ^C4 ^c8- | ^c16 | z16 | z16 |
-    <BLANKLINE>
+    >>> tune = abc(Melody.from_notes([(60, 0, 4), (61, 4, 8), (73, 8, 32)]), Writing(tempo=92), Scale(0, "major"))
+    >>> tune.splitlines()[4:7]
+    ['Q:1/4=92', 'K:C', 'C4 ^C4 ^c8- | ^c16 | z16 | z16 |']
     """
     key = fifths(scale)
     tempo = repr(float(writing.tempo)).removesuffix(".0")
