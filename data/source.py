@@ -4,7 +4,8 @@ Where the user says neither track nor bars, they are chosen so:
 
 1. **Bars** can be taken from stretches in 4/4 or 2/2 (`melodylc.data.windows.sections`), long ones before short ones.
 2. **Track**: those with a stretch that passes `melodylc.data.windows.Filters` before others; then those named like a
-   melody ("lead", "vocals", ...); then by the share of notes that stay when one voice is made of it; then the highest.
+   melody ("lead", "vocals", ...); then by the share of notes that stay when one voice is made of it, where four in five
+   are as good as all; then the highest.
 3. **Sixteen bars** of it: those that pass before others; then the fewest empty bars, the most different
    bars, the most different pitches; then the earliest.
 
@@ -24,7 +25,7 @@ from melodylc.data.errors import InputError, MidiError
 from melodylc.data.files import reason
 from melodylc.data.melody import Melody
 from melodylc.data.midi import length
-from melodylc.data.scores import Part, Score, read_score
+from melodylc.data.scores import Part, Score, Ticks, read_score
 from melodylc.data.texts import printable
 from melodylc.data.windows import (
     BAR_SIGNATURES,
@@ -43,6 +44,7 @@ MAX_FILE = 16 << 20  #: bytes of a file; the largest of two million collected on
 Short = Literal["loop", "pad"]
 _MELODIC = re.compile(r"melod|lead|voc|voice|vox|solo|sing|song", re.IGNORECASE)
 _LONGEST_NAME = 40
+_ONE_VOICE = 0.8  # share of notes that must stay for a track to count as one voice
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,7 @@ def _asked(parts: list[Part], found: list[Section], score: Score, bars: tuple[in
             takes = [take for take in takes if (_cut(take) < HOLD).any()]
             if not takes:
                 raise InputError(f"no notes in bars {first}..{last}{_of_track(parts)}")
-            return max(takes, key=lambda take: _rank(take.part, _cut(take)))
+            return max(takes, key=lambda take: _rank(take, score.division))
     spans = ", ".join(f"{section.first + 1}..{section.first + section.bars}" for section in found)
     raise InputError(f"bars {first}..{last} aren't there, or not all in 4/4; bars in 4/4: {spans}")
 
@@ -246,7 +248,7 @@ def _best(parts: list[Part], found: list[Section], division: int) -> _Take:
     takes = [take for take in takes if (_cut(take) < HOLD).any()]
     if not takes:
         raise InputError("no notes in its bars in 4/4")
-    return max(takes, key=lambda take: (_passes(_cut(take)), *_rank(take.part, take.line)))
+    return max(takes, key=lambda take: (_passes(_cut(take)), *_rank(take, division)))
 
 
 def _window(whole: _Take) -> _Take:
@@ -266,9 +268,17 @@ def _passes(events: Events) -> bool:
     return len(events) == STEPS and bool(DEFAULT_FILTERS.select(events)[0][0] < 0)
 
 
-def _rank(part: Part, line: Events) -> tuple[bool, float, float]:
-    share = round(float((line < HOLD).sum() / len(part.starts)), 1)
-    return bool(_MELODIC.search(part.name)), share, float(part.pitches.mean())
+def _rank(take: _Take, division: int) -> tuple[bool, float, float]:
+    share = float((_cut(take) < HOLD).sum() / max(1, len(_begun(take, division))))
+    named = bool(_MELODIC.search(take.part.name))
+    return named, 1.0 if share >= _ONE_VOICE else round(share, 1), float(take.part.pitches.mean())
+
+
+def _begun(take: _Take, division: int) -> Ticks:
+    """Where the notes begin that begin in the bars taken: ticks from the section's start."""
+    starts = take.part.starts - take.section.start
+    bars = sixteenths(starts, division) // STEPS_PER_BAR
+    return starts[(bars >= take.offset) & (bars < take.offset + take.bars)]
 
 
 def _cut(take: _Take) -> Events:
@@ -306,9 +316,7 @@ def _chosen(score: Score, choice: Choice, take: _Take, first: int) -> list[str]:
 
 def _changed(score: Score, take: _Take) -> list[str]:
     """What became of the notes that begin in the bars taken."""
-    starts = take.part.starts - take.section.start
-    bars = sixteenths(starts, score.division) // STEPS_PER_BAR
-    starts = starts[(bars >= take.offset) & (bars < take.offset + take.bars)]
+    starts = _begun(take, score.division)
     moved = int(((4 * starts) % score.division != 0).sum())
     lost = len(starts) - int((_cut(take) < HOLD).sum())
     said = [f"{_plural(moved, 'note')} moved to the nearest sixteenth"] if moved else []

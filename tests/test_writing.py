@@ -97,6 +97,7 @@ def pretty_midi_hears(content: bytes) -> dict[str, Any]:
         "meter": [(it.numerator, it.denominator) for it in file.time_signature_changes],
         "keys": keys,
         "programs": {instrument.program + 1 for instrument in file.instruments},
+        "names": [instrument.name for instrument in file.instruments],
         "drums": any(instrument.is_drum for instrument in file.instruments),
         "velocities": [note.velocity for note in notes],
     }
@@ -122,7 +123,7 @@ def symusic_hears(content: bytes) -> dict[str, Any]:
 @settings(max_examples=40)
 @given(MELODIES, WRITINGS, SCALES, st.integers(0, 9))
 def test_readers_agree_whatever_the_setting(melody: Melody, writing: Writing, scale: Scale | None, seed: int) -> None:
-    content = midi_file([Voice("Töne", melody, (seed, 1))], writing, scale)
+    content = midi_file([Voice("Tune 7", melody, (seed, 1))], writing, scale)
     notes, key = expected(melody, writing.repeat), scale.key_signature if scale else None
     end = 64 * writing.ppq * writing.repeat
     heard = mido_hears(content)
@@ -130,6 +131,7 @@ def test_readers_agree_whatever_the_setting(melody: Melody, writing: Writing, sc
     assert heard["ends"] == {end}
     assert heard["tempo"] == pytest.approx(writing.tempo, rel=1e-5)
     assert (heard["meter"], heard["key"], heard["type"], heard["ppq"]) == ((4, 4), key, writing.type, writing.ppq)
+    assert heard["names"] == ["Tune 7"]
     assert heard["channels"] <= {writing.channel}
     assert heard["programs"] == ({writing.program} if writing.program else set())
     marker = heard["last"]
@@ -143,6 +145,7 @@ def test_readers_agree_whatever_the_setting(melody: Melody, writing: Writing, sc
         second = symusic_hears(content)
         assert (second["notes"], second["meter"]) == (notes, [(4, 4)])
         assert second["tempo"] == pytest.approx([writing.tempo], rel=1e-5)
+        assert second["names"] == ["Tune 7"] == pretty["names"]
         assert second["keys"] == ([] if key is None else [sharps(key)])
 
 
@@ -254,6 +257,12 @@ def test_joined_one_a_track() -> None:
     assert heard["notes"] == expected(TUNE) + expected(LOW)
     assert (heard["ends"], heard["names"]) == ({30_720}, ["melodylc 7-1", "melodylc 7-2"])
     assert symusic_hears(made.files[JOINED])["names"] == ["melodylc 7-1", "melodylc 7-2"]
+
+
+def test_names_are_utf8() -> None:
+    assert symusic_hears(midi_file([Voice("Töne €", TUNE)], Writing()))["names"] == ["Töne €"]
+    with pytest.raises(InputError, match="can't be written in UTF-8"):
+        midi_file([Voice("\udcff", TUNE)], Writing())
 
 
 def test_joined_files_stand_beside_other_formats() -> None:
