@@ -38,7 +38,8 @@ def main(
     if rule is None:
         raise click.UsageError("give --scale, --density or --reward")
     found = find_or_fit(loaded, request, prior) if fit else find_actor(loaded, rule, prior)
-    click.echo(f"model {loaded.fingerprint}, prior {loaded.prior(prior).identity}; {rule.identity}; {count} single draws a row\n")
+    start = loaded.prior(prior).identity
+    click.echo(f"model {loaded.fingerprint}, prior {start}; {rule.identity}; {count} single draws a row\n")
     click.echo(
         "| start | seed | "
         + " | ".join(f"{name}: mean, = 1" for name in rule.names)

@@ -19,6 +19,9 @@ from melodylc.data.errors import MelodylcError
 
 COMMANDS = {
     "generate": Row("melodylc.cli.generate:generate", "Write melodies that obey a scale, a note density, or any rule."),
+    "show": Row("melodylc.cli.show:show", "Show MIDI files as piano rolls, in the terminal or as a picture."),
+    "score": Row("melodylc.cli.score:score", "Say how far a MIDI file obeys, as a whole and bar by bar."),
+    "play": Row("melodylc.cli.play:play", "Play MIDI files through a MIDI port, looping."),
     "fit": Row("melodylc.cli.fit:fit", "Learn an actor for a rule, as a file."),
     "rewards": Row("melodylc.cli.rewards:rewards", "Show the rules that can be asked for, and test your own."),
     "data": Row("melodylc.cli.data:data", "Build a corpus of melodies from MIDI files."),
