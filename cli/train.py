@@ -34,14 +34,14 @@ def _minutes(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option(
     "--start",
     type=click.Path(path_type=Path),
-    help="Model file to go on from, on any corpus: its joint stage again, with a new rate schedule.",
+    help="Model file to go on from, on any corpus: its last stage again, with a new rate schedule.",
 )
 @click.option(
     "--without",
     metavar="COLLECTION",
     help="Leave a collection out, with all that shares four bars or a work with it: to test the model on it later.",
 )
-@click.option("--minutes", callback=_minutes, help="Time limit of each stage, e.g. 12,25,85 (codec, song, joint).")
+@click.option("--minutes", callback=_minutes, help="Time limit of each stage, e.g. 5,90 (codec, song).")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Seed of the whole run.")
 @click.option(
     "--precision",
@@ -62,7 +62,8 @@ def vae(
 ) -> None:
     """Train the melody VAE on CORPUS (made by `melodylc data build`).
 
-    Ctrl-C stops once the step under way is whole; the same command run again goes on from there.
+    Ctrl-C stops once the step under way is whole; the same command run again goes on from there. Under torchrun
+    (torchrun --nproc-per-node 2 -m melodylc train vae ...) several processes or machines train one model.
     """
     from dataclasses import replace
 
@@ -71,7 +72,9 @@ def vae(
     from melodylc.models.config import named_config
     from melodylc.training.run import train_vae
     from melodylc.training.settings import default_settings
+    from melodylc.training.team import join_team
 
+    team = join_team()
     model = named_config(config)
     settings = replace(default_settings(model), seed=seed, precision=precision)
     former = load_model(start) if start else None
@@ -80,8 +83,41 @@ def vae(
     if minutes:
         settings = settings.with_minutes(minutes)
     with _Progress() as progress:
-        path = train_vae(Corpus.open(corpus), model, settings, output, progress, former, without)
-    click.echo(f"wrote {path}")
+        path = train_vae(Corpus.open(corpus), model, settings, output, progress, former, without, team)
+    if team.leads:
+        click.echo(f"wrote {path}")
+
+
+@train.command()
+@click.argument("corpus", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@click.option(
+    "--model", type=click.Path(path_type=Path), help="Model file that gets the prior.  [default: the shipped]"
+)
+@click.option("--minutes", callback=_minutes, help="Time limit.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Seed of the whole run.")
+def prior(corpus: Path, output: Path, model: Path | None, minutes: tuple[float, ...] | None, seed: int) -> None:
+    """Train the language model that a model's learnt prior draws from, and write the model with it.
+
+    Stopping, going on and torchrun are as with `melodylc train vae`.
+    """
+    from dataclasses import replace
+
+    from melodylc.actors import shipped_model
+    from melodylc.data.corpus import Corpus
+    from melodylc.models.checkpoint import load_model
+    from melodylc.training.run import train_prior
+    from melodylc.training.settings import LANGUAGE
+    from melodylc.training.team import join_team
+
+    team, settings = join_team(), replace(LANGUAGE, seed=seed)
+    if minutes:
+        settings = settings.with_minutes(minutes)
+    loaded = load_model(model) if model else shipped_model()
+    with _Progress() as progress:
+        path = train_prior(Corpus.open(corpus), loaded, settings, output, progress, team)
+    if team.leads:
+        click.echo(f"wrote {path}")
 
 
 class _Progress:

@@ -11,24 +11,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from melodylc.data.alphabet import canonical
 from melodylc.data.melody import Melody
+from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel
+from melodylc.models.config import PriorName
+from melodylc.models.prior import pool
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
 GROUP = 8  #: melodies that go through the model together; part of what a seed means
 _TOGETHER = 64  # samples of the prior that go through it together
-Mover = Callable[[Tensor], Tensor]  #: an actor: latents (n, z) to latents (n, z)
 
 
 def prior_events(
     model: LoadedModel, count: int, seed: int, step: Callable[[int], None] = lambda done: None
 ) -> npt.NDArray[np.uint8]:
     """Melodies of samples of the prior, shape (count, 256); `step` is told how many more are there."""
-    z = torch.randn(count, model.vae.config.z, generator=torch.Generator().manual_seed(seed))
+    z = pool(model.prior(), count, np.random.default_rng(seed))
     decoded = []
     with fixed_threads(1), torch.no_grad():
         for part in torch.split(z, _TOGETHER):
@@ -64,8 +65,9 @@ class Sampler:
     """A model, an optional actor and an optional rule."""
 
     model: LoadedModel
-    actor: Mover | None
+    actor: Move | None
     rule: Rule | None
+    prior: PriorName | None = None  #: the model's best if None
 
     def draw(
         self, seed: int, count: int, budget: int, report: Callable[[int, int], None] = lambda passed, draws: None
@@ -96,10 +98,11 @@ class Sampler:
     @torch.no_grad()
     def _group(self, seed: int, first: int, attempt: int) -> Iterator[Draw]:
         numbers = range(first, first + GROUP)
-        z = torch.from_numpy(np.stack([self._latent(seed, number, attempt) for number in numbers]))
-        moved = z if self.actor is None else self.actor(z)
-        raw = self.model.vae.raw_events(moved).to(torch.uint8).numpy()
-        events, touched = canonical(raw)
+        streams = (np.random.default_rng((seed, number, attempt)) for number in numbers)
+        prior = self.model.prior(self.prior)
+        z = prior.latents(np.stack([prior.numbers(stream) for stream in streams]))
+        moved, raw = self.model.vae.write(z, self.actor)
+        events, touched = canonical(raw.to(torch.uint8).numpy())
         distances = ((moved - z) / self.model.sigma_bar).square().mean(1).tolist()
         rewards = self.rule.scores(events).tolist() if self.rule else [()] * GROUP
         for row, number in enumerate(numbers):
@@ -112,6 +115,3 @@ class Sampler:
                 distance=distances[row],
                 touched=int(touched[row].sum()),
             )
-
-    def _latent(self, seed: int, number: int, attempt: int) -> npt.NDArray[np.float32]:
-        return np.random.default_rng((seed, number, attempt)).standard_normal(self.model.vae.config.z, np.float32)

@@ -4,11 +4,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.distributions import Normal
 from torch.nn.functional import one_hot
 
 from melodylc.data.alphabet import HOLD, REST, STATES, STEPS
 from melodylc.models.config import named_config
+from melodylc.models.noise import Noise
+from melodylc.models.posterior import Encoding
 from melodylc.models.vae import MelodyVAE
 
 Events = npt.NDArray[np.uint8]
@@ -22,9 +23,14 @@ class Parrot(MelodyVAE):
         super().__init__(named_config("tiny"))
         self.sigma = sigma
 
-    def encode(self, events: Tensor) -> Normal:
+    def encode(self, events: Tensor, noise: Noise | None = None) -> Encoding:
         mean = (events.float() - 64) / 64
-        return Normal(mean, torch.full_like(mean, self.sigma))
+        sigma = torch.full_like(mean, self.sigma)
+        return Encoding(mean if noise is None else mean + sigma * noise.normal(*mean.shape), mean, sigma)
+
+    def forced_logits(self, events: Tensor, noise: Noise | None) -> tuple[Encoding, Tensor]:
+        encoding = self.encode(events, noise)
+        return encoding, self.logits(encoding.z, events)
 
     def raw_events(self, z: Tensor) -> Tensor:
         return (z * 64 + 64).round().clamp(0, STATES - 1).long()

@@ -20,7 +20,7 @@ def model() -> LoadedModel:
     with torch.no_grad():
         for parameter in vae.parameters():
             parameter.mul_(3)
-    return LoadedModel(vae.requires_grad_(False).eval(), torch.full((16,), 0.5), "0" * 16, {})
+    return LoadedModel(vae.requires_grad_(False).eval(), torch.full((32,), 0.5), "0" * 16, {})
 
 
 def test_fewer_melodies_are_the_start_of_more(model: LoadedModel) -> None:
@@ -72,8 +72,8 @@ def test_a_spent_budget_gives_the_last_draw_and_says_so(model: LoadedModel) -> N
 
 
 def test_distance_is_what_the_actor_moved(model: LoadedModel) -> None:
-    def far(z: Tensor) -> Tensor:
-        return z + 1.0
+    def far(parts: Tensor, context: Tensor, first: int) -> Tensor:
+        return parts + 1.0
 
     assert Sampler(model, None, None).draw(0, 2, budget=1)[0].distance == 0
     assert Sampler(model, far, None).draw(0, 2, budget=1)[0].distance == pytest.approx(4.0, rel=1e-5)

@@ -40,7 +40,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 def save(path: Path, **provenance: Any) -> Path:
     torch.manual_seed(0)
-    save_model(path, MelodyVAE(named_config("tiny")), torch.full((16,), 0.5), provenance)
+    save_model(path, MelodyVAE(named_config("tiny")), torch.full((32,), 0.5), provenance)
     return path
 
 
@@ -84,7 +84,7 @@ def test_every_part_is_measured_on_what_it_should_be(done: ModelEvaluation, mode
         assert found.melodies == mine.sum()
         assert found.mean_free.steps.mean == pytest.approx((written == events)[mine].mean())
     assert sum(found.melodies for found in done.by_collection.values()) == 9
-    drawn = [model.vae.decode(StandardNormal(16).sample(6, seed)) for seed in (1, 2)]
+    drawn = [model.vae.decode(StandardNormal(32).sample(6, seed)) for seed in (1, 2)]
     levels = done.samples.priors["N(0, I)"].comparison.levels
     assert levels["pitch_count"].values == pytest.approx([features(one).pitch_count.mean() for one in drawn])
     assert done.unseen == {}
@@ -123,7 +123,7 @@ def test_progress_comes_to_what_was_announced(model: LoadedModel, corpus: Corpus
 
 
 def test_every_prior_is_sampled(model: LoadedModel, corpus: Corpus) -> None:
-    subject = Subject(model.vae, (StandardNormal(16), StandardNormal(16, name="again")))
+    subject = Subject(model.vae, (StandardNormal(32), StandardNormal(32, name="again")))
     found = Evaluator(model, corpus, SMALL, subject).run()
     one, other = found.samples.priors.values()
     assert one == other

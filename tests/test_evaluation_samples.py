@@ -131,7 +131,7 @@ def test_what_a_seed_draws_hangs_on_it_alone(corpus: Corpus) -> None:
 def test_samples_are_those_of_the_prior_however_they_are_cut() -> None:
     torch.manual_seed(3)
     vae, told = MelodyVAE(named_config("tiny")).eval(), list[int]()
-    subject, prior = Subject(vae), StandardNormal(16)
+    subject, prior = Subject(vae), StandardNormal(32)
     events = draw_samples(subject, prior, CHUNK + 4, 7, told.append)
     np.testing.assert_array_equal(events[-4:], vae.decode(prior.sample(CHUNK + 4, 7)[-4:]))
     assert told == [CHUNK, 4]

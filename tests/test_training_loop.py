@@ -24,18 +24,19 @@ from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.models.checkpoint import read_tensors, write_tensors
 from melodylc.models.config import named_config
+from melodylc.models.noise import Noise
 from melodylc.models.vae import MelodyVAE
-from melodylc.training import loop
+from melodylc.training import loop, stages
 from melodylc.training.batches import Batches, validation_rows
 from melodylc.training.loop import STATE, Position, Report, Trainer, TrainingStopped, undisturbed
 from melodylc.training.settings import StageSettings, TrainSettings
 from melodylc.training.stages import make_stage
 
-SMALL = replace(named_config("tiny"), name="small", embedding=8, conductor_hidden=8, decoder_hidden=16)
+SMALL = replace(named_config("tiny"), name="small", embedding=8, conductor_hidden=8, decoder_hidden=16, bar_hidden=16)
 FAST = TrainSettings(
     stages=(
         StageSettings(kind="codec", batch=1, rate=5e-3, steps=6, warmup=2),
-        StageSettings(kind="joint", batch=2, rate=1e-3, steps=5, warmup=2, bars=4),
+        StageSettings(kind="song", batch=2, rate=1e-3, steps=5, warmup=2),
     ),
     validate_every=2,
 )
@@ -66,8 +67,11 @@ def make(corpus: Corpus, tmp_path: Path) -> Make:
         torch.manual_seed(recipe.seed)
         validation = np.asarray(corpus.heldout[validation_rows(corpus, 2)])
         same = {"configuration": SMALL.to_dict(), "settings": recipe.to_dict(), "corpus": corpus.fingerprint}
-        batches = Batches(corpus, recipe.balance, recipe.seed)
-        return Trainer(MelodyVAE(SMALL), recipe, batches, validation, folder, same | identity, "abc", report)
+        batches, vae = Batches(corpus, recipe.balance, recipe.seed), MelodyVAE(SMALL)
+        # Looked up late, so that a test can put another in its place.
+        return Trainer(
+            vae, lambda s: make_stage(vae, s), recipe, batches, validation, folder, same | identity, "abc", report
+        )
 
     return trainer
 
@@ -77,7 +81,7 @@ def uninterrupted(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> d
     """The weights of `FAST` run through."""
     trainer = make.__wrapped__(corpus, tmp_path_factory.mktemp("through"))()  # type: ignore[attr-defined]
     trainer.run()
-    return dict(trainer.vae.state_dict())
+    return dict(trainer.model.state_dict())
 
 
 def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
@@ -128,7 +132,7 @@ def test_a_display_hears_of_every_step(make: Make) -> None:
     reports: list[Report] = []
     make(report=reports.append).run()
     assert [(r.stage, r.step) for r in reports] == [("codec", s) for s in range(1, 7)] + [
-        ("joint", s) for s in range(1, 6)
+        ("song", s) for s in range(1, 6)
     ]
     assert [r.fraction for r in reports[:6]] == pytest.approx([i / 6 for i in range(1, 7)])
     # Every second step, and the last: what the last steps of a stage have learnt isn't thrown away.
@@ -141,13 +145,13 @@ def test_a_stage_ends_with_the_weights_that_validated_best(make: Make) -> None:
 
     def note(report: Report) -> None:
         assert report.validation is not None
-        seen.append((report.validation, {name: t.clone() for name, t in trainer.vae.state_dict().items()}))
+        seen.append((report.validation, {name: t.clone() for name, t in trainer.model.state_dict().items()}))
 
-    trainer = make(one_stage(rate=0.3, steps=8, validate_every=1), report=note)
+    trainer = make(one_stage(rate=3.0, steps=8, validate_every=1), report=note)
     trainer.run()
     best = min(range(8), key=lambda at: seen[at][0])
     assert best < 7  # the rate is far too high
-    assert_same(dict(trainer.vae.state_dict()), seen[best][1])
+    assert_same(dict(trainer.model.state_dict()), seen[best][1])
 
 
 def test_a_stage_without_progress_ends_early(make: Make) -> None:
@@ -180,7 +184,7 @@ def test_a_stage_ends_when_its_minutes_are_over(make: Make, monkeypatch: pytest.
 
 
 def test_the_rate_warms_up_and_decays_to_a_hundredth() -> None:
-    stage = StageSettings(kind="joint", batch=1, rate=0.5, steps=100, warmup=10)
+    stage = StageSettings(kind="song", batch=1, rate=0.5, steps=100, warmup=10)
     rates = [loop._rate(stage, step, step / 100) for step in range(101)]
     assert rates[0] == pytest.approx(0.05)
     assert max(rates[:12]) == pytest.approx(0.5, rel=0.05)
@@ -192,7 +196,7 @@ def test_the_rate_warms_up_and_decays_to_a_hundredth() -> None:
 # -- stopped and started again -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("stage", "step"), [("codec", 3), ("codec", 4), ("codec", 6), ("joint", 1), ("joint", 5)])
+@pytest.mark.parametrize(("stage", "step"), [("codec", 3), ("codec", 4), ("codec", 6), ("song", 1), ("song", 5)])
 def test_a_run_that_was_stopped_is_the_run_that_was_not(
     make: Make, uninterrupted: dict[str, Tensor], stage: str, step: int
 ) -> None:
@@ -206,7 +210,7 @@ def test_a_run_that_was_stopped_is_the_run_that_was_not(
     resumed = make(report=reports.append)
     resumed.run()
     assert (stage, step) not in [(report.stage, report.step) for report in reports]  # not twice
-    assert_same(dict(resumed.vae.state_dict()), uninterrupted)
+    assert_same(dict(resumed.model.state_dict()), uninterrupted)
 
 
 def test_a_run_stopped_after_every_step(make: Make, uninterrupted: dict[str, Tensor]) -> None:
@@ -218,7 +222,7 @@ def test_a_run_stopped_after_every_step(make: Make, uninterrupted: dict[str, Ten
             make(report=stop).run()
     last = make()
     last.run()
-    assert_same(dict(last.vae.state_dict()), uninterrupted)
+    assert_same(dict(last.model.state_dict()), uninterrupted)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +244,7 @@ def test_ctrl_c_waits_until_what_is_under_way_is_whole(
             make().run()
     resumed = make()
     resumed.run()
-    assert_same(dict(resumed.vae.state_dict()), uninterrupted)
+    assert_same(dict(resumed.model.state_dict()), uninterrupted)
     steps = [json.loads(line)["step"] for line in (resumed.folder / "log.jsonl").read_text().splitlines()]
     assert steps == [2, 4, 6, 2, 4, 5]  # each validation once
 
@@ -256,7 +260,7 @@ def test_ctrl_c_while_a_checkpoint_is_written(
     assert names(tmp_path) <= {"log.jsonl", "state.safetensors"}  # nothing half-written
     resumed = make()
     resumed.run()
-    assert_same(dict(resumed.vae.state_dict()), uninterrupted)
+    assert_same(dict(resumed.model.state_dict()), uninterrupted)
 
 
 def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(
@@ -266,7 +270,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(
         pass
 
     def kill(report: Report) -> None:
-        if (report.stage, report.step) == ("joint", 3):
+        if (report.stage, report.step) == ("song", 3):
             raise Killed
 
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
@@ -275,15 +279,15 @@ def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(
     reports: list[Report] = []
     resumed = make(report=reports.append)
     resumed.run()
-    assert (reports[0].stage, reports[0].step) == ("joint", 3)
-    assert_same(dict(resumed.vae.state_dict()), uninterrupted)
+    assert (reports[0].stage, reports[0].step) == ("song", 3)
+    assert_same(dict(resumed.model.state_dict()), uninterrupted)
 
 
 def test_a_finished_run_has_nothing_left_to_do(make: Make, uninterrupted: dict[str, Tensor]) -> None:
     first = make().run()
     again = make(report=lambda _: pytest.fail("a step"))
     assert again.run() == first == Position(stage=2, spent=first.spent)
-    assert_same(dict(again.vae.state_dict()), uninterrupted)
+    assert_same(dict(again.model.state_dict()), uninterrupted)
 
 
 def test_validation_does_not_touch_what_training_draws(make: Make, tmp_path: Path) -> None:
@@ -292,7 +296,7 @@ def test_validation_does_not_touch_what_training_draws(make: Make, tmp_path: Pat
     for trainer in trainers:
         trainer.folder.mkdir()
         trainer.run()
-    assert_same(dict(trainers[0].vae.state_dict()), dict(trainers[1].vae.state_dict()))
+    assert_same(dict(trainers[0].model.state_dict()), dict(trainers[1].model.state_dict()))
 
 
 def test_interrupts_are_held_to_the_end_of_a_block() -> None:
@@ -326,7 +330,7 @@ def test_a_run_in_another_thread_needs_no_signals(make: Make, uninterrupted: dic
     thread = threading.Thread(target=trainer.run)
     thread.start()
     thread.join()
-    assert_same(dict(trainer.vae.state_dict()), uninterrupted)
+    assert_same(dict(trainer.model.state_dict()), uninterrupted)
 
 
 # -- refusals ----------------------------------------------------------------------------------
@@ -383,7 +387,7 @@ def rewrite(change: Callable[[dict[str, Tensor], dict[str, Any]], object]) -> Ca
         (lambda path: write_tensors(path, {}, "melodylc-vae/1", {}), "not a melodylc-training/1 file"),
         (rewrite(lambda _, header: header.pop("identity")), "damaged"),
         (rewrite(lambda _, header: header["position"].update(mood=3)), "damaged"),
-        (rewrite(lambda tensors, _: tensors.pop("weights.decoder.head.bias")), "damaged"),
+        (rewrite(lambda tensors, _: tensors.pop("weights.song.decoder.head.bias")), "damaged"),
     ],
     ids=["truncated", "empty", "a later version", "a model", "no identity", "an odd position", "a weight missing"],
 )
@@ -406,17 +410,17 @@ def poison(monkeypatch: pytest.MonkeyPatch, at: int, what: Callable[[Tensor], Te
     calls = itertools.count()
 
     def made(vae: MelodyVAE, settings: StageSettings) -> Any:
-        stage = make_stage(vae, settings)
+        stage = stages.make_stage(vae, settings)
         loss = stage.loss
 
-        def spoilt(events: Tensor, progress: float) -> Any:
-            value, figures = loss(events, progress)
+        def spoilt(events: Tensor, progress: float, noise: Noise) -> Any:
+            value, figures = loss(events, progress, noise)
             return (what(value) if next(calls) == at else value), figures
 
         stage.loss = spoilt  # type: ignore[method-assign]
         return stage
 
-    monkeypatch.setattr(loop, "make_stage", made)
+    monkeypatch.setitem(globals(), "make_stage", made)
 
 
 class NanGradient(torch.autograd.Function):
@@ -459,7 +463,7 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_state(
     resumed = make(report=reports.append)
     resumed.run()
     assert reports[0].step == step + 1  # nothing of the steps before is lost
-    assert_same(dict(resumed.vae.state_dict()), uninterrupted)
+    assert_same(dict(resumed.model.state_dict()), uninterrupted)
 
 
 def test_a_validation_that_is_no_number_stops_too(make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -473,7 +477,7 @@ def test_a_validation_that_is_no_number_stops_too(make: Make, monkeypatch: pytes
 def test_weights_that_are_no_numbers_never_replace_good_ones(make: Make, tmp_path: Path) -> None:
     def spoil(report: Report) -> None:
         if report.step == 3:
-            next(trainer.vae.decoder.parameters()).data.fill_(math.nan)
+            next(trainer.model.parameters()).data.fill_(math.nan)
 
     trainer = make(report=spoil)
     with pytest.raises(TrainingStopped, match="step 3"):
@@ -494,7 +498,7 @@ def test_a_disk_that_fills_up_leaves_the_former_state(
     kept: list[bytes] = []
 
     def note(report: Report) -> None:
-        if (report.stage, report.step) == ("joint", 1):  # no validation is due: the next to be written is the state
+        if (report.stage, report.step) == ("song", 1):  # no validation is due: the next to be written is the state
             kept.append((tmp_path / "state.safetensors").read_bytes())
             monkeypatch.setattr(owner, call, full)
 
@@ -506,7 +510,7 @@ def test_a_disk_that_fills_up_leaves_the_former_state(
     assert names(tmp_path) == {"log.jsonl", "state.safetensors"}
     resumed = make()
     resumed.run()
-    assert_same(dict(resumed.vae.state_dict()), uninterrupted)
+    assert_same(dict(resumed.model.state_dict()), uninterrupted)
 
 
 def test_a_disk_that_is_full_from_the_start_costs_no_step(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from parrot import Parrot, melodies
-from torch.distributions import Normal
 
 from melodylc.data.alphabet import STEPS
 from melodylc.evaluation.reconstruction import answers
 from melodylc.evaluation.subject import CHUNK, Subject
 from melodylc.models.config import named_config
+from melodylc.models.posterior import Encoding
 from melodylc.models.vae import MelodyVAE
 from melodylc.training.measure import mean_sigma, validation_figures
 
@@ -27,7 +27,7 @@ def test_figures_of_a_header_are_those_of_an_evaluation() -> None:
 
 def test_sigma_bar_is_the_mean_over_all_melodies_however_they_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     vae = MelodyVAE(named_config("tiny"))
-    monkeypatch.setattr(vae, "encode", lambda x: Normal(torch.zeros(len(x), 3), x[:, :3].float() + 1))
+    monkeypatch.setattr(vae, "encode", lambda x, _: Encoding(x[:, :3] * 0.0, x[:, :3] * 0.0, x[:, :3].float() + 1))
     events = np.zeros((CHUNK + 1, STEPS), np.uint8)
     events[:, 1] = 4
     events[-1, 2] = CHUNK + 1 - 2  # in the second, short chunk
@@ -37,6 +37,6 @@ def test_sigma_bar_is_the_mean_over_all_melodies_however_they_are_cut(monkeypatc
 
 def test_sigma_bar_of_a_real_model_is_its_posteriors_mean() -> None:
     vae, events = MelodyVAE(named_config("tiny")), melodies(7)
-    whole = vae.encode(torch.from_numpy(events.astype(np.int64))).stddev.mean(0)
+    whole = vae.encode(torch.from_numpy(events.astype(np.int64))).sigma.mean(0)
     torch.testing.assert_close(mean_sigma(vae, events), whole.detach())
     assert not mean_sigma(vae, events).requires_grad

@@ -13,15 +13,18 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
-from melodylc.data.errors import CheckpointError
+from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import atomic_write, fingerprint_file
-from melodylc.models.config import ModelConfig
+from melodylc.models.config import ModelConfig, PriorName
+from melodylc.models.language import LanguageConfig, MelodyLM
+from melodylc.models.prior import LearntPrior, NormalPrior, Prior
 from melodylc.models.vae import MelodyVAE
 
 FORMAT = "melodylc-vae/1"
 STATISTICS = "statistics."  #: prefix of tensors that aren't parameters
+LANGUAGE = "language."  #: prefix of the language model's parameters
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,19 @@ class LoadedModel:
     sigma_bar: Tensor  #: (z,) the encoder's sigma averaged over the training set
     fingerprint: str  #: 16 hex digits over the file's bytes
     provenance: dict[str, Any]
+    language: MelodyLM | None = None  #: what a learnt prior draws from, if one was trained
+
+    def prior(self, name: PriorName | None = None) -> Prior:
+        """The prior of that name; the learnt one where none is named and there is one.
+
+        Raises:
+            InputError: the learnt one, and the model has none.
+        """
+        if self.language and name != "normal":
+            return LearntPrior(self.vae, self.language)
+        if name == "learnt":
+            raise InputError("this model has no learnt prior: train one (melodylc train prior), or use --prior normal")
+        return NormalPrior(self.vae.config.z)
 
 
 def read_tensors(path: Path, format: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -80,29 +96,43 @@ def _ordered_header(data: bytes) -> bytes:
     return data[:8] + json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(size)
 
 
-def save_model(path: Path, vae: MelodyVAE, sigma_bar: Tensor, provenance: Mapping[str, Any]) -> None:
+def save_model(
+    path: Path, vae: MelodyVAE, sigma_bar: Tensor, provenance: Mapping[str, Any], language: MelodyLM | None = None
+) -> None:
     """Write a trained model in half precision."""
     tensors = {name: value.half() for name, value in vae.state_dict().items()}
     tensors[f"{STATISTICS}sigma_bar"] = sigma_bar.float()
-    write_tensors(path, tensors, FORMAT, {"config": vae.config.to_dict(), "provenance": dict(provenance)})
+    header = {"config": vae.config.to_dict(), "provenance": dict(provenance)}
+    if language:
+        tensors |= {f"{LANGUAGE}{name}": value.half() for name, value in language.state_dict().items()}
+        header["language"] = language.config.to_dict()
+    write_tensors(path, tensors, FORMAT, header)
 
 
 def load_model(path: Path) -> LoadedModel:
     """Read a model that `save_model` wrote, in float32 and in evaluation mode."""
     tensors, header = read_tensors(path, FORMAT)
     sigma_bar = tensors.pop(f"{STATISTICS}sigma_bar", None)
+    told = {name: tensors.pop(name) for name in list(tensors) if name.startswith(LANGUAGE)}
     try:
         # Random weights cost 0.1 s here; on the meta device an embedding's would import a compiler, and 1 s.
         with torch.random.fork_rng(devices=[]):
             vae = MelodyVAE(ModelConfig.from_dict(header["config"]))
-        vae.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
+            language = MelodyLM(LanguageConfig.from_dict(header["language"])) if told or "language" in header else None
+        _fill(vae, tensors)
+        if language:
+            _fill(language, {name.removeprefix(LANGUAGE): value for name, value in told.items()})
         provenance = dict(header["provenance"])
     except (RuntimeError, KeyError, TypeError, AttributeError, ValueError) as error:
         why = first_line(error)
         raise CheckpointError(f"{path}: weights and configuration don't fit each other ({why})") from None
     if sigma_bar is None or sigma_bar.shape != (vae.config.z,):
         raise CheckpointError(f"{path}: lacks the encoder's mean deviation (sigma_bar); train it to the end")
-    if not all(tensor.isfinite().all() for tensor in (sigma_bar, *vae.parameters())):
+    if not all(tensor.isfinite().all() for tensor in (sigma_bar, *vae.parameters(), *told.values())):
         raise CheckpointError(f"{path}: damaged (some of its weights aren't numbers); copy or train it again")
-    vae.requires_grad_(False).eval()
-    return LoadedModel(vae, sigma_bar, fingerprint_file(path), provenance)
+    return LoadedModel(vae, sigma_bar, fingerprint_file(path), provenance, language)
+
+
+def _fill(module: nn.Module, tensors: dict[str, Tensor]) -> None:
+    module.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
+    module.requires_grad_(False).eval()

@@ -2,14 +2,17 @@
 
 Three configurations have a name. `paper` is the model of Engel, Hoffman and Roberts (2018): the
 hierarchical MusicVAE with a flat bidirectional encoder. `base` is the one that ships, and `tiny` is
-small enough for tests. `base` and `tiny` replace the flat encoder by a hierarchical one and give every
-bar its own slice of z, because that is what made reconstruction possible on two CPU cores.
+small enough for tests; these two are chains of bars (`melodylc.models.chain`), which learn in minutes
+what a flat encoder doesn't in hours, and whose samples keep to a key.
 """
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from melodylc.data.alphabet import BARS
 from melodylc.data.errors import InputError
+
+PriorName = Literal["learnt", "normal"]  #: what latents are drawn from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,16 +20,21 @@ class ModelConfig:
     """Every size that shapes the weights of a `MelodyVAE`."""
 
     name: str
-    z: int  #: latent dimensions
+    encoder: Literal["flat", "chain"]  #: one LSTM over 256 events, or a chain of bars
+    z: int  #: latent dimensions; of a chain, a multiple of 16
+    event: int  #: dimensions of an event's embedding
     embedding: int  #: dimensions of a bar's embedding, the conductor's output
-    event: int  #: dimensions of an event's embedding, the bar decoder's input
-    encoder: Literal["flat", "bars"]  #: one LSTM over 256 events, or bars first and then the song
-    encoder_hidden: int  #: units each way of the LSTM over the song (or over the 256 events)
-    bar_encoder_hidden: int  #: units each way of the LSTM inside a bar; unused by "flat"
-    bar_mix: int  #: dimensions an event contributes to its bar's embedding; 0: no slices inside a bar
-    mix: int  #: dimensions a bar contributes to the posterior, and gets as its slice of z; 0: no slices
-    conductor_hidden: int  #: units in each of the conductor's two layers
-    decoder_hidden: int  #: units in each of the bar decoder's two layers
+    encoder_hidden: int  #: units each way of the LSTM over the bars (or over the 256 events)
+    conductor_hidden: int  #: units of the conductor's LSTM (of each of its two layers, if flat)
+    decoder_hidden: int  #: units of the bar decoder's hidden layer (of each of its LSTM's two layers, if flat)
+    bar_hidden: int = 0  #: units of the bar encoder's hidden layer; a chain's, as the two below
+    song_hidden: int = 0  #: units of the hidden layers before the posterior and before a bar's embedding
+    attention: int = 0  #: dimensions of the attention to earlier bars
+    blocks: int = 0  #: residual blocks after each of those hidden layers of `song_hidden` units
+
+    def __post_init__(self) -> None:
+        if self.encoder == "chain" and self.z % BARS:
+            raise InputError(f"a chain's latent dimensions are a multiple of {BARS}, not {self.z}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a checkpoint's header."""
@@ -47,42 +55,41 @@ CONFIGS = {
     for config in (
         ModelConfig(
             name="paper",
-            z=512,
-            embedding=512,
-            event=512,
             encoder="flat",
+            z=512,
+            event=512,
+            embedding=512,
             encoder_hidden=2048,
-            bar_encoder_hidden=0,
-            bar_mix=0,
-            mix=0,
             conductor_hidden=1024,
             decoder_hidden=1024,
         ),
         ModelConfig(
             name="base",
+            encoder="chain",
             z=256,
+            event=48,
             embedding=256,
-            event=128,
-            encoder="bars",
             encoder_hidden=256,
-            bar_encoder_hidden=128,
-            bar_mix=32,
-            mix=128,
             conductor_hidden=512,
-            decoder_hidden=256,
+            decoder_hidden=512,
+            bar_hidden=768,
+            song_hidden=768,
+            attention=256,
+            blocks=2,
         ),
         ModelConfig(
             name="tiny",
-            z=16,
+            encoder="chain",
+            z=32,
+            event=8,
             embedding=32,
-            event=16,
-            encoder="bars",
             encoder_hidden=16,
-            bar_encoder_hidden=16,
-            bar_mix=8,
-            mix=8,
             conductor_hidden=32,
             decoder_hidden=32,
+            bar_hidden=48,
+            song_hidden=48,
+            attention=16,
+            blocks=1,
         ),
     )
 }

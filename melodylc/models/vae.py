@@ -7,48 +7,87 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.distributions import Normal
 
-from melodylc.data.alphabet import BARS, STEPS, STEPS_PER_BAR, canonical
-from melodylc.models.bars import BarDecoder
+from melodylc.data.alphabet import STEPS, STEPS_PER_BAR, canonical
+from melodylc.models.bars import DenseBarDecoder, LstmBarDecoder, Move
+from melodylc.models.chain import ChainedSong
 from melodylc.models.config import ModelConfig
-from melodylc.models.song import BarsEncoder, Conductor, FlatEncoder
+from melodylc.models.noise import Noise
+from melodylc.models.posterior import Encoding
+from melodylc.models.song import FlatSong
 
 Events = npt.NDArray[np.uint8]
 
 
 class MelodyVAE(nn.Module):
-    """A hierarchical LSTM VAE on 16-bar melodies (Roberts et al. 2018; Engel et al. 2018).
+    """A hierarchical VAE on 16-bar melodies (Roberts et al. 2018; Engel et al. 2018).
 
     >>> from melodylc.models.config import named_config
     >>> model = MelodyVAE(named_config("tiny"))
-    >>> model.decode(torch.zeros(3, 16)).shape
+    >>> model.decode(torch.zeros(3, 32)).shape
     (3, 256)
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = FlatEncoder(config) if config.encoder == "flat" else BarsEncoder(config)
-        self.conductor = Conductor(config)
-        self.decoder = BarDecoder(config.event, config.decoder_hidden, config.embedding, slices=config.bar_mix > 0)
+        self.song: FlatSong | ChainedSong = (FlatSong if config.encoder == "flat" else ChainedSong)(config)
 
-    def encode(self, events: Tensor) -> Normal:
-        """q(z|x): a Normal of shape (n, z) for events (n, 256), int64."""
-        posterior: Normal = self.encoder(events)
-        return posterior
+    @property
+    def decoder(self) -> LstmBarDecoder | DenseBarDecoder:
+        """What writes a bar from its embedding."""
+        return self.song.decoder
+
+    def encode(self, events: Tensor, noise: Noise | None = None) -> Encoding:
+        """A latent of q(z|x) for events (n, 256), int64: the mean without noise, a draw with it."""
+        return self.through(events, noise)[0]
+
+    def through(self, events: Tensor, noise: Noise | None) -> tuple[Encoding, Tensor]:
+        """As `encode`, and the bar embeddings (n, 16, embedding) that the latent leads to."""
+        return self.song.through(events, noise)
+
+    def forced(self, events: Tensor, noise: Noise | None, blur: float = 0.0) -> tuple[Encoding, Tensor]:
+        """As `through`, each bar following true bars (with noise of deviation `blur`): what training needs."""
+        return self.song.forced(events, noise, blur)
+
+    def embeddings(self, z: Tensor) -> Tensor:
+        """The sixteen bar embeddings (n, 16, embedding) of latents (n, z): all that the bar decoder is told."""
+        return self.song.embeddings(z)
+
+    @property
+    def chain(self) -> tuple[int, int, int]:
+        """Parts of z, dimensions of each, and how many numbers say what precedes a part."""
+        return self.config.z // self.song.part, self.song.part, self.song.context_size
+
+    def contexts(self, events: Tensor) -> Tensor:
+        """What precedes each part of z where it became events (n, 256), int64: (n, parts, context)."""
+        return self.song.contexts(events)
+
+    def after(self, z: Tensor, contexts: Tensor) -> Tensor:
+        """As `embeddings`, each bar following what its context (n, parts, context) says, and all of them at once."""
+        return self.song.after(z, contexts)
 
     def logits(self, z: Tensor, events: Tensor) -> Tensor:
         """log p(x_t | x_<t, z) up to a constant: (n, 256, 130), for latents (n, z) and events (n, 256)."""
-        embeddings = self.conductor(z).flatten(0, 1)
-        logits: Tensor = self.decoder(embeddings, events.reshape(-1, STEPS_PER_BAR))
-        return logits.reshape(len(z), STEPS, -1)
+        return self._logits(self.embeddings(z), events)
+
+    def forced_logits(self, events: Tensor, noise: Noise | None) -> tuple[Encoding, Tensor]:
+        """As `forced`, and what the bar decoder then expects of every event: logits (n, 256, 130)."""
+        encoding, embeddings = self.forced(events, noise)
+        return encoding, self._logits(embeddings, events)
+
+    def _logits(self, embeddings: Tensor, events: Tensor) -> Tensor:
+        logits: Tensor = self.decoder(embeddings.flatten(0, 1), events.reshape(-1, STEPS_PER_BAR))
+        return logits.reshape(len(events), STEPS, -1)
+
+    @torch.no_grad()
+    def write(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
+        """Latents (n, z) with every part moved in its turn, and the events (n, 256), int64, that the decoder writes."""
+        return self.song.write(z, move)
 
     def raw_events(self, z: Tensor) -> Tensor:
         """What the bar decoder writes, (n, 256) int64, before it is made canonical."""
-        with torch.no_grad():
-            bars = self.decoder.greedy(self.conductor(z).flatten(0, 1))
-        return bars.reshape(len(z), BARS * STEPS_PER_BAR)
+        return self.write(z)[1]
 
     def decode(self, z: Tensor) -> Events:
         """Canonical melodies (n, 256), uint8: the most probable events, each given those before it.
@@ -57,13 +96,3 @@ class MelodyVAE(nn.Module):
         steps become rests here and nowhere else.
         """
         return canonical(self.raw_events(z).to(torch.uint8).cpu().numpy())[0]
-
-
-def kl_to_prior(posterior: Normal) -> Tensor:
-    """KL(q || N(0, I)) in nats per dimension, (n, z): (mean^2 + sigma^2 - 1) / 2 - log sigma.
-
-    >>> kl_to_prior(Normal(torch.tensor([1.0]), torch.tensor([1.0])))
-    tensor([0.5000])
-    """
-    mean, sigma = posterior.mean, posterior.stddev
-    return (mean.square() + sigma.square() - 1) / 2 - sigma.log()

@@ -1,4 +1,4 @@
-"""The training loop: stages one after another, checkpoints, validation. Nothing here knows melodies' losses.
+"""The training loop: stages one after another, checkpoints, validation. Nothing here knows what is minimised.
 
 A run lives in a folder:
 
@@ -23,15 +23,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from melodylc.data.errors import CheckpointError, InputError, MelodylcError
 from melodylc.data.files import atomic_write
 from melodylc.models.checkpoint import first_line, read_tensors, write_tensors
-from melodylc.models.vae import MelodyVAE
+from melodylc.models.noise import Noise
 from melodylc.training.batches import Batches, Events
 from melodylc.training.settings import StageSettings, TrainSettings
-from melodylc.training.stages import Metrics, Stage, make_stage
+from melodylc.training.stages import ALONE, Metrics, Stage
+from melodylc.training.team import Team
 
 STATE = "melodylc-training/1"
 STATE_FILE = "state.safetensors"
@@ -68,15 +69,16 @@ class Report:
 
 
 class Trainer:
-    """Trains a VAE through the stages of its settings, resuming where its folder says.
+    """Trains a model through the stages of its settings, resuming where its folder says.
 
-    `identity` is what must be the same on both sides of a resumption: configuration, settings, corpus;
-    `commit` is noted in every checkpoint.
+    `stages` makes a stage from its settings. `identity` is what must be the same on both sides of a resumption:
+    configuration, settings, corpus; `commit` is noted in every checkpoint.
     """
 
     def __init__(
         self,
-        vae: MelodyVAE,
+        model: nn.Module,
+        stages: Callable[[StageSettings], Stage],
         settings: TrainSettings,
         batches: Batches,
         validation: Events,
@@ -84,8 +86,10 @@ class Trainer:
         identity: dict[str, Any],
         commit: str,
         report: Callable[[Report], None] = lambda _: None,
+        team: Team = ALONE,
     ) -> None:
-        self.vae, self.settings, self.batches = vae, settings, batches
+        self.model, self.stages = model.to(team.device), stages
+        self.settings, self.batches, self.team = settings, batches, team
         self.validation = torch.from_numpy(validation.astype("int64"))
         self.folder, self.identity, self.commit, self.report = folder, identity, commit, report
         self.position = Position()
@@ -100,7 +104,7 @@ class Trainer:
         return self.position
 
     def _run_stage(self, settings: StageSettings, moments: dict[str, Tensor]) -> None:
-        stage = make_stage(self.vae, settings)
+        stage = self.stages(settings)
         optimizer = torch.optim.Adam(stage.parameters(), lr=settings.rate, fused=True)
         _restore_moments(optimizer, moments)
         try:
@@ -110,7 +114,7 @@ class Trainer:
             raise
         with undisturbed():
             if self.best:
-                self.vae.load_state_dict(self.best)
+                self.model.load_state_dict(self.best)
             self.best = {}
             spent = [*self.position.spent, self.position.seconds]
             self.position = Position(stage=self.position.stage + 1, spent=spent)
@@ -124,11 +128,12 @@ class Trainer:
             with undisturbed():
                 metrics = self._step(stage, settings, optimizer, fraction)
                 position.step += 1
-                position.seconds = time.monotonic() - started
+                position.seconds = self.team.agree(time.monotonic() - started)
                 done = min(1.0, _fraction(position, settings))
                 due = position.step % self.settings.validate_every == 0 or done == 1.0
                 validation = self._validate(stage, settings, metrics) if due else None
-            self.report(Report(settings.kind, position.step, done, metrics, validation))
+            if self.team.leads:
+                self.report(Report(settings.kind, position.step, done, metrics, validation))
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 self._save(optimizer)
                 saved = time.monotonic()
@@ -137,15 +142,17 @@ class Trainer:
         self, stage: Stage, settings: StageSettings, optimizer: torch.optim.Optimizer, fraction: float
     ) -> Metrics:
         position = self.position
-        torch.manual_seed(hash((self.settings.seed, position.stage, position.step)) % 2**63)
-        events = torch.from_numpy(self.batches.draw(position.stage, position.step, settings.batch).astype("int64"))
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"):
-            loss, metrics = stage.loss(events, fraction)
+        noise = self.team.noise(hash((self.settings.seed, position.stage, position.step)) % 2**63)
+        batch = self.batches.draw(position.stage, position.step, settings.batch)
+        events = self.team.share(torch.from_numpy(batch.astype("int64")))
+        with self._autocast():
+            loss, metrics = stage.loss(events, fraction, noise)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        self.team.average_gradients(stage.parameters())
         norm = torch.nn.utils.clip_grad_norm_(stage.parameters(), self.settings.clip)
         if not torch.isfinite(norm + loss):
-            if all(tensor.isfinite().all() for tensor in self.vae.parameters()):
+            if all(tensor.isfinite().all() for tensor in self.model.parameters()):
                 self._save(optimizer)  # nothing of this step has reached the weights
             raise self._stopped(settings, "the loss or its gradient")
         optimizer.step()
@@ -153,23 +160,28 @@ class Trainer:
 
     @torch.no_grad()
     def _validate(self, stage: Stage, settings: StageSettings, metrics: Metrics) -> float:
-        torch.manual_seed(0)  # the same noise every time, so that losses compare
-        chunks = torch.split(self.validation, VALIDATION_CHUNK)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"):
-            losses = [stage.loss(chunk, 1.0) for chunk in chunks]
+        noise = Noise(0)  # the same every time, so that losses compare
+        chunks = torch.split(self.validation.to(self.team.device), VALIDATION_CHUNK)
+        with self._autocast():
+            losses = [stage.loss(chunk, 1.0, noise) for chunk in chunks]
         value = sum(loss.item() * len(chunk) for (loss, _), chunk in zip(losses, chunks, strict=True))
-        value /= len(self.validation)
+        value = self.team.agree(value / len(self.validation))
         if not math.isfinite(value):
             raise self._stopped(settings, "the validation loss")
         self._note(settings, metrics, losses[0][1], value)
         if value < self.position.best:
             self.position.best, self.position.stale = value, 0
-            self.best = {name: tensor.clone() for name, tensor in self.vae.state_dict().items()}
+            self.best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         else:
             self.position.stale += 1
         return value
 
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.team.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
+
     def _note(self, settings: StageSettings, metrics: Metrics, held_out: Metrics, value: float) -> None:
+        if not self.team.leads:
+            return
         line = {
             "stage": settings.kind,
             "step": self.position.step,
@@ -190,7 +202,9 @@ class Trainer:
         )
 
     def _save(self, optimizer: torch.optim.Optimizer | None) -> None:
-        tensors = {f"weights.{name}": tensor for name, tensor in self.vae.state_dict().items()}
+        if not self.team.leads:
+            return
+        tensors = {f"weights.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         if optimizer is not None:
             tensors |= _moments(optimizer)
@@ -206,7 +220,7 @@ class Trainer:
         try:
             refuse_other(path, header["identity"], self.identity)
             self.position = Position(**header["position"])
-            self.vae.load_state_dict(_below("weights.", tensors))
+            self.model.load_state_dict(_below("weights.", tensors))
         except (KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise CheckpointError(f"{path}: damaged ({first_line(error)}); delete it to train from the start") from None
         self.best = _below("best.", tensors)

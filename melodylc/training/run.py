@@ -2,6 +2,8 @@
 
 import subprocess
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +16,14 @@ from melodylc.data.files import atomic_write
 from melodylc.data.leave_out import LEFT_OUT, leave_out
 from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import ModelConfig
+from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.vae import MelodyVAE
 from melodylc.training.batches import Batches, Events, validation_rows
 from melodylc.training.loop import STATE_FILE, Report, Trainer
 from melodylc.training.measure import mean_sigma, validation_figures
 from melodylc.training.settings import TrainSettings
+from melodylc.training.stages import ALONE, LanguageStage, make_stage
+from melodylc.training.team import Team
 
 MODEL = "model.safetensors"
 VALIDATION_MELODIES = 512
@@ -33,22 +38,25 @@ def train_vae(
     report: Callable[[Report], None] = lambda _: None,
     start: LoadedModel | None = None,
     without: str | None = None,
+    team: Team = ALONE,
 ) -> Path:
     """Train, or go on training, in `folder`; return the finished model's path.
 
-    From random weights, or from those of `start`, a model of the same configuration. `without` leaves a collection
-    and its kin out (`melodylc.data.leave_out`), here and where checkpoints are compared. Raises InputError if the
+    From random weights, or from those of `start`, a model of the same configuration or with fewer blocks. `without`
+    leaves a collection and its kin out (`melodylc.data.leave_out`), here and where checkpoints are compared. Raises
+    InputError if the
     folder holds a run of another configuration, other settings, another corpus, another start or with another
     collection left out, and TrainingStopped if the loss stops being a number.
     """
     remaining = leave_out(corpus, without)
     if start:
         _check_start(start, config, corpus, without)
-    prepare(folder)
+    if team.leads:
+        prepare(folder)
     torch.manual_seed(settings.seed)
     vae = MelodyVAE(config)
-    if start:
-        vae.load_state_dict(start.vae.state_dict())
+    if start:  # blocks that it lacks start as nothing
+        vae.load_state_dict({**vae.state_dict(), **start.vae.state_dict()})
     batches = Batches(corpus, settings.balance, settings.seed, remaining.train)
     identity = {
         "configuration": config.to_dict(),
@@ -58,15 +66,67 @@ def train_vae(
         LEFT_OUT: remaining.to_dict(),
     }
     validation = np.asarray(corpus.heldout[validation_rows(corpus, VALIDATION_MELODIES, remaining.heldout)])
-    trainer = Trainer(vae, settings, batches, validation, folder, identity, commit(), report)
+    trainer = Trainer(
+        vae,
+        partial(make_stage, vae, team=team),
+        settings,
+        batches,
+        validation,
+        folder,
+        identity,
+        commit(),
+        report,
+        team,
+    )
     position = trainer.run()
     minutes = [round(seconds / 60, 1) for seconds in position.spent]
     provenance = {**identity, "commit": commit(), "version": __version__, "minutes": minutes}
-    return finish(vae, batches, folder / MODEL, provenance, validation)
+    if team.leads:
+        finish(vae.cpu(), batches, folder / MODEL, provenance, validation)
+    return folder / MODEL
+
+
+def train_prior(
+    corpus: Corpus,
+    model: LoadedModel,
+    settings: TrainSettings,
+    folder: Path,
+    report: Callable[[Report], None] = lambda _: None,
+    team: Team = ALONE,
+) -> Path:
+    """Train the language model that a learnt prior draws from, in `folder`; return a copy of `model` that has it.
+
+    What the model was trained without, it doesn't meet either. Raises what `train_vae` raises.
+    """
+    remaining = leave_out(corpus, (model.provenance.get(LEFT_OUT) or {}).get("collection"))
+    if team.leads:
+        prepare(folder)
+    torch.manual_seed(settings.seed)
+    language = MelodyLM(LanguageConfig())
+    batches = Batches(corpus, settings.balance, settings.seed, remaining.train)
+    identity = {
+        "configuration": language.config.to_dict(),
+        "settings": settings.to_dict(),
+        "corpus": corpus.fingerprint,
+        LEFT_OUT: remaining.to_dict(),
+    }
+    validation = np.asarray(corpus.heldout[validation_rows(corpus, VALIDATION_MELODIES, remaining.heldout)])
+    stage = LanguageStage(language)
+    trainer = Trainer(
+        language, lambda _: stage, settings, batches, validation, folder, identity, commit(), report, team
+    )
+    position = trainer.run()
+    minutes = [round(seconds / 60, 1) for seconds in position.spent]
+    about = {**identity, "commit": commit(), "version": __version__, "minutes": minutes}
+    if team.leads:
+        provenance = {**model.provenance, "language": about}
+        save_model(folder / MODEL, model.vae, model.sigma_bar, provenance, language.cpu())
+    return folder / MODEL
 
 
 def _check_start(start: LoadedModel, config: ModelConfig, corpus: Corpus, without: str | None) -> None:
-    if start.vae.config != config:
+    former = start.vae.config
+    if replace(former, blocks=config.blocks) != config or former.blocks > config.blocks:
         raise InputError(
             f"the model to start from has another configuration ({start.vae.config.name!r}, not this {config.name!r}): "
             "train with --config of its own"

@@ -1,8 +1,8 @@
-"""What each stage minimises. A stage knows its loss and its parameters; the loop knows neither.
+"""What each stage minimises. A stage knows its loss; the loop doesn't.
 
 - codec: -log p(bar | e + noise), single bars, e the bar encoder's embedding.
-- song:  |e - e'|^2 / (2 noise^2) + KL, e' the conductor's embeddings; the bar encoder is frozen.
-- joint: -log p(x | z) + KL, everything.
+- song:  -log p(x | z) + KL, the negative ELBO.
+- language: -log p(x), of the language model.
 
 KL is charged above `free_nats` a melody only. Every loss is in nats a melody, divided by its 256 steps.
 """
@@ -10,16 +10,20 @@ KL is charged above `free_nats` a melody only. Every loss is in nats a melody, d
 from collections.abc import Iterator
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from melodylc.data.alphabet import BARS, STEPS, STEPS_PER_BAR
-from melodylc.models.song import BarsEncoder
-from melodylc.models.vae import MelodyVAE, kl_to_prior
+from melodylc.models.bars import BarEncoder
+from melodylc.models.chain import ChainedSong
+from melodylc.models.language import MelodyLM
+from melodylc.models.noise import Noise
+from melodylc.models.vae import MelodyVAE
 from melodylc.training.settings import StageSettings
+from melodylc.training.team import Team
 
 Metrics = dict[str, float]
+ALONE = Team()
 
 
 class Stage(Protocol):
@@ -27,91 +31,84 @@ class Stage(Protocol):
 
     def parameters(self) -> Iterator[nn.Parameter]: ...
 
-    def loss(self, events: Tensor, progress: float) -> tuple[Tensor, Metrics]:
+    def loss(self, events: Tensor, progress: float, noise: Noise) -> tuple[Tensor, Metrics]:
         """Loss of events (n, 256), int64, at `progress` in [0, 1] of the stage, and figures to show."""
         ...
 
 
-def make_stage(vae: MelodyVAE, settings: StageSettings) -> Stage:
+def make_stage(vae: MelodyVAE, settings: StageSettings, team: Team = ALONE) -> Stage:
     """The stage that `settings.kind` names."""
-    if settings.kind == "joint":
-        return JointStage(vae, settings)
-    encoder = vae.encoder
-    if not isinstance(encoder, BarsEncoder):
-        raise TypeError(f"a {settings.kind} stage needs a bar encoder, and {vae.config.name} has none")
-    return (CodecStage if settings.kind == "codec" else SongStage)(vae, encoder, settings)
+    if settings.kind == "song":
+        return SongStage(vae, settings, team)
+    if not isinstance(vae.song, ChainedSong):
+        raise TypeError(f"a {settings.kind} stage needs a chain of bars, and {vae.config.name} is none")
+    return CodecStage(vae.song.bars, vae.song.decoder, settings)
 
 
 class CodecStage:
     """Bars through their embeddings."""
 
-    def __init__(self, vae: MelodyVAE, encoder: BarsEncoder, settings: StageSettings) -> None:
-        self.encoder, self.decoder, self.settings = encoder, vae.decoder, settings
+    def __init__(self, bars: BarEncoder, decoder: nn.Module, settings: StageSettings) -> None:
+        self.bars, self.decoder, self.settings = bars, decoder, settings
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        yield from self.encoder.bar.parameters()
+        yield from self.bars.parameters()
         yield from self.decoder.parameters()
 
-    def loss(self, events: Tensor, progress: float) -> tuple[Tensor, Metrics]:
-        embeddings = self.encoder.embed(events).flatten(0, 1)
-        noisy = embeddings + self.settings.noise * torch.randn_like(embeddings)
-        nll = bar_nll(self.decoder, noisy, events.reshape(-1, STEPS_PER_BAR), self.settings.hide) * BARS
+    def loss(self, events: Tensor, progress: float, noise: Noise) -> tuple[Tensor, Metrics]:
+        embeddings = self.bars(events)
+        noisy = embeddings + self.settings.noise * noise.normal(*embeddings.shape).to(embeddings)
+        nll = melody_nll(self.decoder, noisy, events, self.settings.hide, noise)
         return nll / STEPS, {"nll": nll.item()}
 
 
 class SongStage:
-    """Embeddings through z, without decoding."""
+    """Everything: the negative ELBO, in a chain with noise on the true bars that are followed."""
 
-    def __init__(self, vae: MelodyVAE, encoder: BarsEncoder, settings: StageSettings) -> None:
-        self.encoder, self.conductor, self.settings = encoder, vae.conductor, settings
-
-    def parameters(self) -> Iterator[nn.Parameter]:
-        yield from self.encoder.song.parameters()
-        yield from self.conductor.parameters()
-
-    def loss(self, events: Tensor, progress: float) -> tuple[Tensor, Metrics]:
-        with torch.no_grad():
-            embeddings = self.encoder.embed(events)
-        posterior = self.encoder.song(embeddings)
-        error = (self.conductor(posterior.rsample()).float() - embeddings.float()).square()
-        misfit = error.sum((1, 2)).mean() / (2 * self.settings.noise**2)
-        kl = kl_to_prior(posterior).sum(1).mean()
-        loss = misfit + charge(kl, self.settings, progress)
-        return loss / STEPS, {"misfit": misfit.item(), "kl": kl.item()}
-
-
-class JointStage:
-    """Everything: the negative ELBO, its reconstruction estimated from some of the bars."""
-
-    def __init__(self, vae: MelodyVAE, settings: StageSettings) -> None:
-        self.vae, self.settings = vae, settings
+    def __init__(self, vae: MelodyVAE, settings: StageSettings, team: Team) -> None:
+        self.vae, self.settings, self.team = vae, settings, team
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return self.vae.parameters()
 
-    def loss(self, events: Tensor, progress: float) -> tuple[Tensor, Metrics]:
-        posterior = self.vae.encode(events)
-        embeddings = self.vae.conductor(posterior.rsample())
-        bars = events.reshape(len(events), BARS, STEPS_PER_BAR)
-        if self.settings.bars < BARS:
-            chosen = torch.rand(len(events), BARS).argsort(1)[:, : self.settings.bars]
-            row = torch.arange(len(events))[:, None]
-            embeddings, bars = embeddings[row, chosen], bars[row, chosen]
-        nll = bar_nll(self.vae.decoder, embeddings.flatten(0, 1), bars.flatten(0, 1), self.settings.hide) * BARS
-        kl = kl_to_prior(posterior).sum(1).mean()
-        loss = nll + charge(kl, self.settings, progress)
-        return loss / STEPS, {"nll": nll.item(), "kl": kl.item()}
+    def loss(self, events: Tensor, progress: float, noise: Noise) -> tuple[Tensor, Metrics]:
+        encoding, embeddings = self.vae.forced(events, noise, self.settings.noise)
+        nll = melody_nll(self.vae.decoder, embeddings, events, self.settings.hide, noise)
+        return elbo(nll, encoding.kl.sum(1).mean(), self.settings, progress, self.team)
 
 
-def bar_nll(decoder: nn.Module, embeddings: Tensor, bars: Tensor, hide: float) -> Tensor:
-    """-log p(bar | embedding) in nats, mean over bars (n, 16), with a share `hide` of inputs hidden."""
-    hidden = torch.rand(bars.shape) < hide if hide else None
-    logits = decoder(embeddings, bars, hidden)
-    return cross_entropy(logits.flatten(0, 1).float(), bars.flatten()) * STEPS_PER_BAR
+class LanguageStage:
+    """A language model: every event given those before it."""
+
+    def __init__(self, model: MelodyLM) -> None:
+        self.model = model
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        return self.model.parameters()
+
+    def loss(self, events: Tensor, progress: float, noise: Noise) -> tuple[Tensor, Metrics]:
+        nll = cross_entropy(self.model(events).flatten(0, 1).float(), events.flatten()) * STEPS
+        return nll / STEPS, {"nll": nll.item()}
 
 
-def charge(kl: Tensor, settings: StageSettings, progress: float) -> Tensor:
-    """beta times the KL above the free nats, which move from their first value to their second."""
+def melody_nll(decoder: nn.Module, embeddings: Tensor, events: Tensor, hide: float, noise: Noise) -> Tensor:
+    """-log p(x | bar embeddings) in nats, mean over melodies (n, 256), with a share `hide` of inputs hidden."""
+    bars = events.reshape(-1, STEPS_PER_BAR)
+    hidden = noise.uniform(len(events), BARS, STEPS_PER_BAR).flatten(0, 1).to(events.device) < hide if hide else None
+    logits = decoder(embeddings.flatten(0, 1), bars, hidden)
+    return cross_entropy(logits.flatten(0, 1).float(), bars.flatten()) * STEPS
+
+
+def elbo(nll: Tensor, kl: Tensor, settings: StageSettings, progress: float, team: Team) -> tuple[Tensor, Metrics]:
+    """The loss of a stage with a KL, both in nats a melody."""
+    return (nll + charge(kl, settings, progress, team)) / STEPS, {"nll": nll.item(), "kl": kl.item()}
+
+
+def charge(kl: Tensor, settings: StageSettings, progress: float, team: Team = ALONE) -> Tensor:
+    """beta times the KL above the free nats, which move from their first value to their second.
+
+    Whether it is above is a question to the whole batch, so that the team's mean is what one process would charge.
+    """
     first, last = settings.free_nats
     free = first + (last - first) * min(1.0, progress / settings.settled)
-    return settings.beta * torch.relu(kl - free)
+    return settings.beta * (kl - free) * (team.mean(kl) > free)
