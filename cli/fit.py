@@ -83,4 +83,7 @@ def _fit(
             best = "" if done.best is None else f", best {done.best:.1%}"
             step(label=f"fitting: {done.measured.rate:.1%} obey{best}")
 
-        return fit_actor(model, rule, path, report, settings, request.to_dict(), prior)
+        def decoding(done: int, of: int) -> None:
+            step(0, label=f"decoding samples of the prior: {done:,} of {of:,}, kept for the next rule")
+
+        return fit_actor(model, rule, path, report, settings, request.to_dict(), prior, decoding=decoding)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from melodylc.bank import Report as BankReport
 from melodylc.bank import find_bank
 from melodylc.box import MelodyBox
 from melodylc.cache import cache_folder, pretrained
@@ -79,15 +80,18 @@ def fit_actor(
     request: Mapping[str, Any] | None = None,
     prior: PriorName | None = None,
     threads: int = THREADS,
+    decoding: BankReport = lambda done, of: None,
 ) -> FoundActor:
     """Fit an actor and write it to `path`, with the request that the rule comes from, where that is given.
+
+    `decoding` is told how much of the bank is there, where it must be made first.
 
     Raises:
         InputError: `path` can't be written; found out before the work, not after.
     """
     probe(path)
     start = model.prior(prior)
-    bank = find_bank(model, start)
+    bank = find_bank(model, start, decoding)
     lessons = slice(JUDGES, JUDGES + settings.bank)
     with fixed_threads(threads):
         fitted = fit(

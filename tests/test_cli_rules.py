@@ -172,6 +172,17 @@ def test_an_actor_of_another_model_is_refused(
     assert_refused(run_cli("generate", "--actor", "a.safetensors"), "an actor for the model", "not 0000000000000000")
 
 
+def test_the_bank_of_another_prior_is_made_with_progress_and_once(model: LoadedModel) -> None:
+    rule = Request.read(reward=["lively.py:lively"]).rule
+    assert rule
+    told: list[tuple[int, int]] = []
+    for _ in range(2):
+        actors.fit_actor(
+            model, rule, Path("a.safetensors"), lambda _: None, QUICK, decoding=lambda *report: told.append(report)
+        )
+    assert told == [(bank.SIZE, bank.SIZE)]
+
+
 def test_an_actor_that_doesn_t_say_what_was_asked_is_refused(run_cli: Cli, model: LoadedModel) -> None:
     rule = Request.read(reward=["lively.py:lively"]).rule
     assert rule

@@ -5,4 +5,6 @@ import torch
 
 def brief() -> torch.autocast:
     """Compute in bfloat16 inside the block, on a processor that has instructions for it; in float32 on others."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+    # Builds without MKL-DNN, as those for Macs, lack the question too.
+    fast = torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return torch.autocast("cpu", torch.bfloat16, enabled=fast)

@@ -14,7 +14,7 @@ class FitSettings:
         InputError: a number that makes no sense, by name.
     """
 
-    bank: int = 4096  #: prior samples scored first (none where a bank is given)
+    bank: int = 4096  #: prior samples scored first, where no bank is given
     rounds: int = 40  #: rounds of actor and critic
     fresh: int = 256  #: vectors scored in each round
     actor_steps: int = 12  #: in each round
