@@ -14,7 +14,19 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FOLDERS = {"melodylc": "melodylc", "rewards": "melodylc.rewards", "cli": "melodylc.cli", "data": "melodylc.data"}
 LAYERS = ("melodylc.data", "melodylc.rewards", "melodylc", "melodylc.cli")  # each may import itself and those before
-HEAVY = ("torch", "symusic", "pretty_midi", "note_seq", "mido", "numpy", "safetensors", "rich", "platformdirs", "PIL", "sklearn")
+HEAVY = (
+    "torch",
+    "symusic",
+    "pretty_midi",
+    "note_seq",
+    "mido",
+    "numpy",
+    "safetensors",
+    "rich",
+    "platformdirs",
+    "PIL",
+    "sklearn",
+)
 LATENT_MAY_IMPORT = ("torch", "numpy", "safetensors", "melodylc.latent", "melodylc.data.errors", "melodylc.data.files")
 
 

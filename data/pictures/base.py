@@ -78,7 +78,8 @@ def one_hot(classes: npt.NDArray[Any], names: Sequence[str], source: str) -> Byt
     """
     if len(classes) and int(classes.max()) >= len(names):
         raise PicturesError(f"{source}: label {int(classes.max())} isn't in 0..{len(names) - 1}: a damaged file")
-    return np.eye(len(names), dtype=np.uint8)[classes]
+    labels: Bytes = np.eye(len(names), dtype=np.uint8)[classes]
+    return labels
 
 
 def open_folder(folder: Path, what: str) -> Path:

@@ -49,7 +49,9 @@ def load_celeba(
     names = sorted(name for name, part in partition.items() if part == split)[:most]
     missing = [name for name in names if not (faces / name).is_file()]
     if missing:
-        raise PicturesError(f"{faces}: {len(missing)} listed pictures aren't there (first {missing[0]}); put {WHAT} there")
+        raise PicturesError(
+            f"{faces}: {len(missing)} listed pictures are missing, {missing[0]} first; put {WHAT} there"
+        )
     pixels = np.empty((len(names), 3, SIDE, SIDE), np.uint8)
     for at, name in enumerate(names):
         pixels[at] = read_face(faces / name)
@@ -84,7 +86,8 @@ def crop(array: Bytes, path: Path) -> Bytes:
         raise PicturesError(f"{path}: {width} x {height}; CelebA's aligned faces are 178 x 218, reduced ones 64 x 64")
     top, left = (height - CROP) // 2, (width - CROP) // 2
     square = array[top : top + CROP, left : left + CROP].astype(np.float64)
-    return square.reshape(SIDE, 2, SIDE, 2, 3).mean(axis=(1, 3)).round().astype(np.uint8)
+    face: Bytes = square.reshape(SIDE, 2, SIDE, 2, 3).mean(axis=(1, 3)).round().astype(np.uint8)
+    return face
 
 
 def read_attributes(path: Path) -> dict[str, list[int]]:

@@ -35,7 +35,8 @@ class ClassifierConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "ClassifierConfig":
         """The inverse of `to_dict`; JSON has lists for tuples."""
-        return cls(**{name: tuple(it) if isinstance(it, list) else it for name, it in values.items()})
+        plain: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in values.items()}
+        return cls(**plain)
 
 
 _SHAPES: dict[str, dict[str, Any]] = {

@@ -41,9 +41,7 @@ class PictureConfig:
     def __post_init__(self) -> None:
         if not 0 < self.deviation < float("inf"):
             raise InputError(f"an output deviation is a positive number, not {self.deviation}")
-        if self.body == "convolutions" and (
-            len(self.kernels) != len(self.widths) or self.side % 2 ** len(self.widths)
-        ):
+        if self.body == "convolutions" and (len(self.kernels) != len(self.widths) or self.side % 2 ** len(self.widths)):
             raise InputError(f"{len(self.widths)} convolutions halve a side of {self.side} and have a kernel each")
 
     @property
@@ -61,7 +59,8 @@ class PictureConfig:
         known = {field.name for field in fields(cls)}
         if set(values) != known:
             raise InputError(f"picture configuration has unknown or missing fields: {set(values) ^ known}")
-        return cls(**{name: tuple(it) if isinstance(it, list) else it for name, it in values.items()})
+        plain: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in values.items()}
+        return cls(**plain)
 
 
 _MNIST = PictureConfig(

@@ -50,8 +50,8 @@ def score(asked: Tensor, told: Tensor, exclusive: bool) -> Scores:
         accuracy = float(accuracy_score(truth, answer))
     else:
         accuracy = float(np.mean(truth == answer))
-    parts = precision_recall_fscore_support(truth, answer, average="macro", zero_division=0)
-    return Scores(accuracy, *(float(part) for part in parts[:3]), count=len(truth))
+    precision, recall, f1, _ = precision_recall_fscore_support(truth, answer, average="macro", zero_division=0)
+    return Scores(accuracy, float(precision), float(recall), float(f1), len(truth))
 
 
 def score_data(classifier: PictureClassifier, pictures: Pictures) -> Scores:

@@ -36,7 +36,9 @@ _RECIPES = {
     "celeba": Recipe(
         _run("pictures", 64, 2e-3, 20_000, 500), _run("labels", 64, 2e-3, 4000, 250), GameSettings(steps=8000)
     ),
-    "faces": Recipe(_run("pictures", 32, 2e-3, 1500, 250), _run("labels", 32, 2e-3, 600, 100), GameSettings(steps=2000)),
+    "faces": Recipe(
+        _run("pictures", 32, 2e-3, 1500, 250), _run("labels", 32, 2e-3, 600, 100), GameSettings(steps=2000)
+    ),
 }
 
 

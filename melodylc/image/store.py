@@ -60,7 +60,7 @@ class LabelRows:
     @classmethod
     def of(cls, labels: Tensor) -> "LabelRows":
         """Those of labels (n, labels)."""
-        rows, counts = labels.round().unique(dim=0, return_counts=True)
+        rows, counts = torch.unique(labels.round(), dim=0, return_counts=True)
         return cls(rows, counts.float())
 
     def draw(self, wanted: Mapping[int, bool], generator: torch.Generator) -> Tensor:

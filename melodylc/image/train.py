@@ -1,8 +1,8 @@
 """Train the parts of a picture chain: VAE, classifier, actor and critic, each in a folder of the run, resumable.
 
-    RUN/vae/model.safetensors
-    RUN/classifier/model.safetensors        only judges: nothing that makes pictures has seen it
-    RUN/actor-0.1/model.safetensors         one for each weight of the distance penalty
+RUN/vae/model.safetensors
+RUN/classifier/model.safetensors        only judges: nothing that makes pictures has seen it
+RUN/actor-0.1/model.safetensors         one for each weight of the distance penalty
 """
 
 from collections.abc import Callable

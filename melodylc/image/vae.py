@@ -49,7 +49,7 @@ class PictureVAE(nn.Module):
         if self.config.autoencoder:
             noise = None
         drawn = normal_or_none(noise, len(pictures), self.config.z)
-        encoding = self.posterior(self.body(pictures), drawn)
+        encoding: Encoding = self.posterior(self.body(pictures), drawn)
         if not self.config.autoencoder:
             return encoding
         code = (encoding.mean - self.shift) / self.scale

@@ -57,4 +57,5 @@ def gradient_penalty(
     share = torch.rand(real.shape, generator=generator).to(real)
     between = torch.lerp(other, real, share).detach().requires_grad_(True)
     (slope,) = torch.autograd.grad(critic(between, labels).sum(), between, create_graph=True)
-    return PENALTY * (slope.norm(dim=-1) - 1).square().mean()
+    penalty: Tensor = PENALTY * (slope.norm(dim=-1) - 1).square().mean()
+    return penalty

@@ -73,4 +73,4 @@ def _belief(game: Game, critic: LabelledCritic, count: int) -> Belief:
     prior = torch.randn(count, game.encodings.dim, generator=game.generator)
     moved = game.actor(prior)
     means = [float(torch.sigmoid(critic(z)).mean()) for z in (real, prior, moved)]
-    return Belief(*means, z_mse=float(z_mse(moved, prior, game.sigma_bar).mean()))
+    return Belief(means[0], means[1], means[2], float(z_mse(moved, prior, game.sigma_bar).mean()))
