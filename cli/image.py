@@ -191,8 +191,10 @@ class _Display:
         from melodylc.training.loop import Report
 
         numbers = {"critic": turn.critic, "actor": turn.actor, "distance": turn.distance}
-        due = turn.step % 500 == 0 or turn.step == steps
-        self.bars(Report("actor", turn.step, turn.step / steps, numbers, turn.actor if due else None))
+        self.bars(Report("actor", turn.step, turn.step / steps, numbers))
+        if turn.step % 500 == 0 or turn.step == steps:
+            shown = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+            self.lines.print(f"actor  step {turn.step}  {turn.step / steps:.1%}  {shown}")
 
     def __enter__(self) -> "_Display":
         self.bars.__enter__()

@@ -12,11 +12,11 @@ from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.distance import z_mse
 from melodylc.latent.encodings import Encodings
 from melodylc.latent.gan import Game, GameSettings
-from melodylc.latent.labelled import LabelledCritic, gradient_penalty
+from melodylc.latent.labelled import LabelledCritic, doubt_of, gradient_penalty
 from melodylc.latent.realism import finished, fit_realism, realism_game
 
 DIM = 4
-SMALL = GameSettings(steps=120, critic_steps=3, batch=32, rate=3e-3, hidden=32, layers=2, average=0.9)
+SMALL = GameSettings(steps=120, critic_steps=3, batch=32, rate=3e-3, actor_rate=3e-3, hidden=32, layers=2, average=0.9)
 SIGMA_BAR = torch.full((DIM,), 0.3)
 
 
@@ -90,7 +90,7 @@ def test_costs_are_the_cross_entropies_of_both_answers() -> None:
     critic, z = LabelledCritic(3, hidden=8, layers=2), torch.randn(10, 3)
     chance = torch.sigmoid(critic(z))
     assert torch.allclose(critic.cost(z), -chance.log(), atol=1e-5)
-    assert torch.allclose(critic.doubt(z), -(1 - chance).log(), atol=1e-5)
+    assert torch.allclose(doubt_of(critic(z)), -(1 - chance).log(), atol=1e-5)
 
 
 def test_encodings_are_drawn_from_their_gaussians() -> None:
@@ -132,10 +132,14 @@ def test_the_distance_penalty_keeps_it_near(free: Game) -> None:
 def test_without_other_labels_to_compare_the_third_term_is_nothing() -> None:
     game = Game(replace(clusters(), labels=torch.ones(600, 2)), SIGMA_BAR, SMALL)
     real, labels = game.encodings.draw(32, game.generator)
-    false, others = game._false(real, torch.zeros(32, DIM), torch.ones(32, DIM), labels)
-    assert others == 0.0
+    false, third, _, counts = game._false(real, torch.zeros(32, DIM), torch.ones(32, DIM), labels)
+    assert torch.equal(third, real)
+    assert counts.sum() == 0
     assert set(false.flatten().tolist()) == {0.0, 1.0}
     assert 0.7 < false.mean() < 1.0  # a tenth are bare prior samples
+    *_, others, counts = Game(clusters(), SIGMA_BAR, SMALL)._false(real, real, real, torch.eye(2)[torch.arange(32) % 2])
+    assert torch.equal(counts, (others != torch.eye(2)[torch.arange(32) % 2]).any(dim=1).float())
+    assert 4 < counts.sum() < 28
 
 
 def test_a_game_that_was_stopped_is_the_game_that_was_not() -> None:

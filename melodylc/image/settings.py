@@ -24,7 +24,9 @@ def _run(kind: str, batch: int, rate: float, steps: int, every: int) -> TrainSet
     return TrainSettings(stages=(stage,), validate_every=every)
 
 
-_LARGE = GameSettings(steps=50_000, rate=1e-4, hidden=2048, layers=4)  # the notebook's sizes and rate
+_LARGE = GameSettings(
+    steps=50_000, rate=1e-4, actor_rate=1e-4, average=0.999, hidden=2048, layers=4
+)  # the notebook's sizes and rate
 _PAPER = Recipe(_run("pictures", 128, 3e-4, 100_000, 1000), _run("labels", 128, 1e-3, 20_000, 500), _LARGE)
 _RECIPES = {
     "mnist": Recipe(

@@ -25,7 +25,7 @@ from melodylc.data.errors import InputError
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.distance import distance
 from melodylc.latent.encodings import Encodings
-from melodylc.latent.labelled import LabelledCritic, gradient_penalty
+from melodylc.latent.labelled import LabelledCritic, cost_of, doubt_of, gradient_penalty
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class GameSettings:
     steps: int = 4000  #: of the actor
     critic_steps: int = 10  #: for each of them
     batch: int = 128  #: vectors in each term of a loss
-    rate: float = 3e-4  #: Adam's learning rate, falling in the last third
+    rate: float = 3e-4  #: Adam's learning rate of the critic, falling in the last third
+    actor_rate: float = 3e-4  #: the same of the actor, which makes far fewer steps
     distance: float = 0.0  #: lambda, the weight of L_dist
     bare: float = 0.1  #: share of prior samples among the conditional critic's false vectors
     hidden: int = 256  #: width of the layers of both
@@ -51,7 +52,7 @@ class GameSettings:
         for name in ("steps", "critic_steps", "batch", "hidden", "layers"):
             if getattr(self, name) < 1:
                 raise InputError(f"an actor's training needs {name} of at least 1, not {getattr(self, name)}")
-        for name in ("rate", "distance"):
+        for name in ("rate", "actor_rate", "distance"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"an actor's training needs {name} of at least 0, not {getattr(self, name)}")
         for name in ("bare", "average"):
@@ -91,7 +92,7 @@ class Game:
             self.live, self.critic = Actor(shape), LabelledCritic(dim, labels, settings.hidden, settings.layers)
         self.actor = copy.deepcopy(self.live).requires_grad_(False)  #: the running mean: what is kept
         self.conditional = labels > 0
-        self.optimisers = {"live": _adam(self.live, settings), "critic": _adam(self.critic, settings)}
+        self.optimisers = {"live": _adam(self.live), "critic": _adam(self.critic)}
         self.step = 0
 
     def turn(self) -> Turn:
@@ -132,21 +133,23 @@ class Game:
         prior = self._prior(self.settings.batch)
         with torch.no_grad():
             made = self.live(prior, self._told(labels))
-        false, others = self._false(real, prior, made, labels)
-        told = self._told(labels)
-        loss = self.critic.cost(real, told).mean() + self.critic.doubt(false, told).mean() + others
-        penalty = gradient_penalty(self.critic, real, false, told, self.generator)
+        false, third, others, counts = self._false(real, prior, made, labels)
+        # One pass for all three terms: small products are slow.
+        logits = self.critic(torch.cat([real, false, third]), self._told(torch.cat([labels, labels, others])))
+        first, second, last = logits.chunk(3)
+        third_term = (doubt_of(last) * counts).sum() / counts.sum().clamp(min=1)
+        loss = cost_of(first).mean() + doubt_of(second).mean() + third_term
+        penalty = gradient_penalty(self.critic, real, false, self._told(labels), self.generator)
         _step(self.optimisers["critic"], loss + penalty)
         return loss.item()
 
-    def _false(self, real: Tensor, prior: Tensor, made: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The second term's vectors, and the third term."""
+    def _false(self, real: Tensor, prior: Tensor, made: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+        """Vectors of the second term; those of the third with their labels, and which of them count, 0 or 1."""
         if not self.conditional:
-            return made, self.critic.doubt(prior).mean()
+            return made, prior, labels, torch.ones(len(prior))
         bare = torch.rand(len(prior), 1, generator=self.generator) < self.settings.bare
         others = labels[torch.randperm(len(labels), generator=self.generator)]
-        wrong = (others != labels).any(dim=1).float()
-        return torch.where(bare, prior, made), (self.critic.doubt(real, others) * wrong).sum() / wrong.sum().clamp(1)
+        return torch.where(bare, prior, made), real, others, (others != labels).any(dim=1).float()
 
     def _improve(self) -> tuple[float, float]:
         batch, weight = self.settings.batch, self.settings.distance
@@ -173,13 +176,13 @@ class Game:
 
     def _set_rates(self) -> None:
         left = 1 - self.step / self.settings.steps
-        for optimiser in self.optimisers.values():
-            for group in optimiser.param_groups:
-                group["lr"] = self.settings.rate * max(0.02, min(1.0, 3 * left))
+        for of, rate in (("live", self.settings.actor_rate), ("critic", self.settings.rate)):
+            for group in self.optimisers[of].param_groups:
+                group["lr"] = rate * max(0.02, min(1.0, 3 * left))
 
 
-def _adam(network: torch.nn.Module, settings: GameSettings) -> torch.optim.Adam:
-    return torch.optim.Adam(network.parameters(), lr=settings.rate, betas=(0.0, 0.9), fused=True)
+def _adam(network: torch.nn.Module) -> torch.optim.Adam:
+    return torch.optim.Adam(network.parameters(), betas=(0.0, 0.9), fused=True)  # `_set_rates` sets the rate
 
 
 def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:

@@ -43,11 +43,17 @@ class LabelledCritic(nn.Module):
 
     def cost(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """L_1 of each vector, (n,): near 0 where the critic takes it for a real one with these labels."""
-        return F.softplus(-self(z, labels))
+        return cost_of(self(z, labels))
 
-    def doubt(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """L_0 of each vector, (n,): near 0 where the critic takes it for a false one."""
-        return F.softplus(self(z, labels))
+
+def cost_of(logits: Tensor) -> Tensor:
+    """L_1 = -log D, elementwise."""
+    return F.softplus(-logits)
+
+
+def doubt_of(logits: Tensor) -> Tensor:
+    """L_0 = -log(1 - D), elementwise: near 0 where the critic takes a vector for a false one."""
+    return F.softplus(logits)
 
 
 def gradient_penalty(
