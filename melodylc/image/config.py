@@ -67,7 +67,15 @@ _MNIST = PictureConfig(
     name="paper", dataset="mnist", channels=1, side=28, body="linear", widths=(1024, 1024, 1024), z=1024
 )
 _MNIST_SMALL = PictureConfig(
-    name="small", dataset="mnist", channels=1, side=28, body="linear", widths=(400, 400, 400), norm=True, z=64
+    name="small",
+    dataset="mnist",
+    channels=1,
+    side=28,
+    body="linear",
+    widths=(400, 400, 400),
+    norm=True,
+    z=64,
+    deviation=0.25,
 )
 _CELEBA = PictureConfig(
     name="paper",

@@ -6,7 +6,7 @@ RUN/actor-0.1/model.safetensors         one for each weight of the distance pena
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -182,11 +182,6 @@ def reconstruction(vae: PictureVAE, table: Table) -> dict[str, float]:
 def about(pictures: Pictures) -> dict[str, Any]:
     """What a header says of the pictures a model was trained on."""
     return {"dataset": pictures.dataset, "pictures": pictures.fingerprint, "parts": list(pictures.parts)}
-
-
-def with_distance(settings: GameSettings, distance: float | None) -> GameSettings:
-    """The same game with another weight of the distance penalty; the paper's if None."""
-    return replace(settings, distance=PENALTY if distance is None else distance)
 
 
 def _origin(spent: list[float]) -> dict[str, Any]:
