@@ -58,8 +58,8 @@ def linear_critic(slope: Tensor) -> LabelledCritic:
     critic = LabelledCritic(len(slope), hidden=1, layers=1)
     critic.network = torch.nn.Sequential(torch.nn.Linear(len(slope), 1))
     with torch.no_grad():
-        critic.network[0].weight.copy_(slope[None])  # type: ignore[union-attr, operator]
-        critic.network[0].bias.fill_(20.0)  # type: ignore[union-attr, operator]
+        critic.network[0].weight.copy_(slope[None])  # type: ignore[operator]
+        critic.network[0].bias.fill_(20.0)  # type: ignore[operator]
     return critic
 
 

@@ -206,7 +206,10 @@ MNIST_DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 CIFAR10_DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated": (lambda f: cut(f / "data_batch_3.bin", 7), "aren't whole records of 3073"),
     "empty": (lambda f: (f / "data_batch_1.bin").write_bytes(b""), "aren't whole records of 3073"),
-    "none": (lambda f: [path.unlink() for path in f.glob("data*")], r"has no data_batch_1.bin ... data_batch_5.bin"),
+    "none": (
+        lambda f: [path.rename(f / f"not-{path.name}") for path in f.glob("data*")],
+        r"has no data_batch_1.bin ... data_batch_5.bin",
+    ),
     "another class": (lambda f: (f / "data_batch_1.bin").write_bytes(bytes([200]) * RECORD), "label 200 isn't in 0..9"),
 }
 CELEBA_DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
