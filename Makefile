@@ -37,19 +37,22 @@ CORPUS ?= runs/corpus
 panel:
 	$(PYTHON) tools/panel.py $(CORPUS)
 
-# What melodylc/pretrained/ holds, from MIDI archives on: three hours of training on two quiet cores, then the actors.
+# What melodylc/pretrained/ holds, from MIDI archives on: the model, its prior, the bank, the actors. Minutes of training on a CPU core.
 MIDI ?= midi
-MINUTES ?= 10,20,91
-MORE ?= 75
+MINUTES ?= 3,80
+MORE ?= 93
+PRIOR ?= 75
 .PHONY: pretrained
 pretrained:
 	$(PYTHON) -m melodylc data build $(wildcard $(MIDI)/*) -o runs/corpus
 	$(PYTHON) -m melodylc train vae runs/corpus -o runs/first --config base --minutes $(MINUTES)
 	$(PYTHON) -m melodylc train vae runs/corpus -o runs/base --start runs/first/model.safetensors --minutes $(MORE) --seed 1
-	cp runs/base/model.safetensors melodylc/pretrained/base.safetensors
+	$(PYTHON) -m melodylc train prior runs/corpus -o runs/prior --model runs/base/model.safetensors --minutes $(PRIOR)
+	cp runs/prior/model.safetensors melodylc/pretrained/base.safetensors
+	$(PYTHON) tools/bank.py
 	rm -f melodylc/pretrained/cmaj*.safetensors
-	$(PYTHON) -m melodylc fit --scale cmaj --rounds 130 -o melodylc/pretrained/cmaj.safetensors
-	$(PYTHON) -m melodylc fit --scale cmaj --density high --rounds 150 -o melodylc/pretrained/cmaj-high.safetensors
+	$(PYTHON) -m melodylc fit --scale cmaj --rounds 150 -o melodylc/pretrained/cmaj.safetensors
+	$(PYTHON) -m melodylc fit --scale cmaj --density high --rounds 200 -o melodylc/pretrained/cmaj-high.safetensors
 
 # The pictures' part of it, from MNIST's four files on: ten minutes on two quiet cores.
 MNIST ?= mnist

@@ -13,10 +13,11 @@ import numpy as np
 
 from melodylc.actors import find_actor, shipped_model
 from melodylc.cli.fit import find_or_fit
-from melodylc.cli.options import make_request, request_options
+from melodylc.cli.options import make_request, prior_option, request_options
 from melodylc.data import Melody
 from melodylc.draws import Draw, Sampler
 from melodylc.models.checkpoint import load_model
+from melodylc.models.config import PriorName
 from melodylc.rewards import Rule
 
 
@@ -25,16 +26,20 @@ from melodylc.rewards import Rule
 @click.option("-n", "--count", default=1000, show_default=True)
 @click.option("--seed", "seeds", multiple=True, type=int, default=(1, 2, 3), show_default=True)
 @click.option("--model", type=click.Path(path_type=Path))
+@prior_option
 @click.option("--fit/--no-fit", default=True, help="Fit an actor where there is none.")
-def main(count: int, seeds: tuple[int, ...], model: Path | None, fit: bool, **asked: Any) -> None:
+def main(
+    count: int, seeds: tuple[int, ...], model: Path | None, prior: PriorName | None, fit: bool, **asked: Any
+) -> None:
     """Print a Markdown table: a row a seed, for the prior and the actor."""
     loaded = load_model(model) if model else shipped_model()
     request = make_request(**asked)
     rule = request.rule
     if rule is None:
         raise click.UsageError("give --scale, --density or --reward")
-    found = find_or_fit(loaded, request) if fit else find_actor(loaded, rule)
-    click.echo(f"model {loaded.fingerprint}; {rule.identity}; {count} single draws a row\n")
+    found = find_or_fit(loaded, request, prior) if fit else find_actor(loaded, rule, prior)
+    start = loaded.prior(prior).identity
+    click.echo(f"model {loaded.fingerprint}, prior {start}; {rule.identity}; {count} single draws a row\n")
     click.echo(
         "| start | seed | "
         + " | ".join(f"{name}: mean, = 1" for name in rule.names)
@@ -45,7 +50,7 @@ def main(count: int, seeds: tuple[int, ...], model: Path | None, fit: bool, **as
         if name == "actor" and actor is None:
             continue
         for seed in seeds:
-            draws = Sampler(loaded, actor, rule).draw(seed, count, budget=1)
+            draws = Sampler(loaded, actor, rule, prior).draw(seed, count, budget=1)
             click.echo(f"| {name} | {seed} | {row(rule, draws)} |")
 
 

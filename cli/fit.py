@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from melodylc.cli.options import make_request, request_options
+from melodylc.cli.options import make_request, prior_option, request_options
 from melodylc.cli.ui import progress, say
 from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
     from melodylc.actors import FoundActor
-    from melodylc.latent.fit import FitSettings, Round
+    from melodylc.latent.fit import Round
+    from melodylc.latent.settings import FitSettings
     from melodylc.models.checkpoint import LoadedModel
+    from melodylc.models.config import PriorName
     from melodylc.request import Request
 
 
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="File of the actor (.safetensors)."
 )
 @click.option("--model", type=click.Path(path_type=Path), help="Another trained model than the one that's shipped.")
+@prior_option
 @click.option("--rounds", type=click.IntRange(1), help="Rounds of learning; more than the default for a shipped actor.")
-def fit(output: Path, model: Path | None, rounds: int | None, **asked: Any) -> None:
+def fit(output: Path, model: Path | None, prior: "PriorName | None", rounds: int | None, **asked: Any) -> None:
     r"""Learn an actor for a rule, and keep it as a file for `melodylc generate --actor`.
 
     \b
@@ -39,7 +42,7 @@ def fit(output: Path, model: Path | None, rounds: int | None, **asked: Any) -> N
     if request.rule is None:
         raise InputError("nothing to learn: give --scale, --density or --reward")
     settings = replace(SETTINGS, rounds=rounds) if rounds else SETTINGS
-    found = _fit(load_model(model) if model else shipped_model(), request, output, settings)
+    found = _fit(load_model(model) if model else shipped_model(), request, prior, output, settings)
     measured = found.stored.measured
     say(
         f"wrote {output}: single draws that obey: prior {measured.prior:.2%} of {measured.prior_samples}, "
@@ -47,7 +50,7 @@ def fit(output: Path, model: Path | None, rounds: int | None, **asked: Any) -> N
     )
 
 
-def find_or_fit(model: "LoadedModel", request: "Request") -> "FoundActor | None":
+def find_or_fit(model: "LoadedModel", request: "Request", prior: "PriorName | None") -> "FoundActor | None":
     """The actor for a request; where none is shipped or cached, one is fitted, with progress, and cached.
 
     None where nothing is asked.
@@ -57,15 +60,18 @@ def find_or_fit(model: "LoadedModel", request: "Request") -> "FoundActor | None"
     rule = request.rule
     if rule is None:
         return None
-    found = find_actor(model, rule, say)
+    found = find_actor(model, rule, prior, say)
     if found is None:
-        probe(cache_path(model, rule))
+        path = cache_path(model, rule, prior)
+        probe(path)
         say(f"no actor for {rule.identity} yet: fitting one, kept for the next time")
-        found = _fit(model, request, cache_path(model, rule), SETTINGS)
+        found = _fit(model, request, prior, path, SETTINGS)
     return found
 
 
-def _fit(model: "LoadedModel", request: "Request", path: Path, settings: "FitSettings") -> "FoundActor":
+def _fit(
+    model: "LoadedModel", request: "Request", prior: "PriorName | None", path: Path, settings: "FitSettings"
+) -> "FoundActor":
     from melodylc.actors import fit_actor
 
     rule = request.rule
@@ -77,4 +83,4 @@ def _fit(model: "LoadedModel", request: "Request", path: Path, settings: "FitSet
             best = "" if done.best is None else f", best {done.best:.1%}"
             step(label=f"fitting: {done.measured.rate:.1%} obey{best}")
 
-        return fit_actor(model, rule, path, report, settings, request.to_dict())
+        return fit_actor(model, rule, path, report, settings, request.to_dict(), prior)

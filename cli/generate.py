@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from melodylc.cli.fit import find_or_fit
-from melodylc.cli.options import make_request, request_options
+from melodylc.cli.options import make_request, prior_option, request_options
 from melodylc.cli.ui import progress, say, table
+from melodylc.cli.writings import take_writing, writing_options
 from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
     from melodylc.actors import FoundActor
+    from melodylc.data.formats.render import Rendered
     from melodylc.generate import Production
     from melodylc.models.checkpoint import LoadedModel
+    from melodylc.models.config import PriorName
     from melodylc.request import Order, Request
 
 INCOMPLETE = 3  #: exit code where the budget was spent before every melody obeyed
@@ -27,7 +30,7 @@ MOST_SEED = 2**63 - 1
 @click.option("-n", "--count", default=8, show_default=True, type=click.IntRange(1, MOST), help="How many melodies.")
 @click.option("--seed", type=click.IntRange(0, MOST_SEED), help="Same seed, same melodies.  [default: a new one]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder.  [default: one named after the request]")
-@click.option("--tempo", default=120.0, show_default=True, type=float, help="Quarter notes a minute.")
+@writing_options
 @click.option(
     "--draws", default=100, show_default=True, type=click.IntRange(1), help="Most draws a melody may take to obey."
 )
@@ -36,14 +39,15 @@ MOST_SEED = 2**63 - 1
     "--actor", type=click.Path(path_type=Path), help="A learnt rule of `melodylc fit -o`, instead of those above."
 )
 @click.option("--model", type=click.Path(path_type=Path), help="Another trained model than the one that's shipped.")
+@prior_option
 def generate(
     count: int,
     seed: int | None,
     output: Path | None,
-    tempo: float,
     draws: int,
     verify: bool,
     model: Path | None,
+    prior: "PriorName | None",
     actor: Path | None,
     **asked: Any,
 ) -> int:
@@ -60,21 +64,24 @@ def generate(
     from melodylc.folder import OutputFolder
     from melodylc.request import Order
 
+    writing = take_writing(asked)
     order = Order(
         request=_of_actor(actor, **asked) if actor else make_request(**asked),
         count=count,
         seed=secrets.randbits(31) if seed is None else seed,
-        tempo=tempo,
+        writing=writing,
         draws=draws,
         verify=verify,
         model=model,
+        prior=prior,
         actor=actor,
     )
     # Before torch is imported: a mistake should cost no time.
     folder = OutputFolder.claim(output or Path(order.folder_name), order.to_dict())
     production = _produce(order)
-    folder.write(production.files(), production.manifest())
-    _show(production, folder.path)
+    rendered = production.rendered()
+    folder.write(rendered.files, production.manifest(rendered))
+    _show(production, rendered, folder.path)
     return INCOMPLETE if production.missing else 0
 
 
@@ -107,25 +114,25 @@ def _produce(order: "Order") -> "Production":
 
 def _actor(order: "Order", model: "LoadedModel") -> "FoundActor | None":
     if order.actor is None:
-        return find_or_fit(model, order.request)
+        return find_or_fit(model, order.request, order.prior)
     from melodylc.kept import kept_actor
 
-    return kept_actor(order.actor, model, order.request)
+    return kept_actor(order.actor, model, order.request, order.prior)
 
 
-def _show(production: "Production", folder: Path) -> None:
+def _show(production: "Production", rendered: "Rendered", folder: Path) -> None:
     rule = production.order.request.rule
     parts = rule.names if rule else ()
     rows = [
         [
-            production.name(draw),
+            file,
             *(f"{reward:.3f}" for reward in draw.rewards),
             "pass" if draw.passed else "fail",
             draw.melody.note_count,
             draw.draws,
             f"{draw.distance:.2f}",
         ]
-        for draw in production.kept
+        for draw, (file, *_) in zip(production.kept, rendered.of, strict=True)
     ]
     table(["file", *parts, "", "notes", "draws", "distance"], rows)
     if production.actor:
@@ -134,6 +141,8 @@ def _show(production: "Production", folder: Path) -> None:
             f"single draws that obeyed when it was fitted: prior {measured.prior:.2%} of {measured.prior_samples}, "
             f"actor {measured.actor:.2%} of {measured.samples}; here {production.accepted:.2%} of {production.spent}"
         )
+    for what, which in rendered.about.items():
+        say(f"{what.replace('_', ' ')}: {which}")
     say(f"wrote {len(production.kept)} melodies and manifest.json to {folder} (seed {production.order.seed})")
     if production.missing:
         numbers = ", ".join(map(str, production.missing))

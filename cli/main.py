@@ -6,6 +6,7 @@ Exit codes: 0 done; 2 a mistake of the user's, in one line; 3 `generate` ran out
 130 Ctrl-C; 1 the reader of our output went away, or a bug (with its traceback).
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -18,6 +19,9 @@ from melodylc.data.errors import MelodylcError
 
 COMMANDS = {
     "generate": Row("melodylc.cli.generate:generate", "Write melodies that obey a scale, a note density, or any rule."),
+    "show": Row("melodylc.cli.show:show", "Show MIDI files as piano rolls, in the terminal or as a picture."),
+    "score": Row("melodylc.cli.score:score", "Say how far a MIDI file obeys, as a whole and bar by bar."),
+    "play": Row("melodylc.cli.play:play", "Play MIDI files through a MIDI port, looping."),
     "fit": Row("melodylc.cli.fit:fit", "Learn an actor for a rule, as a file."),
     "rewards": Row("melodylc.cli.rewards:rewards", "Show the rules that can be asked for, and test your own."),
     "data": Row("melodylc.cli.data:data", "Build a corpus of melodies from MIDI files."),
@@ -37,6 +41,8 @@ def group() -> None:
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its exit code."""
+    # Threads of torch that wait for one another spin; on a core that others use too, that costs ten times the time.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     sys.exit(run(args))
 
 

@@ -24,6 +24,15 @@ def seconds_option(command: Command) -> Command:
     )(command)
 
 
+def prior_option(command: Command) -> Command:
+    """Add --prior to a command."""
+    return click.option(
+        "--prior",
+        type=click.Choice(["learnt", "normal"]),
+        help="What latents are drawn from: the learnt prior or the paper's N(0, I).  [default: learnt if there is one]",
+    )(command)
+
+
 def request_options(command: Command) -> Command:
     """Add --scale, --tonic, --density, --reward, --reward-seconds and --variety; `make_request` takes them all."""
     options = (

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from melodylc.data.keys import Scale, parse_scale
     from melodylc.data.melody import Melody, Note
     from melodylc.data.midi import midi_bytes, read_midi, write_midi
+    from melodylc.data.source import Choice, Source, read_source
+    from melodylc.data.writing import Writing
 
 __all__ = [
     "BARS",
@@ -43,6 +45,7 @@ __all__ = [
     "STEPS",
     "STEPS_PER_BAR",
     "CheckpointError",
+    "Choice",
     "Corpus",
     "CorpusError",
     "InputError",
@@ -51,12 +54,15 @@ __all__ = [
     "MidiError",
     "Note",
     "Scale",
+    "Source",
+    "Writing",
     "canonical",
     "from_note_sequence",
     "from_pretty_midi",
     "midi_bytes",
     "parse_scale",
     "read_midi",
+    "read_source",
     "to_note_sequence",
     "to_pretty_midi",
     "write_midi",
@@ -70,6 +76,8 @@ _NAMES = {
     "keys": ("Scale", "parse_scale"),
     "melody": ("Melody", "Note"),
     "midi": ("midi_bytes", "read_midi", "write_midi"),
+    "source": ("Choice", "Source", "read_source"),
+    "writing": ("Writing",),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 

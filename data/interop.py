@@ -19,19 +19,19 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from melodylc.data.alphabet import BARS, STEPS
 from melodylc.data.errors import InputError
+from melodylc.data.formats.midi_file import QUARTERS_PER_BAR
 from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
 from melodylc.data.midi import (
     END_TICK,
-    QUARTERS_PER_BAR,
     TICKS_PER_QUARTER,
     TICKS_PER_STEP,
     VELOCITY,
     Meter,
     TickNote,
-    check_tempo,
     from_ticks,
 )
+from melodylc.data.writing import check_tempo
 
 if TYPE_CHECKING:
     import pretty_midi

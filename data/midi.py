@@ -8,16 +8,14 @@
 | conductor | tempo, 4/4, and the key signature where a scale gives one |
 | melody    | its name, and the notes, on channel 1                    |
 
-The same melody and options give the same bytes, always. `read_midi` gives the melody back, event
-for event, and takes any other file that holds sixteen bars of one voice on sixteenths.
+Other settings are those of `melodylc.data.formats.midi_file`. The same melody and options give the same bytes, always.
+`read_midi` gives the melody back, event for event, and takes any other file of sixteen bars, one voice, on sixteenths.
 """
 
 import io
-import math
 import os
 import struct
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,16 +25,16 @@ from mido.midifiles.meta import KeySignatureError
 from melodylc.data.alphabet import BARS, STEPS
 from melodylc.data.errors import InputError, MidiError
 from melodylc.data.files import atomic_write, reason
+from melodylc.data.formats.midi_file import QUARTERS_PER_BAR, Voice, midi_file
 from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
+from melodylc.data.writing import Writing
 
-TICKS_PER_QUARTER = 480
+TICKS_PER_QUARTER = Writing().ppq
 TICKS_PER_STEP = TICKS_PER_QUARTER // 4
 END_TICK = STEPS * TICKS_PER_STEP
-QUARTERS_PER_BAR = 4
-VELOCITY = 96
+VELOCITY = Writing().velocity
 DRUM_CHANNEL = 9
-SLOWEST, FASTEST = 4.0, 1000.0
 # Sixteen bars take a few kB. mido needs seconds, and hundreds of bytes of memory a byte, for far larger ones.
 MOST_BYTES = 1 << 17
 
@@ -86,14 +84,7 @@ def midi_bytes(melody: Melody, *, tempo: float = 120.0, scale: Scale | None = No
     >>> read_midi(midi_bytes(melody)) == melody
     True
     """
-    midi = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_QUARTER, charset="utf-8")
-    midi.tracks += [_conductor_track(tempo, scale), _melody_track(melody, name)]
-    file = io.BytesIO()
-    try:
-        midi.save(file=file)
-    except UnicodeEncodeError as error:
-        raise InputError(f"the name {name!r} can't be written in UTF-8; choose another") from error
-    return file.getvalue()
+    return midi_file([Voice(name, melody)], Writing(tempo=tempo), scale)
 
 
 def write_midi(
@@ -139,11 +130,17 @@ def read_midi(source: str | os.PathLike[str] | bytes) -> Melody:
         raise MidiError(f"{label}: {error}") from error
 
 
-def check_tempo(tempo: float) -> float:
-    """`tempo` in quarters a minute, where it is in 4..1000; else InputError."""
-    if not (math.isfinite(tempo) and SLOWEST <= tempo <= FASTEST):
-        raise InputError(f"a tempo is {SLOWEST:g} to {FASTEST:g} quarters a minute, not {tempo:g}")
-    return float(tempo)
+def length(content: bytes) -> int | None:
+    """Ticks up to the last end of track, which may lie after the last note; None where mido can't or shouldn't tell.
+
+    >>> length(midi_bytes(Melody.from_notes([(60, 0, 4)])))
+    30720
+    """
+    try:
+        tracks = _parsed(content).tracks
+    except InputError:
+        return None
+    return max((sum(message.time for message in track) for track in tracks), default=0)
 
 
 def from_ticks(notes: Iterable[TickNote], meters: Iterable[Meter], ticks_per_quarter: int) -> Melody:
@@ -168,28 +165,6 @@ def from_ticks(notes: Iterable[TickNote], meters: Iterable[Meter], ticks_per_qua
         (note.pitch, _step(note, note.start, ticks_per_quarter), _step(note, note.end, ticks_per_quarter))
         for note in notes
     )
-
-
-def _conductor_track(tempo: float, scale: Scale | None) -> mido.MidiTrack:
-    messages = [
-        mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(check_tempo(tempo))),
-        mido.MetaMessage("time_signature", numerator=4, denominator=4),
-    ]
-    if scale is not None and scale.key_signature is not None:
-        messages.append(mido.MetaMessage("key_signature", key=scale.key_signature))
-    return mido.MidiTrack([*messages, mido.MetaMessage("end_of_track", time=END_TICK)])
-
-
-def _melody_track(melody: Melody, name: str) -> mido.MidiTrack:
-    timed = []
-    for pitch, start, end in melody.notes:
-        timed.append((start, mido.Message("note_on", note=pitch, velocity=VELOCITY)))
-        timed.append((end, mido.Message("note_off", note=pitch, velocity=0)))
-    timed.append((STEPS, mido.MetaMessage("end_of_track")))
-    track = mido.MidiTrack([mido.MetaMessage("track_name", name=name)])
-    for (before, _), (step, message) in pairwise([(0, None), *timed]):
-        track.append(message.copy(time=(step - before) * TICKS_PER_STEP))
-    return track
 
 
 def _content(path: Path) -> bytes:

@@ -27,15 +27,18 @@ class Part(NamedTuple):
     starts: Ticks
     ends: Ticks
     pitches: Ticks
+    name: str = ""
 
 
 class Score(NamedTuple):
-    """What extraction needs of a file. `division`: ticks a quarter; `end`: the last note's end."""
+    """What is needed of a file. `division`: ticks a quarter; `end`: the last note's end; `tempo`: quarters a minute."""
 
     division: int
     end: int
     signatures: tuple[tuple[int, int, int], ...]  # tick, numerator, denominator
     parts: tuple[Part, ...]
+    tracks: int = 0  # that have notes, drums too
+    tempo: float = 120.0  # the first
 
 
 def read_score(content: bytes) -> Score:
@@ -56,12 +59,13 @@ def read_score(content: bytes) -> Score:
         score: Any = symusic.Score.from_midi(content)  # its type stubs don't know its attributes
         signatures, tempos = score.time_signatures.numpy(), score.tempos.numpy()
         parts = tuple(_part(i, track) for i, track in enumerate(score.tracks) if not track.is_drum)
-        read = Score(int(score.ticks_per_quarter), int(score.end()), _rows(signatures), parts)
+        read = Score(int(score.ticks_per_quarter), int(score.end()), _rows(signatures), parts, len(score.tracks))
     except Exception as error:  # symusic's own errors share no base
         raise MidiError(f"unreadable: {_said(error)}") from error
-    if (tempos["mspq"] <= 0).any():
+    paces = tempos["mspq"].tolist()
+    if any(pace <= 0 for pace in paces):
         raise MidiError("a tempo of 0")
-    return _checked(read)
+    return _checked(read._replace(tempo=60e6 / paces[0]) if paces else read)
 
 
 def _said(error: Exception) -> str:
@@ -87,7 +91,7 @@ def _rows(signatures: Any) -> tuple[tuple[int, int, int], ...]:
 def _part(index: int, track: Any) -> Part:
     notes = track.notes.numpy()
     starts = notes["time"].astype(np.int64)
-    return Part(index, starts, starts + notes["duration"], notes["pitch"].astype(np.int64))
+    return Part(index, starts, starts + notes["duration"], notes["pitch"].astype(np.int64), track.name)
 
 
 def _checked(score: Score) -> Score:

@@ -33,8 +33,8 @@ class Section(NamedTuple):
     first: int
 
 
-def sections(score: Score) -> list[Section]:
-    """The sections of at least 16 bars.
+def sections(score: Score, least: int = BARS) -> list[Section]:
+    """The sections of at least so many bars.
 
     >>> sections(Score(480, 480 * (15 + 4 * 19) + 1, ((0, 3, 4), (480 * 15, 4, 4)), ()))
     [Section(start=7200, bars=20, first=5)]
@@ -48,7 +48,7 @@ def sections(score: Score) -> list[Section]:
             joined = found and _reaches(found[-1], start, bar)
             found.append(_longer(found.pop(), bars) if joined else Section(start, bars, before))
         before += int(-(-(end - start) // length)) if length > 0 else 0
-    return [section for section in found if section.bars >= BARS]
+    return [section for section in found if section.bars >= least]
 
 
 def _reaches(section: Section, tick: int, bar: int) -> bool:
@@ -77,8 +77,8 @@ def _spans(score: Score) -> Iterator[tuple[int, int, float, bool]]:
 def melody_line(part: Part, section: Section, division: int) -> Events:
     """One voice of a whole section, canonical: shape (16 * bars,), events 0..129."""
     steps = section.bars * STEPS_PER_BAR
-    starts = _sixteenths(part.starts - section.start, division)
-    ends = np.maximum(_sixteenths(part.ends - section.start, division), starts + 1)
+    starts = sixteenths(part.starts - section.start, division)
+    ends = np.maximum(sixteenths(part.ends - section.start, division), starts + 1)
     inside = (ends > 0) & (starts < steps)
     starts, ends, pitches = starts[inside], np.minimum(ends[inside], steps), part.pitches[inside]
     order = np.lexsort((starts, pitches))  # painted in this order, the highest and latest comes last
@@ -104,7 +104,8 @@ def _as_events(painted: Ticks, starts: Ticks, pitches: Ticks) -> Events:
     return events
 
 
-def _sixteenths(ticks: Ticks, division: int) -> Ticks:
+def sixteenths(ticks: Ticks, division: int) -> Ticks:
+    """The nearest sixteenth of each tick; halves go up."""
     return (8 * ticks + division) // (2 * division)
 
 

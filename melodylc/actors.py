@@ -1,32 +1,30 @@
 """Where the actor for a rule comes from: the package, the user's cache, or a fit on the spot.
 
-An actor belongs to one model and one rule; both stand in its header and are checked. `MELODYLC_CACHE` moves the
-cache from where the system keeps such things.
+An actor belongs to one model, one of its priors and one rule; all three stand in its header and are checked.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import torch
-from torch import Tensor
-
+from melodylc.bank import find_bank
+from melodylc.box import MelodyBox
+from melodylc.cache import cache_folder, pretrained
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import check_writable, fingerprint_bytes, reason
-from melodylc.latent.fit import FitSettings, Progress, Scores, fit
-from melodylc.latent.scores import View
+from melodylc.latent.fit import Progress, fit
+from melodylc.latent.scores import resampled
+from melodylc.latent.settings import FitSettings
 from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
 from melodylc.models.checkpoint import LoadedModel, load_model
+from melodylc.models.config import PriorName
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
-SETTINGS = FitSettings()
-THREADS = 1  #: fixed, because it decides how sums are rounded, and so which actor a rule gets
-DECODE = 128  #: melodies decoded at a time while fitting
+SETTINGS = FitSettings(bank=7168)
+THREADS = 2  #: fixed, because it decides how sums are rounded, and so which actor a rule gets
+JUDGES = 1024  #: samples of the bank that an actor is measured on, and that it never met; the others teach
 
 
 @dataclass(frozen=True)
@@ -47,20 +45,26 @@ class FoundActor:
 
 def shipped_model() -> LoadedModel:
     """The model that comes with the package."""
-    return load_model(_pretrained() / "base.safetensors")
+    return load_model(pretrained() / "base.safetensors")
 
 
-def find_actor(model: LoadedModel, rule: Rule, say: Callable[[str], None] = lambda _: None) -> FoundActor | None:
-    """The shipped or cached actor for this model and rule, or None; a damaged cached one is named and forgotten."""
-    for path in sorted(_pretrained().glob("*.safetensors")):
+def find_actor(
+    model: LoadedModel, rule: Rule, prior: PriorName | None = None, say: Callable[[str], None] = lambda _: None
+) -> FoundActor | None:
+    """The shipped or cached actor for this model, its prior and this rule, or None.
+
+    A damaged cached one is named and forgotten.
+    """
+    start = model.prior(prior).identity
+    for path in sorted(pretrained().glob("*.safetensors")):
         header = read_header(path)
-        if header and (header.model, header.rule) == (model.fingerprint, rule.identity):
+        if header and (header.model, header.prior, header.rule) == (model.fingerprint, start, rule.identity):
             return FoundActor(load_actor(path), "shipped")
-    path = cache_path(model, rule)
+    path = cache_path(model, rule, prior)
     try:
         if not path.exists():
             return None
-        return FoundActor(load_actor(path, model=model.fingerprint, rule=rule.identity), "cached")
+        return FoundActor(load_actor(path, model=model.fingerprint, prior=start, rule=rule.identity), "cached")
     except (CheckpointError, OSError) as error:
         say(f"the cached actor can't be used ({error}): fitting it anew")
         return None
@@ -73,6 +77,7 @@ def fit_actor(
     report: Progress,
     settings: FitSettings = SETTINGS,
     request: Mapping[str, Any] | None = None,
+    prior: PriorName | None = None,
 ) -> FoundActor:
     """Fit an actor and write it to `path`, with the request that the rule comes from, where that is given.
 
@@ -80,32 +85,28 @@ def fit_actor(
         InputError: `path` can't be written; found out before the work, not after.
     """
     probe(path)
+    start = model.prior(prior)
+    bank = find_bank(model, start)
+    lessons = slice(JUDGES, JUDGES + settings.bank)
     with fixed_threads(THREADS):
         fitted = fit(
-            _scorer(model, rule),
-            dim=model.vae.config.z,
-            sigma_bar=model.sigma_bar,
-            view=_viewer(model),
+            MelodyBox(model.vae, rule),
+            model.sigma_bar,
+            prior=resampled(bank.z[lessons]),
+            bank=(bank.z[lessons], bank.events[lessons]),
+            judge=resampled(bank.z[:JUDGES]),
             settings=settings,
             report=report,
         )
-    save_actor(path, fitted, model=model.fingerprint, rule=rule.identity, parts=rule.names, request=request)
+    about = {"model": model.fingerprint, "prior": start.identity, "rule": rule.identity}
+    save_actor(path, fitted, **about, parts=rule.names, request=request)
     return FoundActor(load_actor(path), "fitted")
 
 
-def cache_path(model: LoadedModel, rule: Rule) -> Path:
-    """Where the fitted actor of a model and a rule is kept; the settings of the fit are part of the name."""
-    key = fingerprint_bytes(repr((model.fingerprint, rule.identity, SETTINGS)).encode())
+def cache_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None) -> Path:
+    """Where the fitted actor of a model, a prior and a rule is kept; the settings of the fit are part of the name."""
+    key = fingerprint_bytes(repr((model.fingerprint, model.prior(prior).identity, rule.identity, SETTINGS)).encode())
     return cache_folder() / "actors" / f"{key}.safetensors"
-
-
-def cache_folder() -> Path:
-    """The user's cache folder of this package."""
-    if folder := os.environ.get("MELODYLC_CACHE"):
-        return Path(folder)
-    from platformdirs import user_cache_path
-
-    return user_cache_path("melodylc", appauthor=False)
 
 
 def probe(path: Path) -> None:
@@ -119,26 +120,3 @@ def probe(path: Path) -> None:
     except OSError as error:
         raise InputError(f"can't write {str(path)!r}: {reason(error)} (MELODYLC_CACHE moves the cache)") from error
     check_writable(path)
-
-
-def _scorer(model: LoadedModel, rule: Rule) -> Callable[[Tensor], Scores]:
-    """The black box that is fitted: latents (n, z) to each part's reward of the decoded melodies."""
-
-    def score(z: Tensor) -> Scores:
-        return np.concatenate([rule.graded(model.vae.decode(part)) for part in torch.split(z, DECODE)])
-
-    return score
-
-
-def _viewer(model: LoadedModel) -> View:
-    """What a critic sees of latents: their sixteen bar embeddings, which are all that the bar decoder is told."""
-
-    def view(z: Tensor) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
-            return torch.cat([model.vae.embeddings(part) for part in torch.split(z, DECODE)]).float()
-
-    return view
-
-
-def _pretrained() -> Path:
-    return Path(str(files("melodylc.pretrained")))

@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from melodylc.data.alphabet import canonical
 from melodylc.data.melody import Melody
+from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.models.prior import PriorName, pool
+from melodylc.models.config import PriorName
+from melodylc.models.prior import pool
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
 GROUP = 8  #: melodies that go through the model together; part of what a seed means
 _TOGETHER = 64  # samples of the prior that go through it together
-Mover = Callable[[Tensor], Tensor]  #: an actor: latents (n, z) to latents (n, z)
 
 
 def prior_events(
@@ -65,7 +65,7 @@ class Sampler:
     """A model, an optional actor and an optional rule."""
 
     model: LoadedModel
-    actor: Mover | None
+    actor: Move | None
     rule: Rule | None
     prior: PriorName | None = None  #: the model's best if None
 
@@ -101,9 +101,8 @@ class Sampler:
         streams = (np.random.default_rng((seed, number, attempt)) for number in numbers)
         prior = self.model.prior(self.prior)
         z = prior.latents(np.stack([prior.numbers(stream) for stream in streams]))
-        moved = z if self.actor is None else self.actor(z)
-        raw = self.model.vae.raw_events(moved).to(torch.uint8).numpy()
-        events, touched = canonical(raw)
+        moved, raw = self.model.vae.write(z, self.actor)
+        events, touched = canonical(raw.to(torch.uint8).numpy())
         distances = ((moved - z) / self.model.sigma_bar).square().mean(1).tolist()
         rewards = self.rule.scores(events).tolist() if self.rule else [()] * GROUP
         for row, number in enumerate(numbers):

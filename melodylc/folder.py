@@ -1,4 +1,4 @@
-"""The folder that `generate` writes: MIDI files and the manifest that vouches for them.
+"""The folder that `generate` writes: melodies as files, and the manifest that vouches for them.
 
 A folder belongs to the request in its manifest. The same request writes its files anew; anything else in there,
 another request's melodies or a file changed since, is somebody's work and stops us before a byte is written.
@@ -55,7 +55,7 @@ class OutputFolder:
         Raises:
             InputError: the disk is full or the folder can't be written.
         """
-        entries = [dict(entry, sha256=fingerprint_bytes(files[entry["file"]])) for entry in manifest["files"]]
+        entries = [_vouched(entry, files) for entry in manifest["files"]]
         text = json.dumps({"format": FORMAT, **manifest, "files": entries}, indent=2, ensure_ascii=False) + "\n"
         contents = {**files, MANIFEST: text.encode()}
         if self.path.exists():
@@ -89,15 +89,22 @@ class OutputFolder:
             (self.path / stale).unlink(missing_ok=True)
 
 
+def _vouched(entry: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
+    """An entry with the fingerprints of its file and of those beside it."""
+    beside = [{"file": name, "sha256": fingerprint_bytes(files[name])} for name in entry.get("beside", ())]
+    return {**entry, "sha256": fingerprint_bytes(files[entry["file"]]), **({"beside": beside} if beside else {})}
+
+
 def _listed(path: Path, request: Mapping[str, Any]) -> tuple[str, ...]:
     """The files of the manifest in `path`, where it is of this request and they are as it says."""
     if not (path / MANIFEST).exists():
         return ()
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        recorded = {str(entry["file"]): str(entry["sha256"]) for entry in manifest["files"]}
+        entries = [part for entry in manifest["files"] for part in (entry, *entry.get("beside", ()))]
+        recorded = {str(entry["file"]): str(entry["sha256"]) for entry in entries}
         same = manifest["format"] == FORMAT and manifest["request"] == json.loads(json.dumps(request))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise InputError(f"{path / MANIFEST} is not a manifest of ours: name another folder with -o") from None
     if not same:
         raise InputError(f"{path} holds the melodies of another command: name another folder with -o")

@@ -10,10 +10,11 @@ import torch
 
 from melodylc import __version__
 from melodylc.actors import FoundActor
-from melodylc.data.midi import midi_bytes
+from melodylc.data.formats.render import Piece, Rendered, render
 from melodylc.draws import Draw, Sampler
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.request import Order
+from melodylc.transposing import check_transposed
 
 
 @dataclass(frozen=True)
@@ -54,21 +55,28 @@ class Production:
         return {name: sum(held) / self.spent for name, held in zip(rule.names if rule else (), counts, strict=True)}
 
     def name(self, draw: Draw) -> str:
-        """A melody's file name: 01.mid, with more digits from a hundred melodies on."""
-        return f"{draw.number:0{max(2, len(str(self.order.count)))}}.mid"
+        """What a melody's files are called: 01, with more digits from a hundred melodies on."""
+        return f"{draw.number:0{max(2, len(str(self.order.count)))}}"
 
-    def files(self) -> dict[str, bytes]:
-        """The MIDI files by name."""
-        order = self.order
-        return {
-            self.name(draw): midi_bytes(
-                draw.melody, tempo=order.tempo, scale=order.request.scale, name=f"melodylc {order.seed}-{draw.number}"
-            )
+    def rendered(self) -> Rendered:
+        """The files of the melodies.
+
+        Raises:
+            InputError: a note that `Writing.transpose` moves out of 0..127, or away from the rule.
+        """
+        seed, moved = self.order.seed, self.order.writing.transpose
+        check_transposed(self.order.request, [draw.melody for draw in self.kept], moved)
+        pieces = [
+            Piece(self.name(draw), f"melodylc {seed}-{draw.number}", draw.melody, (seed, draw.number))
             for draw in self.kept
-        }
+        ]
+        return render(pieces, self.order.writing, self.order.request.scale)
 
-    def manifest(self) -> dict[str, Any]:
-        """What the melodies are, how they came about and what they score; no time of day, so it reproduces too."""
+    def manifest(self, rendered: Rendered) -> dict[str, Any]:
+        """What the melodies are, how they came about and what they score; no time of day, so it reproduces too.
+
+        The rewards are those of a melody as it was made, before `Writing.transpose`.
+        """
         rule = self.order.request.rule
         parts = rule.names if rule else ()
         return {
@@ -81,15 +89,18 @@ class Production:
                 "python": platform.python_version(),
             },
             "model": self.model.fingerprint,
+            "prior": self.model.prior(self.order.prior).identity,
             "actor": self.actor.to_dict() if self.actor else None,
             "rule": list(parts),
             "draws": self.spent,
             "acceptance": round(self.accepted, 6),
             "rates": {name: round(rate, 6) for name, rate in self.rates.items()},
             "missing": list(self.missing),
+            **rendered.about,
             "files": [
                 {
-                    "file": self.name(draw),
+                    "file": files[0],
+                    **({"beside": files[1:]} if files[1:] else {}),
                     "passed": draw.passed,
                     "rewards": dict(zip(parts, draw.rewards, strict=True)),
                     "notes": draw.melody.note_count,
@@ -97,7 +108,7 @@ class Production:
                     "distance": round(draw.distance, 6),
                     "steps_made_rests": draw.touched,
                 }
-                for draw in self.kept
+                for draw, files in zip(self.kept, rendered.of, strict=True)
             ],
         }
 
@@ -109,5 +120,5 @@ def produce(
     report: Callable[[int, int], None] = lambda passed, draws: None,
 ) -> Production:
     """Draw the melodies of an order. `report` is told how many are settled, and the draws so far."""
-    sampler = Sampler(model, actor.stored.actor if actor else None, order.request.rule)
+    sampler = Sampler(model, actor.stored.actor if actor else None, order.request.rule, order.prior)
     return Production(order, model, actor, tuple(sampler.draw(order.seed, order.count, order.budget, report)))

@@ -12,6 +12,7 @@ from melodylc.data.errors import CheckpointError
 from melodylc.data.files import fingerprint_file
 from melodylc.latent.store import Header, load_actor, read_header
 from melodylc.models.checkpoint import LoadedModel
+from melodylc.models.config import PriorName
 from melodylc.request import Request
 from melodylc.rewards.isolation import SECONDS
 
@@ -38,14 +39,15 @@ def request_of(path: Path, seconds: float = SECONDS) -> Request:
     return request
 
 
-def kept_actor(path: Path, model: LoadedModel, request: Request) -> FoundActor:
+def kept_actor(path: Path, model: LoadedModel, request: Request, prior: PriorName | None = None) -> FoundActor:
     """The actor of a file, for a model and the request that it was fitted to.
 
     Raises:
-        CheckpointError: damaged, or made for another model or rule.
+        CheckpointError: damaged, or made for another model, prior or rule.
     """
     rule = request.rule.identity if request.rule else None
-    return FoundActor(load_actor(path, model=model.fingerprint, rule=rule), "given")
+    start = model.prior(prior).identity
+    return FoundActor(load_actor(path, model=model.fingerprint, prior=start, rule=rule), "given")
 
 
 def _read(path: Path, header: Header, seconds: float) -> Request:

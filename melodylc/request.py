@@ -9,11 +9,13 @@ from typing import Any, NamedTuple, Self
 
 from melodylc.data.errors import InputError
 from melodylc.data.keys import Scale, parse_scale
-from melodylc.data.midi import check_tempo
+from melodylc.data.writing import Writing
+from melodylc.models.config import PriorName
 from melodylc.rewards import Density, Reward, Rule, parse_density, parse_reward, pitch_classes, tonic, variety
 from melodylc.rewards.base import MELODIES
 from melodylc.rewards.isolation import SECONDS
 from melodylc.rewards.specs import Find, existing
+from melodylc.transposing import check_transposable
 
 
 class Asked(NamedTuple):
@@ -130,23 +132,26 @@ class Order:
     """How many melodies of what kind, from which seed.
 
     Raises:
-        InputError: a count below 1, a negative seed, a tempo that MIDI can't hold.
+        InputError: a count below 1, a negative seed, more melodies than one file holds, or a reward on pitch beside
+            `Writing.transpose`.
     """
 
     request: Request = field(default_factory=Request)
     count: int = 8
     seed: int = 0
-    tempo: float = 120.0  #: quarter notes a minute
+    writing: Writing = field(default_factory=Writing)  #: how the melodies become files
     draws: int = 100  #: most latents decoded for one melody
     verify: bool = True  #: whether only melodies that obey are written
     model: Path | None = None  #: None: the shipped one
+    prior: PriorName | None = None  #: None: the best that the model has
     actor: Path | None = None  #: the file that the request comes from; None: the request was typed
 
     def __post_init__(self) -> None:
         for name, least in (("count", 1), ("draws", 1), ("seed", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} is a whole number from {least} up, not {getattr(self, name)}")
-        check_tempo(self.tempo)
+        self.writing.check_count(self.count)
+        check_transposable(self.request.rewards, self.writing.transpose)
 
     @property
     def budget(self) -> int:
@@ -175,14 +180,15 @@ class Order:
         defaults = Order()
         if self.request.seconds != SECONDS:
             words += ["--reward-seconds", f"{self.request.seconds:g}"]
-        if self.tempo != defaults.tempo:
-            words += ["--tempo", f"{self.tempo:g}"]
+        words += self.writing.words
         if self.draws != defaults.draws:
             words += ["--draws", str(self.draws)]
         if not self.verify:
             words += ["--no-verify"]
         if self.model is not None:
             words += ["--model", str(self.model)]
+        if self.prior is not None:
+            words += ["--prior", self.prior]
         return shlex.join(words)
 
     def to_dict(self) -> dict[str, Any]:
@@ -193,10 +199,11 @@ class Order:
             "rule": rule.identity if rule else None,  # covers a reward's source, which its text doesn't
             "count": self.count,
             "seed": self.seed,
-            "tempo": self.tempo,
+            **self.writing.to_dict(),
             "draws": self.draws,
             "verify": self.verify,
             "model": str(self.model) if self.model else None,
+            "prior": self.prior,
             "actor": str(self.actor) if self.actor else None,
         }
 

@@ -4,7 +4,7 @@ import inspect
 from typing import NamedTuple
 
 from melodylc.data.errors import InputError
-from melodylc.rewards.base import MELODIES
+from melodylc.rewards.base import MELODIES, Reward
 from melodylc.rewards.builtin import BUILTIN
 from melodylc.rewards.isolation import SECONDS, described, installed
 from melodylc.rewards.parameters import REQUIRED, Parameters
@@ -38,6 +38,18 @@ def catalogue() -> list[Entry]:
     ours = [Entry(name, "melodylc", _summary(inspect.getdoc(made) or "")) for name, made in BUILTIN.items()]
     others = [Entry(_spelt(name, package), package, value) for name, package, value in installed()]
     return ours + others
+
+
+def plain_rewards() -> list[Reward]:
+    """The built-in rewards that need no parameter, with their defaults.
+
+    >>> [reward.name for reward in plain_rewards()][:3]
+    ['pitch_classes(0,2,4,5,7,9,11)', 'first_note(pitch=C)', 'last_note(pitch=C)']
+    """
+    made = BUILTIN.values()
+    return [
+        make() for make in made if all(it.default is not it.empty for it in inspect.signature(make).parameters.values())
+    ]
 
 
 def describe(text: str, seconds: float = SECONDS) -> Description:

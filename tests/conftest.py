@@ -12,6 +12,7 @@ import pytest
 # Before anything imports torch: tests share their machine, and two threads on busy cores are slower than one.
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
+os.environ["GOMP_SPINCOUNT"] = "0"  # where a test asks for two all the same
 # Colours and widths follow the tests, not the terminal they are started from.
 for _variable in ("FORCE_COLOR", "CLICOLOR_FORCE", "PY_COLORS", "COLUMNS", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
     os.environ.pop(_variable, None)

@@ -28,6 +28,10 @@ class Parrot(MelodyVAE):
         sigma = torch.full_like(mean, self.sigma)
         return Encoding(mean if noise is None else mean + sigma * noise.normal(*mean.shape), mean, sigma)
 
+    def forced_logits(self, events: Tensor, noise: Noise | None) -> tuple[Encoding, Tensor]:
+        encoding = self.encode(events, noise)
+        return encoding, self.logits(encoding.z, events)
+
     def raw_events(self, z: Tensor) -> Tensor:
         return (z * 64 + 64).round().clamp(0, STATES - 1).long()
 

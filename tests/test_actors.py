@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from melodylc import actors
 from melodylc.actors import find_actor, shipped_model
+from melodylc.bank import SIZE, find_bank
 from melodylc.draws import Sampler
 from melodylc.latent.store import load_actor, read_header
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.request import Request
+from melodylc.threads import fixed_threads
 
 PRETRAINED = Path(actors.__file__).parent / "pretrained"
 SHIPPED = {
@@ -47,10 +50,18 @@ def test_a_shipped_actor_is_found_and_does_what_its_file_says(name: str, model: 
 
 def test_what_ships_is_one_model_and_its_own_actors(model: LoadedModel) -> None:
     files = sorted(path for path in PRETRAINED.glob("*.safetensors") if not path.stem.startswith("mnist-"))
-    assert {path.stem for path in files} == {"base", *SHIPPED}
+    assert {path.stem for path in files} == {"base", "bank-learnt", *SHIPPED}
     headers = [header for path in files if (header := read_header(path))]
     assert {header.model for header in headers} == {model.fingerprint}
     assert max(path.stat().st_size for path in files) <= LARGEST
+
+
+def test_the_shipped_bank_holds_what_its_latents_become(model: LoadedModel) -> None:
+    bank = find_bank(model, model.prior(), lambda done, of: pytest.fail("made anew"))
+    assert (len(bank.z), len(bank.events)) == (SIZE, SIZE)
+    with fixed_threads(1):
+        last = model.vae.raw_events(bank.z[-256:]).to(torch.uint8)
+    assert (last == bank.events[-256:]).float().mean() > 0.999  # another processor rounds otherwise
 
 
 def test_the_shipped_model_says_where_it_comes_from(model: LoadedModel) -> None:

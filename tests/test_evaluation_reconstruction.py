@@ -13,9 +13,12 @@ from torch.nn.functional import cross_entropy
 
 from melodylc.data.alphabet import HOLD, STATES, STEPS, canonical
 from melodylc.evaluation.reconstruction import Reconstruction, answers
-from melodylc.evaluation.subject import CHUNK, Encoded, StandardNormal, Subject
+from melodylc.evaluation.subject import CHUNK, Encoded, StandardNormal, Subject, subject_of
+from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import named_config
+from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.posterior import Encoding
+from melodylc.models.prior import COOL, LearntPrior, pool
 from melodylc.models.vae import MelodyVAE
 
 
@@ -113,7 +116,8 @@ def test_dimensions_that_say_nothing_are_not_active(monkeypatch: pytest.MonkeyPa
     mean[:3] = 0.2  # 0.02 nats
     mean[3] = 0.1  # 0.005 nats
     sigma[4] = 0.5  # 0.318 nats
-    monkeypatch.setattr(vae, "encode", lambda x, _: Encoding(*(p.expand(len(x), -1) for p in (mean, mean, sigma))))
+    encoding = Encoding(*(p.expand(4, -1) for p in (mean, mean, sigma)))
+    monkeypatch.setattr(vae, "encode", lambda events, noise: encoding)
     found = figures(vae, 4)
     assert found.active == 4
     (rate,) = found.rates.values()
@@ -126,15 +130,15 @@ def test_a_real_model_against_its_own_parts() -> None:
     found, truth = answers(Subject(vae), events, (5,)), torch.from_numpy(events.astype(np.int64))
     with torch.no_grad():
         posterior = vae.encode(truth)
-        logits = vae.logits(posterior.mean, truth)
+        forced, logits = vae.forced_logits(truth, None)
         np.testing.assert_array_equal(found.mean.free, vae.decode(posterior.mean))
     np.testing.assert_array_equal(found.mean.forced, logits.argmax(2).numpy())
     nll = cross_entropy(logits.flatten(0, 1), truth.flatten(), reduction="none").reshape(6, STEPS).sum(1)
-    np.testing.assert_allclose(found.mean.nll, nll.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(found.mean.cost[:, 0], (nll + forced.kl.sum(1)).numpy(), rtol=1e-5)
     kl = kl_divergence(Normal(posterior.mean, posterior.sigma), Normal(0.0, 1.0))
     np.testing.assert_allclose(found.mean.kl[:, 0], kl.sum(1).numpy(), rtol=1e-4)
     np.testing.assert_allclose(found.mean.dimensions, kl.numpy(), rtol=1e-3, atol=1e-5)
-    assert (found.samples[0].nll != found.mean.nll).all()
+    assert (found.samples[0].cost != found.mean.cost).all()
 
 
 def test_the_training_of_a_caller_keeps_its_random_stream() -> None:
@@ -207,3 +211,16 @@ def test_what_is_written_is_canonical() -> None:
     events, touched = Subject(MelodyVAE(named_config("tiny"))).written(torch.randn(20, 32))
     np.testing.assert_array_equal(canonical(events)[0], events)
     assert touched.shape == events.shape == (20, STEPS)
+
+
+def test_a_model_with_a_language_has_a_learnt_prior_too() -> None:
+    torch.manual_seed(6)
+    vae, language = MelodyVAE(named_config("tiny")).eval(), MelodyLM(LanguageConfig(hidden=16, context=16)).eval()
+    subject = subject_of(LoadedModel(vae, torch.ones(32), "0" * 16, {}, language))
+    normal, learnt = subject.priors
+    assert (normal.name, learnt.name) == ("N(0, I)", "learnt")
+    events = melodies(4)
+    bound = language.nll(torch.from_numpy(events.astype(np.int64)), COOL)
+    torch.testing.assert_close(learnt.kl(subject.encode(events), events), bound)
+    drawn = learnt.sample(5, 8)
+    torch.testing.assert_close(drawn, pool(LearntPrior(vae, language), 5, np.random.default_rng(8)))

@@ -30,8 +30,8 @@ from melodylc.image.store import (
 )
 from melodylc.image.table import Table, as_inputs
 from melodylc.image.vae import PictureVAE
-from melodylc.latent.actor import Actor, ActorConfig
-from melodylc.latent.labelled import LabelledCritic
+from melodylc.latent.actor import Actor
+from melodylc.latent.labelled import LabelledCritic, labelled_actor, move
 from melodylc.models.checkpoint import read_tensors, write_tensors
 from melodylc.models.noise import Noise
 from melodylc.training.settings import StageSettings
@@ -235,7 +235,7 @@ def saved_vae(folder: Path) -> Path:
 
 def saved_actor(folder: Path) -> Path:
     rows = LabelRows(torch.eye(10), torch.arange(1.0, 11.0))
-    actor, critic = Actor(ActorConfig(5, 8, 1, labels=10)), LabelledCritic(5, 10, 8, 1)
+    actor, critic = Actor(labelled_actor(5, 10, hidden=8, layers=1, bound=4.0)), LabelledCritic(5, 10, 8, 1)
     save_actor(folder / "actor", actor, critic, ("a",) * 10, rows, {"dataset": "faces", "vae": "abc"})
     return folder / "actor"
 
@@ -259,7 +259,7 @@ def test_files_hold_what_was_saved(tmp_path: Path) -> None:
     assert vae.sigma_bar.tolist() == pytest.approx([0.3] * 5)
     actor = load_actor(saved_actor(tmp_path), "faces", "abc")
     assert actor.rows.counts.sum() == 55
-    assert actor.actor(torch.zeros(1, 5), torch.eye(10)[:1]).shape == (1, 5)
+    assert move(actor.actor, torch.zeros(1, 5), torch.eye(10)[:1]).shape == (1, 5)
     assert actor.critic(torch.zeros(1, 5), torch.eye(10)[:1]).shape == (1,)
     assert load_classifier(saved_classifier(tmp_path), "faces").classifier.config == classifier_config("faces")
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from melodylc.data import InputError
 from melodylc.latent.actor import Actor, ActorConfig
+from melodylc.latent.box import Plain
 from melodylc.latent.critic import Critic
 from melodylc.latent.distance import distance, z_mse
-from melodylc.latent.scores import Bank, ask, summarise, whole
+from melodylc.latent.scores import Bank, ask, summarise
 
 START = torch.tensor([[0.0, 1.0], [3.0, 3.0]])
 MOVED = torch.tensor([[1.0, -1.0], [3.0, 3.0]])  # by 1 and -2, and not at all
@@ -28,9 +29,21 @@ def test_the_notebook_s_distance_by_hand() -> None:
     assert z_mse(MOVED, START, SIGMA).tolist() == [(4 + 1) / 2, 0.0]
 
 
+NOTHING = torch.zeros(64, 1, 0)  # what is known before the only part
+FIELDS: list[dict[str, float]] = [
+    {"parts": 0},
+    {"size": 0},
+    {"context": -1},
+    {"hidden": 0},
+    {"layers": 0},
+    {"bound": 0.0},
+    {"bound": math.inf},
+]
+
+
 def gated(gate: float, proposal: float) -> Actor:
     """An actor whose gates and proposals are the same whatever z is."""
-    actor = Actor(ActorConfig(dim=4, hidden=8, bound=3.0))
+    actor = Actor(ActorConfig(parts=1, size=4, hidden=8, bound=3.0))
     last = actor.network[-1]
     assert isinstance(last, torch.nn.Linear)
     with torch.no_grad():
@@ -40,31 +53,37 @@ def gated(gate: float, proposal: float) -> Actor:
 
 
 def test_a_closed_gate_changes_nothing() -> None:
-    z = 5 * torch.randn(64, 4)
-    assert torch.equal(gated(-1e4, 2.0)(z), z)
+    z = 5 * torch.randn(64, 1, 4)
+    assert torch.equal(gated(-1e4, 2.0)(z, NOTHING), z)
 
 
 def test_an_open_gate_gives_the_bounded_proposal() -> None:
-    moved = gated(1e4, 1.5)(torch.randn(64, 4))
+    moved = gated(1e4, 1.5)(torch.randn(64, 1, 4), NOTHING)
     assert moved.detach().numpy() == pytest.approx(3 * math.tanh(0.5))
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-50, 50), st.integers(0, 100))
 def test_no_dimension_leaves_the_bound_unless_it_was_outside(proposal: float, gate: float, seed: int) -> None:
-    z = 2 * torch.randn(64, 4, generator=torch.Generator().manual_seed(seed))
-    moved = gated(gate, proposal)(z)
+    z = 2 * torch.randn(64, 1, 4, generator=torch.Generator().manual_seed(seed))
+    moved = gated(gate, proposal)(z, NOTHING)
     assert (moved.abs() <= z.abs().clamp(min=3.0) + 1e-5).all()
 
 
-@pytest.mark.parametrize("fields", [{"dim": 0}, {"hidden": 0}, {"layers": -1}, {"bound": 0.0}, {"bound": math.inf}])
+@pytest.mark.parametrize("fields", FIELDS)
 def test_an_actor_of_no_shape_is_refused(fields: dict[str, float]) -> None:
     with pytest.raises(InputError, match=f"{next(iter(fields))} is"):
-        ActorConfig(**{"dim": 4, **fields})  # type: ignore[arg-type]
+        ActorConfig(**{"parts": 1, "size": 4, **fields})  # type: ignore[arg-type]
 
 
-def test_a_shipped_actor_stays_below_two_megabytes() -> None:
-    weights = sum(weight.numel() for weight in Actor(ActorConfig(dim=256)).parameters())
-    assert 2 * weights < 2_000_000
+def test_an_actor_knows_which_part_it_moves() -> None:
+    torch.manual_seed(0)
+    actor, z = Actor(ActorConfig(parts=3, size=4, context=2, hidden=8)), torch.randn(5, 1, 4).expand(5, 3, 4)
+    torch.nn.init.normal_(actor.place)
+    context = torch.randn(5, 1, 2).expand(5, 3, 2)
+    moved = actor(z, context)
+    assert not torch.allclose(moved[:, 0], moved[:, 1])
+    torch.testing.assert_close(actor(z[:, 1:], context[:, 1:], 1), moved[:, 1:])
+    assert not torch.allclose(actor(z, context + 1), moved)
 
 
 def test_the_critic_fits_a_known_function() -> None:
@@ -78,10 +97,10 @@ def test_the_critic_fits_a_known_function() -> None:
     for _ in range(150):
         z = torch.randn(128, 3)
         optimiser.zero_grad()
-        critic.loss(whole(z), known(z)).backward()  # type: ignore[no-untyped-call]
+        critic.loss(z[:, None], known(z)).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     z = torch.randn(500, 3)
-    error = (torch.sigmoid(critic(whole(z))) - critic.targets(known(z))).abs()
+    error = (torch.sigmoid(critic(z[:, None])) - critic.targets(known(z))).abs()
     assert error.mean() < 0.04
 
 
@@ -150,7 +169,7 @@ def test_a_power_counts_once_it_is_reached() -> None:
 
 
 def test_answers_amount_to_what_they_are() -> None:
-    answers = Bank(MOVED, whole(MOVED), torch.tensor([[1.0, 0.5], [1.0, 1.0]]))
+    answers = Bank(MOVED, MOVED, MOVED[:, None], torch.tensor([[1.0, 0.5], [1.0, 1.0]]))
     measured = summarise(answers, START, SIGMA)
     assert (measured.count, measured.rate, measured.rates, measured.means) == (2, 0.5, (1.0, 0.5), (1.0, 0.75))
     assert measured.distance == pytest.approx(1.5874741 / 2)
@@ -159,7 +178,7 @@ def test_answers_amount_to_what_they_are() -> None:
 
 def test_what_is_nearly_one_isn_t_rounded_to_it() -> None:
     nearly = np.array([[1 - 1e-12], [1.0]])
-    assert (ask(lambda _: nearly, torch.zeros(2, 1)).scores == 1).tolist() == [[False], [True]]
+    assert (ask(Plain(1, lambda _: nearly), torch.zeros(2, 1)).scores == 1).tolist() == [[False], [True]]
 
 
 @pytest.mark.parametrize(
@@ -175,12 +194,12 @@ def test_what_is_nearly_one_isn_t_rounded_to_it() -> None:
 )
 def test_a_score_that_isn_t_one_is_refused(answer: list[object], named: str) -> None:
     with pytest.raises(InputError, match=named):
-        ask(lambda _: np.array(answer), torch.zeros(2, 1))
+        ask(Plain(1, lambda _: np.array(answer)), torch.zeros(2, 1))
 
 
 def test_half_of_a_sample_is_recent() -> None:
     z = torch.arange(1000.0)[:, None]
-    bank = Bank(z, whole(z), torch.zeros(1000, 1))
+    bank = Bank(z, z, z[:, None], torch.zeros(1000, 1))
     drawn = bank.sample(400, torch.Generator().manual_seed(0), recent=10)
     assert (drawn.z[200:] >= 990).all()
     assert (drawn.z[:200] < 990).sum() > 150

@@ -1,16 +1,19 @@
 """An actor finds known optima of scores that have no gradient, and says so honestly where it doesn't."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
 
 from melodylc.data import InputError
-from melodylc.latent.actor import Actor, ActorConfig
-from melodylc.latent.fit import FitSettings, Fitted, Progress, Round, fit
-from melodylc.latent.scores import Score, Scores
+from melodylc.latent.actor import Actor, ActorConfig, Chain
+from melodylc.latent.box import Move, Plain, Scores
+from melodylc.latent.fit import Fitted, Progress, Round, fit
+from melodylc.latent.settings import FitSettings
 
+Score = Callable[[torch.Tensor], Scores]
 DIM = 8
 SIGMA = torch.full((DIM,), 0.3)
 SMALL = FitSettings(
@@ -20,6 +23,7 @@ SMALL = FitSettings(
     actor_steps=10,
     critic_steps=15,
     batch=64,
+    lesson=64,
     distance=0.03,
     pace=1.0,
     rate=2e-3,
@@ -49,7 +53,7 @@ def ignore(_: Round) -> None:
 
 
 def fitted(score: Score = steps, settings: FitSettings = FEW, report: Progress = ignore, seed: int = 0) -> Fitted:
-    return fit(score, DIM, SIGMA, settings=settings, seed=seed, report=report)
+    return fit(Plain(DIM, score), SIGMA, settings=settings, seed=seed, report=report)
 
 
 def same(one: Actor, other: Actor) -> bool:
@@ -66,17 +70,17 @@ def test_an_actor_finds_a_known_optimum_without_a_gradient(found: Fitted) -> Non
     assert found.prior.rate < 0.01
     assert found.measured.rate > 0.95
     z = torch.randn(1000, DIM)
-    assert (steps(found.actor(z)) == 1).mean() > 0.95
+    assert (steps(Plain(DIM, steps).decode(z, found.actor)[1]) == 1).mean() > 0.95
     assert not found.actor.training
     assert not found.interrupted
 
 
 def test_the_critic_sees_the_view_alone() -> None:
     """Four rows of two: what matters is in the first two; a view that shows only the others leads nowhere."""
-    found = fit(steps, DIM, SIGMA, view=lambda z: z.view(-1, 4, 2), settings=SMALL)
+    found = fit(Plain(DIM, steps, lambda z: z.view(-1, 4, 2)), SIGMA, settings=SMALL)
     assert found.critic.place.shape == (4, SMALL.critic_hidden)
     assert found.measured.rate > 0.9
-    blind = fit(steps, DIM, SIGMA, view=lambda z: z[:, None, 4:], settings=FEW)
+    blind = fit(Plain(DIM, steps, lambda z: z[:, None, 4:]), SIGMA, settings=FEW)
     assert blind.measured.rate < 0.05
 
 
@@ -95,9 +99,9 @@ def test_the_distance_penalty_keeps_the_actor_near() -> None:
 
 def test_lambda_falls_until_enough_obey_and_never_leaves_its_range() -> None:
     bounds = replace(FEW, distance=0.5, cheapest=0.3, pace=0.8)
-    misses = fit(lambda z: np.zeros((len(z), 1)), DIM, SIGMA, settings=bounds).history
+    misses = fitted(lambda z: np.zeros((len(z), 1)), bounds).history
     assert [row.price for row in misses] == pytest.approx([0.4, 0.32, 0.3, 0.3][: len(misses)])
-    meets = fit(lambda z: np.ones((len(z), 1)), DIM, SIGMA, settings=bounds).history
+    meets = fitted(lambda z: np.ones((len(z), 1)), bounds).history
     assert {row.price for row in meets} == {0.5}
 
 
@@ -160,24 +164,81 @@ def test_the_best_state_is_kept_not_the_last() -> None:
     assert found.measured.means == (0.0,)  # measured anew, so it doesn't flatter
 
 
-def test_a_bank_that_is_known_already_isn_t_scored_again() -> None:
-    asked: list[int] = []
+def test_a_bank_that_is_known_already_isn_t_decoded_again() -> None:
+    decoded: list[int] = []
 
-    def score(z: torch.Tensor) -> Scores:
-        asked.append(len(z))
-        return steps(z)
+    class Counting(Plain):
+        def decode(self, z: torch.Tensor, move: Move | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+            decoded.append(len(z))
+            return super().decode(z, move)
 
     z = torch.randn(500, DIM, generator=torch.Generator().manual_seed(1))
-    found = fit(score, DIM, SIGMA, bank=(z, steps(z)), settings=FEW)
+    found = fit(Counting(DIM, steps), SIGMA, bank=(z, z), settings=FEW)
     assert found.prior.count == 500
     assert found.prior.rate == (steps(z) == 1).mean()
     pair = [FEW.fresh, FEW.fresh, FEW.check]
-    assert asked == [*pair, *pair, FEW.measure]
+    assert decoded == [*pair, *pair, FEW.measure]
+
+
+def test_the_last_measurement_is_on_the_vectors_of_a_judge() -> None:
+    def far(count: int, generator: torch.Generator) -> torch.Tensor:
+        return torch.full((count, DIM), 50.0)
+
+    found = fit(Plain(DIM, lambda z: np.asarray((z[:, :1] > 20).double())), SIGMA, judge=far, settings=FEW)
+    assert (found.prior.rate, found.history[-1].measured.rate) == (0.0, 0.0)
+    assert found.measured.rate > 0.5  # gates start half shut
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A chain of numbers that are added up, y_k = y_(k-1) + z_k: satisfied where all sums are near 1.
+
+    By itself no part of z says whether it is right; an actor must know the sum so far.
+    """
+
+    parts: int = 6
+
+    @property
+    def chain(self) -> Chain:
+        return Chain(self.parts, 1, 1)
+
+    def decode(self, z: torch.Tensor, move: Move | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        moved, total = [], torch.zeros(len(z), 1, 1)
+        for number in range(self.parts):
+            part = z[:, number, None, None]
+            moved.append(part if move is None else move(part, total, number).detach())
+            total = total + moved[-1]
+        together = torch.cat(moved, 1)[..., 0]
+        return together, together.cumsum(1)
+
+    def score(self, decoded: torch.Tensor) -> Scores:
+        return np.asarray((1 - (decoded - 1).abs().clamp(0.1, 1)).add(0.1).mean(1, keepdim=True).clamp(max=1).double())
+
+    def context(self, decoded: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.pad(decoded[:, :-1], (1, 0))[..., None]
+
+    def view(self, z: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        return z[..., None] + context
+
+
+def test_a_part_is_moved_knowing_what_those_before_became() -> None:
+    box = Sums()
+    found = fit(box, torch.full((box.parts,), 0.3), settings=replace(SMALL, rounds=40, distance=0.01))
+    assert found.prior.rate < 0.01
+    assert found.measured.rate > 0.9
+
+
+def test_a_box_tells_its_actor_the_same_in_its_turn_and_at_once() -> None:
+    box, z = Sums(), torch.randn(50, 6)
+    actor = Actor(ActorConfig(*box.chain, hidden=16))
+    moved, decoded = box.decode(z, actor)
+    at_once = actor(z[..., None], box.context(decoded))[..., 0]
+    torch.testing.assert_close(at_once.detach(), moved)
 
 
 def test_a_start_is_where_it_starts_and_stays_as_it_was(found: Fitted) -> None:
     before = {name: value.clone() for name, value in found.actor.state_dict().items()}
-    again = fit(steps, DIM, SIGMA, settings=replace(FEW, rate=0.0), start=found.actor)
+    again = fit(Plain(DIM, steps), SIGMA, settings=replace(FEW, rate=0.0), start=found.actor)
     assert again.measured.rate > 0.95
     assert all(torch.equal(before[name], value) for name, value in found.actor.state_dict().items())
 
@@ -186,7 +247,7 @@ def test_vectors_come_from_the_prior_that_is_given() -> None:
     def shifted(count: int, generator: torch.Generator) -> torch.Tensor:
         return torch.randn(count, DIM, generator=generator) + 5
 
-    assert fit(steps, DIM, SIGMA, prior=shifted, settings=FEW).prior.rate > 0.99
+    assert fit(Plain(DIM, steps), SIGMA, prior=shifted, settings=FEW).prior.rate > 0.99
 
 
 def test_the_stored_precision_is_what_was_measured() -> None:
@@ -198,6 +259,8 @@ def test_the_stored_precision_is_what_was_measured() -> None:
     [
         {"bank": 0},
         {"rounds": 0},
+        {"lesson": 0},
+        {"clip": -1.0},
         {"noise": -1.0},
         {"reach": -0.1},
         {"pace": 1.1},
@@ -213,17 +276,20 @@ def test_settings_that_make_no_sense_are_named(fields: dict[str, object]) -> Non
 
 
 def test_sizes_that_don_t_fit_are_refused() -> None:
+    box, z = Plain(DIM, steps), torch.zeros(5, DIM)
     with pytest.raises(InputError, match="8 positive numbers"):
-        fit(steps, DIM, torch.ones(3))
+        fit(box, torch.ones(3))
     with pytest.raises(InputError, match="8 positive numbers"):
-        fit(steps, DIM, torch.zeros(DIM))
-    with pytest.raises(InputError, match="4 dimensions, not 8"):
-        fit(steps, DIM, SIGMA, start=Actor(ActorConfig(4)))
+        fit(box, torch.zeros(DIM))
+    with pytest.raises(InputError, match=r"shape \(1, 4, 0\), not \(1, 8, 0\)"):
+        fit(box, SIGMA, start=Actor(ActorConfig(1, 4)))
     with pytest.raises(InputError, match=r"\(n, 8\)"):
-        fit(steps, DIM, SIGMA, bank=(torch.zeros(5, 3), np.zeros((5, 1))))
+        fit(box, SIGMA, bank=(torch.zeros(5, 3), z))
+    with pytest.raises(InputError, match="5 vectors and 4"):
+        fit(box, SIGMA, bank=(z, z[:4]))
 
 
 def test_a_score_that_changes_its_parts_is_refused() -> None:
-    z = torch.randn(100, DIM)
+    asked = iter((steps, two))
     with pytest.raises(InputError, match="2 parts"):
-        fit(two, DIM, SIGMA, bank=(z, steps(z)), settings=FEW)
+        fit(Plain(DIM, lambda z: next(asked)(z)), SIGMA, settings=FEW)

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from melodylc.data.errors import InputError
-from melodylc.latent.actor import Actor, ActorConfig
+from melodylc.latent.actor import Actor
 from melodylc.latent.distance import z_mse
 from melodylc.latent.encodings import Encodings
 from melodylc.latent.gan import Game, GameSettings
-from melodylc.latent.labelled import LabelledCritic, doubt_of, gradient_penalty
+from melodylc.latent.labelled import LabelledCritic, doubt_of, gradient_penalty, labelled_actor, move
 from melodylc.latent.realism import finished, fit_realism, realism_game
 
 DIM = 4
@@ -41,7 +41,7 @@ def right(game: Game) -> float:
     generator = torch.Generator().manual_seed(2)
     labels = torch.eye(2)[torch.arange(400) % 2]
     with torch.no_grad():
-        moved = game.actor(torch.randn(400, DIM, generator=generator), labels)
+        moved = move(game.actor, torch.randn(400, DIM, generator=generator), labels)
     return float(((moved[:, 0] > 0) == (labels[:, 0] == 1)).float().mean())
 
 
@@ -102,13 +102,12 @@ def test_encodings_are_drawn_from_their_gaussians() -> None:
     assert encodings.sigma_bar.tolist() == [0.5, 2.0]
 
 
-def test_an_actor_without_labels_is_what_it_was() -> None:
-    config = ActorConfig(dim=3, hidden=8)
-    assert set(Actor(config).state_dict()) == {f"network.{at}.{of}" for at in (0, 2, 4, 6) for of in ("weight", "bias")}
+def test_labels_move_a_vector_elsewhere_and_no_other_row() -> None:
     torch.manual_seed(0)
-    told = Actor(replace(config, labels=2))
-    z = torch.randn(5, 3)
-    assert not torch.equal(told(z, torch.eye(2)[[0] * 5]), told(z, torch.eye(2)[[1] * 5]))
+    actor, z = Actor(labelled_actor(3, 2, hidden=8, layers=3, bound=4.0)), torch.randn(5, 3)
+    first, second, both = (move(actor, z, torch.eye(2)[row]) for row in ([0] * 5, [1] * 5, [0, 0, 1, 1, 1]))
+    assert not torch.isclose(first, second).all(dim=1).any()
+    torch.testing.assert_close(both, torch.cat([first[:2], second[2:]]))
 
 
 # -- the game ----------------------------------------------------------------------------------
@@ -124,7 +123,7 @@ def test_the_distance_penalty_keeps_it_near(free: Game) -> None:
     prior = torch.randn(500, DIM, generator=torch.Generator().manual_seed(3))
     labels = torch.eye(2)[torch.arange(500) % 2]
     with torch.no_grad():
-        moves = [z_mse(game.actor(prior, labels), prior, SIGMA_BAR).mean() for game in (near, free)]
+        moves = [z_mse(move(game.actor, prior, labels), prior, SIGMA_BAR).mean() for game in (near, free)]
     assert moves[0] < 0.7 * moves[1]
     assert right(near) > 0.9
 
@@ -186,14 +185,14 @@ def test_a_realism_critic_knows_where_data_lie_and_its_actor_goes_there() -> Non
     assert found.belief.real > found.belief.prior + 0.2
     assert found.belief.moved > found.belief.prior + 0.1
     with torch.no_grad():
-        moved = found.actor(torch.randn(500, DIM, generator=torch.Generator().manual_seed(3)))
+        moved = move(found.actor, torch.randn(500, DIM, generator=torch.Generator().manual_seed(3)))
     assert moved[:, 0].mean().item() == pytest.approx(2.0, abs=0.4)
     assert found.critic(moved).shape == (500,)
 
 
 def test_a_realism_game_leaves_labels_aside() -> None:
     game = realism_game(clusters(), SIGMA_BAR, replace(SMALL, steps=1))
-    assert game.live.config.labels == 0
+    assert game.live.config.context == 0
     assert math.isfinite(game.turn().critic)
     assert 0 <= finished(game, 16).belief.moved <= 1
 
@@ -224,12 +223,11 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
         Encodings(torch.zeros(3, 2), torch.ones(3, 2), torch.zeros(2, 1))
     with pytest.raises(InputError, match="encodings of shape"):
         Encodings(torch.zeros(0, 2), torch.ones(0, 2), torch.zeros(0, 1))
-    with pytest.raises(InputError, match="an actor's labels are 0 or more"):
-        ActorConfig(dim=2, labels=-1)
 
 
 def test_labels_where_none_are_taken_are_refused_and_the_other_way_round() -> None:
-    with pytest.raises(InputError, match="takes no labels"):
-        Actor(ActorConfig(dim=2))(torch.zeros(1, 2), torch.zeros(1, 1))
-    with pytest.raises(InputError, match="takes 3 labels"):
+    actor = Actor(labelled_actor(2, 0, hidden=8, layers=2, bound=4.0))
+    with pytest.raises(InputError, match="takes no labels, and was given 1"):
+        move(actor, torch.zeros(1, 2), torch.zeros(1, 1))
+    with pytest.raises(InputError, match="takes 3 labels, and was given none"):
         LabelledCritic(2, 3)(torch.zeros(1, 2))

@@ -13,7 +13,9 @@ from safetensors.torch import load, save
 
 from melodylc.data import InputError
 from melodylc.data.errors import CheckpointError
-from melodylc.latent.fit import FitSettings, Fitted, fit
+from melodylc.latent.box import Plain
+from melodylc.latent.fit import Fitted, fit
+from melodylc.latent.settings import FitSettings
 from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
 
 SETTINGS = FitSettings(
@@ -28,20 +30,20 @@ def score(z: torch.Tensor) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
-    return fit(score, 6, torch.ones(6), settings=SETTINGS, seed=5)
+    return fit(Plain(6, score), torch.ones(6), settings=SETTINGS, seed=5)
 
 
 @pytest.fixture
 def path(tmp_path: Path, fitted: Fitted) -> Path:
     path = tmp_path / "actor.safetensors"
-    save_actor(path, fitted, model="0123456789abcdef", rule="above & below", parts=PARTS)
+    save_actor(path, fitted, model="0123456789abcdef", prior="N(0, I)", rule="above & below", parts=PARTS)
     return path
 
 
 def test_what_was_stored_moves_as_before(path: Path, fitted: Fitted) -> None:
-    z = torch.randn(10, 6)
-    stored = load_actor(path, model="0123456789abcdef", rule="above & below")
-    assert torch.equal(stored.actor(z), fitted.actor(z).detach())
+    z, nothing = torch.randn(10, 1, 6), torch.zeros(10, 1, 0)
+    stored = load_actor(path, model="0123456789abcdef", prior="N(0, I)", rule="above & below")
+    assert torch.equal(stored.actor(z, nothing), fitted.actor(z, nothing).detach())
     assert stored.actor.config == fitted.actor.config
     assert not stored.actor.training
     assert not any(weight.requires_grad for weight in stored.actor.parameters())
@@ -63,7 +65,7 @@ def test_the_header_says_what_it_is_for_and_what_was_measured(path: Path, fitted
 
 def test_the_same_actor_makes_the_same_file(path: Path, fitted: Fitted) -> None:
     again = path.with_name("again.safetensors")
-    save_actor(again, fitted, model="0123456789abcdef", rule="above & below", parts=PARTS)
+    save_actor(again, fitted, model="0123456789abcdef", prior="N(0, I)", rule="above & below", parts=PARTS)
     assert again.read_bytes() == path.read_bytes()
     assert load_actor(again).fingerprint == load_actor(path).fingerprint
 
@@ -71,13 +73,15 @@ def test_the_same_actor_makes_the_same_file(path: Path, fitted: Fitted) -> None:
 def test_an_actor_for_something_else_is_refused_with_the_reason(path: Path) -> None:
     with pytest.raises(CheckpointError, match="for the model 0123456789abcdef, not fedc"):
         load_actor(path, model="fedc")
+    with pytest.raises(CheckpointError, match=r"for the prior N\(0, I\), not learnt"):
+        load_actor(path, prior="learnt at 0.95")
     with pytest.raises(CheckpointError, match="for the rule above & below, not above"):
         load_actor(path, rule="above")
 
 
 def test_parts_without_a_rate_are_refused(tmp_path: Path, fitted: Fitted) -> None:
     with pytest.raises(InputError, match="1 name for 2 columns"):
-        save_actor(tmp_path / "a", fitted, model="", rule="", parts=("above",))
+        save_actor(tmp_path / "a", fitted, model="", prior="", rule="", parts=("above",))
     assert not list(tmp_path.iterdir())
 
 
@@ -88,6 +92,10 @@ def edited(content: bytes, change: Callable[[dict[str, object]], object]) -> byt
     header = json.loads(metadata["header"])
     change(header)
     return save(load(content), metadata={**metadata, "header": json.dumps(header)})
+
+
+def shaped(**fields: object) -> Callable[[dict[str, object]], object]:
+    return lambda header: header.update(config={"parts": 1, "size": 6, **fields})
 
 
 def with_nan(content: bytes) -> bytes:
@@ -109,10 +117,10 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "header isn't JSON": lambda content: save(load(content), metadata={"header": "{"}),
     "header is a list": lambda content: save(load(content), metadata={"header": "[]"}),
     "no rule": lambda content: edited(content, lambda header: header.pop("rule")),
-    "another width": lambda content: edited(content, lambda header: header.update(config={"dim": 6, "hidden": 32})),
-    "width below 1": lambda content: edited(content, lambda header: header.update(config={"dim": 6, "hidden": 0})),
-    "width of text": lambda content: edited(content, lambda header: header.update(config={"dim": 6, "hidden": "x"})),
-    "unknown field": lambda content: edited(content, lambda header: header.update(config={"dims": 6})),
+    "another width": lambda content: edited(content, shaped(hidden=32)),
+    "width below 1": lambda content: edited(content, shaped(hidden=0)),
+    "width of text": lambda content: edited(content, shaped(hidden="x")),
+    "unknown field": lambda content: edited(content, lambda header: header.update(config={"sizes": 6})),
 }
 
 
@@ -146,9 +154,9 @@ def test_what_can_t_be_read_is_named(read: Callable[[Path], StoredActor | None],
 
 def test_a_place_that_can_t_be_written_is_named(tmp_path: Path, fitted: Fitted) -> None:
     with pytest.raises(InputError, match="missing"):
-        save_actor(tmp_path / "missing" / "a", fitted, model="", rule="", parts=PARTS)
+        save_actor(tmp_path / "missing" / "a", fitted, model="", prior="", rule="", parts=PARTS)
 
 
 def test_an_interrupted_fit_says_so(path: Path, fitted: Fitted) -> None:
-    save_actor(path, replace(fitted, interrupted=True), model="", rule="", parts=PARTS)
+    save_actor(path, replace(fitted, interrupted=True), model="", prior="", rule="", parts=PARTS)
     assert load_actor(path).header.settings["interrupted"] is True

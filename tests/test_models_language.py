@@ -11,7 +11,7 @@ from melodylc.data.alphabet import STATES, STEPS
 from melodylc.data.errors import InputError
 from melodylc.models.config import named_config
 from melodylc.models.language import LOOKBACK, LanguageConfig, MelodyLM
-from melodylc.models.prior import LearntPrior, NormalPrior, Prior, pool
+from melodylc.models.prior import COOL, LearntPrior, NormalPrior, Prior, pool
 from melodylc.models.vae import MelodyVAE
 
 SMALL = LanguageConfig(event=12, bar_event=6, bar_hidden=16, embedding=10, context=14, hidden=16)
@@ -107,6 +107,13 @@ def test_a_learnt_latent_is_the_posterior_mean_of_what_was_written(model: Melody
     torch.manual_seed(4)
     vae = MelodyVAE(named_config("tiny")).requires_grad_(False).eval()
     numbers = chances(3).numpy()
-    torch.testing.assert_close(LearntPrior(vae, model).latents(numbers), vae.encode(model.write(chances(3))).mean)
+    torch.testing.assert_close(LearntPrior(vae, model).latents(numbers), vae.encode(model.write(chances(3), COOL)).mean)
     cold = replace(LearntPrior(vae, model), temperature=1e-4).latents(numbers)
     torch.testing.assert_close(cold, vae.encode(model.write(chances(3), 1e-4)).mean)
+
+
+def test_what_a_melody_costs(model: MelodyLM) -> None:
+    given = events(3)
+    for temperature in (1.0, 0.5):
+        chosen = torch.log_softmax(model(given) / temperature, -1).gather(2, given[..., None])[..., 0]
+        torch.testing.assert_close(model.nll(given, temperature), -chosen.double().sum(1))

@@ -3,8 +3,10 @@
 Teacher-forced, every event is predicted from the true ones before it. Free-running, from those predicted so far, and
 the melody is judged in its canonical form, as it would leave the model. Per prior p, with z one sample of q(z|x):
 
-    kl    KL(q(z|x) || p), nats a melody
-    bits  negative ELBO, (KL - log p(x|z)) / (256 log 2), bits a step
+    kl    KL(q(z|x) || p), nats a melody, of the z that is decoded free-running
+    bits  negative ELBO, (KL - log p(x|z)) / (256 log 2), bits a step, of the z that is teacher-forced
+
+The two z are one unless the model's posterior depends on what was written before (`melodylc.models.chain`).
 """
 
 import math
@@ -17,7 +19,7 @@ import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS, HOLD, STEPS, STEPS_PER_BAR
 from melodylc.evaluation.figures import Spread
-from melodylc.evaluation.subject import Subject, chunks
+from melodylc.evaluation.subject import Encoded, Subject, chunks
 
 Events = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]
@@ -76,8 +78,8 @@ class Answer:
     forced: Events  #: (n, 256)
     free: Events  #: (n, 256)
     touched: Mask  #: (n, 256)
-    nll: Values  #: (n,) nats
     kl: Values  #: (n, priors) nats
+    cost: Values  #: (n, priors) nats, the negative ELBO
     dimensions: Values  #: (n, z) nats, to N(0, I)
 
     def select(self, rows: npt.NDArray[np.generic]) -> "Answer":
@@ -116,9 +118,7 @@ class Answers:
     def _rate(self, prior: int) -> Rate:
         return Rate(
             kl=Spread.of(answer.kl[:, prior].mean() for answer in self.samples),
-            bits=Spread.of(
-                (answer.kl[:, prior] + answer.nll).mean() / (STEPS * math.log(2)) for answer in self.samples
-            ),
+            bits=Spread.of(answer.cost[:, prior].mean() / (STEPS * math.log(2)) for answer in self.samples),
         )
 
 
@@ -143,11 +143,15 @@ def _answer(subject: Subject, events: Events, seed: int | None, report: Callable
 
 
 def _chunk(subject: Subject, events: Events, seed: int | None) -> Answer:
-    encoded = subject.encode(events, seed)
-    forced, nll = subject.forced(encoded.z, events)
+    encoded, forced = subject.encode(events, seed), subject.forced(events, seed)
     free, touched = subject.written(encoded.z)
-    kl = np.stack([prior.kl(encoded, events).double().numpy() for prior in subject.priors], axis=1)
-    return Answer(forced, free, touched, nll, kl, encoded.kl_by_dimension.double().numpy())
+    kl, forced_kl = _kl(subject, encoded, events), _kl(subject, forced.encoded, events)
+    dimensions = encoded.kl_by_dimension.double().numpy()
+    return Answer(forced.events, free, touched, kl, forced_kl + forced.nll[:, None], dimensions)
+
+
+def _kl(subject: Subject, encoded: Encoded, events: Events) -> Values:
+    return np.stack([prior.kl(encoded, events).double().numpy() for prior in subject.priors], axis=1)
 
 
 def _seed(seed: int, chunk: int) -> int:

@@ -142,7 +142,10 @@ def _difference(own: Reconstruction, other: Reconstruction) -> Row:
 def _rates(done: ModelEvaluation) -> Table:
     found = done.reconstruction
     rows = [(name, rate.kl.text(1), rate.bits.text(3)) for name, rate in found.rates.items()]
-    note = f"Of one posterior sample; {found.active} dimensions above 0.01 nats on average."
+    note = (
+        f"Of one posterior sample; {found.active} dimensions above 0.01 nats on average. "
+        "For the learnt prior both are upper bounds."
+    )
     return Table("Rate", ("prior", "KL, nats a melody", "negative ELBO, bits a step"), rows, note)
 
 

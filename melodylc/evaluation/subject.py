@@ -16,6 +16,8 @@ from torch.nn.functional import cross_entropy
 from melodylc.data.alphabet import canonical
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.noise import Noise
+from melodylc.models.posterior import Encoding
+from melodylc.models.prior import LearntPrior, NormalPrior, pool
 from melodylc.models.vae import MelodyVAE
 
 Events = npt.NDArray[np.uint8]
@@ -36,6 +38,15 @@ class Encoded:
     def kl_by_dimension(self) -> Tensor:
         """(n, z) nats: (mean^2 + sigma^2 - 1) / 2 - log sigma."""
         return (self.mean.square() + self.sigma.square() - 1) / 2 - self.sigma.log()
+
+
+@dataclass(frozen=True)
+class Forced:
+    """What a model expects of melodies, each bar given the true ones before it, and what they cost it."""
+
+    events: Events  #: (n, 256) the most probable event at each step
+    nll: Values  #: (n,) -log p(x|z), nats
+    encoded: Encoded  #: the latents of q(z|x) along the true melodies
 
 
 class Prior(Protocol):
@@ -66,10 +77,24 @@ class StandardNormal:
     name: str = "N(0, I)"
 
     def sample(self, count: int, seed: int) -> Tensor:
-        return torch.from_numpy(np.random.default_rng(seed).standard_normal((count, self.z), np.float32))
+        return pool(NormalPrior(self.z), count, np.random.default_rng(seed))
 
     def kl(self, encoded: Encoded, events: Events) -> Tensor:
         return encoded.kl
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """The learnt prior, whose KL is known by its upper bound -log p_LM(x) (`melodylc.models.prior`)."""
+
+    prior: LearntPrior
+    name: str = "learnt"
+
+    def sample(self, count: int, seed: int) -> Tensor:
+        return pool(self.prior, count, np.random.default_rng(seed))
+
+    def kl(self, encoded: Encoded, events: Events) -> Tensor:
+        return self.prior.language.nll(_tensor(events), self.prior.temperature)
 
 
 class Subject:
@@ -82,16 +107,18 @@ class Subject:
     @torch.no_grad()
     def encode(self, events: Events, seed: int | None = None) -> Encoded:
         """Latents of melodies: the posterior's mean, or one sample of it that depends on the seed alone."""
-        found = self.vae.encode(_tensor(events), None if seed is None else Noise(seed))
-        return Encoded(found.z, found.mean, found.sigma, found.kl.sum(1))
+        return _encoded(self.vae.encode(_tensor(events), _noise(seed)))
 
     @torch.no_grad()
-    def forced(self, z: Tensor, events: Events) -> tuple[Events, Values]:
-        """Teacher-forced: the most probable event at each step given the true ones before it, and -log p(x|z), nats."""
+    def forced(self, events: Events, seed: int | None = None) -> Forced:
+        """Teacher-forced, from the mean or from one sample: every bar, or event, given the true ones before it.
+
+        A chain's latents are the posterior's given true bars, and so aren't quite those of `encode`.
+        """
         truth = _tensor(events)
-        logits = self.vae.logits(z, truth).float()
-        nll = cross_entropy(logits.transpose(1, 2), truth, reduction="none").sum(1)
-        return logits.argmax(2).to(torch.uint8).numpy(), nll.double().numpy()
+        encoding, logits = self.vae.forced_logits(truth, _noise(seed))
+        nll = cross_entropy(logits.float().transpose(1, 2), truth, reduction="none").sum(1)
+        return Forced(logits.argmax(2).to(torch.uint8).numpy(), nll.double().numpy(), _encoded(encoding))
 
     def written(self, z: Tensor) -> tuple[Events, npt.NDArray[np.bool_]]:
         """Free-running: canonical melodies, the most probable event at each step, and the steps made rests for that."""
@@ -100,7 +127,8 @@ class Subject:
 
 def subject_of(model: LoadedModel) -> Subject:
     """A model from a file, with all the priors that it has."""
-    return Subject(model.vae)
+    normal, best = StandardNormal(model.vae.config.z), model.prior()
+    return Subject(model.vae, (normal, Learnt(best)) if isinstance(best, LearntPrior) else (normal,))
 
 
 def chunks(count: int) -> Iterator[slice]:
@@ -111,6 +139,14 @@ def chunks(count: int) -> Iterator[slice]:
     """
     for start in range(0, count, CHUNK):
         yield slice(start, min(start + CHUNK, count))
+
+
+def _noise(seed: int | None) -> Noise | None:
+    return None if seed is None else Noise(seed)
+
+
+def _encoded(found: Encoding) -> Encoded:
+    return Encoded(found.z, found.mean, found.sigma, found.kl.sum(1))
 
 
 def _tensor(events: Events) -> Tensor:

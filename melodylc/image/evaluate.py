@@ -19,6 +19,7 @@ from melodylc.image.chain import Chain, as_bytes
 from melodylc.image.classifier import PictureClassifier
 from melodylc.image.table import as_inputs
 from melodylc.latent.distance import z_mse
+from melodylc.latent.labelled import move
 
 CHUNK = 256
 
@@ -77,7 +78,7 @@ def score_generated(classifier: PictureClassifier, chain: Chain, count: int, see
     told, far = [], []
     for labels in torch.split(asked, CHUNK):
         z = torch.randn(len(labels), vae.config.z, generator=generator)
-        moved = chain.constraint.actor(z, labels)
+        moved = move(chain.constraint.actor, z, labels)
         pixels = as_bytes(vae.decode(moved))  # what is judged is what a file would hold
         told.append(classifier.labels(as_inputs(pixels, classifier.config.side)))
         far.append(z_mse(moved, z, chain.model.sigma_bar))

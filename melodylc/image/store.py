@@ -159,7 +159,7 @@ def load_actor(path: Path, data: str | None = None, vae: str | None = None) -> L
             raise CheckpointError(f"{path}: made for another VAE than the one beside it; train it again (--part actor)")
         config = ActorConfig(**header["config"])
         actor = _filled(Actor, config, _below("actor.", tensors))
-        critic = LabelledCritic(config.dim, config.labels, config.hidden, config.layers)
+        critic = LabelledCritic(config.size, config.context, config.hidden, config.layers)
         _fill(critic, _below("critic.", tensors))
         rows = LabelRows(tensors["labels.rows"].float(), tensors["labels.counts"])
         return LoadedActor(actor, critic, tuple(header["names"]), rows, fingerprint_file(path), provenance)

@@ -1,21 +1,43 @@
 """The actor G: from a latent vector to one near it that obeys.
 
-    (d, a) = MLP(z)        dz = b * tanh(d / b)        g = sigmoid(a)        z' = (1 - g) * z + g * dz
+    (d, a) = MLP(z_k, h_k, k)      dz = b * tanh(d / b)      g = sigmoid(a)      z'_k = (1 - g) * z_k + g * dz
+
+A latent vector is a chain of parts z_1 .. z_m, each decoded after those before it, and h_k is what a decoder knows of
+what they became: the actor moves a part when its turn comes. A vector that is decoded at once is a chain of one part
+with nothing before it; G(z) is then the paper's actor.
 
 Where a gate g is 0 its dimension stays as it was. Unlike the paper's, dz is bounded by b in every dimension: the
 distance penalty is logarithmic, so it flattens out far away, and an unbounded actor runs off to vectors that no
 decoder has ever seen. One draw of N(0, I) in twenty leaves b = 2 in a given dimension.
-
-A conditional actor is told labels y as well: (d, a) = MLP(z, W y).
 """
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from melodylc.data.errors import InputError
+
+SHUT = -1.0  #: where gates start: nearer to leaving z as it is than to replacing it
+
+
+class Chain(NamedTuple):
+    """The shape of latent vectors: how many parts, how large, and how much is known before each of them."""
+
+    parts: int
+    size: int
+    context: int = 0
+
+    @property
+    def dim(self) -> int:
+        """Size of a vector.
+
+        >>> Chain(16, 8).dim
+        128
+        """
+        return self.parts * self.size
 
 
 @dataclass(frozen=True)
@@ -26,59 +48,55 @@ class ActorConfig:
         InputError: a size below 1 or a bound that isn't positive.
     """
 
-    dim: int  #: size of z
-    hidden: int = 512  #: width of each hidden layer
-    layers: int = 3  #: hidden layers
+    parts: int  #: parts of z
+    size: int  #: dimensions of a part
+    context: int = 0  #: numbers that say what the parts before became
+    hidden: int = 384  #: width of each hidden layer
+    layers: int = 2  #: hidden layers
     bound: float = 2.0  #: largest |dz| in a dimension
-    labels: int = 0  #: size of y; 0 for an actor that obeys one thing only
 
     def __post_init__(self) -> None:
-        if self.labels < 0:
-            raise InputError(f"an actor's labels are 0 or more, not {self.labels}")
-        for name in ("dim", "hidden", "layers"):
+        for name in ("parts", "size", "hidden", "layers"):
             if getattr(self, name) < 1:
                 raise InputError(f"an actor's {name} is at least 1, not {getattr(self, name)}")
+        if self.context < 0:
+            raise InputError(f"an actor's context is at least 0, not {self.context}")
         if not 0 < self.bound < float("inf"):
             raise InputError(f"an actor's bound is a positive number, not {self.bound}")
+
+    @property
+    def chain(self) -> Chain:
+        """The shape of the vectors that it moves."""
+        return Chain(self.parts, self.size, self.context)
 
 
 class Actor(nn.Module):
     """The gated, bounded actor; see the module.
 
-    >>> actor = Actor(ActorConfig(dim=8, hidden=16))
-    >>> actor(torch.randn(5, 8)).shape
-    torch.Size([5, 8])
-    >>> actor = Actor(ActorConfig(dim=8, hidden=16, labels=3))
-    >>> actor(torch.randn(5, 8), torch.eye(3)[[0, 1, 2, 0, 1]]).shape
-    torch.Size([5, 8])
+    >>> actor = Actor(ActorConfig(parts=4, size=8, hidden=16))
+    >>> actor(torch.randn(5, 4, 8), torch.zeros(5, 4, 0)).shape
+    torch.Size([5, 4, 8])
     """
 
     def __init__(self, config: ActorConfig) -> None:
         super().__init__()
         self.config = config
-        told = config.hidden if config.labels else 0
-        self.told = nn.Linear(config.labels, told) if told else None
-        self.network = mlp(config.dim + told, 2 * config.dim, config.hidden, config.layers)
+        self.enter = nn.Linear(config.size + config.context, config.hidden)
+        self.place = nn.Parameter(torch.zeros(config.parts, config.hidden))
+        self.network = mlp(config.hidden, 2 * config.size, config.hidden, config.layers - 1)
+        last = self.network[-1]
+        if isinstance(last, nn.Linear) and not last.weight.is_meta:
+            nn.init.constant_(last.bias[config.size :], SHUT)
 
-    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """z' for z, both of shape (n, dim), and `labels` (n, labels), where the actor was made for any.
+    def forward(self, z: Tensor, context: Tensor, first: int = 0) -> Tensor:
+        """Moved parts (n, q, size), of parts (n, q, size) from number `first` on with contexts (n, q, context).
 
         Each |z'| is at most the larger of |z| and the bound.
         """
-        proposal, gate = self.network(beside(z, labels, self.told)).chunk(2, dim=-1)
+        entered = self.enter(torch.cat((z, context.to(z.dtype)), dim=-1)) + self.place[first : first + z.shape[1]]
+        proposal, gate = self.network(torch.relu(entered)).float().chunk(2, dim=-1)
         bound = self.config.bound
         return torch.lerp(z, bound * torch.tanh(proposal / bound), torch.sigmoid(gate))
-
-
-def beside(z: Tensor, labels: Tensor | None, told: nn.Linear | None) -> Tensor:
-    """z (n, dim), with what a layer makes of the labels (n, labels) beside it, if there is one.
-
-    Raises:
-        InputError: labels for a network that takes none, or none for one that does.
-    """
-    if (labels is None) != (told is None):
-        raise InputError(f"this network takes {told.in_features if told else 'no'} labels, and was given {labels}")
-    return z if labels is None or told is None else torch.cat([z, told(labels)], dim=-1)
 
 
 def mlp(inputs: int, outputs: int, hidden: int, layers: int) -> nn.Sequential:

@@ -78,7 +78,7 @@ class Critic(nn.Module):
 
     def loss(self, view: Tensor, scores: Tensor) -> Tensor:
         """L_D of views, shape (n, rows, width), against their scores, shape (n, parts): a scalar."""
-        losses = F.binary_cross_entropy_with_logits(self(view), self.targets(scores), reduction="none")
+        losses = F.binary_cross_entropy_with_logits(self(view).float(), self.targets(scores), reduction="none")
         return losses.sum(dim=(-2, -1)).mean()
 
     def reached(self, scores: Tensor, share: float) -> Tensor:
@@ -95,7 +95,7 @@ class Critic(nn.Module):
 
         A mean over the parts of the mean over the powers that count: all, or those `reached`, (parts, exponents).
         """
-        costs = -F.logsigmoid(self(view))
+        costs = -F.logsigmoid(self(view).float())
         if reached is None:
             return costs.mean(dim=(-2, -1))
         return ((costs * reached).sum(dim=-1) / reached.sum(dim=-1)).mean(dim=-1)

@@ -1,9 +1,10 @@
-"""From a black-box score to an actor.
+"""From a black box to an actor.
 
-    1. Bank: prior samples and their scores; the critic's first lessons.
-    2. Rounds of: actor steps on  E_z [ L_1(G(z)) + lambda * L_dist(G(z), z) ],  then G's own vectors scored,
-       half of them with a little noise so that the critic sees slopes and not only points, then critic steps on
-       everything scored so far, half of each batch on the latest.
+    1. Bank: vectors of the prior and their scores; the critic's first lessons.
+    2. Rounds of: fresh vectors moved by the actor G, decoded and scored, half of them with a little noise so that the
+       critic sees slopes and not only points; critic steps on everything scored so far, half of each batch on the
+       latest; then actor steps on  E_z [ L_1(G(z)) + lambda * L_dist(G(z), z) ]  with the vectors just decoded, so
+       that a view may lean on what they became.
        lambda starts high and falls round by round until enough of the vectors satisfy, then it rises again: the actor
        goes as far as it must and no farther. (A low lambda from the start ends in one melody for all z.)
     3. Every few rounds a check: the running mean of the actor's weights is measured on vectors it hasn't seen.
@@ -18,80 +19,23 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
-from math import inf
 
 import torch
 from torch import Tensor
 
 from melodylc.data.errors import InputError
 from melodylc.latent.actor import Actor, ActorConfig
+from melodylc.latent.box import Box, Move
 from melodylc.latent.critic import Critic
 from melodylc.latent.distance import distance
-from melodylc.latent.scores import Bank, Measured, Prior, Score, Scores, View, ask, standard_normal, summarise, whole
+from melodylc.latent.precision import brief
+from melodylc.latent.scores import Bank, Measured, Prior, answered, ask, standard_normal, summarise
+from melodylc.latent.settings import FitSettings
 
-__all__ = ["FitSettings", "Fitted", "Progress", "Round", "Scores", "fit"]
+Known = tuple[Tensor, Tensor]  #: vectors of the prior (n, dim), and what they become (n, ...)
 
 
-@dataclass(frozen=True)
-class FitSettings:
-    """How an actor is fitted.
-
-    Raises:
-        InputError: a number that makes no sense, by name.
-    """
-
-    bank: int = 4096  #: prior samples scored first (none where a bank is given)
-    rounds: int = 60  #: rounds of actor and critic
-    fresh: int = 256  #: vectors scored in each round
-    actor_steps: int = 20  #: in each round
-    critic_steps: int = 30  #: in each round
-    warmup: int = 300  #: critic steps on the bank before the first round
-    batch: int = 64  #: rows in a step of either
-    rate: float = 3e-4  #: Adam's learning rate, both networks, falling in the last rounds
-    weight_decay: float = 0.01  #: of the critic, which would otherwise memorise the bank
-    exponents: tuple[float, ...] = (1.0, 4.0, 16.0, 64.0, 256.0, inf)  #: powers of the score that the critic regresses
-    reach: float = 0.01  #: mean that a power of a part's score must have in the latest scores to count for the actor
-    distance: float = 0.2  #: lambda at first, the weight of L_dist, and the most it can be
-    cheapest: float = 0.02  #: the least that lambda can fall to
-    pace: float = 0.95  #: by which lambda falls after a round below `target`, and rises after one above
-    target: float = 0.97  #: share of vectors that should satisfy all parts; more isn't worth more distance
-    noise: float = 0.2  #: standard deviation of what is added to half of the scored vectors
-    recent: int = 2048  #: latest scored vectors, which make half of each critic batch
-    average: float = 0.99  #: decay of the running mean of the actor's weights, a step
-    check_every: int = 10  #: rounds between checks
-    check: int = 256  #: vectors measured in a check
-    measure: int = 1000  #: vectors measured at the end, actor and prior
-    hidden: int = 512  #: width of the actor's layers
-    layers: int = 3  #: hidden layers of the actor
-    critic_hidden: int = 512  #: width of the critic's layers
-    critic_layers: int = 4  #: hidden layers of the critic
-    bound: float = 2.0  #: the actor's bound
-
-    def __post_init__(self) -> None:
-        for name in ("bank", "rounds", "fresh", "batch", "check_every", "check", "measure", "critic_hidden"):
-            if getattr(self, name) < 1:
-                raise InputError(f"fitting needs {name} of at least 1, not {getattr(self, name)}")
-        for name in (
-            "rate",
-            "weight_decay",
-            "distance",
-            "cheapest",
-            "reach",
-            "noise",
-            "recent",
-            "actor_steps",
-            "critic_steps",
-            "warmup",
-        ):
-            if not 0 <= getattr(self, name) < inf:
-                raise InputError(f"fitting needs {name} of at least 0, not {getattr(self, name)}")
-        for name in ("pace", "target"):
-            if not 0 < getattr(self, name) <= 1:
-                raise InputError(f"fitting needs {name} in (0, 1], not {getattr(self, name)}")
-        if not 0 <= self.average < 1:
-            raise InputError(f"fitting needs average in [0, 1), not {self.average}")
-        if not self.exponents or min(self.exponents) <= 0:
-            raise InputError(f"fitting needs positive exponents, not {self.exponents}")
+BETAS = (0.9, 0.99)  #: Adam's: a thousand steps are too few for a longer memory
 
 
 @dataclass(frozen=True)
@@ -123,27 +67,25 @@ class Fitted:
 
 
 def fit(
-    score: Score,
-    dim: int,
+    box: Box,
     sigma_bar: Tensor,
     *,
-    view: View = whole,
     prior: Prior | None = None,
-    bank: tuple[Tensor, Scores] | None = None,
+    bank: Known | None = None,
+    judge: Prior | None = None,
     settings: FitSettings | None = None,
     seed: int = 0,
     report: Progress = lambda _: None,
     start: Actor | None = None,
 ) -> Fitted:
-    """Fit an actor to a black-box score.
+    """Fit an actor to a black box.
 
     Args:
-        score: latent vectors (n, dim) to scores (n, parts) in [0, 1]; satisfied is exactly 1.
-        dim: size of a latent vector.
+        box: latent vectors (n, dim) to scores (n, parts) in [0, 1]; satisfied is exactly 1.
         sigma_bar: (dim,), the encoder's mean standard deviation, positive.
-        view: what the critic sees of latent vectors; themselves by default.
         prior: where vectors come from; N(0, I) if None.
-        bank: vectors from the prior (n, dim) with their scores (n, parts), if they are known already.
+        bank: vectors from the prior with what they become, if that is known already.
+        judge: where the vectors of the last measurement come from; `prior` if None.
         settings: how to fit.
         seed: of everything random.
         report: called after each round.
@@ -154,16 +96,17 @@ def fit(
         KeyboardInterrupt: before the first check. From then on it ends the rounds, and the best state is returned.
     """
     settings = settings or FitSettings()
-    _check_sizes(dim, sigma_bar, start)
+    dim = box.chain.dim
+    _check_sizes(box, sigma_bar, start)
     generator = torch.Generator().manual_seed(seed)
     prior = prior or standard_normal(dim)
-    known = _known(bank, dim, view) if bank else ask(score, prior(settings.bank, generator), view)
+    known = _known(box, bank) if bank else ask(box, prior(settings.bank, generator))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        actor = copy.deepcopy(start) if start else Actor(_shape(dim, settings))
+        actor = copy.deepcopy(start) if start else Actor(_shape(box, settings))
         (_, rows, width), (_, parts) = known.seen.shape, known.scores.shape
         critic = Critic(rows, width, parts, settings.exponents, settings.critic_hidden, settings.critic_layers)
-    return _Fitting(score, view, prior, sigma_bar, settings, generator, actor, critic, known).run(seed, report)
+    return _Fitting(box, prior, sigma_bar, settings, generator, actor, critic, known).run(seed, report, judge or prior)
 
 
 class _Fitting:
@@ -171,8 +114,7 @@ class _Fitting:
 
     def __init__(
         self,
-        score: Score,
-        view: View,
+        box: Box,
         prior: Prior,
         sigma_bar: Tensor,
         settings: FitSettings,
@@ -181,18 +123,20 @@ class _Fitting:
         critic: Critic,
         known: Bank,
     ) -> None:
-        self.score, self.view, self.prior, self.sigma_bar, self.settings = score, view, prior, sigma_bar, settings
+        self.box, self.prior, self.sigma_bar, self.settings = box, prior, sigma_bar, settings
         self.generator, self.actor, self.critic = generator, actor, critic
         self.mean = copy.deepcopy(actor).requires_grad_(False)
         self.known, self.first = known, known
-        self.actor_rates = torch.optim.Adam(actor.requires_grad_(True).parameters(), lr=settings.rate)
-        self.critic_rates = torch.optim.AdamW(critic.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
+        self.actor_rates = torch.optim.Adam(actor.requires_grad_(True).parameters(), settings.rate, BETAS)
+        self.critic_rates = torch.optim.AdamW(
+            critic.parameters(), settings.rate, BETAS, weight_decay=settings.weight_decay
+        )
         self.price = settings.distance
         self.steps = count(1)
         self.best: tuple[Measured, Actor] | None = None
         self.history: list[Round] = []
 
-    def run(self, seed: int, report: Progress) -> Fitted:
+    def run(self, seed: int, report: Progress, judge: Prior) -> Fitted:
         interrupted = False
         try:
             for event in self._rounds():
@@ -208,7 +152,7 @@ class _Fitting:
             settings=self.settings,
             seed=seed,
             prior=summarise(self.first, self.first.z, self.sigma_bar),
-            measured=self._measure(actor, self.settings.measure)[0],
+            measured=self._measure(actor, self.settings.measure, judge)[0],
             history=tuple(self.history),
             interrupted=interrupted,
         )
@@ -218,9 +162,9 @@ class _Fitting:
         self._teach(settings.warmup)
         for number in range(1, settings.rounds + 1):
             self._set_rates(number)
-            self._improve(settings.actor_steps)
-            measured = self._explore(settings.fresh)
+            start, answers, measured = self._explore(settings.fresh)
             self._teach(settings.critic_steps)
+            self._improve(start, self.box.context(answers.decoded), settings.actor_steps)
             self._bargain(measured.rate)
             if number % settings.check_every == 0 or number == settings.rounds:
                 self._check()
@@ -244,17 +188,23 @@ class _Fitting:
         recent = self.settings.recent if len(self.known) > len(self.first) else 0
         recent = min(recent, len(self.known) - len(self.first))
         for _ in range(steps):
-            lesson = self.known.sample(self.settings.batch, self.generator, recent)
-            _step(self.critic_rates, self.critic.loss(lesson.seen.float(), lesson.scores))
+            lesson = self.known.sample(self.settings.lesson, self.generator, recent)
+            with brief():
+                loss = self.critic.loss(lesson.seen.float(), lesson.scores)
+            _step(self.critic_rates, loss)
 
-    def _improve(self, steps: int) -> None:
+    def _improve(self, start: Tensor, context: Tensor, steps: int) -> None:
+        """Actor steps on vectors (n, dim), with what is known before each part once the actor has moved them."""
         self.critic.requires_grad_(False)
         reached = self.critic.reached(self.known.scores[-self.settings.recent :], self.settings.reach)
         for _ in range(steps):
-            z = self.prior(self.settings.batch, self.generator)
-            moved = self.actor(z)
-            price = self.price * distance(moved, z, self.sigma_bar)
-            _step(self.actor_rates, (self.critic.cost(self.view(moved), reached) + price).mean())
+            chosen = torch.randint(len(start), (self.settings.batch,), generator=self.generator)
+            z, known = start[chosen], context[chosen]
+            with brief():
+                moved = self.actor(z.view(len(z), *self.box.chain[:2]), known).flatten(1)
+                cost = self.critic.cost(self.box.view(moved, known), reached)
+            loss = (cost + self.price * distance(moved, z, self.sigma_bar)).mean()
+            _step(self.actor_rates, loss, self.settings.clip)
             self._average(next(self.steps))
         self.critic.requires_grad_(True)
 
@@ -265,23 +215,28 @@ class _Fitting:
             mean.lerp_(weight, 1 - decay)
 
     @torch.no_grad()
-    def _explore(self, count: int) -> Measured:
+    def _explore(self, count: int) -> tuple[Tensor, Bank, Measured]:
+        """Fresh vectors (n, dim), what became of them, moved by the actor, and what that amounts to without noise."""
         z = self.prior(count, self.generator)
-        moved = self.actor(z)
         shaken = count // 2 if self.settings.noise else 0
-        moved[:shaken] += self.settings.noise * torch.randn(moved[:shaken].shape, generator=self.generator)
-        answers = self._ask(moved)
-        self.known += answers
-        return summarise(answers[shaken:], z[shaken:], self.sigma_bar)
 
-    def _ask(self, z: Tensor) -> Bank:
-        answers = ask(self.score, z, self.view)
+        def move(parts: Tensor, context: Tensor, first: int) -> Tensor:
+            moved: Tensor = self.actor(parts, context, first)
+            noise = torch.randn(moved[:shaken].shape, generator=self.generator)
+            return torch.cat((moved[:shaken] + self.settings.noise * noise, moved[shaken:]))
+
+        answers = self._ask(z, move)
+        self.known += answers
+        return z, answers, summarise(answers[shaken:], z[shaken:], self.sigma_bar)
+
+    def _ask(self, z: Tensor, move: Move) -> Bank:
+        answers = ask(self.box, z, move)
         if answers.scores.shape[1] != self.critic.parts:
             raise InputError(f"the score gave {answers.scores.shape[1]} parts, and {self.critic.parts} before")
         return answers
 
     def _check(self) -> None:
-        measured, answers = self._measure(self.mean, self.settings.check)
+        measured, answers = self._measure(self.mean, self.settings.check, self.prior)
         self.known += answers
         if self.best is None or self._merit(measured) > self._merit(self.best[0]):
             self.best = measured, copy.deepcopy(self.mean)
@@ -292,15 +247,17 @@ class _Fitting:
         return min(measured.rate, self.settings.target), 0.0 if enough else sum(measured.means), -measured.distance
 
     @torch.no_grad()
-    def _measure(self, actor: Actor, count: int) -> tuple[Measured, Bank]:
-        z = self.prior(count, self.generator)
-        answers = self._ask(actor(z))
+    def _measure(self, actor: Actor, count: int, prior: Prior) -> tuple[Measured, Bank]:
+        z = prior(count, self.generator)
+        answers = self._ask(z, actor)
         return summarise(answers, z, self.sigma_bar), answers
 
 
-def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+def _step(optimiser: torch.optim.Optimizer, loss: Tensor, clip: float | None = None) -> None:
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
+    if clip is not None:
+        torch.nn.utils.clip_grad_norm_(optimiser.param_groups[0]["params"], clip)
     optimiser.step()
 
 
@@ -309,19 +266,22 @@ def _as_stored(actor: Actor) -> Actor:
     return actor.half().float().eval()
 
 
-def _shape(dim: int, settings: FitSettings) -> ActorConfig:
-    return ActorConfig(dim=dim, hidden=settings.hidden, layers=settings.layers, bound=settings.bound)
+def _shape(box: Box, settings: FitSettings) -> ActorConfig:
+    return ActorConfig(*box.chain, hidden=settings.hidden, layers=settings.layers, bound=settings.bound)
 
 
-def _known(bank: tuple[Tensor, Scores], dim: int, view: View) -> Bank:
-    z, scores = bank
-    if z.ndim != 2 or z.shape[1] != dim or not len(z):
-        raise InputError(f"a bank holds vectors of shape (n, {dim}), not {tuple(z.shape)}")
-    return ask(lambda _: scores, z, view)
+def _known(box: Box, bank: Known) -> Bank:
+    z, decoded = bank
+    if z.ndim != 2 or z.shape[1] != box.chain.dim or not len(z):
+        raise InputError(f"a bank holds vectors of shape (n, {box.chain.dim}), not {tuple(z.shape)}")
+    if len(z) != len(decoded):
+        raise InputError(f"a bank of {len(z)} vectors and {len(decoded)} that they become: one of each")
+    return answered(box, z, decoded)
 
 
-def _check_sizes(dim: int, sigma_bar: Tensor, start: Actor | None) -> None:
+def _check_sizes(box: Box, sigma_bar: Tensor, start: Actor | None) -> None:
+    dim = box.chain.dim
     if sigma_bar.shape != (dim,) or not bool((sigma_bar > 0).all()):
         raise InputError(f"sigma_bar is {dim} positive numbers, not shape {tuple(sigma_bar.shape)} or not positive")
-    if start and start.config.dim != dim:
-        raise InputError(f"the actor to start from moves vectors of {start.config.dim} dimensions, not {dim}")
+    if start and start.config.chain != box.chain:
+        raise InputError(f"the actor to start from moves vectors of shape {start.config.chain[:]}, not {box.chain[:]}")

@@ -22,10 +22,10 @@ import torch
 from torch import Tensor
 
 from melodylc.data.errors import InputError
-from melodylc.latent.actor import Actor, ActorConfig
+from melodylc.latent.actor import Actor
 from melodylc.latent.distance import distance
 from melodylc.latent.encodings import Encodings
-from melodylc.latent.labelled import LabelledCritic, cost_of, doubt_of, gradient_penalty
+from melodylc.latent.labelled import LabelledCritic, cost_of, doubt_of, gradient_penalty, labelled_actor, move
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Game:
         labels, dim = encodings.labels.shape[1], encodings.dim
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            shape = ActorConfig(dim, settings.hidden, settings.layers, settings.bound, labels)
+            shape = labelled_actor(dim, labels, settings.hidden, settings.layers, settings.bound)
             self.live, self.critic = Actor(shape), LabelledCritic(dim, labels, settings.hidden, settings.layers)
         self.actor = copy.deepcopy(self.live).requires_grad_(False)  #: the running mean: what is kept
         self.conditional = labels > 0
@@ -132,7 +132,7 @@ class Game:
         real, labels = self.encodings.draw(self.settings.batch, self.generator)
         prior = self._prior(self.settings.batch)
         with torch.no_grad():
-            made = self.live(prior, self._told(labels))
+            made = move(self.live, prior, self._told(labels))
         false, third, others, counts = self._false(real, prior, made, labels)
         # One pass for all three terms: small products are slow.
         logits = self.critic(torch.cat([real, false, third]), self._told(torch.cat([labels, labels, others])))
@@ -157,7 +157,7 @@ class Game:
         if weight:
             z = torch.cat([z[: batch - batch // 2], self.encodings.draw(batch // 2, self.generator)[0]])
         told = self._told(self.encodings.draw_labels(batch, self.generator))
-        moved = self.live(z, told)
+        moved = move(self.live, z, told)
         costs, far = self.critic.cost(moved, told), distance(moved, z, self.sigma_bar)
         _step(self.optimisers["live"], (costs + weight * far).mean())
         return costs.mean().item(), far[: batch - batch // 2].mean().item()

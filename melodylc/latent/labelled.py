@@ -1,4 +1,4 @@
-"""A critic of latent vectors and labels, and what keeps its slope in bounds.
+"""Actors that are told labels, a critic of latent vectors and labels, and what keeps its slope in bounds.
 
     D(z, y) = sigmoid(l(z, y)),  l = MLP(z, W y)
     L_1 = -log D        L_0 = -log(1 - D)
@@ -6,15 +6,43 @@
 
 The penalty acts on the logit l, not on D: where D is near 0 or 1 a sigmoid has no slope, whatever the network
 does. One a in each dimension, as in the authors' notebook; Gulrajani et al. (2017) draw one for a whole vector.
+
+Labels y are what an actor knows before it moves: its vector is a chain of one part, and y is the part's context.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from melodylc.latent.actor import beside, mlp
+from melodylc.data.errors import InputError
+from melodylc.latent.actor import Actor, ActorConfig, mlp
 
 PENALTY = 10.0  #: weight of the gradient penalty
+
+
+def labelled_actor(dim: int, labels: int, hidden: int, layers: int, bound: float) -> ActorConfig:
+    """The shape of an actor of whole vectors (n, dim) that is told `labels` numbers; 0 for one that is told nothing.
+
+    >>> labelled_actor(8, 3, hidden=16, layers=2, bound=4.0).chain
+    Chain(parts=1, size=8, context=3)
+    """
+    return ActorConfig(1, dim, labels, hidden, layers, bound)
+
+
+def move(actor: Actor, z: Tensor, labels: Tensor | None = None) -> Tensor:
+    """Vectors (n, dim) moved by an actor of whole vectors, and labels (n, labels), where it was made for any.
+
+    Raises:
+        InputError: labels of another size than the actor takes.
+
+    >>> actor = Actor(labelled_actor(8, 3, hidden=16, layers=2, bound=4.0))
+    >>> move(actor, torch.randn(5, 8), torch.zeros(5, 3)).shape
+    torch.Size([5, 8])
+    """
+    told = z.new_zeros(len(z), 0) if labels is None else labels
+    _check(actor.config.context, told.shape[1])
+    moved: Tensor = actor(z[:, None], told[:, None])
+    return moved[:, 0]
 
 
 class LabelledCritic(nn.Module):
@@ -38,7 +66,8 @@ class LabelledCritic(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (n,) of z (n, dim) and labels (n, labels), where the critic was made for any."""
-        logits: Tensor = self.network(beside(z, labels, self.told))
+        _check(self.told.in_features if self.told else 0, 0 if labels is None else labels.shape[1])
+        logits: Tensor = self.network(z if self.told is None else torch.cat([z, self.told(labels)], dim=-1))
         return logits.squeeze(-1)
 
     def cost(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -65,3 +94,8 @@ def gradient_penalty(
     (slope,) = torch.autograd.grad(critic(between, labels).sum(), between, create_graph=True)
     penalty: Tensor = PENALTY * (slope.norm(dim=-1) - 1).square().mean()
     return penalty
+
+
+def _check(taken: int, given: int) -> None:
+    if taken != given:
+        raise InputError(f"this network takes {taken or 'no'} labels, and was given {given or 'none'}")

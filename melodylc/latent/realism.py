@@ -15,7 +15,7 @@ from melodylc.latent.actor import Actor
 from melodylc.latent.distance import z_mse
 from melodylc.latent.encodings import Encodings
 from melodylc.latent.gan import Game, GameSettings, Turn
-from melodylc.latent.labelled import LabelledCritic
+from melodylc.latent.labelled import LabelledCritic, move
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,6 @@ def finished(game: Game, count: int = 2048) -> Realism:
 def _belief(game: Game, critic: LabelledCritic, count: int) -> Belief:
     real, _ = game.encodings.draw(count, game.generator)
     prior = torch.randn(count, game.encodings.dim, generator=game.generator)
-    moved = game.actor(prior)
+    moved = move(game.actor, prior)
     means = [float(torch.sigmoid(critic(z)).mean()) for z in (real, prior, moved)]
     return Belief(means[0], means[1], means[2], float(z_mse(moved, prior, game.sigma_bar).mean()))

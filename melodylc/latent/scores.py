@@ -1,33 +1,20 @@
-"""A black-box score, the latent vectors it was asked about, and what a set of answers amounts to."""
+"""Latent vectors, what a black box says of them, and what a set of its answers amounts to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from melodylc.data.errors import InputError
+from melodylc.latent.box import Box, Move
 from melodylc.latent.distance import distance, z_mse
 
-Scores = npt.NDArray[np.float64]
-"""Numbers in [0, 1], a row for each latent vector, a column for each part of what is asked; satisfied is 1."""
-
-Score = Callable[[Tensor], Scores]
-"""The black box: latent vectors (n, dim) to scores (n, parts). It needs no gradient, and is called without one."""
+CHUNK = 512  #: vectors that are looked at together
 
 Prior = Callable[[int, torch.Generator], Tensor]
 """Draws n latent vectors, shape (n, dim), with the generator's randomness alone."""
-
-
-View = Callable[[Tensor], Tensor]
-"""What a critic sees of latent vectors (n, dim): features (n, rows, width) about as large as 1, with a gradient."""
-
-
-def whole(z: Tensor) -> Tensor:
-    """The view that shows latent vectors as they are, (n, dim) as (n, 1, dim)."""
-    return z.unsqueeze(1)
 
 
 def standard_normal(dim: int) -> Prior:
@@ -50,9 +37,10 @@ def resampled(pool: Tensor) -> Prior:
 
 @dataclass(frozen=True)
 class Bank:
-    """Latent vectors, what a critic sees of them, and their scores: all that is known of a black box."""
+    """Latent vectors, what they became, what a critic sees of them, and their scores: all that is known of a box."""
 
     z: Tensor  #: (n, dim)
+    decoded: Tensor  #: (n, ...)
     seen: Tensor  #: (n, rows, width), float16
     scores: Tensor  #: (n, parts), float32
 
@@ -65,8 +53,8 @@ class Bank:
     def __getitem__(self, rows: slice | Tensor) -> "Bank":
         return Bank(*(field[rows] for field in self._fields()))
 
-    def _fields(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.z, self.seen, self.scores
+    def _fields(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.z, self.decoded, self.seen, self.scores
 
     def sample(self, count: int, generator: torch.Generator, recent: int = 0) -> "Bank":
         """`count` rows drawn with replacement, half of them from the last `recent` ones where that isn't 0."""
@@ -79,13 +67,20 @@ class Bank:
 
 
 @torch.no_grad()
-def ask(score: Score, z: Tensor, view: View = whole) -> Bank:
-    """Score latent vectors, shape (n, dim), and keep what a critic sees of them.
+def ask(box: Box, z: Tensor, move: Move | None = None) -> Bank:
+    """Decode latent vectors, shape (n, dim), moved or not; score them, and see what a critic sees.
 
     Raises:
-        InputError: the answer isn't one row of numbers in [0, 1] for each vector.
+        InputError: the score isn't one row of numbers in [0, 1] for each vector.
     """
-    answer = np.asarray(score(z), dtype=np.float64)
+    moved, decoded = box.decode(z, move)
+    return answered(box, moved, decoded)
+
+
+@torch.no_grad()
+def answered(box: Box, z: Tensor, decoded: Tensor) -> Bank:
+    """As `ask`, of vectors (n, dim) of which it is known what they become."""
+    answer = np.asarray(box.score(decoded), dtype=np.float64)
     if answer.ndim != 2 or len(answer) != len(z) or answer.shape[1] < 1:
         raise InputError(f"a score of {len(z)} vectors has shape ({len(z)}, parts), not {answer.shape}")
     outside = ~((answer >= 0) & (answer <= 1))
@@ -93,7 +88,9 @@ def ask(score: Score, z: Tensor, view: View = whole) -> Bank:
         raise InputError(f"a score is a number in [0, 1], not {answer[outside][0]}")
     # Rounding must not satisfy what isn't: float32 has no number between this and 1.
     scores = np.where(answer < 1, np.minimum(answer, np.nextafter(np.float32(1), np.float32(0))), 1.0)
-    return Bank(z, view(z).half(), torch.from_numpy(scores.astype(np.float32)))
+    parts = zip(torch.split(z, CHUNK), torch.split(decoded, CHUNK), strict=True)
+    seen = torch.cat([box.view(some, box.context(became)).half() for some, became in parts])
+    return Bank(z, decoded, seen, torch.from_numpy(scores.astype(np.float32)))
 
 
 @dataclass(frozen=True)

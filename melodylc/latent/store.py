@@ -23,7 +23,7 @@ from melodylc.data.files import atomic_write, fingerprint_bytes, reason
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.fit import Fitted
 
-FORMAT = "melodylc-actor/1"
+FORMAT = "melodylc-actor/2"
 LARGEST = 256 * 2**20  #: bytes; what claims more isn't an actor of ours
 
 
@@ -75,6 +75,7 @@ class Header:
     """What an actor's file says about it."""
 
     model: str  #: fingerprint of the model whose latent vectors it moves
+    prior: str  #: where these come from
     rule: str  #: identity of the rule it was fitted to
     parts: tuple[str, ...]  #: names of the rule's parts, in the order of the measured rates
     config: ActorConfig
@@ -102,6 +103,7 @@ def save_actor(
     fitted: Fitted,
     *,
     model: str,
+    prior: str,
     rule: str,
     parts: tuple[str, ...],
     request: Mapping[str, Any] | None = None,
@@ -112,6 +114,7 @@ def save_actor(
         path: the file to write.
         fitted: what `fit` returned.
         model: fingerprint of the model.
+        prior: what the vectors are drawn from.
         rule: identity of the rule.
         parts: names of the rule's parts.
         request: plain values that say how the rule was asked for, if somebody wants to know later.
@@ -125,6 +128,7 @@ def save_actor(
     header = {
         "format": FORMAT,
         "model": model,
+        "prior": prior,
         "rule": rule,
         "parts": list(parts),
         "config": asdict(fitted.actor.config),
@@ -138,20 +142,24 @@ def save_actor(
         file.write(save(tensors, metadata=metadata))
 
 
-def load_actor(path: str | PathLike[str], *, model: str | None = None, rule: str | None = None) -> StoredActor:
+def load_actor(
+    path: str | PathLike[str], *, model: str | None = None, prior: str | None = None, rule: str | None = None
+) -> StoredActor:
     """Read an actor, in float32 and evaluation mode.
 
     Args:
         path: a file that `save_actor` wrote.
         model: the model's fingerprint that it must be for, if given.
+        prior: where the vectors come from, if that is given.
         rule: the rule's identity that it must be for, if given.
 
     Raises:
-        CheckpointError: no such file, damaged, another kind of file, or an actor for another model or rule.
+        CheckpointError: no such file, damaged, another kind of file, or an actor for another model, prior or rule.
     """
     content = _read(path)
     header = _parse_header(path, _fields(path, content))
-    for what, wanted, found in (("model", model, header.model), ("rule", rule, header.rule)):
+    asked = (("model", model, header.model), ("prior", prior, header.prior), ("rule", rule, header.rule))
+    for what, wanted, found in asked:
         if wanted is not None and wanted != found:
             raise CheckpointError(f"{path}: an actor for the {what} {found}, not {wanted}; fit one for this {what}")
     return StoredActor(_build(path, header.config, content), header, fingerprint_bytes(content))
@@ -205,6 +213,7 @@ def _parse_header(path: str | PathLike[str], fields: Mapping[str, Any]) -> Heade
     try:
         return Header(
             model=str(fields["model"]),
+            prior=str(fields["prior"]),
             rule=str(fields["rule"]),
             parts=tuple(map(str, fields["parts"])),
             config=ActorConfig(**fields["config"]),

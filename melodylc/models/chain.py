@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from melodylc.data.alphabet import BARS
-from melodylc.models.bars import BarEncoder, DenseBarDecoder
+from melodylc.models.bars import BarEncoder, DenseBarDecoder, Move
 from melodylc.models.config import ModelConfig
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding, Posterior, normal_or_none
@@ -83,7 +83,8 @@ class Residual(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.head(silu(self.hidden(x)))
+        added: Tensor = self.head(silu(self.hidden(x)))
+        return x + added
 
 
 def residual_blocks(size: int, count: int) -> nn.Sequential:
@@ -140,57 +141,91 @@ class ChainedSong(nn.Module):
         self.posterior = Posterior(config.song_hidden, self.part, sigma=SHARP)
         self.conductor = Conductor(config)
 
-    def forced(self, events: Tensor, noise: Noise, blur: float = 0.0) -> tuple[Encoding, Tensor]:
-        """A draw of q(z|x) for events (n, 256), and the bar embeddings (n, 16, embedding) it leads to, after true bars.
+    def forced(self, events: Tensor, noise: Noise | None, blur: float = 0.0) -> tuple[Encoding, Tensor]:
+        """A latent of q(z|x) for events (n, 256), and the bar embeddings (n, 16, embedding) it gives after true bars.
 
-        `blur` is the deviation of the noise on what is seen of the bars before.
+        The posterior's mean where `noise` is None, a draw otherwise. `blur`, which needs noise, is the deviation of
+        what is added to the bars before as they are seen.
         """
         bars, count = self.bars(events), len(events)
-        past = bars + blur * noise.normal(*bars.shape).to(bars) if blur else bars
-        before = torch.cat((self._start(count).to(past.dtype), past[:, :-1]), 1)
+        before = self._before(bars + blur * noise.normal(*bars.shape).to(bars) if noise and blur else bars)
         states, _ = self.conductor.lstm(before)
         encoding = self._encode(self._features(bars), states, self._normal(noise, count))
         embeddings = self.conductor(states, encoding.z, self.conductor.remember(before))
         return _flat([encoding]), embeddings
 
     def through(self, events: Tensor, noise: Noise | None) -> tuple[Encoding, Tensor]:
-        """As `forced`, but every bar follows the bars as they come out: what `embeddings` does with the latent.
-
-        The posterior's mean where `noise` is None, each part's given the bars before; a draw otherwise.
-        """
+        """As `forced`, but every bar follows the bars as they come out: what `write` does with the latent."""
         features, normal = self._features(self.bars(events)), self._normal(noise, len(events))
 
-        def choose(bar: int, state: Tensor) -> Encoding:
+        def choose(bar: int, context: Tensor) -> Encoding:
             here = slice(bar, bar + 1)
-            return self._encode(features[:, here], state, None if normal is None else normal[:, here])
+            return self._encode(features[:, here], self._state(context), None if normal is None else normal[:, here])
 
-        return self._walk(len(events), choose)
+        encoding, embeddings, _ = self._walk(len(events), choose)
+        return encoding, embeddings
 
     def embeddings(self, z: Tensor) -> Tensor:
-        """Bar embeddings (n, 16, embedding) of latents (n, z).
+        """Bar embeddings (n, 16, embedding) of latents (n, z)."""
+        return self._given(z, None)[1]
 
-        Gradients pass the writing and reading of a bar as if it were neither (a straight-through estimate).
+    def write(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
+        """Latents (n, z) with every part moved in its turn, and the events (n, 256), int64, that they become.
+
+        `move` gets a part (n, 1, z / 16), its context (n, 1, `context_size`) and its bar's number.
         """
-        parts = z.reshape(len(z), BARS, self.part)
-        return self._walk(len(z), lambda bar, state: _given(parts[:, bar : bar + 1]))[1]
+        encoding, _, bars = self._given(z, move)
+        return encoding.z, bars
 
-    def _walk(self, count: int, choose: Callable[[int, Tensor], Encoding]) -> tuple[Encoding, Tensor]:
+    def contexts(self, events: Tensor) -> Tensor:
+        """What precedes each bar of events (n, 256): (n, 16, `context_size`), the LSTM's state and the bar before."""
+        before = self._before(self.bars(events))
+        states, _ = self.conductor.lstm(before)
+        return torch.cat((states, before.to(states.dtype)), -1)
+
+    def after(self, z: Tensor, contexts: Tensor) -> Tensor:
+        """Bar embeddings (n, 16, embedding) of latents (n, z), each in its context (n, 16, `context_size`).
+
+        What `embeddings` gives, all bars at once, where the contexts are those of what the latents become.
+        """
+        states, before = self._state(contexts), contexts[..., self.conductor.lstm.hidden_size :]
+        made: Tensor = self.conductor(states, z.reshape(len(z), BARS, self.part), self.conductor.remember(before))
+        return made
+
+    @property
+    def context_size(self) -> int:
+        """Numbers that say what precedes a bar."""
+        return self.conductor.lstm.hidden_size + self.bars.head.out_features
+
+    def _given(self, z: Tensor, move: Move | None) -> tuple[Encoding, Tensor, Tensor]:
+        parts = z.reshape(len(z), BARS, self.part)
+
+        def choose(bar: int, context: Tensor) -> Encoding:
+            part = parts[:, bar : bar + 1]
+            part = part if move is None else move(part, context, bar)
+            return Encoding(part, part, torch.zeros_like(part))
+
+        return self._walk(len(z), choose)
+
+    def _walk(self, count: int, choose: Callable[[int, Tensor], Encoding]) -> tuple[Encoding, Tensor, Tensor]:
+        """Bar after bar: the latents that were chosen, bar embeddings (n, 16, embedding), and events (n, 256)."""
         latest, memory, past = self._start(count), None, None
-        encodings, embeddings = [], []
+        encodings, embeddings, bars = [], [], []
         for bar in range(BARS):
             state, memory = self.conductor.lstm(latest, memory)
             seen = self.conductor.remember(latest)
             past = seen if past is None else past.then(seen)
-            encodings.append(choose(bar, state))
+            encodings.append(choose(bar, torch.cat((state, latest.to(state.dtype)), -1)))
             embeddings.append(self.conductor(state, encodings[-1].z, past))
-            latest = self._read_again(embeddings[-1])
-        return _flat(encodings), torch.cat(embeddings, 1)
+            bars.append(self.decoder.greedy(embeddings[-1][:, 0]))
+            latest = self.bars.bar(bars[-1])[:, None]
+        return _flat(encodings), torch.cat(embeddings, 1), torch.cat(bars, 1)
 
-    def _read_again(self, embedding: Tensor) -> Tensor:
-        """What the bar encoder makes of a bar that the bar decoder writes from an embedding (n, 1, embedding)."""
-        with torch.no_grad():
-            read = self.bars.bar(self.decoder.greedy(embedding[:, 0]))[:, None]
-        return embedding + (read - embedding).detach()
+    def _state(self, context: Tensor) -> Tensor:
+        return context[..., : self.conductor.lstm.hidden_size]
+
+    def _before(self, bars: Tensor) -> Tensor:
+        return torch.cat((self._start(len(bars)).to(bars.dtype), bars[:, :-1]), 1)
 
     def _start(self, count: int) -> Tensor:
         return self.conductor.start.expand(count, 1, -1)
@@ -206,10 +241,6 @@ class ChainedSong(nn.Module):
 
     def _normal(self, noise: Noise | None, rows: int) -> Tensor | None:
         return normal_or_none(noise, rows, BARS, self.part)
-
-
-def _given(z: Tensor) -> Encoding:
-    return Encoding(z, z, torch.zeros_like(z))
 
 
 def _flat(encodings: list[Encoding]) -> Encoding:

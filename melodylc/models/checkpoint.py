@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import atomic_write, fingerprint_file
-from melodylc.models.config import ModelConfig
+from melodylc.models.config import ModelConfig, PriorName
 from melodylc.models.language import LanguageConfig, MelodyLM
-from melodylc.models.prior import LearntPrior, NormalPrior, Prior, PriorName
+from melodylc.models.prior import LearntPrior, NormalPrior, Prior
 from melodylc.models.vae import MelodyVAE
 
 FORMAT = "melodylc-vae/1"

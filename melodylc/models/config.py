@@ -12,6 +12,8 @@ from typing import Any, Literal
 from melodylc.data.alphabet import BARS
 from melodylc.data.errors import InputError
 
+PriorName = Literal["learnt", "normal"]  #: what latents are drawn from
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from melodylc.data.alphabet import BARS, STATES, STEPS, STEPS_PER_BAR
 from melodylc.data.errors import InputError
@@ -74,6 +75,12 @@ class MelodyLM(nn.Module):
         hidden, _ = self.in_bar(self.events(inputs) + added, states)
         logits: Tensor = self.head(hidden)
         return logits.reshape(count, STEPS, STATES)
+
+    @torch.no_grad()
+    def nll(self, events: Tensor, temperature: float = 1.0) -> Tensor:
+        """-log p(x) in nats of melodies (n, 256), int64, shape (n,); logits are divided by `temperature`."""
+        logits = self(events).float() / temperature
+        return cross_entropy(logits.transpose(1, 2), events, reduction="none").double().sum(1)
 
     @torch.no_grad()
     def write(self, chances: Tensor, temperature: float = 1.0) -> Tensor:

@@ -7,11 +7,12 @@ model's probabilities as weights:
     p(z) = sum_x p_LM(x) q(z|x),   so that   KL(q(z|x) || p) <= -log p_LM(x)
 
 N(0, I) has room for every latent, and most of its room is between melodies; this one is only where melodies are.
-A draw takes the mean of its posterior.
+A draw takes the mean of its posterior. The language model writes a little colder than it was trained (`COOL`), because
+one event in a few hundred is otherwise an accident that no composer would leave.
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +20,12 @@ import torch
 from torch import Tensor
 
 from melodylc.data.alphabet import STEPS
+from melodylc.models.config import PriorName
 from melodylc.models.language import MelodyLM
 from melodylc.models.vae import MelodyVAE
 
+COOL = 0.95
 Numbers = npt.NDArray[np.float32]
-PriorName = Literal["learnt", "normal"]
 
 
 class Prior(Protocol):
@@ -31,6 +33,11 @@ class Prior(Protocol):
 
     @property
     def name(self) -> PriorName: ...
+
+    @property
+    def identity(self) -> str:
+        """What it is, settings included."""
+        ...
 
     def numbers(self, rng: np.random.Generator) -> Numbers:
         """The random numbers (k,) of one latent."""
@@ -52,6 +59,7 @@ class NormalPrior:
 
     z: int
     name: PriorName = "normal"
+    identity: str = "N(0, I)"
 
     def numbers(self, rng: np.random.Generator) -> Numbers:
         """Standard normal numbers (z,)."""
@@ -68,8 +76,13 @@ class LearntPrior:
 
     vae: MelodyVAE
     language: MelodyLM
-    temperature: float = 1.0  #: of the language model: below 1, more of what is probable
+    temperature: float = COOL  #: of the language model: below 1, more of what is probable
     name: PriorName = "learnt"
+
+    @property
+    def identity(self) -> str:
+        """The kind and the temperature; the models stand in the file that it comes from."""
+        return f"learnt at {self.temperature:g}"
 
     def numbers(self, rng: np.random.Generator) -> Numbers:
         """Uniform numbers (256,), one an event."""

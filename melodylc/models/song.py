@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from melodylc.data.alphabet import BARS, STATES
-from melodylc.models.bars import LstmBarDecoder
+from melodylc.data.alphabet import BARS, STATES, STEPS
+from melodylc.models.bars import LstmBarDecoder, Move
 from melodylc.models.config import ModelConfig
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding, Posterior, normal_or_none
@@ -27,7 +27,7 @@ class FlatSong(nn.Module):
         self.head = nn.Linear(config.conductor_hidden, config.embedding)
         self.decoder = LstmBarDecoder(config.event, config.decoder_hidden, config.embedding)
 
-    def forced(self, events: Tensor, noise: Noise, blur: float = 0.0) -> tuple[Encoding, Tensor]:
+    def forced(self, events: Tensor, noise: Noise | None, blur: float = 0.0) -> tuple[Encoding, Tensor]:
         """As `through`: here no bar follows another."""
         return self.through(events, noise)
 
@@ -47,3 +47,26 @@ class FlatSong(nn.Module):
         states = torch.stack(parts[:2]), torch.stack(parts[2:])
         hidden, _ = self.conductor(parts[0].new_zeros(len(z), BARS, 1), states)
         return torch.tanh(self.head(hidden))
+
+    def write(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
+        """Latents (n, z), moved or not, and the events (n, 256), int64, that they become; z is all of one part."""
+        moved = z if move is None else move(z[:, None], z.new_zeros(len(z), 1, 0), 0)[:, 0]
+        return moved, self.decoder.greedy(self.embeddings(moved).flatten(0, 1)).reshape(len(z), STEPS)
+
+    def contexts(self, events: Tensor) -> Tensor:
+        """Nothing precedes the only part: (n, 1, 0)."""
+        return torch.zeros(len(events), 1, 0, device=events.device)
+
+    def after(self, z: Tensor, contexts: Tensor) -> Tensor:
+        """As `embeddings`."""
+        return self.embeddings(z)
+
+    @property
+    def part(self) -> int:
+        """Dimensions of a part of z, of which there is one."""
+        return self.initial.in_features
+
+    @property
+    def context_size(self) -> int:
+        """Numbers that say what precedes a part."""
+        return 0

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from melodylc.data.alphabet import BARS, STEPS, STEPS_PER_BAR, canonical
-from melodylc.models.bars import DenseBarDecoder, LstmBarDecoder
+from melodylc.data.alphabet import STEPS, STEPS_PER_BAR, canonical
+from melodylc.models.bars import DenseBarDecoder, LstmBarDecoder, Move
 from melodylc.models.chain import ChainedSong
 from melodylc.models.config import ModelConfig
 from melodylc.models.noise import Noise
@@ -46,7 +46,7 @@ class MelodyVAE(nn.Module):
         """As `encode`, and the bar embeddings (n, 16, embedding) that the latent leads to."""
         return self.song.through(events, noise)
 
-    def forced(self, events: Tensor, noise: Noise, blur: float = 0.0) -> tuple[Encoding, Tensor]:
+    def forced(self, events: Tensor, noise: Noise | None, blur: float = 0.0) -> tuple[Encoding, Tensor]:
         """As `through`, each bar following true bars (with noise of deviation `blur`): what training needs."""
         return self.song.forced(events, noise, blur)
 
@@ -54,17 +54,40 @@ class MelodyVAE(nn.Module):
         """The sixteen bar embeddings (n, 16, embedding) of latents (n, z): all that the bar decoder is told."""
         return self.song.embeddings(z)
 
+    @property
+    def chain(self) -> tuple[int, int, int]:
+        """Parts of z, dimensions of each, and how many numbers say what precedes a part."""
+        return self.config.z // self.song.part, self.song.part, self.song.context_size
+
+    def contexts(self, events: Tensor) -> Tensor:
+        """What precedes each part of z where it became events (n, 256), int64: (n, parts, context)."""
+        return self.song.contexts(events)
+
+    def after(self, z: Tensor, contexts: Tensor) -> Tensor:
+        """As `embeddings`, each bar following what its context (n, parts, context) says, and all of them at once."""
+        return self.song.after(z, contexts)
+
     def logits(self, z: Tensor, events: Tensor) -> Tensor:
         """log p(x_t | x_<t, z) up to a constant: (n, 256, 130), for latents (n, z) and events (n, 256)."""
-        embeddings = self.embeddings(z).flatten(0, 1)
-        logits: Tensor = self.decoder(embeddings, events.reshape(-1, STEPS_PER_BAR))
-        return logits.reshape(len(z), STEPS, -1)
+        return self._logits(self.embeddings(z), events)
+
+    def forced_logits(self, events: Tensor, noise: Noise | None) -> tuple[Encoding, Tensor]:
+        """As `forced`, and what the bar decoder then expects of every event: logits (n, 256, 130)."""
+        encoding, embeddings = self.forced(events, noise)
+        return encoding, self._logits(embeddings, events)
+
+    def _logits(self, embeddings: Tensor, events: Tensor) -> Tensor:
+        logits: Tensor = self.decoder(embeddings.flatten(0, 1), events.reshape(-1, STEPS_PER_BAR))
+        return logits.reshape(len(events), STEPS, -1)
+
+    @torch.no_grad()
+    def write(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
+        """Latents (n, z) with every part moved in its turn, and the events (n, 256), int64, that the decoder writes."""
+        return self.song.write(z, move)
 
     def raw_events(self, z: Tensor) -> Tensor:
         """What the bar decoder writes, (n, 256) int64, before it is made canonical."""
-        with torch.no_grad():
-            bars = self.decoder.greedy(self.embeddings(z).flatten(0, 1))
-        return bars.reshape(len(z), BARS * STEPS_PER_BAR)
+        return self.write(z)[1]
 
     def decode(self, z: Tensor) -> Events:
         """Canonical melodies (n, 256), uint8: the most probable events, each given those before it.

@@ -42,8 +42,9 @@ def train_vae(
 ) -> Path:
     """Train, or go on training, in `folder`; return the finished model's path.
 
-    From random weights, or from those of `start`, a model of the same configuration or with fewer blocks. `without` leaves a collection
-    and its kin out (`melodylc.data.leave_out`), here and where checkpoints are compared. Raises InputError if the
+    From random weights, or from those of `start`, a model of the same configuration or with fewer blocks. `without`
+    leaves a collection and its kin out (`melodylc.data.leave_out`), here and where checkpoints are compared. Raises
+    InputError if the
     folder holds a run of another configuration, other settings, another corpus, another start or with another
     collection left out, and TrainingStopped if the loss stops being a number.
     """
@@ -95,19 +96,21 @@ def train_prior(
 ) -> Path:
     """Train the language model that a learnt prior draws from, in `folder`; return a copy of `model` that has it.
 
-    Raises what `train_vae` raises.
+    What the model was trained without, it doesn't meet either. Raises what `train_vae` raises.
     """
+    remaining = leave_out(corpus, (model.provenance.get(LEFT_OUT) or {}).get("collection"))
     if team.leads:
         prepare(folder)
     torch.manual_seed(settings.seed)
     language = MelodyLM(LanguageConfig())
-    batches = Batches(corpus, settings.balance, settings.seed)
+    batches = Batches(corpus, settings.balance, settings.seed, remaining.train)
     identity = {
         "configuration": language.config.to_dict(),
         "settings": settings.to_dict(),
         "corpus": corpus.fingerprint,
+        LEFT_OUT: remaining.to_dict(),
     }
-    validation = np.asarray(corpus.heldout[validation_rows(corpus, VALIDATION_MELODIES)])
+    validation = np.asarray(corpus.heldout[validation_rows(corpus, VALIDATION_MELODIES, remaining.heldout)])
     stage = LanguageStage(language)
     trainer = Trainer(
         language, lambda _: stage, settings, batches, validation, folder, identity, commit(), report, team

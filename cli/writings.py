@@ -1,0 +1,72 @@
+"""Options of the commands that write melodies: how they become files."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from melodylc.cli.options import Command
+
+if TYPE_CHECKING:
+    from melodylc.data.writing import Writing
+
+_NAMES = (
+    *("tempo", "formats", "preview", "type", "ppq", "program", "velocity", "swing", "humanize", "channel"),
+    *("transpose", "repeat", "loop_marker", "join"),
+)
+
+
+def writing_options(command: Command) -> Command:
+    """Add --tempo, --format, --preview and what is said of MIDI files; `take_writing` takes them all."""
+    options = (
+        _shown("--tempo", 120.0, "Quarter notes a minute."),
+        click.option(
+            "--format",
+            "formats",
+            default="midi",
+            show_default=True,
+            metavar="KINDS",
+            help="Kinds of files, with commas between: midi, musicxml, abc, json, wav, svg, png.",
+        ),
+        click.option("--preview", is_flag=True, help="Write a sound file beside each melody, as --format midi,wav."),
+        _shown("--type", 1, "Of MIDI files: 1, or 0 for a single track."),
+        _shown("--ppq", 480, "Ticks a quarter note."),
+        click.option("--program", metavar="NAME", help="Instrument of General MIDI: its name, or 1 to 128."),
+        _shown("--velocity", 96, "Of the notes, 1 to 127."),
+        _shown("--swing", 50.0, "Where off-beat sixteenths fall: 50 to 70 percent."),
+        _shown("--humanize", 0.0, "How loosely notes are played: 0 to 100 percent."),
+        _shown("--channel", 1, "1 to 16, but for 10, the drums."),
+        _shown("--transpose", 0, "Semitones to move melodies and scale by, together."),
+        _shown("--repeat", 1, "How often the sixteen bars are played."),
+        click.option("--loop-marker", is_flag=True, help="End with a silent controller, for players that ignore ends."),
+        click.option(
+            "--join",
+            type=click.Choice(["after", "tracks"]),
+            help="All melodies in one MIDI file: one after another, or one a track.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _shown(name: str, default: float, text: str) -> Callable[[Command], Command]:
+    """An option of the default's type, which the help shows."""
+    return click.option(name, default=default, show_default=True, type=type(default), help=text)
+
+
+def take_writing(options: dict[str, Any]) -> "Writing":
+    """What the options of `writing_options` say; they are taken out of `options`.
+
+    Raises:
+        InputError: a value out of range, two that exclude each other, or a format that can't be written here.
+    """
+    from melodylc.data.formats.render import check_formats
+    from melodylc.data.writing import Writing
+
+    asked = {name: options.pop(name) for name in _NAMES}
+    if asked.pop("preview") and "wav" not in asked["formats"].lower():
+        asked["formats"] += ",wav"
+    writing = Writing.read(**asked)
+    check_formats(writing)
+    return writing

@@ -1,0 +1,71 @@
+"""How an actor is fitted."""
+
+from dataclasses import dataclass
+from math import inf
+
+from melodylc.data.errors import InputError
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How an actor is fitted.
+
+    Raises:
+        InputError: a number that makes no sense, by name.
+    """
+
+    bank: int = 4096  #: prior samples scored first (none where a bank is given)
+    rounds: int = 40  #: rounds of actor and critic
+    fresh: int = 256  #: vectors scored in each round
+    actor_steps: int = 12  #: in each round
+    critic_steps: int = 40  #: in each round
+    warmup: int = 300  #: critic steps on the bank before the first round
+    batch: int = 64  #: vectors in a step of the actor
+    lesson: int = 128  #: vectors in a step of the critic
+    rate: float = 1e-3  #: Adam's learning rate, both networks, falling in the last rounds
+    clip: float = 1.0  #: largest norm of the actor's gradient
+    weight_decay: float = 0.01  #: of the critic, which would otherwise memorise the bank
+    exponents: tuple[float, ...] = (1.0, 4.0, 16.0, 64.0, 256.0, inf)  #: powers of the score that the critic regresses
+    reach: float = 0.01  #: mean that a power of a part's score must have in the latest scores to count for the actor
+    distance: float = 0.05  #: lambda at first, the weight of L_dist, and the most it can be
+    cheapest: float = 0.005  #: the least that lambda can fall to
+    pace: float = 0.95  #: by which lambda falls after a round below `target`, and rises after one above
+    target: float = 0.97  #: share of vectors that should satisfy all parts; more isn't worth more distance
+    noise: float = 0.15  #: standard deviation of what is added to half of the scored vectors
+    recent: int = 2048  #: latest scored vectors, which make half of each critic batch
+    average: float = 0.98  #: decay of the running mean of the actor's weights, a step
+    check_every: int = 10  #: rounds between checks
+    check: int = 256  #: vectors measured in a check
+    measure: int = 1000  #: vectors measured at the end, actor and prior
+    hidden: int = 384  #: width of the actor's layers
+    layers: int = 2  #: hidden layers of the actor
+    critic_hidden: int = 256  #: width of the critic's layers
+    critic_layers: int = 4  #: hidden layers of the critic
+    bound: float = 2.0  #: the actor's bound
+
+    def __post_init__(self) -> None:
+        for name in ("bank", "rounds", "fresh", "batch", "lesson", "check_every", "check", "measure", "critic_hidden"):
+            if getattr(self, name) < 1:
+                raise InputError(f"fitting needs {name} of at least 1, not {getattr(self, name)}")
+        for name in (
+            "rate",
+            "clip",
+            "weight_decay",
+            "distance",
+            "cheapest",
+            "reach",
+            "noise",
+            "recent",
+            "actor_steps",
+            "critic_steps",
+            "warmup",
+        ):
+            if not 0 <= getattr(self, name) < inf:
+                raise InputError(f"fitting needs {name} of at least 0, not {getattr(self, name)}")
+        for name in ("pace", "target"):
+            if not 0 < getattr(self, name) <= 1:
+                raise InputError(f"fitting needs {name} in (0, 1], not {getattr(self, name)}")
+        if not 0 <= self.average < 1:
+            raise InputError(f"fitting needs average in [0, 1), not {self.average}")
+        if not self.exponents or min(self.exponents) <= 0:
+            raise InputError(f"fitting needs positive exponents, not {self.exponents}")

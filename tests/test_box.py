@@ -1,0 +1,111 @@
+"""Melodies as a black box, and the bank of decoded samples."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from melodylc import bank as banks
+from melodylc.bank import Bank, find_bank, make_bank
+from melodylc.box import TOGETHER, MelodyBox
+from melodylc.data.alphabet import canonical
+from melodylc.latent.actor import Actor, ActorConfig
+from melodylc.models.checkpoint import LoadedModel
+from melodylc.models.config import named_config
+from melodylc.models.language import LanguageConfig, MelodyLM
+from melodylc.models.prior import NormalPrior
+from melodylc.models.vae import MelodyVAE
+from melodylc.rewards import Rule, density, parse_reward, pitch_classes
+
+SMALL = 20
+
+
+@pytest.fixture
+def model() -> LoadedModel:
+    torch.manual_seed(2)
+    vae = MelodyVAE(named_config("tiny")).requires_grad_(False).eval()
+    language = MelodyLM(LanguageConfig(event=8, bar_event=4, bar_hidden=8, embedding=8, context=8, hidden=8))
+    return LoadedModel(vae, torch.ones(32), "f" * 16, {}, language.requires_grad_(False).eval())
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A small bank, and a cache of the test's own."""
+    monkeypatch.setattr(banks, "SIZE", SMALL)
+    monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def test_a_box_scores_canonical_melodies_with_the_rule_s_weights(model: LoadedModel) -> None:
+    rule = Rule((pitch_classes([0, 2, 4]), parse_reward("0.5*density,least=256")))
+    box, z = MelodyBox(model.vae, rule), torch.randn(TOGETHER + 3, 32)
+    moved, decoded = box.decode(z)
+    torch.testing.assert_close(moved, z)
+    assert (decoded.shape, decoded.dtype) == ((TOGETHER + 3, 256), torch.uint8)
+    np.testing.assert_array_equal(box.score(decoded), rule.graded(canonical(decoded.numpy())[0]))
+
+
+def test_an_actor_moves_every_bar_as_the_box_shows_it(model: LoadedModel) -> None:
+    box, z = MelodyBox(model.vae, Rule((density(16),))), torch.randn(6, 32)
+    actor = Actor(ActorConfig(*box.chain, hidden=16)).requires_grad_(False)
+    moved, decoded = box.decode(z, actor)
+    context = box.context(decoded)
+    assert context.shape == (6, box.chain.parts, box.chain.context)
+    at_once = actor(z.view(6, *box.chain[:2]), context).flatten(1)
+    torch.testing.assert_close(at_once, moved, rtol=0, atol=0.05)  # bfloat16 in another order
+    assert not torch.allclose(moved, z, atol=0.05)
+
+
+def test_a_critic_s_view_has_a_gradient_in_every_bar(model: LoadedModel) -> None:
+    box, z = MelodyBox(model.vae, Rule((density(16),))), torch.randn(4, 32, requires_grad=True)
+    seen = box.view(z, box.context(box.decode(z.detach())[1]))
+    assert seen.shape == (4, 16, model.vae.config.embedding)
+    for bar in (0, 9, 15):
+        (gradient,) = torch.autograd.grad(seen[:, bar].sum(), z, retain_graph=True)
+        touched = gradient.view(4, 16, 2).abs().sum(dim=(0, 2)) > 0
+        assert touched.nonzero().flatten().tolist() == [bar]  # what came before is given
+
+
+def test_a_bank_is_made_once_and_kept(model: LoadedModel, few: Path) -> None:
+    told: list[tuple[int, int]] = []
+    for prior in (model.prior(), model.prior("normal")):
+        made = find_bank(model, prior, lambda done, of: told.append((done, of)))
+        kept = find_bank(model, prior, lambda done, of: pytest.fail("made again"))
+        assert same(made, kept)
+        assert same(made, make_bank(model, prior, SMALL))
+        assert made.events.equal(model.vae.raw_events(made.z).to(torch.uint8))
+    assert told == [(SMALL, SMALL)] * 2
+
+
+def test_a_bank_of_another_model_or_prior_is_made_anew(model: LoadedModel, few: Path) -> None:
+    prior = model.prior()
+    first = find_bank(model, prior)
+    path = next((few / "banks").iterdir())
+    other = replace(model, fingerprint="0" * 16)
+    path.rename(path.with_name(path.name.replace("f" * 16, "0" * 16)))
+    made: list[int] = []
+    find_bank(other, prior, lambda done, of: made.append(done))
+    assert made
+    assert not same(first, find_bank(model, NormalPrior(32)))
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(b"no bank"), lambda path: path.write_bytes(b"")])
+def test_a_damaged_bank_is_made_anew(model: LoadedModel, few: Path, spoil: Callable[[Path], object]) -> None:
+    first = find_bank(model, model.prior())
+    spoil(next((few / "banks").iterdir()))
+    assert same(first, find_bank(model, model.prior()))
+
+
+def test_a_cache_that_can_t_be_written_costs_time_and_no_more(
+    model: LoadedModel, few: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (few / "file").write_bytes(b"")
+    monkeypatch.setenv("MELODYLC_CACHE", str(few / "file"))
+    assert same(find_bank(model, model.prior()), make_bank(model, model.prior(), SMALL))
+
+
+def same(one: Bank, other: Bank) -> bool:
+    return one.z.equal(other.z) and one.events.equal(other.events)
