@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @prior_option
 @click.option("--rounds", type=click.IntRange(1), help="Rounds of learning; more than the default for a shipped actor.")
 def fit(output: Path, model: Path | None, prior: "PriorName | None", rounds: int | None, **asked: Any) -> None:
-    r"""Learn an actor for a rule, and keep it as a file for `melodylc generate --actor`.
+    """Learn an actor for a rule, and keep it as a file for `melodylc generate --actor`.
 
     \b
     melodylc fit --scale dmin --density 64..96 -o dmin.safetensors

@@ -51,7 +51,7 @@ def generate(
     actor: Path | None,
     **asked: Any,
 ) -> int:
-    r"""Write sixteen-bar melodies in a key, with as many notes as you ask for, or by any rule of your own.
+    """Write sixteen-bar melodies in a key, with as many notes as you ask for, or by any rule of your own.
 
     Every file written obeys: melodies that don't are drawn again, up to --draws times. Exit code 3 says
     that some are missing.

@@ -33,7 +33,7 @@ _WISHES: "dict[str, Wish]" = {"n": "next", " ": "next", "b": "back", "q": "stop"
 def play(
     files: tuple[Path, ...], port: str | None, virtual: bool, listing: bool, tempo: float | None, **options: Any
 ) -> None:
-    r"""Play MIDI files, or folders of them, through a MIDI port, over and over.
+    """Play MIDI files, or folders of them, through a MIDI port, over and over.
 
     Space or n brings the next one, b the one before, at the next bar line; q or Ctrl-C stops.
 

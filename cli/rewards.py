@@ -52,7 +52,7 @@ def show(reward: str, reward_seconds: float) -> None:
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the samples.")
 @click.option("--model", type=click.Path(path_type=Path), help="Another trained model than the one that's shipped.")
 def test(reward: str, reward_seconds: float, samples: int, seed: int, model: Path | None) -> None:
-    r"""Test REWARD on odd melodies, real ones and samples of the prior: is it sound, and can it be learnt?
+    """Test REWARD on odd melodies, real ones and samples of the prior: is it sound, and can it be learnt?
 
     \b
     melodylc rewards test leaps.py:stepwise,largest=2

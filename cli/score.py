@@ -24,7 +24,7 @@ _SOURCE = ("track", "bars", "short", "as_four_four")
 @source_options
 @click.option("--json", "as_json", is_flag=True, help="Exact values, as JSON on stdout.")
 def score(file: Path, as_json: bool, **options: Any) -> None:
-    r"""Say how far a melody of a MIDI file obeys: every rule's value, from 0 to 1, for the whole and for each bar.
+    """Say how far a melody of a MIDI file obeys: every rule's value, from 0 to 1, for the whole and for each bar.
 
     Without any rule, all built-in ones that need no parameter. A bar's value is that of a melody which is this
     bar sixteen times over; bars without notes have none, nor have rules on the whole, such as its last note.

@@ -29,7 +29,7 @@ _LABEL, _BAR = 5, 17  # columns
     "-o", "--output", type=click.Path(path_type=Path), help="A picture instead: a file ending in .svg or .png."
 )
 def show(files: tuple[Path, ...], scale: str | None, output: Path | None, **chosen: Any) -> None:
-    r"""Show melodies as piano rolls, one below the other: sixteen bars of each MIDI file, as one voice on sixteenths.
+    """Show melodies as piano rolls, one below the other: sixteen bars of each MIDI file, as one voice on sixteenths.
 
     \b
     melodylc show song.mid --scale cmaj

@@ -25,7 +25,7 @@ SMALL = FitSettings(
     batch=64,
     lesson=64,
     distance=0.03,
-    pace=1.0,
+    fall=1.0,
     rate=2e-3,
     hidden=32,
     layers=2,
@@ -98,7 +98,7 @@ def test_the_distance_penalty_keeps_the_actor_near() -> None:
 
 
 def test_lambda_falls_until_enough_obey_and_never_leaves_its_range() -> None:
-    bounds = replace(FEW, distance=0.5, cheapest=0.3, pace=0.8)
+    bounds = replace(FEW, distance=0.5, cheapest=0.3, fall=0.8**4)
     misses = fitted(lambda z: np.zeros((len(z), 1)), bounds).history
     assert [row.price for row in misses] == pytest.approx([0.4, 0.32, 0.3, 0.3][: len(misses)])
     meets = fitted(lambda z: np.ones((len(z), 1)), bounds).history
@@ -263,7 +263,7 @@ def test_the_stored_precision_is_what_was_measured() -> None:
         {"clip": -1.0},
         {"noise": -1.0},
         {"reach": -0.1},
-        {"pace": 1.1},
+        {"fall": 1.1},
         {"target": 0.0},
         {"average": 1.0},
         {"exponents": ()},

@@ -174,7 +174,8 @@ class _Fitting:
 
     def _bargain(self, rate: float) -> None:
         settings = self.settings
-        price = self.price * (settings.pace if rate < settings.target else 1 / settings.pace)
+        pace = settings.fall ** (1 / settings.rounds)
+        price = self.price * (pace if rate < settings.target else 1 / pace)
         self.price = min(max(price, settings.cheapest), settings.distance)
 
     def _set_rates(self, number: int) -> None:
