@@ -50,9 +50,7 @@ pretrained:
 	$(PYTHON) -m melodylc train prior runs/corpus -o runs/prior --model runs/base/model.safetensors --minutes $(PRIOR)
 	cp runs/prior/model.safetensors melodylc/pretrained/base.safetensors
 	$(PYTHON) tools/bank.py
-	rm -f melodylc/pretrained/cmaj*.safetensors
-	$(PYTHON) -m melodylc fit --scale cmaj --rounds 150 -o melodylc/pretrained/cmaj.safetensors
-	$(PYTHON) -m melodylc fit --scale cmaj --density high --rounds 200 -o melodylc/pretrained/cmaj-high.safetensors
+	$(PYTHON) tools/actors.py
 
 # The pictures' part of it, from MNIST's four files on: ten minutes on two quiet cores.
 MNIST ?= mnist

@@ -23,7 +23,7 @@ from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
 SETTINGS = FitSettings(bank=7168)
-THREADS = 2  #: fixed, because it decides how sums are rounded, and so which actor a rule gets
+THREADS = 2  #: the same for all, because it decides how sums are rounded, and so which actor a rule gets
 JUDGES = 1024  #: samples of the bank that an actor is measured on, and that it never met; the others teach
 
 
@@ -78,6 +78,7 @@ def fit_actor(
     settings: FitSettings = SETTINGS,
     request: Mapping[str, Any] | None = None,
     prior: PriorName | None = None,
+    threads: int = THREADS,
 ) -> FoundActor:
     """Fit an actor and write it to `path`, with the request that the rule comes from, where that is given.
 
@@ -88,7 +89,7 @@ def fit_actor(
     start = model.prior(prior)
     bank = find_bank(model, start)
     lessons = slice(JUDGES, JUDGES + settings.bank)
-    with fixed_threads(THREADS):
+    with fixed_threads(threads):
         fitted = fit(
             MelodyBox(model.vae, rule),
             model.sigma_bar,

@@ -11,12 +11,13 @@ import pytest
 import torch
 from rule_files import BAD, LEAPS, write
 
-from melodylc import actors
+from melodylc import actors, bank
 from melodylc.data import read_midi
 from melodylc.latent.store import read_header
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import named_config
 from melodylc.models.vae import MelodyVAE
+from melodylc.request import Request
 from melodylc.rewards import parse_reward
 
 Cli = Callable[..., Any]
@@ -54,7 +55,7 @@ def model() -> LoadedModel:
     with torch.no_grad():
         for parameter in vae.parameters():
             parameter.mul_(3)
-    return LoadedModel(vae.requires_grad_(False).eval(), torch.full((16,), 0.5), "1" * 16, {})
+    return LoadedModel(vae.requires_grad_(False).eval(), torch.full((32,), 0.5), "1" * 16, {})
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +64,8 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: LoadedModel) -
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(actors, "SETTINGS", QUICK)
+    monkeypatch.setattr(actors, "JUDGES", 16)
+    monkeypatch.setattr(bank, "SIZE", 16 + QUICK.bank)
     monkeypatch.setattr(actors, "shipped_model", lambda: model)
     Path("lively.py").write_text(LIVELY, "utf-8")
     Path("leaps.py").write_text(LEAPS, "utf-8")
@@ -169,13 +172,20 @@ def test_an_actor_of_another_model_is_refused(
     assert_refused(run_cli("generate", "--actor", "a.safetensors"), "an actor for the model", "not 0000000000000000")
 
 
+def test_an_actor_that_doesn_t_say_what_was_asked_is_refused(run_cli: Cli, model: LoadedModel) -> None:
+    rule = Request.read(reward=["lively.py:lively"]).rule
+    assert rule
+    actors.fit_actor(model, rule, Path("a.safetensors"), lambda _: None, QUICK)
+    assert_refused(run_cli("generate", "--actor", "a.safetensors"), "doesn't say how its rule was asked for")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
         ("none.safetensors", None, "there is no such file"),
         ("text.safetensors", b"not an actor", "not an actor; `melodylc fit -o` makes one"),
         ("base.safetensors", "base", "not an actor"),
-        ("cmaj.safetensors", "cmaj", "doesn't say how its rule was asked for"),
+        ("cmaj.safetensors", "cmaj", "an actor for the model"),
     ],
 )
 def test_what_is_no_kept_actor(run_cli: Cli, name: str, content: bytes | str | None, expected: str) -> None:

@@ -27,9 +27,9 @@ class FitSettings:
     weight_decay: float = 0.01  #: of the critic, which would otherwise memorise the bank
     exponents: tuple[float, ...] = (1.0, 4.0, 16.0, 64.0, 256.0, inf)  #: powers of the score that the critic regresses
     reach: float = 0.01  #: mean that a power of a part's score must have in the latest scores to count for the actor
-    distance: float = 0.1  #: lambda at first, the weight of L_dist, and the most it can be
+    distance: float = 0.05  #: lambda at first, the weight of L_dist, and the most it can be
     cheapest: float = 0.005  #: the least that lambda can fall to
-    fall: float = 0.05  #: of lambda that is left after all rounds if too few obey; above `target` it rises at that pace
+    fall: float = 0.1  #: of lambda that is left after all rounds if too few obey; above `target` it rises at that pace
     target: float = 0.97  #: share of vectors that should satisfy all parts; more isn't worth more distance
     noise: float = 0.15  #: standard deviation of what is added to half of the scored vectors
     recent: int = 2048  #: latest scored vectors, which make half of each critic batch
