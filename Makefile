@@ -51,3 +51,12 @@ pretrained:
 	cp runs/prior/model.safetensors melodylc/pretrained/base.safetensors
 	$(PYTHON) tools/bank.py
 	$(PYTHON) tools/actors.py
+
+# The pictures' part of it, from MNIST's four files on: ten minutes on two quiet cores.
+MNIST ?= mnist
+.PHONY: pretrained-mnist
+pretrained-mnist:
+	$(PYTHON) -m melodylc image train --dataset mnist --data $(MNIST) -o runs/mnist
+	cp runs/mnist/vae/model.safetensors melodylc/pretrained/mnist-vae.safetensors
+	cp runs/mnist/actor-0.1/model.safetensors melodylc/pretrained/mnist-actor-0.1.safetensors
+	cp runs/mnist/classifier/model.safetensors melodylc/pretrained/mnist-classifier.safetensors

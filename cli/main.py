@@ -27,6 +27,7 @@ COMMANDS = {
     "data": Row("melodylc.cli.data:data", "Build a corpus of melodies from MIDI files."),
     "train": Row("melodylc.cli.train:train", "Train the model of melodies on a corpus."),
     "evaluate": Row("melodylc.cli.evaluate:evaluate", "Measure a model on a corpus."),
+    "image": Row("melodylc.cli.image:image", "Pictures with the labels you ask for, on the same core."),
 }
 USER_ERROR = 2
 INTERRUPTED = 130

@@ -14,7 +14,19 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FOLDERS = {"melodylc": "melodylc", "rewards": "melodylc.rewards", "cli": "melodylc.cli", "data": "melodylc.data"}
 LAYERS = ("melodylc.data", "melodylc.rewards", "melodylc", "melodylc.cli")  # each may import itself and those before
-HEAVY = ("torch", "symusic", "pretty_midi", "note_seq", "mido", "numpy", "safetensors", "rich", "platformdirs")
+HEAVY = (
+    "torch",
+    "symusic",
+    "pretty_midi",
+    "note_seq",
+    "mido",
+    "numpy",
+    "safetensors",
+    "rich",
+    "platformdirs",
+    "PIL",
+    "sklearn",
+)
 LATENT_MAY_IMPORT = ("torch", "numpy", "safetensors", "melodylc.latent", "melodylc.data.errors", "melodylc.data.files")
 
 
@@ -101,7 +113,7 @@ def test_latent_knows_no_melodies(module: str) -> None:
 
 @every_module
 def test_heavy_imports_stay_where_they_are_needed(module: str) -> None:
-    forbidden = {"pretty_midi", "note_seq"}
+    forbidden = {"pretty_midi", "note_seq", "PIL", "sklearn"}
     if layer(module) in (0, 1, 3) or module in ("melodylc", "melodylc.__main__", "melodylc.pretrained"):
         forbidden |= {"torch", "safetensors"}
     if not within(module, "melodylc.data"):

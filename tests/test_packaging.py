@@ -25,7 +25,7 @@ DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-RUNTIME = "torch numpy click mido pretty-midi symusic safetensors platformdirs rich".split()
+RUNTIME = "torch numpy click mido pretty-midi symusic safetensors platformdirs rich pillow".split()
 
 
 def sources() -> Iterator[Path]:
@@ -131,7 +131,7 @@ def test_note_seq_is_an_extra_that_dev_includes() -> None:
     extras = PYPROJECT["project"]["optional-dependencies"]
     assert any(need.startswith("note-seq") for need in extras["note-seq"])
     assert "audioop-lts; python_version >= '3.13'" in extras["note-seq"]
-    assert "melodylc[note-seq,png]" in extras["dev"]
+    assert "melodylc[note-seq,png,image]" in extras["dev"]
 
 
 def shell_lines(text: str) -> list[str]:

@@ -20,8 +20,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -29,7 +31,6 @@ from melodylc.data.errors import CheckpointError, InputError, MelodylcError
 from melodylc.data.files import atomic_write
 from melodylc.models.checkpoint import first_line, read_tensors, write_tensors
 from melodylc.models.noise import Noise
-from melodylc.training.batches import Batches, Events
 from melodylc.training.settings import StageSettings, TrainSettings
 from melodylc.training.stages import ALONE, Metrics, Stage
 from melodylc.training.team import Team
@@ -39,6 +40,18 @@ STATE_FILE = "state.safetensors"
 LOG_FILE = "log.jsonl"
 VALIDATION_CHUNK = 256
 CHECKPOINT_SECONDS = 180.0
+
+
+Rows = npt.NDArray[np.integer[Any]]
+"""What a stage's loss is given, one example a row: events, or numbers of pictures that the stage looks up."""
+
+
+class Source(Protocol):
+    """Where batches come from: a pure function of stage and step."""
+
+    def draw(self, stage: int, step: int, count: int) -> Rows:
+        """`count` rows for one step of one stage."""
+        ...
 
 
 class TrainingStopped(MelodylcError):
@@ -80,8 +93,8 @@ class Trainer:
         model: nn.Module,
         stages: Callable[[StageSettings], Stage],
         settings: TrainSettings,
-        batches: Batches,
-        validation: Events,
+        batches: Source,
+        validation: Rows,
         folder: Path,
         identity: dict[str, Any],
         commit: str,
@@ -162,8 +175,10 @@ class Trainer:
     def _validate(self, stage: Stage, settings: StageSettings, metrics: Metrics) -> float:
         noise = Noise(0)  # the same every time, so that losses compare
         chunks = torch.split(self.validation.to(self.team.device), VALIDATION_CHUNK)
+        self.model.eval()  # normalisations over a batch must not learn from what is held out
         with self._autocast():
             losses = [stage.loss(chunk, 1.0, noise) for chunk in chunks]
+        self.model.train()
         value = sum(loss.item() * len(chunk) for (loss, _), chunk in zip(losses, chunks, strict=True))
         value = self.team.agree(value / len(self.validation))
         if not math.isfinite(value):

@@ -16,8 +16,8 @@ from melodylc.models.config import ModelConfig
 class StageSettings:
     """One stage of training. A stage ends at `steps` or at `minutes`, whichever comes first."""
 
-    kind: Literal["codec", "song", "language"]
-    batch: int  #: melodies a step (the codec takes all their bars)
+    kind: Literal["codec", "song", "language", "pictures", "labels"]
+    batch: int  #: melodies a step (the codec takes all their bars), or pictures
     rate: float  #: Adam's peak learning rate; cosine decay to a hundredth
     steps: int
     minutes: float | None = None  #: of training, validation and checkpoints included

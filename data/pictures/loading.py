@@ -1,0 +1,65 @@
+"""Data sets by name: which loader reads which, and its labels."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from melodylc.data.errors import InputError
+from melodylc.data.pictures.attributes import ATTRIBUTES
+from melodylc.data.pictures.base import Pictures, Split
+from melodylc.data.pictures.celeba import load_celeba
+from melodylc.data.pictures.cifar10 import CLASSES, load_cifar10
+from melodylc.data.pictures.faces import draw_faces
+from melodylc.data.pictures.mnist import DIGITS, load_mnist
+
+Report = Callable[[int, int], None]
+Loader = Callable[[Path | None, Split, Report], Pictures]
+FACES = {"train": 4000, "valid": 500, "test": 500}  #: toy faces drawn
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is known of a data set before any of it is read."""
+
+    name: str
+    names: tuple[str, ...]  #: of its labels
+    exclusive: bool  #: whether a picture has exactly one of them
+    load: Loader
+    drawn: bool = False  #: made here, so that no folder is needed
+    shippable: bool = False  #: whether its terms let what is trained on it come with this package
+
+
+def _folder(folder: Path | None, name: str) -> Path:
+    if folder is None:
+        raise InputError(f"say where {name} lies: --data FOLDER")
+    return folder
+
+
+DATASETS: Mapping[str, Dataset] = {
+    data.name: data
+    for data in (
+        Dataset("mnist", DIGITS, True, lambda at, split, _: load_mnist(_folder(at, "MNIST"), split), shippable=True),
+        Dataset("cifar10", CLASSES, True, lambda at, split, _: load_cifar10(_folder(at, "CIFAR-10"), split)),
+        Dataset(
+            "celeba",
+            ATTRIBUTES,
+            False,
+            lambda at, split, report: load_celeba(_folder(at, "CelebA"), split, report=report),
+        ),
+        Dataset("faces", ATTRIBUTES, False, lambda _, split, __: draw_faces(FACES[split], split), drawn=True),
+    )
+}
+
+
+def dataset(name: str) -> Dataset:
+    """The data set of a name.
+
+    Raises:
+        InputError: there is none.
+
+    >>> dataset("mnist").names[7]
+    '7'
+    """
+    if name not in DATASETS:
+        raise InputError(f"unknown data set {name!r}: choose from {', '.join(DATASETS)}")
+    return DATASETS[name]

@@ -1,0 +1,116 @@
+"""A trained chain, VAE and actor: where it lies, and pictures out of it.
+
+Picture k of a seed depends on the seed and k alone: its latent vector and labels come from a random stream of its own,
+and pictures go through the model in fixed groups on one thread, since the shape of a product decides how it is rounded.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from melodylc.data.errors import CheckpointError, InputError
+from melodylc.data.pictures.base import Bytes
+from melodylc.data.pictures.loading import dataset
+from melodylc.image.settings import PENALTY
+from melodylc.image.store import LoadedActor, LoadedVAE, load_actor, load_vae
+from melodylc.image.train import actor_path, vae_path
+from melodylc.latent.labelled import move
+from melodylc.threads import fixed_threads
+
+GROUP = 8  #: pictures that are computed together
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A VAE and an actor that belongs to it."""
+
+    model: LoadedVAE
+    constraint: LoadedActor
+
+    @property
+    def dataset(self) -> str:
+        """What both were trained on."""
+        return self.model.vae.config.dataset
+
+
+@dataclass(frozen=True)
+class Made:
+    """Pictures that were asked for."""
+
+    pixels: Bytes  #: (n, channels, side, side)
+    labels: Tensor  #: (n, labels) that the actor was told
+    z: Tensor  #: (n, z) prior samples
+    moved: Tensor  #: (n, z) after the actor
+
+
+def load_chain(data: str, run: Path | None = None, distance: float = PENALTY) -> Chain:
+    """The chain of a run's folder; the one that comes with the package where none is named.
+
+    Raises:
+        InputError: none comes with the package for this data set; how to train one.
+        CheckpointError: a part is missing, damaged, of another data set or another VAE.
+    """
+    vae, actor = _paths(data, run, distance)
+    if not vae.is_file() or not actor.is_file():
+        raise _untrained(data, run, distance, vae.is_file())
+    model = load_vae(vae, data)
+    return Chain(model, load_actor(actor, data, model.fingerprint))
+
+
+def make(chain: Chain, wanted: Mapping[int, bool], count: int, seed: int) -> Made:
+    """`count` pictures with the labels that are `wanted`, others as the training set has them."""
+    with fixed_threads(1), torch.no_grad():
+        groups = [_group(chain, wanted, seed, first) for first in range(0, count, GROUP)]
+    pixels, labels, z, moved = (torch.cat(parts)[:count] for parts in zip(*groups, strict=True))
+    return Made(pixels.numpy(), labels, z, moved)
+
+
+def as_bytes(pictures: Tensor) -> Tensor:
+    """Numbers in [0, 1] as bytes.
+
+    >>> as_bytes(torch.tensor([0.0, 0.5, 1.0])).tolist()
+    [0, 128, 255]
+    """
+    return (pictures.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def _group(chain: Chain, wanted: Mapping[int, bool], seed: int, first: int) -> tuple[Tensor, ...]:
+    streams = [_stream(seed, number) for number in range(first, first + GROUP)]
+    labels = torch.stack([chain.constraint.rows.draw(wanted, stream) for stream in streams])
+    z = torch.stack([torch.randn(chain.model.vae.config.z, generator=stream) for stream in streams])
+    moved = move(chain.constraint.actor, z, labels)
+    return as_bytes(chain.model.vae.decode(moved)), labels, z, moved
+
+
+def _stream(seed: int, number: int) -> torch.Generator:
+    (state,) = np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+
+
+def _paths(data: str, run: Path | None, distance: float) -> tuple[Path, Path]:
+    if run is not None:
+        return vae_path(run), actor_path(run, distance)
+    folder = Path(str(files("melodylc.pretrained")))
+    return folder / f"{dataset(data).name}-vae.safetensors", folder / f"{data}-actor-{distance:g}.safetensors"
+
+
+def _untrained(data: str, run: Path | None, distance: float, has_vae: bool) -> InputError:
+    folder = run or Path(data)
+    start = f"melodylc image train --dataset {data}{'' if dataset(data).drawn else ' --data FOLDER'} -o {folder}"
+    commands = [f"{start} --part vae"] * (not has_vae or run is None)
+    commands.append(f"{start} --part actor" + (f" --distance {distance:g}" if distance != PENALTY else ""))
+    what = f"no trained model of {data} comes with the package" if run is None else f"{run} has no trained model of it"
+    then = "" if run else f", then --run {folder}"
+    kind = InputError if run is None else CheckpointError
+    return kind(f"{what}; train one: {' && '.join(commands)}{then}")
+
+
+def provenance(chain: Chain) -> dict[str, Any]:
+    """What a picture's file says of the models that made it."""
+    return {"vae": chain.model.fingerprint, "actor": chain.constraint.fingerprint}

@@ -1,0 +1,150 @@
+"""Sizes of picture models: one frozen value beside the thing it configures.
+
+| data set | configuration | body | source |
+|---|---|---|---|
+| mnist | `paper` | three linear layers of 1024, ReLU; z 1024 | Engel, Hoffman and Roberts (2018) |
+| celeba | `paper` | convolutions of 256, 512, 1024, 2048; z 1024 | the same |
+| cifar10 | `replication` | six blocks of 32 to 1024, normalised; z 1024; at 64 x 64 | Rajagopalan and Seshadri |
+| any | `small` | a few widths of the same kind, for two cores | |
+
+The output deviation is fixed: p(x|z) = N(decoder(z), deviation^2). 0.1 is sharp, 1.0 blurry. The replication's loss,
+mean squared error + 0.00025 KL, is an ELBO with deviation sqrt(12288 * 0.00025 / 2) = 1.24.
+"""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from melodylc.data.errors import InputError
+from melodylc.data.pictures.loading import dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureConfig:
+    """Every size that shapes the weights of a `PictureVAE`, and its output deviation.
+
+    Raises:
+        InputError: a number that makes no sense.
+    """
+
+    name: str
+    dataset: str
+    channels: int
+    side: int  #: pictures are side x side; others are resized
+    body: Literal["linear", "convolutions"]
+    widths: tuple[int, ...]  #: units or channels, from the picture to z; the decoder mirrors them
+    kernels: tuple[int, ...] = ()  #: of the convolutions, each with stride 2
+    norm: bool = False  #: batch normalisation and a leaky ReLU after each layer, instead of a ReLU
+    z: int = 1024  #: latent dimensions
+    deviation: float = 0.1  #: of p(x|z)
+    autoencoder: bool = False  #: a classical one: no noise, no KL, and z standardised afterwards
+
+    def __post_init__(self) -> None:
+        if not 0 < self.deviation < float("inf"):
+            raise InputError(f"an output deviation is a positive number, not {self.deviation}")
+        if self.body == "convolutions" and (len(self.kernels) != len(self.widths) or self.side % 2 ** len(self.widths)):
+            raise InputError(f"{len(self.widths)} convolutions halve a side of {self.side} and have a kernel each")
+
+    @property
+    def values(self) -> int:
+        """Numbers in a picture."""
+        return self.channels * self.side**2
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a checkpoint's header."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "PictureConfig":
+        """The configuration that `to_dict` wrote; unknown or missing fields are refused."""
+        known = {field.name for field in fields(cls)}
+        if set(values) != known:
+            raise InputError(f"picture configuration has unknown or missing fields: {set(values) ^ known}")
+        plain: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in values.items()}
+        return cls(**plain)
+
+
+_MNIST = PictureConfig(
+    name="paper", dataset="mnist", channels=1, side=28, body="linear", widths=(1024, 1024, 1024), z=1024
+)
+_MNIST_SMALL = PictureConfig(
+    name="small",
+    dataset="mnist",
+    channels=1,
+    side=28,
+    body="linear",
+    widths=(400, 400, 400),
+    norm=True,
+    z=64,
+    deviation=0.25,
+)
+_CELEBA = PictureConfig(
+    name="paper",
+    dataset="celeba",
+    channels=3,
+    side=64,
+    body="convolutions",
+    widths=(256, 512, 1024, 2048),
+    kernels=(5, 5, 3, 3),
+    z=1024,
+)
+_CELEBA_SMALL = PictureConfig(
+    name="small",
+    dataset="celeba",
+    channels=3,
+    side=64,
+    body="convolutions",
+    widths=(32, 64, 128, 256),
+    kernels=(5, 5, 3, 3),
+    norm=True,
+    z=128,
+)
+_CIFAR10 = PictureConfig(
+    name="replication",
+    dataset="cifar10",
+    channels=3,
+    side=64,
+    body="convolutions",
+    widths=(32, 64, 128, 256, 512, 1024),
+    kernels=(3,) * 6,
+    norm=True,
+    z=1024,
+    deviation=1.24,
+)
+_CIFAR10_SMALL = PictureConfig(
+    name="small",
+    dataset="cifar10",
+    channels=3,
+    side=32,
+    body="convolutions",
+    widths=(32, 64, 128),
+    kernels=(3,) * 3,
+    norm=True,
+    z=128,
+)
+_FACES_SMALL = PictureConfig(
+    name="small",
+    dataset="faces",
+    channels=3,
+    side=64,
+    body="convolutions",
+    widths=(16, 32, 64, 64),
+    kernels=(5, 5, 3, 3),
+    norm=True,
+    z=32,
+)
+CONFIGS = {
+    (config.dataset, config.name): config
+    for config in (_MNIST, _MNIST_SMALL, _CELEBA, _CELEBA_SMALL, _CIFAR10, _CIFAR10_SMALL, _FACES_SMALL)
+}
+
+
+def named_config(data: str, name: str) -> PictureConfig:
+    """The configuration of a data set that has this name.
+
+    >>> named_config("mnist", "paper").widths
+    (1024, 1024, 1024)
+    """
+    known = [of for at, of in CONFIGS if at == dataset(data).name]
+    if name not in known:
+        raise InputError(f"unknown configuration {name!r} of {data}: choose from {', '.join(known)}")
+    return CONFIGS[data, name]

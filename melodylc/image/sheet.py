@@ -1,0 +1,122 @@
+"""A labelled contact sheet as a PNG: pictures in rows, what was asked under each, how they were made in its metadata.
+
+A sheet belongs to the request in its metadata: the same request writes it anew, any other file is somebody's work.
+"""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from melodylc.data.errors import InputError
+from melodylc.data.files import atomic_write, reason
+from melodylc.data.pictures.base import Bytes
+
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont, ImageFont
+
+KEY = "melodylc"  #: of the metadata
+CELL = 112  #: pixels that a picture is enlarged to, at least
+GAP, CAPTION, COLUMNS = 8, 13, 8
+PAPER, INK = (255, 255, 255), (30, 30, 30)
+
+
+def write_sheet(path: Path, pixels: Bytes, captions: Sequence[str], title: str, manifest: Mapping[str, Any]) -> None:
+    """Write pictures (n, channels, side, side) with a caption each, whole or not at all.
+
+    Raises:
+        InputError: the file can't be written.
+    """
+    from PIL.PngImagePlugin import PngInfo
+
+    told = PngInfo()
+    told.add_text(KEY, json.dumps(manifest, sort_keys=True))
+    content = io.BytesIO()
+    draw_sheet(pixels, captions, title).save(content, "PNG", pnginfo=told)
+    with atomic_write(path) as file:
+        file.write(content.getvalue())
+
+
+def draw_sheet(pixels: Bytes, captions: Sequence[str], title: str) -> Any:
+    """The sheet as a `PIL.Image.Image`."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(CAPTION)
+    side = pixels.shape[-1] * max(1, ceil(CELL / pixels.shape[-1]))
+    lines = [_wrapped(caption, font, side) for caption in captions]
+    columns, under = min(COLUMNS, len(pixels)), GAP + (CAPTION + 3) * max(len(line) for line in lines)
+    rows, over = ceil(len(pixels) / columns), 2 * GAP + CAPTION
+    heading = _wrapped(title, font, columns * (side + GAP) - GAP)
+    over += (len(heading) - 1) * (CAPTION + 3)
+    size = (columns * (side + GAP) + GAP, over + rows * (side + under) + GAP)
+    sheet = Image.new("RGB", size, PAPER)
+    pen = ImageDraw.Draw(sheet)
+    pen.multiline_text((GAP, GAP), "\n".join(heading), INK, font)
+    for at, (picture, text) in enumerate(zip(pixels, lines, strict=True)):
+        left, top = GAP + at % columns * (side + GAP), over + at // columns * (side + under)
+        sheet.paste(Image.fromarray(_rgb(picture)).resize((side, side), Image.Resampling.NEAREST), (left, top))
+        pen.multiline_text((left, top + side + 2), "\n".join(text), INK, font)
+    return sheet
+
+
+def claim(path: Path, request: Mapping[str, Any]) -> None:
+    """Check, before any work, that a sheet may be written at `path`.
+
+    Raises:
+        InputError: its folder isn't there, or it is a file that this request didn't write.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file such as {path / 'sheet.png'} with -o")
+    if path.suffix.lower() != ".png":
+        raise InputError(f"{path}: a sheet is a PNG; name one such as {path.with_suffix('.png').name} with -o")
+    if not path.parent.is_dir():
+        raise InputError(f"{path.parent} is no folder: make it first, or name another file with -o")
+    if path.exists() and read_manifest(path).get("request") != json.loads(json.dumps(request)):
+        raise InputError(f"{path} wasn't written by this command: name another file with -o")
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """What a sheet of ours says about itself; empty for any other file.
+
+    Raises:
+        InputError: it can't be read.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            found = json.loads(getattr(picture, "text", {}).get(KEY, "{}"))
+    except (UnidentifiedImageError, ValueError, SyntaxError):
+        return {}
+    except OSError as error:
+        raise InputError(f"can't read {str(path)!r}: {reason(error)}") from error
+    return found if isinstance(found, dict) else {}
+
+
+def caption(label: Sequence[float], names: Sequence[str], exclusive: bool) -> str:
+    """Labels in words: the class, or the attributes that are there.
+
+    >>> caption([0, 1], ["cat", "dog"], True), caption([1, 0, 1], ["Bald", "Male", "Young"], False)
+    ('dog', 'Bald, Young')
+    """
+    there = [name.replace("_", " ") for name, value in zip(names, label, strict=True) if value > 0.5]
+    return there[0] if exclusive and there else ", ".join(there) or "none"
+
+
+def _rgb(picture: Bytes) -> Bytes:
+    return np.ascontiguousarray(np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0))
+
+
+def _wrapped(text: str, font: "FreeTypeFont | ImageFont", width: int) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines

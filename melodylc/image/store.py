@@ -1,0 +1,210 @@
+"""Picture models as files: safetensors in half precision, with a header that says what they are and of what data set.
+
+| part | format | beside the weights |
+|---|---|---|
+| VAE | `melodylc-picture-vae/1` | sigma_bar |
+| classifier | `melodylc-picture-classifier/1` | |
+| actor and critic | `melodylc-picture-actor/1` | the label rows of the training set and how often each occurs |
+
+A file of another part, another data set or another VAE than it is asked for is refused in one line.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from melodylc.data.errors import CheckpointError, InputError
+from melodylc.data.files import fingerprint_file
+from melodylc.image.classifier import ClassifierConfig, PictureClassifier
+from melodylc.image.config import PictureConfig
+from melodylc.image.vae import PictureVAE
+from melodylc.latent.actor import Actor, ActorConfig
+from melodylc.latent.labelled import LabelledCritic
+from melodylc.models.checkpoint import first_line, read_tensors, write_tensors
+
+VAE = "melodylc-picture-vae/1"
+CLASSIFIER = "melodylc-picture-classifier/1"
+ACTOR = "melodylc-picture-actor/1"
+
+
+@dataclass(frozen=True)
+class LoadedVAE:
+    """A trained VAE, ready to use."""
+
+    vae: PictureVAE
+    sigma_bar: Tensor  #: (z,) the encoder's deviation averaged over the training set; 1 for an autoencoder
+    fingerprint: str
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LoadedClassifier:
+    """A trained classifier, ready to use."""
+
+    classifier: PictureClassifier
+    fingerprint: str
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LabelRows:
+    """The combinations of labels that a training set has."""
+
+    rows: Tensor  #: (m, labels), 0 or 1, all different
+    counts: Tensor  #: (m,) how often each occurs
+
+    @classmethod
+    def of(cls, labels: Tensor) -> "LabelRows":
+        """Those of labels (n, labels)."""
+        rows, counts = torch.unique(labels.round(), dim=0, return_counts=True)
+        return cls(rows, counts.float())
+
+    def draw(self, wanted: Mapping[int, bool], generator: torch.Generator) -> Tensor:
+        """One combination (labels,) that has what is wanted, as often as the training set has it.
+
+        What no training picture has together is asked for all the same: a combination as it comes, corrected.
+        """
+        fits = torch.ones(len(self.rows), dtype=torch.bool)
+        for label, value in wanted.items():
+            fits &= self.rows[:, label] == float(value)
+        weights = self.counts * fits if fits.any() else self.counts
+        row = self.rows[torch.multinomial(weights, 1, generator=generator)[0]].clone()
+        for label, value in wanted.items():
+            row[label] = float(value)
+        return row
+
+
+@dataclass(frozen=True)
+class LoadedActor:
+    """An actor that takes labels, with its critic."""
+
+    actor: Actor
+    critic: LabelledCritic
+    names: tuple[str, ...]  #: of the labels
+    rows: LabelRows
+    fingerprint: str
+    provenance: dict[str, Any]  #: among it `vae`, the fingerprint of the VAE it belongs to
+
+
+def save_vae(path: Path, vae: PictureVAE, sigma_bar: Tensor, provenance: Mapping[str, Any]) -> None:
+    """Write a trained VAE."""
+    header = {"config": vae.config.to_dict(), "provenance": dict(provenance)}
+    write_tensors(path, {**halved(vae), "statistics.sigma_bar": sigma_bar.float()}, VAE, header)
+
+
+def load_vae(path: Path, data: str | None = None) -> LoadedVAE:
+    """Read what `save_vae` wrote.
+
+    Raises:
+        CheckpointError: it isn't that, is damaged, or of another data set than `data`.
+    """
+    tensors, header = read_tensors(path, VAE)
+    sigma_bar = tensors.pop("statistics.sigma_bar", torch.zeros(0))
+    try:
+        config = PictureConfig.from_dict(header["config"])
+        check_dataset(path, config.dataset, data)
+        vae = _filled(PictureVAE, config, tensors)
+        if sigma_bar.shape != (config.z,) or not bool((sigma_bar > 0).all()):
+            raise KeyError("sigma_bar")
+        return LoadedVAE(vae, sigma_bar, fingerprint_file(path), dict(header["provenance"]))
+    except _MISFITS as error:
+        raise _misfit(path, error) from None
+
+
+def save_classifier(path: Path, classifier: PictureClassifier, provenance: Mapping[str, Any]) -> None:
+    """Write a trained classifier."""
+    header = {"config": classifier.config.to_dict(), "provenance": dict(provenance)}
+    write_tensors(path, halved(classifier), CLASSIFIER, header)
+
+
+def load_classifier(path: Path, data: str | None = None) -> LoadedClassifier:
+    """Read what `save_classifier` wrote; raises as `load_vae` does."""
+    tensors, header = read_tensors(path, CLASSIFIER)
+    try:
+        config = ClassifierConfig.from_dict(header["config"])
+        check_dataset(path, config.dataset, data)
+        classifier = _filled(PictureClassifier, config, tensors)
+        return LoadedClassifier(classifier, fingerprint_file(path), dict(header["provenance"]))
+    except _MISFITS as error:
+        raise _misfit(path, error) from None
+
+
+def save_actor(
+    path: Path,
+    actor: Actor,
+    critic: LabelledCritic,
+    names: tuple[str, ...],
+    rows: LabelRows,
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write an actor and its critic; `provenance` names the data set and the VAE."""
+    tensors = {f"actor.{name}": it for name, it in halved(actor).items()}
+    tensors |= {f"critic.{name}": it for name, it in halved(critic).items()}
+    tensors |= {"labels.rows": rows.rows.to(torch.uint8), "labels.counts": rows.counts.float()}
+    header = {"config": asdict(actor.config), "names": list(names), "provenance": dict(provenance)}
+    write_tensors(path, tensors, ACTOR, header)
+
+
+def load_actor(path: Path, data: str | None = None, vae: str | None = None) -> LoadedActor:
+    """Read what `save_actor` wrote; raises as `load_vae` does, and for another VAE than that with fingerprint `vae`."""
+    tensors, header = read_tensors(path, ACTOR)
+    try:
+        provenance = dict(header["provenance"])
+        check_dataset(path, provenance["dataset"], data)
+        if vae is not None and provenance["vae"] != vae:
+            raise CheckpointError(f"{path}: made for another VAE than the one beside it; train it again (--part actor)")
+        config = ActorConfig(**header["config"])
+        actor = _filled(Actor, config, _below("actor.", tensors))
+        critic = LabelledCritic(config.size, config.context, config.hidden, config.layers)
+        _fill(critic, _below("critic.", tensors))
+        rows = LabelRows(tensors["labels.rows"].float(), tensors["labels.counts"])
+        return LoadedActor(actor, critic, tuple(header["names"]), rows, fingerprint_file(path), provenance)
+    except _MISFITS as error:
+        raise _misfit(path, error) from None
+
+
+def check_dataset(path: Path, found: str, wanted: str | None) -> None:
+    """Refuse a checkpoint of another data set.
+
+    Raises:
+        CheckpointError: it is.
+    """
+    if wanted is not None and found != wanted:
+        raise CheckpointError(f"{path}: a checkpoint of {found}, not of {wanted}: name another, or --dataset {found}")
+
+
+def halved(module: nn.Module) -> dict[str, Tensor]:
+    """A module's state with floating numbers in half precision; what is counted stays whole."""
+    return {name: it.half() if it.is_floating_point() else it for name, it in module.state_dict().items()}
+
+
+M = TypeVar("M", bound=nn.Module)
+_MISFITS = (RuntimeError, KeyError, TypeError, AttributeError, ValueError)
+
+
+def _misfit(path: Path, error: Exception) -> InputError:
+    if isinstance(error, CheckpointError):
+        return error
+    return CheckpointError(f"{path}: weights and configuration don't fit each other ({first_line(error)})")
+
+
+def _filled(kind: Callable[[Any], M], config: Any, tensors: dict[str, Tensor]) -> M:
+    with torch.random.fork_rng(devices=[]):
+        module = kind(config)
+    _fill(module, tensors)
+    return module
+
+
+def _fill(module: nn.Module, tensors: dict[str, Tensor]) -> None:
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise ValueError("some of its weights aren't numbers")
+    module.load_state_dict({name: it.float() if it.is_floating_point() else it for name, it in tensors.items()})
+    module.requires_grad_(False).eval()
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,199 @@
+"""Train the parts of a picture chain: VAE, classifier, actor and critic, each in a folder of the run, resumable.
+
+RUN/vae/model.safetensors
+RUN/classifier/model.safetensors        only judges: nothing that makes pictures has seen it
+RUN/actor-0.1/model.safetensors         one for each weight of the distance penalty
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from melodylc import __version__
+from melodylc.data.errors import InputError
+from melodylc.data.pictures.base import Pictures
+from melodylc.image.classifier import PictureClassifier, classifier_config
+from melodylc.image.config import PictureConfig
+from melodylc.image.settings import PENALTY
+from melodylc.image.stages import LabelStage, PictureStage
+from melodylc.image.store import LabelRows, LoadedVAE, load_vae, save_actor, save_classifier, save_vae
+from melodylc.image.table import Table
+from melodylc.image.vae import PictureVAE
+from melodylc.latent.encodings import Encodings
+from melodylc.latent.gan import Game, GameSettings, Turn
+from melodylc.training.game import play
+from melodylc.training.loop import Report, Trainer
+from melodylc.training.run import MODEL, commit, prepare
+from melodylc.training.settings import TrainSettings
+from melodylc.training.stages import ALONE
+from melodylc.training.team import Team
+
+CHUNK = 512
+
+
+def vae_path(run: Path) -> Path:
+    """Where a run keeps its VAE."""
+    return run / "vae" / MODEL
+
+
+def classifier_path(run: Path) -> Path:
+    """Where a run keeps its classifier."""
+    return run / "classifier" / MODEL
+
+
+def actor_path(run: Path, distance: float = PENALTY) -> Path:
+    """Where a run keeps the actor that was trained with this weight of the distance penalty."""
+    return run / f"actor-{distance:g}" / MODEL
+
+
+def train_vae(
+    train: Pictures,
+    valid: Pictures,
+    config: PictureConfig,
+    settings: TrainSettings,
+    run: Path,
+    report: Callable[[Report], None] = lambda _: None,
+    team: Team = ALONE,
+) -> Path:
+    """Train a VAE, or go on training it, in RUN/vae; its path.
+
+    Raises InputError if the folder holds a run of other pictures, another configuration or other settings, and
+    TrainingStopped if the loss stops being a number.
+    """
+    _check_pictures(train, config.dataset)
+    path, table = vae_path(run), Table(train, valid, config.side, settings.seed)
+    if team.leads:
+        prepare(path.parent)
+    torch.manual_seed(settings.seed)
+    vae = PictureVAE(config)
+    identity = {**about(train), "configuration": config.to_dict(), "settings": settings.to_dict()}
+    trainer = Trainer(
+        vae,
+        lambda stage: PictureStage(vae, table, stage, team),
+        settings,
+        table,
+        table.validation,
+        path.parent,
+        identity,
+        commit(),
+        report,
+        team,
+    )
+    spent = trainer.run().spent
+    if team.leads:
+        vae.cpu().eval()
+        mean, sigma = encode_all(vae, table)
+        if config.autoencoder:
+            vae.standardise(mean)
+        sigma_bar = torch.ones(config.z) if config.autoencoder else sigma.mean(dim=0)
+        figures = reconstruction(vae, table)
+        save_vae(path, vae, sigma_bar, {**identity, **_origin(spent), "validation": figures})
+    return path
+
+
+def train_classifier(
+    train: Pictures,
+    valid: Pictures,
+    settings: TrainSettings,
+    run: Path,
+    report: Callable[[Report], None] = lambda _: None,
+    team: Team = ALONE,
+) -> Path:
+    """Train a classifier, or go on training it, in RUN/classifier; its path. Raises as `train_vae` does."""
+    config = classifier_config(train.dataset)
+    path, table = classifier_path(run), Table(train, valid, config.side, settings.seed)
+    if team.leads:
+        prepare(path.parent)
+    torch.manual_seed(settings.seed)
+    classifier = PictureClassifier(config)
+    identity = {**about(train), "configuration": config.to_dict(), "settings": settings.to_dict()}
+    stage = LabelStage(classifier, table)
+    trainer = Trainer(
+        classifier,
+        lambda _: stage,
+        settings,
+        table,
+        table.validation,
+        path.parent,
+        identity,
+        commit(),
+        report,
+        team,
+    )
+    spent = trainer.run().spent
+    if team.leads:
+        save_classifier(path, classifier.cpu(), {**identity, **_origin(spent)})
+    return path
+
+
+def train_actor(
+    train: Pictures,
+    settings: GameSettings,
+    run: Path,
+    seed: int = 0,
+    report: Callable[[Turn], None] = lambda _: None,
+) -> Path:
+    """Play the game of a conditional actor and critic on the encodings of RUN's VAE; the actor's path.
+
+    Raises InputError if there is no VAE, it is of another data set, or the folder holds another game.
+    """
+    model = load_vae(vae_path(run), train.dataset)
+    path = actor_path(run, settings.distance)
+    prepare(path.parent)
+    encodings = encoded(model, train)
+    identity = {**about(train), "vae": model.fingerprint, "settings": {**asdict(settings), "seed": seed}}
+    game = Game(encodings, model.sigma_bar, settings, seed)
+    play(game, path.parent, identity, report)
+    rows = LabelRows.of(encodings.labels)
+    save_actor(path, game.actor, game.critic, train.names, rows, {**identity, **_origin([])})
+    return path
+
+
+def encoded(model: LoadedVAE, pictures: Pictures) -> Encodings:
+    """The encodings of pictures, with their labels."""
+    table = Table(pictures, pictures.only(slice(0, 1)), model.vae.config.side)
+    mean, sigma = encode_all(model.vae, table)
+    return Encodings(mean, sigma, table.labels[: len(pictures)])
+
+
+@torch.no_grad()
+def encode_all(vae: PictureVAE, table: Table) -> tuple[Tensor, Tensor]:
+    """Means and deviations (n, z) of q(z|x) of all training pictures of a table."""
+    parts = torch.split(torch.from_numpy(table.training), CHUNK)
+    found = [vae.encode(table.pictures(rows)) for rows in parts]
+    return torch.cat([one.mean for one in found]), torch.cat([one.sigma for one in found])
+
+
+@torch.no_grad()
+def reconstruction(vae: PictureVAE, table: Table) -> dict[str, float]:
+    """Mean squared error of validation pictures from their posterior's mean, and KL in nats a picture."""
+    pictures = table.pictures(torch.from_numpy(table.validation))
+    found = vae.encode(pictures)
+    figures = {"mse": (vae.decode(found.z) - pictures).square().mean().item()}
+    if not vae.config.autoencoder:
+        figures["kl"] = found.kl.sum(1).mean().item()
+    return {name: round(figure, 5) for name, figure in figures.items()}
+
+
+def about(pictures: Pictures) -> dict[str, Any]:
+    """What a header says of the pictures a model was trained on."""
+    return {"dataset": pictures.dataset, "pictures": pictures.fingerprint, "parts": list(pictures.parts)}
+
+
+def _origin(spent: list[float]) -> dict[str, Any]:
+    return {"commit": commit(), "version": __version__, "minutes": [round(seconds / 60, 1) for seconds in spent]}
+
+
+def _check_pictures(pictures: Pictures, wanted: str) -> None:
+    if pictures.dataset != wanted:
+        raise InputError(f"pictures of {pictures.dataset} for a model of {wanted}")
+
+
+def distances(run: Path) -> list[float]:
+    """The weights of the distance penalty that a run has finished actors for, rising."""
+    found = [path.parent.name.removeprefix("actor-") for path in run.glob(f"actor-*/{MODEL}")]
+    return sorted(float(name) for name in found if name.replace(".", "", 1).replace("e-", "", 1).isdigit())

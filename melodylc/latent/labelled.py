@@ -1,0 +1,101 @@
+"""Actors that are told labels, a critic of latent vectors and labels, and what keeps its slope in bounds.
+
+    D(z, y) = sigmoid(l(z, y)),  l = MLP(z, W y)
+    L_1 = -log D        L_0 = -log(1 - D)
+    GP  = 10 * mean_n (|| dl/dz (e_n) || - 1)^2,   e = a * real + (1 - a) * other,  a ~ U(0, 1) in each dimension
+
+The penalty acts on the logit l, not on D: where D is near 0 or 1 a sigmoid has no slope, whatever the network
+does. One a in each dimension, as in the authors' notebook; Gulrajani et al. (2017) draw one for a whole vector.
+
+Labels y are what an actor knows before it moves: its vector is a chain of one part, and y is the part's context.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from melodylc.data.errors import InputError
+from melodylc.latent.actor import Actor, ActorConfig, mlp
+
+PENALTY = 10.0  #: weight of the gradient penalty
+
+
+def labelled_actor(dim: int, labels: int, hidden: int, layers: int, bound: float) -> ActorConfig:
+    """The shape of an actor of whole vectors (n, dim) that is told `labels` numbers; 0 for one that is told nothing.
+
+    >>> labelled_actor(8, 3, hidden=16, layers=2, bound=4.0).chain
+    Chain(parts=1, size=8, context=3)
+    """
+    return ActorConfig(1, dim, labels, hidden, layers, bound)
+
+
+def move(actor: Actor, z: Tensor, labels: Tensor | None = None) -> Tensor:
+    """Vectors (n, dim) moved by an actor of whole vectors, and labels (n, labels), where it was made for any.
+
+    Raises:
+        InputError: labels of another size than the actor takes.
+
+    >>> actor = Actor(labelled_actor(8, 3, hidden=16, layers=2, bound=4.0))
+    >>> move(actor, torch.randn(5, 8), torch.zeros(5, 3)).shape
+    torch.Size([5, 8])
+    """
+    told = z.new_zeros(len(z), 0) if labels is None else labels
+    _check(actor.config.context, told.shape[1])
+    moved: Tensor = actor(z[:, None], told[:, None])
+    return moved[:, 0]
+
+
+class LabelledCritic(nn.Module):
+    """Logits l of D(z, y).
+
+    Args:
+        dim: size of z.
+        labels: size of y; 0 for a critic of z alone, such as the realism critic.
+        hidden: width of the hidden layers.
+        layers: how many of them.
+
+    >>> LabelledCritic(8, 3, hidden=16, layers=2)(torch.randn(5, 8), torch.zeros(5, 3)).shape
+    torch.Size([5])
+    """
+
+    def __init__(self, dim: int, labels: int = 0, hidden: int = 256, layers: int = 3) -> None:
+        super().__init__()
+        told = hidden if labels else 0
+        self.told = nn.Linear(labels, told) if told else None
+        self.network = mlp(dim + told, 1, hidden, layers)
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits (n,) of z (n, dim) and labels (n, labels), where the critic was made for any."""
+        _check(self.told.in_features if self.told else 0, 0 if labels is None else labels.shape[1])
+        logits: Tensor = self.network(z if self.told is None else torch.cat([z, self.told(labels)], dim=-1))
+        return logits.squeeze(-1)
+
+    def cost(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """L_1 of each vector, (n,): near 0 where the critic takes it for a real one with these labels."""
+        return cost_of(self(z, labels))
+
+
+def cost_of(logits: Tensor) -> Tensor:
+    """L_1 = -log D, elementwise."""
+    return F.softplus(-logits)
+
+
+def doubt_of(logits: Tensor) -> Tensor:
+    """L_0 = -log(1 - D), elementwise: near 0 where the critic takes a vector for a false one."""
+    return F.softplus(logits)
+
+
+def gradient_penalty(
+    critic: LabelledCritic, real: Tensor, other: Tensor, labels: Tensor | None, generator: torch.Generator
+) -> Tensor:
+    """GP between two batches of vectors (n, dim), under the same labels: a scalar that can be differentiated."""
+    share = torch.rand(real.shape, generator=generator).to(real)
+    between = torch.lerp(other, real, share).detach().requires_grad_(True)
+    (slope,) = torch.autograd.grad(critic(between, labels).sum(), between, create_graph=True)
+    penalty: Tensor = PENALTY * (slope.norm(dim=-1) - 1).square().mean()
+    return penalty
+
+
+def _check(taken: int, given: int) -> None:
+    if taken != given:
+        raise InputError(f"this network takes {taken or 'no'} labels, and was given {given or 'none'}")

@@ -1,0 +1,233 @@
+"""The game of actor and critic: the penalty by hand, a known optimum, and a game that was stopped."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from melodylc.data.errors import InputError
+from melodylc.latent.actor import Actor
+from melodylc.latent.distance import distance
+from melodylc.latent.encodings import Encodings
+from melodylc.latent.gan import Game, GameSettings
+from melodylc.latent.labelled import LabelledCritic, doubt_of, gradient_penalty, labelled_actor, move
+from melodylc.latent.realism import finished, fit_realism, realism_game
+
+DIM = 4
+SMALL = GameSettings(steps=200, critic_steps=3, batch=32, rate=3e-3, actor_rate=3e-3, hidden=32, layers=2, average=0.9)
+SIGMA_BAR = torch.full((DIM,), 0.3)
+
+
+def clusters(count: int = 600) -> Encodings:
+    """Two classes: 1.5 and -1.5 in the first dimension, N(0, 1) in the others."""
+    generator = torch.Generator().manual_seed(1)
+    mean = torch.randn(count, DIM, generator=generator)
+    classes = torch.arange(count) % 2
+    mean[:, 0] = 1.5 - 3.0 * classes + 0.1 * mean[:, 0]
+    return Encodings(mean, torch.full((count, DIM), 0.1), torch.eye(2)[classes])
+
+
+def played(encodings: Encodings, settings: GameSettings, seed: int = 0) -> Game:
+    game = Game(encodings, SIGMA_BAR, settings, seed)
+    for _ in range(settings.steps):
+        game.turn()
+    return game
+
+
+def right(game: Game) -> float:
+    """Share of moved prior samples that lie on the side of the class they were told."""
+    generator = torch.Generator().manual_seed(2)
+    labels = torch.eye(2)[torch.arange(400) % 2]
+    with torch.no_grad():
+        moved = move(game.actor, torch.randn(400, DIM, generator=generator), labels)
+    return float(((moved[:, 0] > 0) == (labels[:, 0] == 1)).float().mean())
+
+
+@pytest.fixture(scope="module")
+def free() -> Game:
+    return played(clusters(), SMALL)
+
+
+# -- the parts ---------------------------------------------------------------------------------
+
+
+def linear_critic(slope: Tensor) -> LabelledCritic:
+    """A critic whose logit is slope . z + 20, so that D itself is flat."""
+    critic = LabelledCritic(len(slope), hidden=1, layers=1)
+    critic.network = torch.nn.Sequential(torch.nn.Linear(len(slope), 1))
+    with torch.no_grad():
+        critic.network[0].weight.copy_(slope[None])  # type: ignore[operator]
+        critic.network[0].bias.fill_(20.0)  # type: ignore[operator]
+    return critic
+
+
+def test_the_gradient_penalty_acts_on_the_logit() -> None:
+    # |slope| = 5 everywhere, so 10 * (5 - 1)^2 = 160; of D, whose slope is about 0 here, it would be 10.
+    real, other, random = torch.randn(8, 2), torch.randn(8, 2), torch.Generator().manual_seed(0)
+    assert gradient_penalty(linear_critic(torch.tensor([3.0, 4.0])), real, other, None, random).item() == pytest.approx(
+        160.0, rel=1e-5
+    )
+
+
+def test_the_gradient_penalty_looks_between_the_two_batches_in_each_dimension() -> None:
+    seen: list[Tensor] = []
+
+    class Spy(LabelledCritic):
+        def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+            seen.append(z.detach())
+            return super().forward(z, labels)
+
+    real, other = torch.ones(200, 3), torch.zeros(200, 3)
+    gradient_penalty(Spy(3, hidden=4, layers=1), real, other, None, torch.Generator().manual_seed(0))
+    (between,) = seen
+    assert ((between >= 0) & (between <= 1)).all()
+    assert between.std(dim=1).mean() > 0.15  # one share for a whole vector would give 0
+
+
+def test_costs_are_the_cross_entropies_of_both_answers() -> None:
+    critic, z = LabelledCritic(3, hidden=8, layers=2), torch.randn(10, 3)
+    chance = torch.sigmoid(critic(z))
+    assert torch.allclose(critic.cost(z), -chance.log(), atol=1e-5)
+    assert torch.allclose(doubt_of(critic(z)), -(1 - chance).log(), atol=1e-5)
+
+
+def test_encodings_are_drawn_from_their_gaussians() -> None:
+    encodings = Encodings(torch.tensor([[5.0, -5.0]]), torch.tensor([[0.5, 2.0]]), torch.ones(1, 1))
+    z, labels = encodings.draw(20_000, torch.Generator().manual_seed(0))
+    assert torch.allclose(z.mean(0), torch.tensor([5.0, -5.0]), atol=0.05)
+    assert torch.allclose(z.std(0), torch.tensor([0.5, 2.0]), rtol=0.03)
+    assert labels.shape == (20_000, 1)
+    assert encodings.sigma_bar.tolist() == [0.5, 2.0]
+
+
+def test_labels_move_a_vector_elsewhere_and_no_other_row() -> None:
+    torch.manual_seed(0)
+    actor, z = Actor(labelled_actor(3, 2, hidden=8, layers=3, bound=4.0)), torch.randn(5, 3)
+    first, second, both = (move(actor, z, torch.eye(2)[row]) for row in ([0] * 5, [1] * 5, [0, 0, 1, 1, 1]))
+    assert not torch.isclose(first, second).all(dim=1).any()
+    torch.testing.assert_close(both, torch.cat([first[:2], second[2:]]))
+
+
+# -- the game ----------------------------------------------------------------------------------
+
+
+def test_an_actor_learns_to_obey_labels(free: Game) -> None:
+    assert 0.4 < right(Game(clusters(), SIGMA_BAR, SMALL)) < 0.6
+    assert right(free) > 0.97
+
+
+def test_the_distance_penalty_keeps_it_near(free: Game) -> None:
+    near = played(clusters(), replace(SMALL, distance=0.3))
+    prior = torch.randn(500, DIM, generator=torch.Generator().manual_seed(3))
+    labels = torch.eye(2)[torch.arange(500) % 2]
+    with torch.no_grad():
+        far = [distance(move(game.actor, prior, labels), prior, SIGMA_BAR).mean() for game in (near, free)]
+    assert far[0] < 0.6 * far[1]
+    assert right(near) > 0.7  # dear as a step is, it goes where it was told
+
+
+def test_without_other_labels_to_compare_the_third_term_is_nothing() -> None:
+    game = Game(replace(clusters(), labels=torch.ones(600, 2)), SIGMA_BAR, SMALL)
+    real, labels = game.encodings.draw(32, game.generator)
+    false, third, _, counts = game._false(real, torch.zeros(32, DIM), torch.ones(32, DIM), labels)
+    assert torch.equal(third, real)
+    assert counts.sum() == 0
+    assert set(false.flatten().tolist()) == {0.0, 1.0}
+    assert 0.7 < false.mean() < 1.0  # a tenth are bare prior samples
+    *_, others, counts = Game(clusters(), SIGMA_BAR, SMALL)._false(real, real, real, torch.eye(2)[torch.arange(32) % 2])
+    assert torch.equal(counts, (others != torch.eye(2)[torch.arange(32) % 2]).any(dim=1).float())
+    assert 4 < counts.sum() < 28
+
+
+def test_a_game_that_was_stopped_is_the_game_that_was_not() -> None:
+    settings = replace(SMALL, steps=6, distance=0.1)
+    whole = played(clusters(), settings)
+    first = Game(clusters(), SIGMA_BAR, settings)
+    for _ in range(2):
+        first.turn()
+    second = Game(clusters(), SIGMA_BAR, settings, seed=9)
+    second.restore({name: tensor.clone() for name, tensor in first.state().items()})
+    while second.step < settings.steps:
+        second.turn()
+    expected = whole.state()
+    assert expected.keys() == second.state().keys()
+    assert not [name for name, tensor in second.state().items() if not tensor.equal(expected[name])]
+
+
+def test_another_seed_is_another_game() -> None:
+    settings = replace(SMALL, steps=1)
+    weights = [played(clusters(), settings, seed).actor.network[0].weight for seed in (0, 0, 1)]
+    assert torch.equal(weights[0], weights[1])  # type: ignore[arg-type]
+    assert not torch.equal(weights[0], weights[2])  # type: ignore[arg-type]
+
+
+def test_global_random_numbers_are_left_alone() -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    played(clusters(), replace(SMALL, steps=1))
+    assert torch.equal(torch.rand(1), expected)
+
+
+# -- realism -----------------------------------------------------------------------------------
+
+
+def test_a_realism_critic_knows_where_data_lie_and_its_actor_goes_there() -> None:
+    turns: list[int] = []
+    data = torch.randn(600, DIM, generator=torch.Generator().manual_seed(1))
+    data[:, 0] = 2.0
+    encodings = Encodings.unlabelled(data, torch.full_like(data, 0.1))
+    settings = replace(SMALL, steps=100, distance=0.01)
+    found = fit_realism(encodings, SIGMA_BAR, settings, report=lambda turn: turns.append(turn.step))
+    assert turns == list(range(1, 101))
+    assert found.belief.real > found.belief.prior + 0.2
+    assert found.belief.moved > found.belief.prior + 0.1
+    with torch.no_grad():
+        moved = move(found.actor, torch.randn(500, DIM, generator=torch.Generator().manual_seed(3)))
+    assert moved[:, 0].mean().item() == pytest.approx(2.0, abs=0.4)
+    assert found.critic(moved).shape == (500,)
+
+
+def test_a_realism_game_leaves_labels_aside() -> None:
+    game = realism_game(clusters(), SIGMA_BAR, replace(SMALL, steps=1))
+    assert game.live.config.context == 0
+    assert math.isfinite(game.turn().critic)
+    assert 0 <= finished(game, 16).belief.moved <= 1
+
+
+# -- refusals ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"steps": 0}, "steps of at least 1, not 0"),
+        ({"critic_steps": 0}, "critic_steps of at least 1"),
+        ({"distance": -0.1}, "distance of at least 0, not -0.1"),
+        ({"rate": math.inf}, "rate of at least 0"),
+        ({"bare": 1.0}, r"bare in \[0, 1\), not 1.0"),
+        ({"average": -1.0}, r"average in \[0, 1\)"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(change: dict[str, float], line: str) -> None:
+    with pytest.raises(InputError, match=line):
+        replace(SMALL, **change)  # type: ignore[arg-type]
+
+
+def test_sizes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(InputError, match="sigma_bar is 4 positive numbers"):
+        Game(clusters(), torch.ones(3), SMALL)
+    with pytest.raises(InputError, match="labels of shape"):
+        Encodings(torch.zeros(3, 2), torch.ones(3, 2), torch.zeros(2, 1))
+    with pytest.raises(InputError, match="encodings of shape"):
+        Encodings(torch.zeros(0, 2), torch.ones(0, 2), torch.zeros(0, 1))
+
+
+def test_labels_where_none_are_taken_are_refused_and_the_other_way_round() -> None:
+    actor = Actor(labelled_actor(2, 0, hidden=8, layers=2, bound=4.0))
+    with pytest.raises(InputError, match="takes no labels, and was given 1"):
+        move(actor, torch.zeros(1, 2), torch.zeros(1, 1))
+    with pytest.raises(InputError, match="takes 3 labels, and was given none"):
+        LabelledCritic(2, 3)(torch.zeros(1, 2))
