@@ -23,7 +23,7 @@ from melodylc.models.config import PriorName
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
-SETTINGS = FitSettings(bank=7168)
+SETTINGS = FitSettings(bank=7168, faithful=1000.0)
 THREADS = 2  #: the same for all, because it decides how sums are rounded, and so which actor a rule gets
 JUDGES = 1024  #: samples of the bank that an actor is measured on, and that it never met; the others teach
 
@@ -97,7 +97,6 @@ def fit_actor(
         fitted = fit(
             MelodyBox(model.vae, rule),
             model.sigma_bar,
-            prior=resampled(bank.z[lessons]),
             bank=(bank.z[lessons], bank.events[lessons]),
             judge=resampled(bank.z[:JUDGES]),
             settings=settings,

@@ -4,26 +4,35 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
-from melodylc.data.alphabet import canonical
+from melodylc import common
+from melodylc.data.alphabet import BARS, PITCHES, STATES, STEPS_PER_BAR, canonical
 from melodylc.latent.actor import Chain
 from melodylc.latent.box import Move, Scores
 from melodylc.latent.precision import brief
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
 
-TOGETHER = 256  #: melodies decoded at a time
+
+def _event_features() -> Tensor:
+    """Of each of the 130 events (130, 26): its pitch class and octave, one-hot, its height; or hold, or rest."""
+    pitches = torch.arange(PITCHES)
+    notes = torch.cat((one_hot(pitches % 12, 12), one_hot(pitches // 12, 11), (pitches[:, None] - 60) / 24), 1)
+    return torch.block_diag(notes, torch.ones(1, 1), torch.ones(1, 1)).float()
+
+
+EVENTS = _event_features()
 
 
 @dataclass(frozen=True)
-class MelodyBox:
-    """A model's decoder and a rule. What was decoded are raw events (n, 256), uint8; critics see bar embeddings.
+class _Melodies:
+    """A model's decoder. What was decoded are raw events (n, 256), uint8, and critics see these events.
 
     Arithmetic is bfloat16 where the processor has it, which changes one event in a thousand and halves the time.
     """
 
     vae: MelodyVAE
-    rule: Rule
 
     @property
     def chain(self) -> Chain:
@@ -33,21 +42,51 @@ class MelodyBox:
     def decode(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         """Latents (n, z) as they were moved, and raw events (n, 256), uint8."""
         with torch.no_grad(), brief():
-            written = [self.vae.write(part, move) for part in torch.split(z, TOGETHER)]
-        moved, events = (torch.cat(parts) for parts in zip(*written, strict=True))
+            moved, events = self.vae.write(z, move)
         return moved.float(), events.to(torch.uint8)
 
-    def score(self, decoded: Tensor) -> Scores:
+    @torch.no_grad()
+    def context(self, decoded: Tensor, z: Tensor) -> Tensor:
+        """What precedes each part of latents (n, z), and the bar that it would be: (n, parts of z, context)."""
+        with brief():
+            return self.vae.contexts(decoded.long(), z)
+
+    def seen(self, decoded: Tensor) -> Tensor:
+        """The features of every bar's sixteen events, (n, 16, 16 * 26)."""
+        return EVENTS[decoded.long()].view(-1, BARS, STEPS_PER_BAR * EVENTS.shape[1])
+
+    def view(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
+        """The same of the events that latents lead to, each feature as probable as the decoder has it."""
+        with brief():
+            embeddings = self.vae.after(z, context)
+            logits = self.vae.decoder(embeddings.flatten(0, 1), decoded.long().view(-1, STEPS_PER_BAR)).float()
+        events = torch.softmax(logits, -1) @ EVENTS
+        return events.view(-1, BARS, STEPS_PER_BAR * EVENTS.shape[1])
+
+
+@dataclass(frozen=True)
+class MelodyBox(_Melodies):
+    """Melodies, and one rule for all of them."""
+
+    rule: Rule
+
+    def ask(self, count: int, generator: torch.Generator) -> Tensor:
+        """Nothing, (n, 0): the rule says it all."""
+        return torch.zeros(count, 0)
+
+    def score(self, decoded: Tensor, told: Tensor) -> Scores:
         """What the rule, with its weights, says of canonical melodies: (n, parts)."""
         return self.rule.graded(canonical(decoded.numpy())[0])
 
-    @torch.no_grad()
-    def context(self, decoded: Tensor) -> Tensor:
-        """What precedes each part: (n, parts of z, context)."""
-        with brief():
-            return self.vae.contexts(decoded.long())
 
-    def view(self, z: Tensor, context: Tensor) -> Tensor:
-        """Sixteen bar embeddings (n, 16, embedding): nothing of z reaches a bar but through them."""
-        with brief():
-            return self.vae.after(z, context).float()
+@dataclass(frozen=True)
+class CommonBox(_Melodies):
+    """Melodies, and a common request for each."""
+
+    def ask(self, count: int, generator: torch.Generator) -> Tensor:
+        """Labels (n, 19)."""
+        return common.draw(count, generator)
+
+    def score(self, decoded: Tensor, told: Tensor) -> Scores:
+        """What each one's request says of it: (n, 4)."""
+        return common.scores(decoded.numpy(), told)

@@ -52,7 +52,7 @@ def test_an_actor_moves_every_bar_as_the_box_shows_it(model: LoadedModel) -> Non
     box, z = MelodyBox(model.vae, Rule((density(16),))), torch.randn(6, 32)
     actor = Actor(ActorConfig(*box.chain, hidden=16)).requires_grad_(False)
     moved, decoded = box.decode(z, actor)
-    context = box.context(decoded)
+    context = box.context(decoded, z)
     assert context.shape == (6, box.chain.parts, box.chain.context)
     at_once = actor(z.view(6, *box.chain[:2]), context).flatten(1)
     torch.testing.assert_close(at_once, moved, rtol=0, atol=0.05)  # bfloat16 in another order
@@ -61,8 +61,9 @@ def test_an_actor_moves_every_bar_as_the_box_shows_it(model: LoadedModel) -> Non
 
 def test_a_critic_s_view_has_a_gradient_in_every_bar(model: LoadedModel) -> None:
     box, z = MelodyBox(model.vae, Rule((density(16),))), torch.randn(4, 32, requires_grad=True)
-    seen = box.view(z, box.context(box.decode(z.detach())[1]))
-    assert seen.shape == (4, 16, model.vae.config.embedding)
+    decoded = box.decode(z.detach())[1]
+    seen = box.view(z, box.context(decoded, z.detach()), decoded)
+    assert seen.shape == (4, 16, 16 * 26)
     for bar in (0, 9, 15):
         (gradient,) = torch.autograd.grad(seen[:, bar].sum(), z, retain_graph=True)
         touched = gradient.view(4, 16, 2).abs().sum(dim=(0, 2)) > 0

@@ -64,7 +64,7 @@ def test_blur_is_on_the_bars_before_alone(song: ChainedSong) -> None:
 
 def test_what_is_written_follows_what_was_written(song: ChainedSong) -> None:
     _, bars = song.write(latents(3))
-    torch.testing.assert_close(song.embeddings(latents(3)), song.after(latents(3), song.contexts(bars)))
+    torch.testing.assert_close(song.embeddings(latents(3)), song.after(latents(3), song.contexts(bars, latents(3))))
     written = song.decoder.greedy(song.embeddings(latents(3)).flatten(0, 1))
     assert bars.equal(written.reshape(3, STEPS))
 
@@ -79,7 +79,7 @@ def test_every_part_of_z_is_moved_in_its_turn(song: ChainedSong) -> None:
     moved, bars = song.write(latents(3), move)
     assert moved.equal((latents(3).reshape(3, BARS, PART) + torch.arange(BARS)[:, None]).flatten(1))
     assert bars.equal(song.write(moved)[1])
-    torch.testing.assert_close(torch.cat(told, 1), song.contexts(bars))
+    torch.testing.assert_close(torch.cat(told, 1), song.contexts(bars, latents(3)))
 
 
 def test_a_pointer_sharp_and_open_copies_the_bar_it_points_to(song: ChainedSong) -> None:

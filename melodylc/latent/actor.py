@@ -11,6 +11,7 @@ distance penalty is logarithmic, so it flattens out far away, and an unbounded a
 decoder has ever seen. One draw of N(0, I) in twenty leaves b = 2 in a given dimension.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -97,6 +98,22 @@ class Actor(nn.Module):
         proposal, gate = self.network(torch.relu(entered)).float().chunk(2, dim=-1)
         bound = self.config.bound
         return torch.lerp(z, bound * torch.tanh(proposal / bound), torch.sigmoid(gate))
+
+
+def informed(actor: Actor, told: Tensor) -> Callable[[Tensor, Tensor, int], Tensor]:
+    """The actor as it moves vectors of which `told` (n, labels) is asked: labels are the last of a context's numbers.
+
+    >>> actor = Actor(ActorConfig(parts=4, size=8, context=2, hidden=16))
+    >>> informed(actor, torch.ones(5, 2))(torch.randn(5, 4, 8), torch.zeros(5, 4, 0), 0).shape
+    torch.Size([5, 4, 8])
+    """
+
+    def move(parts: Tensor, context: Tensor, first: int) -> Tensor:
+        labels = told[:, None].expand(len(parts), parts.shape[1], -1)
+        moved: Tensor = actor(parts, torch.cat((context, labels.to(context.dtype)), dim=-1), first)
+        return moved
+
+    return move
 
 
 def mlp(inputs: int, outputs: int, hidden: int, layers: int) -> nn.Sequential:

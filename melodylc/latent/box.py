@@ -27,20 +27,34 @@ class Box(Protocol):
         """The shape of the vectors."""
         ...
 
+    def ask(self, count: int, generator: torch.Generator) -> Tensor:
+        """Labels (n, labels) that say what is asked of each of n vectors; (n, 0) where the same is asked of all."""
+        ...
+
     def decode(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         """Vectors (n, dim) as they are after every part was moved in its turn, and what they become, (n, ...)."""
         ...
 
-    def score(self, decoded: Tensor) -> Scores:
-        """Scores (n, parts) in [0, 1] of what was decoded; satisfied is exactly 1. Only ever called."""
+    def score(self, decoded: Tensor, told: Tensor) -> Scores:
+        """Scores (n, parts) in [0, 1] of what was decoded, as `told` asks; satisfied is exactly 1. Only ever called."""
         ...
 
-    def context(self, decoded: Tensor) -> Tensor:
-        """What was known before each part, (n, parts of z, context), where that became what was decoded."""
+    def context(self, decoded: Tensor, z: Tensor) -> Tensor:
+        """What is known of each part of vectors (n, dim) before it is moved, (n, parts of z, context).
+
+        That depends on what those before it became, which is what was decoded.
+        """
         ...
 
-    def view(self, z: Tensor, context: Tensor) -> Tensor:
-        """What a critic sees of vectors (n, dim): features (n, rows, width) about as large as 1; with a gradient."""
+    def seen(self, decoded: Tensor) -> Tensor:
+        """What a critic sees of what was decoded: features (n, rows, width), about as large as 1."""
+        ...
+
+    def view(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
+        """The same of vectors (n, dim) that are on their way there, with a gradient.
+
+        `context` and `decoded` are those of vectors near by.
+        """
         ...
 
 
@@ -50,32 +64,40 @@ class Plain:
 
     >>> box = Plain(2, lambda z: (z > 0).double().numpy())
     >>> _, decoded = box.decode(torch.tensor([[1.0, -1.0]]))
-    >>> box.score(decoded)
+    >>> box.score(decoded, torch.zeros(1, 0))
     array([[1., 0.]])
     """
 
     dim: int
     scored: Callable[[Tensor], Scores]  #: (n, dim) to (n, parts)
-    features: Callable[[Tensor], Tensor] = field(default=lambda z: z.unsqueeze(1))  #: (n, dim) to (n, rows, width)
+    features: Callable[[Tensor], Tensor] = field(default=lambda z: z[:, None])  #: to (n, rows, width)
 
     @property
     def chain(self) -> Chain:
         """One part, before which nothing is known."""
         return Chain(1, self.dim)
 
+    def ask(self, count: int, generator: torch.Generator) -> Tensor:
+        """Nothing, (n, 0)."""
+        return torch.zeros(count, 0)
+
     def decode(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         """The vectors, moved, twice."""
-        moved = z if move is None else move(z.unsqueeze(1), self.context(z), 0).squeeze(1)
+        moved = z if move is None else move(z.unsqueeze(1), self.context(z, z), 0).squeeze(1)
         return moved, moved
 
-    def score(self, decoded: Tensor) -> Scores:
+    def score(self, decoded: Tensor, told: Tensor) -> Scores:
         """Their scores (n, parts)."""
         return self.scored(decoded)
 
-    def context(self, decoded: Tensor) -> Tensor:
+    def context(self, decoded: Tensor, z: Tensor) -> Tensor:
         """Nothing, (n, 1, 0)."""
         return torch.zeros(len(decoded), 1, 0)
 
-    def view(self, z: Tensor, context: Tensor) -> Tensor:
+    def seen(self, decoded: Tensor) -> Tensor:
         """Their features (n, rows, width); (n, 1, dim) by default."""
+        return self.features(decoded)
+
+    def view(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
+        """Their features too."""
         return self.features(z)

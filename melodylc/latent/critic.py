@@ -18,35 +18,45 @@ to learn than one that is handed z. Without a view, z is the one row.
 Actor and critic cooperate: the actor's vectors are the critic's training data, and nobody tries to fool anybody.
 """
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+class View(NamedTuple):
+    """The shape of what a critic sees: rows of features."""
+
+    rows: int
+    width: int
+
+
 class Critic(nn.Module):
     """Logits l of D, one for each part and exponent, parts first.
 
-    Half of the layers look at each row by itself, the same weights for all (and a learnt vector that tells them
-    which row it is); the others at the mean over the rows.
+    Each cell goes through one linear map, the same for all, where a row has several; the cells of a row, side by side,
+    through layers of their own, the same weights for all rows (and a learnt vector that tells them which row it is). What
+    was found is averaged over the rows, and how alike every two rows are stands beside it; the other layers look at that.
 
     Args:
-        rows: how many rows of features a vector has in view.
-        width: features in a row.
+        view: the shape of what it sees.
         parts: k, how many numbers the score gives.
+        labels: how many numbers say what is asked; 0 where the same is asked of all.
         exponents: the powers p of each, at least 1; `math.inf` for "exactly 1 or not".
         hidden: width of the hidden layers.
         layers: how many of them, at least 2.
 
-    >>> critic = Critic(16, 8, parts=2, exponents=(1.0, 4.0), hidden=32)
+    >>> critic = Critic(View(16, 8), parts=2, exponents=(1.0, 4.0), hidden=32)
     >>> critic(torch.randn(5, 16, 8)).shape
     torch.Size([5, 2, 2])
     """
 
     def __init__(
         self,
-        rows: int,
-        width: int,
+        view: View,
         parts: int,
+        labels: int = 0,
         exponents: tuple[float, ...] = (1.0,),
         hidden: int = 512,
         layers: int = 4,
@@ -55,17 +65,26 @@ class Critic(nn.Module):
         self.parts = parts
         self.register_buffer("exponents", torch.tensor(exponents), persistent=False)
         first = layers // 2
-        self.enter = nn.Linear(width, hidden)
-        self.place = nn.Parameter(torch.zeros(rows, hidden))
+        self.stress = nn.Linear(labels, view.width, bias=False) if labels else None
+        self.told = nn.Linear(labels, hidden, bias=False) if labels else None
+        self.enter = nn.Linear(view.width, hidden)
+        self.place = nn.Parameter(torch.zeros(view.rows, hidden))
         self.each = nn.Sequential(nn.LayerNorm(hidden), nn.SiLU(), *_layers(hidden, first - 1))
+        self.pairs = Pairs(view.rows, hidden) if view.rows > 1 else None
         self.all = nn.Sequential(*_layers(hidden, layers - first), nn.Linear(hidden, parts * len(exponents)))
 
     exponents: Tensor
 
-    def forward(self, view: Tensor) -> Tensor:
+    def forward(self, view: Tensor, told: Tensor | None = None) -> Tensor:
         """Logits of shape (n, parts, exponents) for a view of shape (n, rows, width)."""
-        found = self.each(self.enter(view) + self.place).mean(dim=-2)
-        logits: Tensor = self.all(found)
+        place = self.place
+        if self.stress is not None and self.told is not None and told is not None:
+            view = view * (1 + self.stress(told)[:, None])
+            place = place + self.told(told)[:, None]
+        found = self.each(self.enter(view) + place)
+        summed = found.mean(dim=-2)
+        if self.pairs is not None: summed = summed + self.pairs(found)
+        logits: Tensor = self.all(summed)
         return logits.view(*logits.shape[:-1], self.parts, len(self.exponents))
 
     def targets(self, scores: Tensor) -> Tensor:
@@ -76,9 +95,9 @@ class Critic(nn.Module):
         """
         return torch.pow(scores.unsqueeze(-1), self.exponents)
 
-    def loss(self, view: Tensor, scores: Tensor) -> Tensor:
+    def loss(self, view: Tensor, scores: Tensor, told: Tensor | None = None) -> Tensor:
         """L_D of views, shape (n, rows, width), against their scores, shape (n, parts): a scalar."""
-        losses = F.binary_cross_entropy_with_logits(self(view).float(), self.targets(scores), reduction="none")
+        losses = F.binary_cross_entropy_with_logits(self(view, told).float(), self.targets(scores), reduction="none")
         return losses.sum(dim=(-2, -1)).mean()
 
     def reached(self, scores: Tensor, share: float) -> Tensor:
@@ -90,15 +109,31 @@ class Critic(nn.Module):
         reached[:, self.exponents.argmin()] = True
         return reached
 
-    def cost(self, view: Tensor, reached: Tensor | None = None) -> Tensor:
+    def cost(self, view: Tensor, told: Tensor | None = None, reached: Tensor | None = None) -> Tensor:
         """L_1 of each view, shape (n, rows, width) to (n,): 0 where the critic is sure of all parts.
 
         A mean over the parts of the mean over the powers that count: all, or those `reached`, (parts, exponents).
         """
-        costs = -F.logsigmoid(self(view).float())
+        costs = -F.logsigmoid(self(view, told).float())
         if reached is None:
             return costs.mean(dim=(-2, -1))
         return ((costs * reached).sum(dim=-1) / reached.sum(dim=-1)).mean(dim=-1)
+
+
+class Pairs(nn.Module):
+    """How alike every two of some rows (n, rows, hidden) are, as (n, hidden)."""
+    def __init__(self, rows: int, hidden: int) -> None:
+        super().__init__()
+        self.heads=4
+        self.key = nn.Linear(hidden, 128)
+        self.head = nn.Linear(self.heads * rows * (rows - 1) // 2, hidden)
+        nn.init.zeros_(self.head.weight); nn.init.zeros_(self.head.bias)
+        at=torch.triu_indices(rows, rows, 1)
+        self.register_buffer("at", at[0]*rows+at[1], persistent=False)
+    def forward(self, found: Tensor) -> Tensor:
+        keys=F.normalize(self.key(found).view(*found.shape[:2], self.heads, -1).transpose(1,2),dim=-1)
+        alike=(keys@keys.transpose(2,3)).flatten(2)[:,:,self.at].flatten(1)
+        return self.head(alike)
 
 
 def _layers(hidden: int, count: int) -> list[nn.Module]:

@@ -1,7 +1,8 @@
-"""How far an actor moved a latent vector, relative to what the encoder knows about it.
+"""How far an actor moved a latent vector, relative to what the encoder knows about it, and what that changed.
 
-    L_dist(z', z) = mean_i  log(1 + (z'_i - z_i)^2) / sigma_bar_i^2          what fitting pays for
-    z_MSE(z', z)  = mean_i  ((z'_i - z_i) / sigma_bar_i)^2                   what the authors' notebook reports
+    L_dist(z', z)   = mean_i  log(1 + (z'_i - z_i)^2) / sigma_bar_i^2        what fitting pays for
+    z_MSE(z', z)    = mean_i  ((z'_i - z_i) / sigma_bar_i)^2                 what the authors' notebook reports
+    L_change(z', z) = mean_ki (v'_ki - v_ki)^2,  v the view a critic has     what fitting may pay for too
 
 sigma_bar_i is the encoder's standard deviation of dimension i, averaged over the training set: a sharp dimension
 (small sigma_bar) is expensive to move, a collapsed one (near 1) is cheap. Both are means over the dimensions, not
@@ -29,3 +30,13 @@ def z_mse(moved: Tensor, start: Tensor, sigma_bar: Tensor) -> Tensor:
     tensor([2.])
     """
     return ((moved - start) / sigma_bar).square().mean(dim=-1)
+
+
+def change(view: Tensor, original: Tensor) -> Tensor:
+    """L_change of each row, at least 0: both of shape (n, rows, width), the result (n,).
+
+    >>> import torch
+    >>> change(torch.tensor([[[1.0, 0.0], [0.0, 0.0]]]), torch.zeros(1, 2, 2))
+    tensor([0.2500])
+    """
+    return (view - original).square().mean(dim=(-2, -1))

@@ -3,8 +3,8 @@
     1. Bank: vectors of the prior and their scores; the critic's first lessons.
     2. Rounds of: fresh vectors moved by the actor G, decoded and scored, half of them with a little noise so that the
        critic sees slopes and not only points; critic steps on everything scored so far, half of each batch on the
-       latest; then actor steps on  E_z [ L_1(G(z)) + lambda * L_dist(G(z), z) ]  with the vectors just decoded, so
-       that a view may lean on what they became.
+       latest; then actor steps on  E_z [ L_1(G(z)) + lambda * (L_dist(G(z), z) + w * L_change(G(z), z)) ]  with the
+       vectors just decoded, so that a view may lean on what they became, and half of them such as didn't obey.
        lambda starts high and falls round by round until enough of the vectors satisfy, then it rises again: the actor
        goes as far as it must and no farther. (A low lambda from the start ends in one melody for all z.)
     3. Every few rounds a check: the running mean of the actor's weights is measured on vectors it hasn't seen.
@@ -19,20 +19,28 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from melodylc.data.errors import InputError
-from melodylc.latent.actor import Actor, ActorConfig
+from melodylc.latent.actor import Actor, ActorConfig, informed
 from melodylc.latent.box import Box, Move
-from melodylc.latent.critic import Critic
-from melodylc.latent.distance import distance
+from melodylc.latent.critic import Critic, View
+from melodylc.latent.distance import change, distance
 from melodylc.latent.precision import brief
 from melodylc.latent.scores import Bank, Measured, Prior, answered, ask, standard_normal, summarise
 from melodylc.latent.settings import FitSettings
 
 Known = tuple[Tensor, Tensor]  #: vectors of the prior (n, dim), and what they become (n, ...)
+
+
+class Start(NamedTuple):
+    """Vectors that nobody has moved yet."""
+
+    z: Tensor  #: (n, dim)
+    original: Tensor  #: (n, ...), what they become by themselves
 
 
 BETAS = (0.9, 0.99)  #: Adam's: a thousand steps are too few for a longer memory
@@ -83,9 +91,9 @@ def fit(
     Args:
         box: latent vectors (n, dim) to scores (n, parts) in [0, 1]; satisfied is exactly 1.
         sigma_bar: (dim,), the encoder's mean standard deviation, positive.
-        prior: where vectors come from; N(0, I) if None.
+        prior: where vectors come from; if None, they are those of the bank, or N(0, I) where there is none.
         bank: vectors from the prior with what they become, if that is known already.
-        judge: where the vectors of the last measurement come from; `prior` if None.
+        judge: where the vectors of the last measurement come from; where all do if None.
         settings: how to fit.
         seed: of everything random.
         report: called after each round.
@@ -96,17 +104,18 @@ def fit(
         KeyboardInterrupt: before the first check. From then on it ends the rounds, and the best state is returned.
     """
     settings = settings or FitSettings()
-    dim = box.chain.dim
     _check_sizes(box, sigma_bar, start)
     generator = torch.Generator().manual_seed(seed)
-    prior = prior or standard_normal(dim)
-    known = _known(box, bank) if bank else ask(box, prior(settings.bank, generator))
+    if bank is None:
+        prior = prior or standard_normal(box.chain.dim)
+        bank = _decoded(box, prior(settings.bank, generator))
+    known = _known(box, bank, generator)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        actor = copy.deepcopy(start) if start else Actor(_shape(box, settings))
-        (_, rows, width), (_, parts) = known.seen.shape, known.scores.shape
-        critic = Critic(rows, width, parts, settings.exponents, settings.critic_hidden, settings.critic_layers)
-    return _Fitting(box, prior, sigma_bar, settings, generator, actor, critic, known).run(seed, report, judge or prior)
+        labels = known.told.shape[1]
+        actor = copy.deepcopy(start) if start else Actor(_shape(box, settings, labels))
+        critic = Critic(_view(box, known[:1]), known.scores.shape[1], labels, settings.exponents, settings.critic_hidden, settings.critic_layers)
+    return _Fitting(box, prior, sigma_bar, settings, generator, actor, critic, known).run(seed, report, judge)
 
 
 class _Fitting:
@@ -115,7 +124,7 @@ class _Fitting:
     def __init__(
         self,
         box: Box,
-        prior: Prior,
+        prior: Prior | None,
         sigma_bar: Tensor,
         settings: FitSettings,
         generator: torch.Generator,
@@ -129,14 +138,15 @@ class _Fitting:
         self.known, self.first = known, known
         self.actor_rates = torch.optim.Adam(actor.requires_grad_(True).parameters(), settings.rate, BETAS)
         self.critic_rates = torch.optim.AdamW(
-            critic.parameters(), settings.rate, BETAS, weight_decay=settings.weight_decay
+            critic.parameters(), settings.critic_rate, BETAS, weight_decay=settings.weight_decay
         )
+        self.rates = ((self.actor_rates, settings.rate), (self.critic_rates, settings.critic_rate))
         self.price = settings.distance
         self.steps = count(1)
         self.best: tuple[Measured, Actor] | None = None
         self.history: list[Round] = []
 
-    def run(self, seed: int, report: Progress, judge: Prior) -> Fitted:
+    def run(self, seed: int, report: Progress, judge: Prior | None) -> Fitted:
         interrupted = False
         try:
             for event in self._rounds():
@@ -152,10 +162,14 @@ class _Fitting:
             settings=self.settings,
             seed=seed,
             prior=summarise(self.first, self.first.z, self.sigma_bar),
-            measured=self._measure(actor, self.settings.measure, judge)[0],
+            measured=self._measure(actor, self._judged(judge))[0],
             history=tuple(self.history),
             interrupted=interrupted,
         )
+
+    def _judged(self, judge: Prior | None) -> Tensor:
+        count = self.settings.measure
+        return judge(count, self.generator) if judge else self._draw(count).z
 
     def _rounds(self) -> Iterator[Round]:
         settings = self.settings
@@ -164,7 +178,7 @@ class _Fitting:
             self._set_rates(number)
             start, answers, measured = self._explore(settings.fresh)
             self._teach(settings.critic_steps)
-            self._improve(start, self.box.context(answers.decoded), settings.actor_steps)
+            self._improve(start, answers, settings.actor_steps)
             self._bargain(measured.rate)
             if number % settings.check_every == 0 or number == settings.rounds:
                 self._check()
@@ -181,9 +195,9 @@ class _Fitting:
     def _set_rates(self, number: int) -> None:
         # Full rate for two thirds, then a straight line down to a twentieth.
         left = 1 - (number - 1) / self.settings.rounds
-        rate = self.settings.rate * max(0.05, min(1.0, 3 * left))
-        for group in self.actor_rates.param_groups + self.critic_rates.param_groups:
-            group["lr"] = rate
+        pace = max(0.05, min(1.0, 3 * left))
+        for optimiser, rate in self.rates:
+            optimiser.param_groups[0]["lr"] = pace * rate
 
     def _teach(self, steps: int) -> None:
         recent = self.settings.recent if len(self.known) > len(self.first) else 0
@@ -191,23 +205,37 @@ class _Fitting:
         for _ in range(steps):
             lesson = self.known.sample(self.settings.lesson, self.generator, recent)
             with brief():
-                loss = self.critic.loss(lesson.seen.float(), lesson.scores)
+                loss = self.critic.loss(self.box.seen(lesson.decoded), lesson.scores, lesson.told)
             _step(self.critic_rates, loss)
 
-    def _improve(self, start: Tensor, context: Tensor, steps: int) -> None:
-        """Actor steps on vectors (n, dim), with what is known before each part once the actor has moved them."""
+    def _improve(self, start: Start, answers: Bank, steps: int) -> None:
+        """Actor steps on vectors, with what they became once the actor had moved them."""
+        context = self.box.context(answers.decoded, start.z)
+        missed = (answers.scores < 1).any(dim=1).nonzero().flatten()
         self.critic.requires_grad_(False)
         reached = self.critic.reached(self.known.scores[-self.settings.recent :], self.settings.reach)
         for _ in range(steps):
-            chosen = torch.randint(len(start), (self.settings.batch,), generator=self.generator)
-            z, known = start[chosen], context[chosen]
+            chosen = self._chosen(missed, len(context))
+            z, original = (one[chosen] for one in start)
+            told, known = answers.told[chosen], context[chosen]
             with brief():
-                moved = self.actor(z.view(len(z), *self.box.chain[:2]), known).flatten(1)
-                cost = self.critic.cost(self.box.view(moved, known), reached)
-            loss = (cost + self.price * distance(moved, z, self.sigma_bar)).mean()
-            _step(self.actor_rates, loss, self.settings.clip)
+                moved = informed(self.actor, told)(z.view(len(z), *self.box.chain[:2]), known, 0).flatten(1)
+                view = self.box.view(moved, known, answers.decoded[chosen])
+                cost = self.critic.cost(view, told, reached)
+            far = distance(moved, z, self.sigma_bar)
+            if self.settings.faithful:
+                far = far + self.settings.faithful * change(view, self.box.seen(original))
+            _step(self.actor_rates, (cost + self.price * far).mean(), self.settings.clip)
             self._average(next(self.steps))
         self.critic.requires_grad_(True)
+
+    def _chosen(self, missed: Tensor, count: int) -> Tensor:
+        """Rows for a step of the actor: some of those that missed, and others of all `count`."""
+        hard = int(self.settings.batch * self.settings.hard) if len(missed) else 0
+        rows = torch.randint(count, (self.settings.batch - hard,), generator=self.generator)
+        if not hard:
+            return rows
+        return torch.cat((rows, missed[torch.randint(len(missed), (hard,), generator=self.generator)]))
 
     @torch.no_grad()
     def _average(self, step: int) -> None:
@@ -216,28 +244,36 @@ class _Fitting:
             mean.lerp_(weight, 1 - decay)
 
     @torch.no_grad()
-    def _explore(self, count: int) -> tuple[Tensor, Bank, Measured]:
-        """Fresh vectors (n, dim), what became of them, moved by the actor, and what that amounts to without noise."""
-        z = self.prior(count, self.generator)
+    def _explore(self, count: int) -> tuple[Start, Bank, Measured]:
+        """Fresh vectors, what became of them, moved by the actor, and what that amounts to without noise."""
+        start, told = self._draw(count), self.box.ask(count, self.generator)
         shaken = count // 2 if self.settings.noise else 0
+        acting = informed(self.actor, told)
 
         def move(parts: Tensor, context: Tensor, first: int) -> Tensor:
-            moved: Tensor = self.actor(parts, context, first)
+            moved = acting(parts, context, first)
             noise = torch.randn(moved[:shaken].shape, generator=self.generator)
             return torch.cat((moved[:shaken] + self.settings.noise * noise, moved[shaken:]))
 
-        answers = self._ask(z, move)
+        answers = self._ask(start.z, told, move)
         self.known += answers
-        return z, answers, summarise(answers[shaken:], z[shaken:], self.sigma_bar)
+        return start, answers, summarise(answers[shaken:], start.z[shaken:], self.sigma_bar)
 
-    def _ask(self, z: Tensor, move: Move) -> Bank:
-        answers = ask(self.box, z, move)
+    def _draw(self, count: int) -> Start:
+        if self.prior is None:
+            drawn = self.first[torch.randint(len(self.first), (count,), generator=self.generator)]
+            return Start(drawn.z, drawn.decoded)
+        z = self.prior(count, self.generator)
+        return Start(z, self.box.decode(z)[1] if self.settings.faithful else z)
+
+    def _ask(self, z: Tensor, told: Tensor, move: Move) -> Bank:
+        answers = ask(self.box, z, told, move)
         if answers.scores.shape[1] != self.critic.parts:
             raise InputError(f"the score gave {answers.scores.shape[1]} parts, and {self.critic.parts} before")
         return answers
 
     def _check(self) -> None:
-        measured, answers = self._measure(self.mean, self.settings.check, self.prior)
+        measured, answers = self._measure(self.mean, self._draw(self.settings.check).z)
         self.known += answers
         if self.best is None or self._merit(measured) > self._merit(self.best[0]):
             self.best = measured, copy.deepcopy(self.mean)
@@ -248,9 +284,9 @@ class _Fitting:
         return min(measured.rate, self.settings.target), 0.0 if enough else sum(measured.means), -measured.distance
 
     @torch.no_grad()
-    def _measure(self, actor: Actor, count: int, prior: Prior) -> tuple[Measured, Bank]:
-        z = prior(count, self.generator)
-        answers = self._ask(z, actor)
+    def _measure(self, actor: Actor, z: Tensor) -> tuple[Measured, Bank]:
+        told = self.box.ask(len(z), self.generator)
+        answers = self._ask(z, told, informed(actor, told))
         return summarise(answers, z, self.sigma_bar), answers
 
 
@@ -267,22 +303,35 @@ def _as_stored(actor: Actor) -> Actor:
     return actor.half().float().eval()
 
 
-def _shape(box: Box, settings: FitSettings) -> ActorConfig:
-    return ActorConfig(*box.chain, hidden=settings.hidden, layers=settings.layers, bound=settings.bound)
+def _shape(box: Box, settings: FitSettings, labels: int) -> ActorConfig:
+    parts, size, context = box.chain
+    return ActorConfig(parts, size, context + labels, hidden=settings.hidden, layers=settings.layers, bound=settings.bound)
 
 
-def _known(box: Box, bank: Known) -> Bank:
+def _view(box: Box, example: Bank) -> View:
+    with torch.no_grad():
+        return View(*box.view(example.z, box.context(example.decoded, example.z), example.decoded).shape[1:])
+
+
+@torch.no_grad()
+def _decoded(box: Box, z: Tensor) -> Known:
+    return box.decode(z)
+
+
+def _known(box: Box, bank: Known, generator: torch.Generator) -> Bank:
     z, decoded = bank
     if z.ndim != 2 or z.shape[1] != box.chain.dim or not len(z):
         raise InputError(f"a bank holds vectors of shape (n, {box.chain.dim}), not {tuple(z.shape)}")
     if len(z) != len(decoded):
         raise InputError(f"a bank of {len(z)} vectors and {len(decoded)} that they become: one of each")
-    return answered(box, z, decoded)
+    return answered(box, z, decoded, box.ask(len(z), generator))
 
 
 def _check_sizes(box: Box, sigma_bar: Tensor, start: Actor | None) -> None:
     dim = box.chain.dim
     if sigma_bar.shape != (dim,) or not bool((sigma_bar > 0).all()):
         raise InputError(f"sigma_bar is {dim} positive numbers, not shape {tuple(sigma_bar.shape)} or not positive")
-    if start and start.config.chain != box.chain:
-        raise InputError(f"the actor to start from moves vectors of shape {start.config.chain[:]}, not {box.chain[:]}")
+    labels = box.ask(1, torch.Generator()).shape[1]
+    shape = box.chain._replace(context=box.chain.context + labels)
+    if start and start.config.chain != shape:
+        raise InputError(f"the actor to start from moves vectors of shape {start.config.chain[:]}, not {shape[:]}")

@@ -11,8 +11,6 @@ from melodylc.data.errors import InputError
 from melodylc.latent.box import Box, Move
 from melodylc.latent.distance import distance, z_mse
 
-CHUNK = 512  #: vectors that are looked at together
-
 Prior = Callable[[int, torch.Generator], Tensor]
 """Draws n latent vectors, shape (n, dim), with the generator's randomness alone."""
 
@@ -37,11 +35,11 @@ def resampled(pool: Tensor) -> Prior:
 
 @dataclass(frozen=True)
 class Bank:
-    """Latent vectors, what they became, what a critic sees of them, and their scores: all that is known of a box."""
+    """Latent vectors, what they became, what was asked of them, and their scores: all that is known of a box."""
 
     z: Tensor  #: (n, dim)
     decoded: Tensor  #: (n, ...)
-    seen: Tensor  #: (n, rows, width), float16
+    told: Tensor  #: (n, labels)
     scores: Tensor  #: (n, parts), float32
 
     def __len__(self) -> int:
@@ -54,7 +52,7 @@ class Bank:
         return Bank(*(field[rows] for field in self._fields()))
 
     def _fields(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.z, self.decoded, self.seen, self.scores
+        return self.z, self.decoded, self.told, self.scores
 
     def sample(self, count: int, generator: torch.Generator, recent: int = 0) -> "Bank":
         """`count` rows drawn with replacement, half of them from the last `recent` ones where that isn't 0."""
@@ -67,20 +65,20 @@ class Bank:
 
 
 @torch.no_grad()
-def ask(box: Box, z: Tensor, move: Move | None = None) -> Bank:
-    """Decode latent vectors, shape (n, dim), moved or not; score them, and see what a critic sees.
+def ask(box: Box, z: Tensor, told: Tensor, move: Move | None = None) -> Bank:
+    """Decode latent vectors, shape (n, dim), moved or not, and score them by what they were told, (n, labels).
 
     Raises:
         InputError: the score isn't one row of numbers in [0, 1] for each vector.
     """
     moved, decoded = box.decode(z, move)
-    return answered(box, moved, decoded)
+    return answered(box, moved, decoded, told)
 
 
 @torch.no_grad()
-def answered(box: Box, z: Tensor, decoded: Tensor) -> Bank:
+def answered(box: Box, z: Tensor, decoded: Tensor, told: Tensor) -> Bank:
     """As `ask`, of vectors (n, dim) of which it is known what they become."""
-    answer = np.asarray(box.score(decoded), dtype=np.float64)
+    answer = np.asarray(box.score(decoded, told), dtype=np.float64)
     if answer.ndim != 2 or len(answer) != len(z) or answer.shape[1] < 1:
         raise InputError(f"a score of {len(z)} vectors has shape ({len(z)}, parts), not {answer.shape}")
     outside = ~((answer >= 0) & (answer <= 1))
@@ -88,9 +86,7 @@ def answered(box: Box, z: Tensor, decoded: Tensor) -> Bank:
         raise InputError(f"a score is a number in [0, 1], not {answer[outside][0]}")
     # Rounding must not satisfy what isn't: float32 has no number between this and 1.
     scores = np.where(answer < 1, np.minimum(answer, np.nextafter(np.float32(1), np.float32(0))), 1.0)
-    parts = zip(torch.split(z, CHUNK), torch.split(decoded, CHUNK), strict=True)
-    seen = torch.cat([box.view(some, box.context(became)).half() for some, became in parts])
-    return Bank(z, decoded, seen, torch.from_numpy(scores.astype(np.float32)))
+    return Bank(z, decoded, told, torch.from_numpy(scores.astype(np.float32)))
 
 
 @dataclass(frozen=True)

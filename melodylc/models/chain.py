@@ -158,9 +158,9 @@ class ChainedSong(nn.Module):
         """As `forced`, but every bar follows the bars as they come out: what `write` does with the latent."""
         features, normal = self._features(self.bars(events)), self._normal(noise, len(events))
 
-        def choose(bar: int, context: Tensor) -> Encoding:
+        def choose(bar: int, state: Tensor, past: Past) -> Encoding:
             here = slice(bar, bar + 1)
-            return self._encode(features[:, here], self._state(context), None if normal is None else normal[:, here])
+            return self._encode(features[:, here], state, None if normal is None else normal[:, here])
 
         encoding, embeddings, _ = self._walk(len(events), choose)
         return encoding, embeddings
@@ -177,37 +177,44 @@ class ChainedSong(nn.Module):
         encoding, _, bars = self._given(z, move)
         return encoding.z, bars
 
-    def contexts(self, events: Tensor) -> Tensor:
-        """What precedes each bar of events (n, 256): (n, 16, `context_size`), the LSTM's state and the bar before."""
+    def contexts(self, events: Tensor, z: Tensor) -> Tensor:
+        """What is known of each part of latents (n, z) after the bars of events (n, 256): (n, 16, `context_size`).
+
+        The LSTM's state, the bar before, and the bar that the part would be, all as embeddings.
+        """
         before = self._before(self.bars(events))
         states, _ = self.conductor.lstm(before)
-        return torch.cat((states, before.to(states.dtype)), -1)
+        would = self.conductor(states, z.reshape(len(z), BARS, self.part), self.conductor.remember(before))
+        return _context(states, before, would)
 
     def after(self, z: Tensor, contexts: Tensor) -> Tensor:
         """Bar embeddings (n, 16, embedding) of latents (n, z), each in its context (n, 16, `context_size`).
 
         What `embeddings` gives, all bars at once, where the contexts are those of what the latents become.
         """
-        states, before = self._state(contexts), contexts[..., self.conductor.lstm.hidden_size :]
+        sizes = (self.conductor.lstm.hidden_size, *[self.bars.head.out_features] * 2)
+        states, before, _ = contexts.split(sizes, dim=-1)
         made: Tensor = self.conductor(states, z.reshape(len(z), BARS, self.part), self.conductor.remember(before))
         return made
 
     @property
     def context_size(self) -> int:
-        """Numbers that say what precedes a bar."""
-        return self.conductor.lstm.hidden_size + self.bars.head.out_features
+        """Numbers that are known of a part before it is moved."""
+        return self.conductor.lstm.hidden_size + 2 * self.bars.head.out_features
 
     def _given(self, z: Tensor, move: Move | None) -> tuple[Encoding, Tensor, Tensor]:
         parts = z.reshape(len(z), BARS, self.part)
 
-        def choose(bar: int, context: Tensor) -> Encoding:
+        def choose(bar: int, state: Tensor, past: Past) -> Encoding:
             part = parts[:, bar : bar + 1]
-            part = part if move is None else move(part, context, bar)
+            if move is not None:
+                would = self.conductor(state, part, past)
+                part = move(part, _context(state, past.embeddings[:, -1:], would), bar)
             return Encoding(part, part, torch.zeros_like(part))
 
         return self._walk(len(z), choose)
 
-    def _walk(self, count: int, choose: Callable[[int, Tensor], Encoding]) -> tuple[Encoding, Tensor, Tensor]:
+    def _walk(self, count: int, choose: Callable[[int, Tensor, Past], Encoding]) -> tuple[Encoding, Tensor, Tensor]:
         """Bar after bar: the latents that were chosen, bar embeddings (n, 16, embedding), and events (n, 256)."""
         latest, memory, past = self._start(count), None, None
         encodings, embeddings, bars = [], [], []
@@ -215,14 +222,11 @@ class ChainedSong(nn.Module):
             state, memory = self.conductor.lstm(latest, memory)
             seen = self.conductor.remember(latest)
             past = seen if past is None else past.then(seen)
-            encodings.append(choose(bar, torch.cat((state, latest.to(state.dtype)), -1)))
+            encodings.append(choose(bar, state, past))
             embeddings.append(self.conductor(state, encodings[-1].z, past))
             bars.append(self.decoder.greedy(embeddings[-1][:, 0]))
             latest = self.bars.bar(bars[-1])[:, None]
         return _flat(encodings), torch.cat(embeddings, 1), torch.cat(bars, 1)
-
-    def _state(self, context: Tensor) -> Tensor:
-        return context[..., : self.conductor.lstm.hidden_size]
 
     def _before(self, bars: Tensor) -> Tensor:
         return torch.cat((self._start(len(bars)).to(bars.dtype), bars[:, :-1]), 1)
@@ -241,6 +245,10 @@ class ChainedSong(nn.Module):
 
     def _normal(self, noise: Noise | None, rows: int) -> Tensor | None:
         return normal_or_none(noise, rows, BARS, self.part)
+
+
+def _context(state: Tensor, before: Tensor, would: Tensor) -> Tensor:
+    return torch.cat((state, before.to(state.dtype), would.to(state.dtype)), -1)
 
 
 def _flat(encodings: list[Encoding]) -> Encoding:

@@ -53,7 +53,7 @@ class FlatSong(nn.Module):
         moved = z if move is None else move(z[:, None], z.new_zeros(len(z), 1, 0), 0)[:, 0]
         return moved, self.decoder.greedy(self.embeddings(moved).flatten(0, 1)).reshape(len(z), STEPS)
 
-    def contexts(self, events: Tensor) -> Tensor:
+    def contexts(self, events: Tensor, z: Tensor) -> Tensor:
         """Nothing precedes the only part: (n, 1, 0)."""
         return torch.zeros(len(events), 1, 0, device=events.device)
 

@@ -59,9 +59,9 @@ class MelodyVAE(nn.Module):
         """Parts of z, dimensions of each, and how many numbers say what precedes a part."""
         return self.config.z // self.song.part, self.song.part, self.song.context_size
 
-    def contexts(self, events: Tensor) -> Tensor:
-        """What precedes each part of z where it became events (n, 256), int64: (n, parts, context)."""
-        return self.song.contexts(events)
+    def contexts(self, events: Tensor, z: Tensor) -> Tensor:
+        """What is known of each part of latents (n, z) after the bars of events (n, 256), int64: (n, parts, context)."""
+        return self.song.contexts(events, z)
 
     def after(self, z: Tensor, contexts: Tensor) -> Tensor:
         """As `embeddings`, each bar following what its context (n, parts, context) says, and all of them at once."""
