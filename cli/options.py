@@ -33,6 +33,17 @@ def prior_option(command: Command) -> Command:
     )(command)
 
 
+def method_option(command: Command) -> Command:
+    """Add --method to a command."""
+    return click.option(
+        "--method",
+        type=click.Choice(["actor", "optimize"]),
+        default="actor",
+        show_default=True,
+        help="What moves a latent to where its melody obeys: the actor, or steps along a critic's slope.",
+    )(command)
+
+
 def request_options(command: Command) -> Command:
     """Add --scale, --tonic, --density, --reward, --reward-seconds and --variety; `make_request` takes them all."""
     options = (

@@ -22,8 +22,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from melodylc.latent.remembered import Remembered
 
-class Critic(nn.Module):
+
+class Critic(Remembered):
     """Logits l of D, one for each part and exponent, parts first.
 
     Half of the layers look at each row by itself, the same weights for all (and a learnt vector that tells them
