@@ -46,6 +46,15 @@ def method_option(command: Command) -> Command:
 
 def request_options(command: Command) -> Command:
     """Add --scale, --tonic, --density, --reward, --reward-seconds and --variety; `make_request` takes them all."""
+    return _request_options(command, varied=True)
+
+
+def own_request_options(command: Command) -> Command:
+    """As `request_options`, for melodies that are somebody's own: --variety only where it is asked for."""
+    return _request_options(command, varied=False)
+
+
+def _request_options(command: Command, *, varied: bool) -> Command:
     options = (
         click.option(
             "--scale",
@@ -75,8 +84,9 @@ def request_options(command: Command) -> Command:
         seconds_option,
         click.option(
             "--variety/--no-variety",
-            default=True,
-            help="Whether 7 different pitches and 9 different bars are asked too, with any of these.  [default: yes]",
+            default=varied,
+            help="Whether 7 different pitches and 9 different bars are asked too, with any of these.  "
+            f"[default: {'yes' if varied else 'no'}]",
         ),
     )
     for option in reversed(options):

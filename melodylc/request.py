@@ -17,7 +17,6 @@ from melodylc.rewards.isolation import SECONDS
 from melodylc.rewards.specs import Find, existing
 from melodylc.transposing import check_transposable
 
-
 Method = Literal["actor", "optimize"]
 """What moves latents: an actor, or optimisation along the slope of a critic."""
 
