@@ -1,6 +1,7 @@
 """What the commands share that make melodies of melodies: options, the work, the table."""
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from melodylc.cli.writings import take_writing, writing_options
 
 if TYPE_CHECKING:
     from melodylc.data.formats.render import Rendered
+    from melodylc.data.source import Choice, Source
+    from melodylc.data.writing import Writing
     from melodylc.request import Request
     from melodylc.transform.order import Rework, What
     from melodylc.transform.production import Means, Reworked
@@ -24,7 +27,7 @@ _REQUEST = ("scale", "tonic", "density", "reward", "reward_seconds", "variety")
 _PARTS = 6  # of a rule that a table has room for
 
 
-def count_option(default: int, text: str) -> Any:
+def count_option(default: int, text: str) -> Callable[[Command], Command]:
     """The option -n."""
     return click.option("-n", "--count", default=default, show_default=True, type=click.IntRange(1, MOST), help=text)
 
@@ -91,14 +94,14 @@ def _request(options: dict[str, Any]) -> "Request":
     return make_request(**asked) if asked else Request(varied=False)
 
 
-def _sources(files: tuple[Path, ...], options: dict[str, Any]) -> Any:
+def _sources(files: tuple[Path, ...], options: dict[str, Any]) -> "tuple[tuple[Source, ...], Choice]":
     from melodylc.data.source import read_source
 
     choice = make_choice(**{name: options.pop(name) for name in _SOURCE})
     return tuple(read_source(file, choice) for file in files), choice
 
 
-def _at_tempo(writing: Any, tempo: float) -> Any:
+def _at_tempo(writing: "Writing", tempo: float) -> "Writing":
     from dataclasses import replace
 
     from melodylc.data.writing import FASTEST, SLOWEST

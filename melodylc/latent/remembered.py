@@ -31,4 +31,4 @@ class Remembered(nn.Module):
                 self.__dict__["arguments"] = dict(list(bound.arguments.items())[1:])
             plain(self, *args, **named)
 
-        cls.__init__ = remembering  # type: ignore[method-assign]
+        cls.__init__ = remembering  # type: ignore[method-assign, assignment]

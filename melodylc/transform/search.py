@@ -25,7 +25,7 @@ Judge = Callable[[Events], Values]
 
 _DEAR, _FAILED = 100.0, 0.05
 _ALIKE, _PUSH = 0.9, 10.0
-_MOST_MOVES = 1200  # looked at in a step
+_MOST_MOVES = 1000  # looked at in a step
 _TOGETHER = (1, 2, 4, 8, 16, 32)  # how many of the best moves are tried at once
 _STEPS = 24
 

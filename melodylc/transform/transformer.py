@@ -23,7 +23,8 @@ FURTHEST = 6  #: semitones by which a melody may be moved as a whole
 KEYS = 2  #: such moves that are looked at
 ROUNDS = 6  #: of proposals; all but the first only where those before didn't do
 _WAYS = 3  # starts of a search beside the melody itself
-_NUDGES = (-2, -1, 1, 2)  # semitones, from round 4 on: a model that has no more to say gets help
+_NUDGES = (-2, -1, 1, 2)  # semitones
+_HELPED = 4  # the round from which on notes are nudged too: a model that has no more to say gets help
 _STRANGERS = 16  # melodies of the prior, moved, in the last round
 
 
@@ -103,14 +104,15 @@ class Transformer:
         proposed = self.proposer.propose(starts, STRENGTHS, DRAWS, _mixed(seed, number, 1))
         pool = np.concatenate((starts, proposed))
         best = min((descend(aim, start, pool) for start in _heads(aim, starts, proposed)), key=lambda way: way.cost)
-        for rounds in range(1, ROUNDS + 1):
-            if (best.obeys and not aim.taken(best.events)) or rounds == ROUNDS:
-                return best, rounds
-            fresh = self._more(best.events, rounds, _mixed(seed, number, rounds + 1))
+        rounds = 1
+        while rounds < ROUNDS and not (best.obeys and not aim.taken(best.events)):
+            rounds += 1
+            fresh = self._more(best.events, rounds, _mixed(seed, number, rounds))
             pool = np.concatenate((pool, fresh))
-            ways = [descend(aim, start, pool, _NUDGES if rounds >= 3 else ()) for start in _first(aim, fresh, best)]
+            nudges = _NUDGES if rounds >= _HELPED else ()
+            ways = [descend(aim, start, pool, nudges) for start in _first(aim, fresh, best)]
             best = min((best, *ways), key=lambda way: way.cost)
-        raise AssertionError("the last round returns")
+        return best, rounds
 
     def _keys(self, aim: Aim) -> Events:
         """The melody, and where the rule is better pleased with it in another key, the best of those: (n, 256)."""
@@ -129,10 +131,11 @@ class Transformer:
         return np.concatenate((here[None], shifted[order]))
 
     def _more(self, events: Events, rounds: int, seed: int) -> Events:
-        if rounds % 2 and self.proposer.actor:
-            return self.proposer.in_place(events[None], (0.5, 1.0), 7, seed)
-        if rounds == ROUNDS - 1 or not self.proposer.actor:
+        """What is proposed in round 2 and later, from the best so far."""
+        if rounds == ROUNDS:
             return self._strangers(seed)
+        if rounds % 2 == 0 and self.proposer.actor:
+            return self.proposer.in_place(events[None], (0.5, 1.0), 7, seed)
         return self.proposer.propose(events[None], (0.5, 1.0), 5, seed)
 
     def _strangers(self, seed: int) -> Events:
