@@ -141,12 +141,13 @@ def _show(done: "Reworked", rendered: "Rendered", folder: Path) -> None:
             *(["pass"] if parts else []),
             one.melody.note_count,
             *(f"{share:.0%}" for share in (one.kept.onsets, one.kept.pitches, one.kept.intervals)),
+            f"{one.kept.shift:+d}" if one.kept.shift else "",
             f"{one.change:.2f}",
         ]
         for one, files in zip(done.kept, rendered.of[len(order.sources) :], strict=True)
     ]
     names = parts if order.to is None else [f"part {number}" for number in range(1, len(parts) + 1)]
-    table(["file", *names, *([""] if parts else []), "notes", "in time", "pitches", "intervals", "change"], rows)
+    table(["file", *names, *([""] if parts else []), "notes", "in time", "pitches", "intervals", "key", "change"], rows)
     for what, which in rendered.about.items():
         say(f"{what.replace('_', ' ')}: {which}")
     say(f"wrote {len(done.kept)} melodies, what they were made of and manifest.json to {folder} (seed {order.seed})")

@@ -14,6 +14,7 @@ from melodylc import actors
 from melodylc.actors import shipped_model
 from melodylc.data import Melody, parse_scale, read_midi, write_midi
 from melodylc.data.source import read_source
+from melodylc.latent import obeying
 from melodylc.rewards import Rule, pitch_classes
 from melodylc.rewards.panel import real_melodies
 from melodylc.transform.change import kept
@@ -31,6 +32,7 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(actors, "SETTINGS", QUICK)
     monkeypatch.setattr(actors, "LESSONS", 1)
+    monkeypatch.setattr(obeying, "SETTINGS", replace(obeying.SETTINGS, steps=4, renew=2))
 
 
 def tune(*wrong: int, up: int = 0) -> Melody:
@@ -166,6 +168,21 @@ def test_what_can_t_be_found_is_missing_and_said(run_cli: Cli, tmp_path: Path) -
     assert run.code == 3
     assert "missing: melody 1" in run.err
     assert [entry["file"] for entry in manifest(tmp_path / "out")["files"]] == ["before.mid"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_generate_optimises_too(run_cli: Cli, tmp_path: Path) -> None:
+    words = ("generate", "--scale", "cmaj", "-n", 1, "--seed", 7, "--no-verify")
+    for method in ("actor", "optimize"):
+        run = run_cli(*words, "--method", method, "-o", tmp_path / method)
+        assert run.code == 0, run.err
+    assert melodies(tmp_path / "actor") != melodies(tmp_path / "optimize")
+    found = manifest(tmp_path / "optimize")
+    assert found["command"].endswith("--method optimize")
+    assert found["files"][0]["distance"] > 0
+    again = run_cli(*words, "--method", "optimize", "-o", tmp_path / "again")
+    assert again.code == 0
+    assert melodies(tmp_path / "again") == melodies(tmp_path / "optimize"), "the critic in the cache is the one taught"
 
 
 # -- its kin -----------------------------------------------------------------------------------

@@ -80,6 +80,7 @@ def test_what_is_kept_is_counted_by_hand() -> None:
     assert (found.onsets, found.pitches, found.intervals) == (0.75, 0.25, 1 / 3)
     empty = Melody.from_notes([])
     assert kept(empty, before).onsets == 1.0
+    assert [kept(before, other).shift for other in (before, before.transposed(-4), after, empty)] == [0, -4, 1, 0]
 
 
 # -- search ------------------------------------------------------------------------------------

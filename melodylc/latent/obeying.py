@@ -22,7 +22,7 @@ def obey(
     box: Box,
     critic: Critic,
     sigma_bar: Tensor,
-    settings: OptimiseSettings = SETTINGS,
+    settings: OptimiseSettings | None = None,
     report: Callable[[OptimiseStep], None] = lambda _: None,
 ) -> Optimised:
     """Move vectors (n, dim) until the box satisfies every part of them, or the steps are spent.
@@ -32,7 +32,7 @@ def obey(
         box: what they are decoded and scored with; `met` is what it says of where they end.
         critic: fitted to that box.
         sigma_bar: (dim,), what the distance is measured in.
-        settings: how to go about it.
+        settings: how to go about it; `SETTINGS` if None.
         report: as `optimise`'s.
     """
 
@@ -46,7 +46,7 @@ def obey(
 
         return [Goal(cost, threshold=0.0)]
 
-    return optimise(start, goals, settings, sigma_bar=sigma_bar, report=report)
+    return optimise(start, goals, settings or SETTINGS, sigma_bar=sigma_bar, report=report)
 
 
 _NOT_YET = 1e-30  # a critic may be sure where the box isn't: such a vector has to go on

@@ -35,10 +35,12 @@ class Kept:
     onsets: float  #: notes that begin where one begins in the other
     pitches: float  #: those of them that have their pitch
     intervals: float  #: steps between neighbours that are both kept and as far apart as they were
+    shift: int = 0  #: semitones by which most of the kept notes moved, all the same way; 0 where there is no such most
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest."""
-        return {name: round(getattr(self, name), 6) for name in ("onsets", "pitches", "intervals")}
+        shares = {name: round(getattr(self, name), 6) for name in ("onsets", "pitches", "intervals")}
+        return {**shares, "shift": self.shift}
 
 
 def kept(before: Melody, after: Melody) -> Kept:
@@ -46,11 +48,11 @@ def kept(before: Melody, after: Melody) -> Kept:
 
     >>> before, after = (Melody.from_notes([(60, 0, 4), (62, 4, 8), (third, 8, 12)]) for third in (64, 65))
     >>> kept(before, after)
-    Kept(onsets=1.0, pitches=0.6666666666666666, intervals=0.5)
+    Kept(onsets=1.0, pitches=0.6666666666666666, intervals=0.5, shift=0)
     """
     there, moved = _moved(before.events, after.events[None])
     steps = there[0, 1:] & there[0, :-1] & (moved[0, 1:] == moved[0, :-1])
-    return Kept(_share(there[0]), _share(there[0] & (moved[0] == 0)), _share(steps))
+    return Kept(_share(there[0]), _share(there[0] & (moved[0] == 0)), _share(steps), _most(moved[0][there[0]]))
 
 
 class Change:
@@ -104,6 +106,12 @@ def _moved(before: Events, after: Events) -> tuple[Flags, npt.NDArray[np.int64]]
     found = after[:, where].astype(np.int64)
     there = found < PITCHES
     return there, np.where(there, found - before[where].astype(np.int64), 0)
+
+
+def _most(moved: npt.NDArray[np.int64]) -> int:
+    """What more than half of some numbers are; 0 where nothing is."""
+    kinds, counts = np.unique(moved, return_counts=True)
+    return int(kinds[counts.argmax()]) if counts.size and 2 * counts.max() > counts.sum() else 0
 
 
 def _share(flags: Flags) -> float:
