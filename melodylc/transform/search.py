@@ -4,12 +4,13 @@ The rule is a black box that is asked about whole melodies. What is minimised is
 
     J(y) = 100 * (0.05 * parts that fail + sum of 1 - c_j(y)) + change(x, y) + 10 * max(0, likeness to others - 0.9)
 
-from several starts, by moves that each put one thing in place of another: a bar by one that was proposed for it (in all
-bars that are the same in x at once, or in one alone), a note's pitch by one that was proposed there, a stretch by what
-stood in x. So what needn't change goes back to what it was, and a melody in which one note is wrong loses one note.
+from several starts, by moves that each put one thing in place of another. Coarse ones: a bar by one that was proposed
+for it (in all bars that are the same in x at once, or in one alone), a bar a semitone or two up or down, one pitch by
+another wherever it stands. And fine ones: a note's pitch by one that was proposed there or lies beside it, a stretch
+by what stood in x. So what needn't change goes back to what it was, and a melody with one wrong note loses one note.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -23,9 +24,10 @@ from melodylc.transform.change import Change, Events, Flags, Values, bar_classes
 Judge = Callable[[Events], Values]
 """Canonical melodies (n, 256) to a score for each part of a rule, (n, parts), in [0, 1]; satisfied is 1."""
 
+NUDGES = (-2, -1, 1, 2)  #: semitones that a pitch may move by though nobody proposed it
 _DEAR, _FAILED = 100.0, 0.05
 _ALIKE, _PUSH = 0.9, 10.0
-_MOST_MOVES = 1000  # looked at in a step
+_MOST_MOVES = 1500  # looked at in a step
 _TOGETHER = (1, 2, 4, 8, 16, 32)  # how many of the best moves are tried at once
 _STEPS = 24
 
@@ -76,29 +78,37 @@ class Aim:
         return found
 
 
-def descend(aim: Aim, start: Events, pool: Events, nudges: Iterable[int] = ()) -> Found:
+def descend(aim: Aim, start: Events, pool: Events) -> Found:
     """Better melodies one after another, from `start` (256,), until no move helps.
+
+    Coarse moves first: while they help, single notes aren't looked at; and again when those don't help any more.
 
     Args:
         aim: what is searched for.
         start: canonical events.
         pool: (m, 256), what was proposed.
-        nudges: semitones by which single notes may be moved too.
     """
-    here, cost, obeys = aim.found(start)
+    best, fine, idle = aim.found(start), False, 0
     for _ in range(_STEPS):
-        moves = list(islice(_moves(aim.change, here, pool, tuple(nudges)), _MOST_MOVES))
-        if not moves:
+        moves = list(islice((_fine if fine else _coarse)(aim.change, best.events, pool), _MOST_MOVES))
+        better = _stepped(aim, best, moves) if moves else best
+        idle = idle + 1 if better is best else 0
+        if idle == 2:  # neither kind helps
             break
-        costs, _ = aim.look(_made(here, [[move] for move in moves]))
-        order = [moves[index] for index in np.argsort(costs, kind="stable") if costs[index] < cost - 1e-9]
-        if not order:
-            break
-        combined = _made(here, _combinations(order))
-        costs, fine = aim.look(combined)
-        best = int(costs.argmin())
-        here, cost, obeys = combined[best], float(costs[best]), bool(fine[best])
-    return Found(here, cost, obeys)
+        best, fine = better, fine != (idle > 0)
+    return best
+
+
+def _stepped(aim: Aim, best: Found, moves: "list[_Move]") -> Found:
+    """What the best of some moves lead to, one or several at once; `best` itself where none helps."""
+    costs, _ = aim.look(_made(best.events, [[move] for move in moves]))
+    order = [moves[index] for index in np.argsort(costs, kind="stable") if costs[index] < best.cost - 1e-9]
+    if not order:
+        return best
+    combined = _made(best.events, _combinations(order))
+    costs, obey = aim.look(combined)
+    at = int(costs.argmin())
+    return Found(combined[at], float(costs[at]), bool(obey[at]))
 
 
 class _Move(NamedTuple):
@@ -106,11 +116,25 @@ class _Move(NamedTuple):
     values: Events
 
 
-def _moves(change: Change, here: Events, pool: Events, nudges: tuple[int, ...]) -> Iterator[_Move]:
-    """Every move that changes anything, coarse ones first."""
+def _coarse(change: Change, here: Events, pool: Events) -> Iterator[_Move]:
+    """Bars as they were proposed, bars a step up or down, and a pitch wherever it stands a step up or down."""
     yield from _bars(change, here, pool)
+    bars = np.arange(STEPS) // STEPS_PER_BAR
+    groups = [np.isin(bars, members) for members in change.classes] + [
+        here == pitch for pitch in np.unique(here[here < PITCHES])
+    ]
+    for group in groups:
+        steps = np.flatnonzero(group & (here < PITCHES))
+        pitches = here[steps].astype(np.int64)
+        for nudge in NUDGES if len(steps) else ():
+            if pitches.min() + nudge >= 0 and pitches.max() + nudge < PITCHES:
+                yield _Move(steps, (pitches + nudge).astype(np.uint8))
+
+
+def _fine(change: Change, here: Events, pool: Events) -> Iterator[_Move]:
+    """Single notes, and what stood there before."""
     yield from _back(change.before, here)
-    yield from _notes(change, here, pool, nudges)
+    yield from _notes(change, here, pool)
 
 
 def _bars(change: Change, here: Events, pool: Events) -> Iterator[_Move]:
@@ -133,12 +157,12 @@ def _back(before: Events, here: Events) -> Iterator[_Move]:
             yield _Move(np.arange(start, end), before[start:end])
 
 
-def _notes(change: Change, here: Events, pool: Events, nudges: tuple[int, ...]) -> Iterator[_Move]:
+def _notes(change: Change, here: Events, pool: Events) -> Iterator[_Move]:
     """Other pitches for notes, in all bars alike and alone."""
     classes = {bar: np.array(members) for members in bar_classes(here) for bar in members}
     for step in np.flatnonzero(here < PITCHES).tolist():
         now = int(here[step])
-        told = {*pool[:, step].tolist(), int(change.before[step]), *(now + nudge for nudge in nudges)}
+        told = {*pool[:, step].tolist(), int(change.before[step]), *(now + nudge for nudge in NUDGES)}
         bar, place = divmod(step, STEPS_PER_BAR)
         alone = np.array([step])
         groups = [alone] if len(classes[bar]) == 1 else [STEPS_PER_BAR * classes[bar] + place, alone]

@@ -23,8 +23,6 @@ FURTHEST = 6  #: semitones by which a melody may be moved as a whole
 KEYS = 2  #: such moves that are looked at
 ROUNDS = 6  #: of proposals; all but the first only where those before didn't do
 _WAYS = 3  # starts of a search beside the melody itself
-_NUDGES = (-2, -1, 1, 2)  # semitones
-_HELPED = 4  # the round from which on notes are nudged too: a model that has no more to say gets help
 _STRANGERS = 16  # melodies of the prior, moved, in the last round
 
 
@@ -109,8 +107,7 @@ class Transformer:
             rounds += 1
             fresh = self._more(best.events, rounds, _mixed(seed, number, rounds))
             pool = np.concatenate((pool, fresh))
-            nudges = _NUDGES if rounds >= _HELPED else ()
-            ways = [descend(aim, start, pool, nudges) for start in _first(aim, fresh, best)]
+            ways = [descend(aim, start, pool) for start in _first(aim, fresh, best)]
             best = min((best, *ways), key=lambda way: way.cost)
         return best, rounds
 
