@@ -11,6 +11,7 @@ from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
     from melodylc.actors import FoundActor
+    from melodylc.latent.critic import Critic
     from melodylc.latent.fit import Round
     from melodylc.latent.settings import FitSettings
     from melodylc.models.checkpoint import LoadedModel
@@ -67,6 +68,22 @@ def find_or_fit(model: "LoadedModel", request: "Request", prior: "PriorName | No
         say(f"no actor for {rule.identity} yet: fitting one, kept for the next time")
         found = _fit(model, request, prior, path, SETTINGS)
     return found
+
+
+def find_or_teach(
+    model: "LoadedModel", request: "Request", actor: "FoundActor | None", prior: "PriorName | None"
+) -> "Critic | None":
+    """The critic for a request that has an actor; where none is cached, one is taught, with progress, and cached."""
+    from melodylc.actors import LESSONS, find_critic
+
+    if request.rule is None or actor is None:
+        return None
+    with progress("looking for the critic", total=LESSONS) as step:
+
+        def report(done: "Round") -> None:
+            step(label="teaching a critic, kept for the next time")
+
+        return find_critic(model, request.rule, actor.stored.actor, prior, report)
 
 
 def _fit(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from melodylc.cli.fit import find_or_fit
-from melodylc.cli.options import make_request, prior_option, request_options
+from melodylc.cli.fit import find_or_fit, find_or_teach
+from melodylc.cli.options import make_request, method_option, prior_option, request_options
 from melodylc.cli.ui import progress, say, table
 from melodylc.cli.writings import take_writing, writing_options
 from melodylc.data.errors import InputError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from melodylc.generate import Production
     from melodylc.models.checkpoint import LoadedModel
     from melodylc.models.config import PriorName
-    from melodylc.request import Order, Request
+    from melodylc.request import Method, Order, Request
 
 INCOMPLETE = 3  #: exit code where the budget was spent before every melody obeyed
 MOST = 10_000
@@ -40,6 +40,7 @@ MOST_SEED = 2**63 - 1
 )
 @click.option("--model", type=click.Path(path_type=Path), help="Another trained model than the one that's shipped.")
 @prior_option
+@method_option
 def generate(
     count: int,
     seed: int | None,
@@ -49,6 +50,7 @@ def generate(
     model: Path | None,
     prior: "PriorName | None",
     actor: Path | None,
+    method: "Method",
     **asked: Any,
 ) -> int:
     """Write sixteen-bar melodies in a key, with as many notes as you ask for, or by any rule of your own.
@@ -75,6 +77,7 @@ def generate(
         model=model,
         prior=prior,
         actor=actor,
+        method=method,
     )
     # Before torch is imported: a mistake should cost no time.
     folder = OutputFolder.claim(output or Path(order.folder_name), order.to_dict())
@@ -101,6 +104,7 @@ def _produce(order: "Order") -> "Production":
 
     model = load_model(order.model) if order.model else shipped_model()
     actor = _actor(order, model)
+    critic = find_or_teach(model, order.request, actor, order.prior) if order.method == "optimize" else None
     with progress("drawing", total=order.count) as step:
         settled = 0
 
@@ -109,7 +113,7 @@ def _produce(order: "Order") -> "Production":
             step(passed - settled, label=f"drawing ({draws} draws)")
             settled = passed
 
-        return produce(order, model, actor, report)
+        return produce(order, model, actor, report, critic)
 
 
 def _actor(order: "Order", model: "LoadedModel") -> "FoundActor | None":

@@ -2,7 +2,7 @@
 
 Adding a command is adding a file to this folder and a row to `COMMANDS`.
 
-Exit codes: 0 done; 2 a mistake of the user's, in one line; 3 `generate` ran out of draws;
+Exit codes: 0 done; 2 a mistake of the user's, in one line; 3 melodies are missing;
 130 Ctrl-C; 1 the reader of our output went away, or a bug (with its traceback).
 """
 
@@ -19,6 +19,13 @@ from melodylc.data.errors import MelodylcError
 
 COMMANDS = {
     "generate": Row("melodylc.cli.generate:generate", "Write melodies that obey a scale, a note density, or any rule."),
+    "transform": Row("melodylc.cli.transform:transform", "Make a melody of a MIDI file obey, changing little."),
+    "vary": Row("melodylc.cli.vary:vary", "Write variations of a melody of a MIDI file."),
+    "interpolate": Row("melodylc.cli.interpolate:interpolate", "Write what lies between two melodies of MIDI files."),
+    "morph": Row("melodylc.cli.morph:morph", "Lead one melody from one scale to another, step by step."),
+    "reconstruct": Row(
+        "melodylc.cli.reconstruct:reconstruct", "Write what the model makes of a melody of a MIDI file."
+    ),
     "show": Row("melodylc.cli.show:show", "Show MIDI files as piano rolls, in the terminal or as a picture."),
     "score": Row("melodylc.cli.score:score", "Say how far a MIDI file obeys, as a whole and bar by bar."),
     "play": Row("melodylc.cli.play:play", "Play MIDI files through a MIDI port, looping."),

@@ -33,8 +33,28 @@ def prior_option(command: Command) -> Command:
     )(command)
 
 
+def method_option(command: Command) -> Command:
+    """Add --method to a command."""
+    return click.option(
+        "--method",
+        type=click.Choice(["actor", "optimize"]),
+        default="actor",
+        show_default=True,
+        help="What moves a latent to where its melody obeys: the actor, or steps along a critic's slope.",
+    )(command)
+
+
 def request_options(command: Command) -> Command:
     """Add --scale, --tonic, --density, --reward, --reward-seconds and --variety; `make_request` takes them all."""
+    return _request_options(command, varied=True)
+
+
+def own_request_options(command: Command) -> Command:
+    """As `request_options`, for melodies that are somebody's own: --variety only where it is asked for."""
+    return _request_options(command, varied=False)
+
+
+def _request_options(command: Command, *, varied: bool) -> Command:
     options = (
         click.option(
             "--scale",
@@ -64,8 +84,9 @@ def request_options(command: Command) -> Command:
         seconds_option,
         click.option(
             "--variety/--no-variety",
-            default=True,
-            help="Whether 7 different pitches and 9 different bars are asked too, with any of these.  [default: yes]",
+            default=varied,
+            help="Whether 7 different pitches and 9 different bars are asked too, with any of these.  "
+            f"[default: {'yes' if varied else 'no'}]",
         ),
     )
     for option in reversed(options):

@@ -4,7 +4,7 @@ An actor belongs to one model, one of its priors and one rule; all three stand i
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,9 +12,12 @@ from melodylc.bank import Report as BankReport
 from melodylc.bank import find_bank
 from melodylc.box import MelodyBox
 from melodylc.cache import cache_folder, pretrained
+from melodylc.critics import keep_critic, kept_critic
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import check_writable, fingerprint_bytes, reason
-from melodylc.latent.fit import Progress, fit
+from melodylc.latent.actor import Actor
+from melodylc.latent.critic import Critic
+from melodylc.latent.fit import Fitted, Progress, fit
 from melodylc.latent.scores import resampled
 from melodylc.latent.settings import FitSettings
 from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
@@ -24,6 +27,7 @@ from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
 SETTINGS = FitSettings(bank=7168, faithful=1000.0)
+LESSONS = 8  #: rounds in which a critic is taught that an actor lacks, from what that actor makes
 THREADS = 2  #: the same for all, because it decides how sums are rounded, and so which actor a rule gets
 JUDGES = 1024  #: samples of the bank that an actor is measured on, and that it never met; the others teach
 
@@ -90,21 +94,58 @@ def fit_actor(
         InputError: `path` can't be written; found out before the work, not after.
     """
     probe(path)
-    start = model.prior(prior)
-    bank = find_bank(model, start, decoding)
+    fitted = _fitted(model, rule, report, settings, prior, threads, decoding)
+    about = {"model": model.fingerprint, "prior": model.prior(prior).identity, "rule": rule.identity}
+    save_actor(path, fitted, **about, parts=rule.names, request=request)
+    if not fitted.interrupted:
+        keep_critic(fitted.critic, model, rule, prior)
+    return FoundActor(load_actor(path), "fitted")
+
+
+def find_critic(
+    model: LoadedModel,
+    rule: Rule,
+    actor: Actor,
+    prior: PriorName | None = None,
+    report: Progress = lambda _: None,
+    threads: int = THREADS,
+    decoding: BankReport = lambda done, of: None,
+) -> Critic:
+    """The critic for a model, its prior and a rule: cached, or taught now and cached.
+
+    It learns from the bank and from what the `actor` for the rule makes, which stays as it is. `report` hears of
+    `LESSONS` rounds where that takes time.
+    """
+    if found := kept_critic(model, rule, prior):
+        return found
+    settings = replace(SETTINGS, rounds=LESSONS, actor_steps=0, check_every=LESSONS, check=1, measure=1)
+    taught = _fitted(model, rule, report, settings, prior, threads, decoding, actor).critic
+    keep_critic(taught, model, rule, prior)
+    return kept_critic(model, rule, prior) or taught
+
+
+def _fitted(
+    model: LoadedModel,
+    rule: Rule,
+    report: Progress,
+    settings: FitSettings,
+    prior: PriorName | None,
+    threads: int,
+    decoding: BankReport,
+    actor: Actor | None = None,
+) -> Fitted:
+    bank = find_bank(model, model.prior(prior), decoding)
     lessons = slice(JUDGES, JUDGES + settings.bank)
     with fixed_threads(threads):
-        fitted = fit(
+        return fit(
             MelodyBox(model.vae, rule),
             model.sigma_bar,
             bank=(bank.z[lessons], bank.events[lessons]),
             judge=resampled(bank.z[:JUDGES]),
             settings=settings,
             report=report,
+            start=actor,
         )
-    about = {"model": model.fingerprint, "prior": start.identity, "rule": rule.identity}
-    save_actor(path, fitted, **about, parts=rule.names, request=request)
-    return FoundActor(load_actor(path), "fitted")
 
 
 def cache_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None) -> Path:

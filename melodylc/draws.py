@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from melodylc.data.alphabet import canonical
 from melodylc.data.melody import Melody
@@ -68,6 +69,7 @@ class Sampler:
     actor: Move | None
     rule: Rule | None
     prior: PriorName | None = None  #: the model's best if None
+    optimise: Callable[[Tensor], Tensor] | None = None  #: moves latents (n, z) in place of the actor
 
     def draw(
         self, seed: int, count: int, budget: int, report: Callable[[int, int], None] = lambda passed, draws: None
@@ -101,7 +103,7 @@ class Sampler:
         streams = (np.random.default_rng((seed, number, attempt)) for number in numbers)
         prior = self.model.prior(self.prior)
         z = prior.latents(np.stack([prior.numbers(stream) for stream in streams]))
-        moved, raw = self.model.vae.write(z, self.actor)
+        moved, raw = self.model.vae.write(self.optimise(z)) if self.optimise else self.model.vae.write(z, self.actor)
         events, touched = canonical(raw.to(torch.uint8).numpy())
         distances = ((moved - z) / self.model.sigma_bar).square().mean(1).tolist()
         rewards = self.rule.scores(events).tolist() if self.rule else [()] * GROUP

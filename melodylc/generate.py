@@ -7,13 +7,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from melodylc import __version__
 from melodylc.actors import FoundActor
+from melodylc.box import MelodyBox
 from melodylc.data.formats.render import Piece, Rendered, render
 from melodylc.draws import Draw, Sampler
+from melodylc.latent.critic import Critic
+from melodylc.latent.obeying import obey
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.request import Order
+from melodylc.rewards import Rule
 from melodylc.transposing import check_transposed
 
 
@@ -82,12 +87,7 @@ class Production:
         return {
             "command": self.order.command,
             "request": self.order.to_dict(),
-            "versions": {
-                "melodylc": __version__,
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
+            "versions": versions(),
             "model": self.model.fingerprint,
             "prior": self.model.prior(self.order.prior).identity,
             "actor": self.actor.to_dict() if self.actor else None,
@@ -113,12 +113,33 @@ class Production:
         }
 
 
+def optimiser(model: LoadedModel, rule: Rule, critic: Critic) -> Callable[[Tensor], Tensor]:
+    """What moves latents (n, z) to where their melodies obey, by optimisation along a critic's slope."""
+    return lambda z: obey(z, MelodyBox(model.vae, rule), critic, model.sigma_bar).z
+
+
+def versions() -> dict[str, str]:
+    """What made a melody, for a manifest."""
+    return {
+        "melodylc": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
 def produce(
     order: Order,
     model: LoadedModel,
     actor: FoundActor | None,
     report: Callable[[int, int], None] = lambda passed, draws: None,
+    critic: Critic | None = None,
 ) -> Production:
-    """Draw the melodies of an order. `report` is told how many are settled, and the draws so far."""
-    sampler = Sampler(model, actor.stored.actor if actor else None, order.request.rule, order.prior)
+    """Draw the melodies of an order. `report` is told how many are settled, and the draws so far.
+
+    Where `Order.method` is "optimize", the critic for its rule is needed too.
+    """
+    rule = order.request.rule
+    optimise = optimiser(model, rule, critic) if rule and critic else None
+    sampler = Sampler(model, actor.stored.actor if actor else None, rule, order.prior, optimise)
     return Production(order, model, actor, tuple(sampler.draw(order.seed, order.count, order.budget, report)))

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from melodylc.data.errors import InputError
 from melodylc.data.keys import Scale, parse_scale
@@ -16,6 +16,9 @@ from melodylc.rewards.base import MELODIES
 from melodylc.rewards.isolation import SECONDS
 from melodylc.rewards.specs import Find, existing
 from melodylc.transposing import check_transposable
+
+Method = Literal["actor", "optimize"]
+"""What moves latents: an actor, or optimisation along the slope of a critic."""
 
 
 class Asked(NamedTuple):
@@ -145,6 +148,7 @@ class Order:
     model: Path | None = None  #: None: the shipped one
     prior: PriorName | None = None  #: None: the best that the model has
     actor: Path | None = None  #: the file that the request comes from; None: the request was typed
+    method: Method = "actor"  #: what moves latents to where melodies obey
 
     def __post_init__(self) -> None:
         for name, least in (("count", 1), ("draws", 1), ("seed", 0)):
@@ -189,6 +193,8 @@ class Order:
             words += ["--model", str(self.model)]
         if self.prior is not None:
             words += ["--prior", self.prior]
+        if self.method != "actor":
+            words += ["--method", self.method]
         return shlex.join(words)
 
     def to_dict(self) -> dict[str, Any]:
@@ -205,6 +211,7 @@ class Order:
             "model": str(self.model) if self.model else None,
             "prior": self.prior,
             "actor": str(self.actor) if self.actor else None,
+            "method": self.method,
         }
 
 

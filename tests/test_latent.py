@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from melodylc.data import InputError
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.box import Plain
-from melodylc.latent.critic import Critic, View
+from melodylc.latent.critic import Critic
 from melodylc.latent.distance import distance, z_mse
 from melodylc.latent.scores import Bank, ask, summarise
 
@@ -88,7 +88,7 @@ def test_an_actor_knows_which_part_it_moves() -> None:
 
 def test_the_critic_fits_a_known_function() -> None:
     torch.manual_seed(0)
-    critic = Critic(View(1, 3), parts=2, exponents=(1.0, 4.0), hidden=32, layers=2)
+    critic = Critic(1, 3, parts=2, exponents=(1.0, 4.0), hidden=32, layers=2)
     optimiser = torch.optim.Adam(critic.parameters(), 1e-2)
 
     def known(z: torch.Tensor) -> torch.Tensor:
@@ -114,7 +114,7 @@ def test_the_critic_learns_from_rows_what_holds_in_each() -> None:
         return (rows[..., 0] * rows[..., 1] > 0).float().mean(dim=1, keepdim=True)
 
     for shape in ((16, 4), (1, 64)):
-        critic = Critic(View(*shape), parts=1, hidden=32)
+        critic = Critic(*shape, parts=1, hidden=32)
         optimiser = torch.optim.Adam(critic.parameters(), 3e-3)
         for _ in range(300):
             chosen = torch.randint(1000, (64,))
@@ -128,7 +128,7 @@ def test_the_critic_learns_from_rows_what_holds_in_each() -> None:
 
 def test_the_critic_knows_which_row_it_looks_at() -> None:
     torch.manual_seed(0)
-    critic = Critic(View(4, 3), parts=1, hidden=16)
+    critic = Critic(4, 3, parts=1, hidden=16)
     view = torch.randn(5, 4, 3)
     optimiser = torch.optim.Adam(critic.parameters(), 1e-2)
     critic.loss(view, torch.rand(5, 1)).backward()  # type: ignore[no-untyped-call]
@@ -138,12 +138,12 @@ def test_the_critic_knows_which_row_it_looks_at() -> None:
 
 
 def test_the_critic_s_targets_sharpen() -> None:
-    targets = Critic(View(1, 2), parts=1, exponents=(1.0, 16.0, math.inf)).targets(torch.tensor([[0.98], [1.0], [0.0]]))
+    targets = Critic(1, 2, parts=1, exponents=(1.0, 16.0, math.inf)).targets(torch.tensor([[0.98], [1.0], [0.0]]))
     assert targets[:, 0].tolist() == [pytest.approx([0.98, 0.98**16, 0.0]), [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
 
 
 def test_the_critic_s_cost_by_hand() -> None:
-    critic = Critic(View(1, 2), parts=2, hidden=8)
+    critic = Critic(1, 2, parts=2, hidden=8)
     last = critic.all[-1]
     assert isinstance(last, torch.nn.Linear)
     with torch.no_grad():
@@ -154,7 +154,7 @@ def test_the_critic_s_cost_by_hand() -> None:
 
 
 def test_a_power_counts_once_it_is_reached() -> None:
-    critic = Critic(View(1, 2), parts=2, exponents=(1.0, 16.0, math.inf), hidden=8)
+    critic = Critic(1, 2, parts=2, exponents=(1.0, 16.0, math.inf), hidden=8)
     scores = torch.tensor([[0.5, 1.0], [0.5, 0.9]])
     reached = critic.reached(scores, 0.01)
     assert reached.tolist() == [[True, False, False], [True, True, True]]

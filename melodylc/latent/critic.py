@@ -11,50 +11,50 @@ is 0.72 and c^64 is 0.27; far away c^64 is 0 everywhere, and c itself shows the 
 A power counts for the actor once some of the vectors scored lately have reached it: before, its slope is noise.
 Why one output a part instead of their product: a product is flat as long as one factor is near 0.
 
-What it looks at: not z, but a view of z, rows of features (n, rows, width). Where the decoder lets nothing of z
-through but sixteen bar embeddings, one network that looks at each of them and a mean over what it found has far less
-to learn than one that is handed z. Without a view, z is the one row.
+What it looks at: not z, but a view of z, rows of features (n, rows, width): what z decodes to, as probable as the
+decoder has it. Of what has been decoded the view is known exactly, and so a critic learns the score itself; that z
+leads there is the decoder's business, and that has a gradient. Without a decoder, z is the one row.
+
+Labels: where not all vectors are asked the same, labels y say what each is asked, and D is D(z, y).
 
 Actor and critic cooperate: the actor's vectors are the critic's training data, and nobody tries to fool anybody.
 """
-
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from melodylc.latent.remembered import Remembered
 
-class View(NamedTuple):
-    """The shape of what a critic sees: rows of features."""
-
-    rows: int
-    width: int
+PAIRINGS = 4  #: ways in which two rows may be alike
+KEY = 128  #: numbers that say what a row is like, in all ways together
 
 
-class Critic(nn.Module):
+class Critic(Remembered):
     """Logits l of D, one for each part and exponent, parts first.
 
-    Each cell goes through one linear map, the same for all, where a row has several; the cells of a row, side by side,
-    through layers of their own, the same weights for all rows (and a learnt vector that tells them which row it is). What
-    was found is averaged over the rows, and how alike every two rows are stands beside it; the other layers look at that.
+    Half of the layers look at each row by itself, the same weights for all (and a learnt vector that tells them
+    which row it is). What they found is averaged over the rows, and how alike every two rows are is added: the other
+    layers look at that. Labels, where there are any, stress some features and add to what each row is.
 
     Args:
-        view: the shape of what it sees.
+        rows: how many rows of features a vector has in view.
+        width: features in a row.
         parts: k, how many numbers the score gives.
         labels: how many numbers say what is asked; 0 where the same is asked of all.
         exponents: the powers p of each, at least 1; `math.inf` for "exactly 1 or not".
         hidden: width of the hidden layers.
         layers: how many of them, at least 2.
 
-    >>> critic = Critic(View(16, 8), parts=2, exponents=(1.0, 4.0), hidden=32)
+    >>> critic = Critic(16, 8, parts=2, exponents=(1.0, 4.0), hidden=32)
     >>> critic(torch.randn(5, 16, 8)).shape
     torch.Size([5, 2, 2])
     """
 
     def __init__(
         self,
-        view: View,
+        rows: int,
+        width: int,
         parts: int,
         labels: int = 0,
         exponents: tuple[float, ...] = (1.0,),
@@ -65,26 +65,25 @@ class Critic(nn.Module):
         self.parts = parts
         self.register_buffer("exponents", torch.tensor(exponents), persistent=False)
         first = layers // 2
-        self.stress = nn.Linear(labels, view.width, bias=False) if labels else None
+        self.stress = nn.Linear(labels, width, bias=False) if labels else None
         self.told = nn.Linear(labels, hidden, bias=False) if labels else None
-        self.enter = nn.Linear(view.width, hidden)
-        self.place = nn.Parameter(torch.zeros(view.rows, hidden))
+        self.enter = nn.Linear(width, hidden)
+        self.place = nn.Parameter(torch.zeros(rows, hidden))
         self.each = nn.Sequential(nn.LayerNorm(hidden), nn.SiLU(), *_layers(hidden, first - 1))
-        self.pairs = Pairs(view.rows, hidden) if view.rows > 1 else None
+        self.pairs = Pairs(rows, hidden) if rows > 1 else None
         self.all = nn.Sequential(*_layers(hidden, layers - first), nn.Linear(hidden, parts * len(exponents)))
 
     exponents: Tensor
 
     def forward(self, view: Tensor, told: Tensor | None = None) -> Tensor:
-        """Logits of shape (n, parts, exponents) for a view of shape (n, rows, width)."""
+        """Logits (n, parts, exponents) for a view (n, rows, width), as labels (n, labels) ask."""
         place = self.place
         if self.stress is not None and self.told is not None and told is not None:
             view = view * (1 + self.stress(told)[:, None])
             place = place + self.told(told)[:, None]
-        found = self.each(self.enter(view) + place)
-        summed = found.mean(dim=-2)
-        if self.pairs is not None: summed = summed + self.pairs(found)
-        logits: Tensor = self.all(summed)
+        each = self.each(self.enter(view) + place)
+        found = each.mean(dim=-2) if self.pairs is None else each.mean(dim=-2) + self.pairs(each)
+        logits: Tensor = self.all(found)
         return logits.view(*logits.shape[:-1], self.parts, len(self.exponents))
 
     def targets(self, scores: Tensor) -> Tensor:
@@ -96,7 +95,7 @@ class Critic(nn.Module):
         return torch.pow(scores.unsqueeze(-1), self.exponents)
 
     def loss(self, view: Tensor, scores: Tensor, told: Tensor | None = None) -> Tensor:
-        """L_D of views, shape (n, rows, width), against their scores, shape (n, parts): a scalar."""
+        """L_D of views, shape (n, rows, width), against their scores, shape (n, parts), for their labels: a scalar."""
         losses = F.binary_cross_entropy_with_logits(self(view, told).float(), self.targets(scores), reduction="none")
         return losses.sum(dim=(-2, -1)).mean()
 
@@ -121,19 +120,29 @@ class Critic(nn.Module):
 
 
 class Pairs(nn.Module):
-    """How alike every two of some rows (n, rows, hidden) are, as (n, hidden)."""
+    """How alike every two of some rows are: (n, rows, hidden) to (n, hidden); nothing at first.
+
+    A mean over the rows can't tell whether the ninth is the first again.
+    """
+
     def __init__(self, rows: int, hidden: int) -> None:
         super().__init__()
-        self.heads=4
-        self.key = nn.Linear(hidden, 128)
-        self.head = nn.Linear(self.heads * rows * (rows - 1) // 2, hidden)
-        nn.init.zeros_(self.head.weight); nn.init.zeros_(self.head.bias)
-        at=torch.triu_indices(rows, rows, 1)
-        self.register_buffer("at", at[0]*rows+at[1], persistent=False)
+        self.key = nn.Linear(hidden, KEY)
+        self.head = nn.Linear(PAIRINGS * rows * (rows - 1) // 2, hidden)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        one, other = torch.triu_indices(rows, rows, 1)
+        self.register_buffer("places", one * rows + other, persistent=False)
+
+    places: Tensor
+
     def forward(self, found: Tensor) -> Tensor:
-        keys=F.normalize(self.key(found).view(*found.shape[:2], self.heads, -1).transpose(1,2),dim=-1)
-        alike=(keys@keys.transpose(2,3)).flatten(2)[:,:,self.at].flatten(1)
-        return self.head(alike)
+        """What the cosines between the rows' keys say, (n, hidden)."""
+        keys = self.key(found).view(*found.shape[:2], PAIRINGS, -1).transpose(1, 2)
+        keys = F.normalize(keys.float(), dim=-1)
+        alike = (keys @ keys.transpose(2, 3)).flatten(2)[:, :, self.places]
+        said: Tensor = self.head(alike.flatten(1))
+        return said
 
 
 def _layers(hidden: int, count: int) -> list[nn.Module]:

@@ -27,7 +27,7 @@ from torch import Tensor
 from melodylc.data.errors import InputError
 from melodylc.latent.actor import Actor, ActorConfig, informed
 from melodylc.latent.box import Box, Move
-from melodylc.latent.critic import Critic, View
+from melodylc.latent.critic import Critic
 from melodylc.latent.distance import change, distance
 from melodylc.latent.precision import brief
 from melodylc.latent.scores import Bank, Measured, Prior, answered, ask, standard_normal, summarise
@@ -114,7 +114,14 @@ def fit(
         torch.manual_seed(seed)
         labels = known.told.shape[1]
         actor = copy.deepcopy(start) if start else Actor(_shape(box, settings, labels))
-        critic = Critic(_view(box, known[:1]), known.scores.shape[1], labels, settings.exponents, settings.critic_hidden, settings.critic_layers)
+        critic = Critic(
+            *box.seen(known.decoded[:1]).shape[1:],
+            known.scores.shape[1],
+            labels,
+            settings.exponents,
+            settings.critic_hidden,
+            settings.critic_layers,
+        )
     return _Fitting(box, prior, sigma_bar, settings, generator, actor, critic, known).run(seed, report, judge)
 
 
@@ -306,16 +313,6 @@ def _as_stored(actor: Actor) -> Actor:
 def _shape(box: Box, settings: FitSettings, labels: int) -> ActorConfig:
     parts, size, context = box.chain
     return ActorConfig(parts, size, context + labels, hidden=settings.hidden, layers=settings.layers, bound=settings.bound)
-
-
-def _view(box: Box, example: Bank) -> View:
-    with torch.no_grad():
-        return View(*box.view(example.z, box.context(example.decoded, example.z), example.decoded).shape[1:])
-
-
-@torch.no_grad()
-def _decoded(box: Box, z: Tensor) -> Known:
-    return box.decode(z)
 
 
 def _known(box: Box, bank: Known, generator: torch.Generator) -> Bank:

@@ -1,0 +1,30 @@
+"""`melodylc vary`: variations of a melody of the user's."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from melodylc.cli.reworking import count_option, rule_options, run, source_and_output_options
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@rule_options
+@count_option(8, "How many variations.")
+@click.option(
+    "--distance",
+    default=0.3,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True),
+    help="How far they are: near 0 the melody itself, 1 a stranger.",
+)
+@source_and_output_options
+def vary(file: Path, **options: Any) -> int:
+    """Write variations of a melody of a MIDI file, all of them different; with a rule, they obey it.
+
+    \b
+    melodylc vary song.mid -n 8 --distance 0.3
+    melodylc vary song.mid --scale amin --seed 7 -o variations
+    """
+    return run("vary", (file,), **options)

@@ -1,0 +1,118 @@
+"""How far a melody is from the one that it was made of, as a musician hears it.
+
+For a melody x with k notes, and y that was made of it, in notes of x:
+
+    lost and added notes            1 each
+    a kept note's pitch             0.3 where it changed, and 0.02 for each semitone up to 12
+    an interval between neighbours  where both are kept, 0.3 where it changed and 0.7 * min(1, semitones / 6); else 0.5
+    a bar                           1 where it no longer repeats the bar that it repeated, or repeats one anew
+    lengths                         0.1 for each sixteenth that sounds where it didn't, or is silent where it wasn't
+
+and `change` is the sum over k + 8, so that it is about 1 where nothing is left. A note is kept where one begins at the
+same sixteenth. Moving a melody to another key as a whole costs 0.3 to 0.5: less than bending half of its notes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from melodylc.data.alphabet import BARS, HOLD, PITCHES, STEPS_PER_BAR
+from melodylc.data.melody import Melody
+
+Events = npt.NDArray[np.uint8]
+Values = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+_FEW = 8  # notes that are added to k: in a melody of three, one note is not everything
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is left of a melody, as shares of its notes in [0, 1]; 1 of one without notes."""
+
+    onsets: float  #: notes that begin where one begins in the other
+    pitches: float  #: those of them that have their pitch
+    intervals: float  #: steps between neighbours that are both kept and as far apart as they were
+    shift: int = 0  #: semitones by which most of the kept notes moved, all the same way; 0 where there is no such most
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a manifest."""
+        shares = {name: round(getattr(self, name), 6) for name in ("onsets", "pitches", "intervals")}
+        return {**shares, "shift": self.shift}
+
+
+def kept(before: Melody, after: Melody) -> Kept:
+    """What of `before` is left in `after`.
+
+    >>> before, after = (Melody.from_notes([(60, 0, 4), (62, 4, 8), (third, 8, 12)]) for third in (64, 65))
+    >>> kept(before, after)
+    Kept(onsets=1.0, pitches=0.6666666666666666, intervals=0.5, shift=0)
+    """
+    there, moved = _moved(before.events, after.events[None])
+    steps = there[0, 1:] & there[0, :-1] & (moved[0, 1:] == moved[0, :-1])
+    return Kept(_share(there[0]), _share(there[0] & (moved[0] == 0)), _share(steps), _most(moved[0][there[0]]))
+
+
+class Change:
+    """Measures melodies against one that they were made of.
+
+    >>> melody = Melody.from_notes([(60, 0, 4), (64, 4, 8)])
+    >>> measure = Change(melody.events)
+    >>> measure(melody.events[None]).tolist(), bool(measure(melody.transposed(2).events[None]) > 0)
+    ([0.0], True)
+    """
+
+    def __init__(self, before: Events) -> None:
+        self.before = before
+        self.onsets = before < PITCHES
+        self.repeats = first_alike(before[None])
+        self.classes = bar_classes(before)
+
+    def __call__(self, after: Events) -> Values:
+        """The change of each of melodies (n, 256): (n,)."""
+        there, moved = _moved(self.before, after)
+        notes = there.shape[1]
+        count = (after < PITCHES).sum(axis=1)
+        exchanged = notes + count - 2 * there.sum(axis=1)
+        pitches = np.where(moved != 0, 0.3 + 0.02 * np.minimum(np.abs(moved), 12), 0.0).sum(axis=1)
+        bend = np.abs(np.diff(moved, axis=1))
+        bent = np.where(bend > 0, 0.3 + 0.7 * np.minimum(bend / 6, 1.0), 0.0)
+        intervals = np.where(there[:, 1:] & there[:, :-1], bent, 0.5).sum(axis=1)
+        form = (first_alike(after) != self.repeats).sum(axis=1)
+        sound = ((after == HOLD) != (self.before == HOLD)) & ~self.onsets & (after >= PITCHES)
+        total = exchanged + pitches + intervals + form + 0.1 * sound.sum(axis=1)
+        return np.asarray(total / (notes + _FEW), np.float64)
+
+
+def first_alike(events: Events) -> npt.NDArray[np.intp]:
+    """For each bar of melodies (n, 256) the first bar that is the same, event by event: (n, 16)."""
+    words = np.ascontiguousarray(events).view(np.uint64).reshape(-1, BARS, STEPS_PER_BAR // 8)
+    first, second = words[..., 0], words[..., 1]
+    alike = (first[:, :, None] == first[:, None]) & (second[:, :, None] == second[:, None])
+    return np.asarray(alike.argmax(axis=2))
+
+
+def bar_classes(events: Events) -> list[list[int]]:
+    """The bars of a melody (256,), those together that are the same."""
+    first = first_alike(events[None])[0]
+    return [np.flatnonzero(first == bar).tolist() for bar in np.unique(first)]
+
+
+def _moved(before: Events, after: Events) -> tuple[Flags, npt.NDArray[np.int64]]:
+    """Which notes of `before` (256,) are in `after` (n, 256), and by how many semitones they moved: (n, notes)."""
+    where = np.flatnonzero(before < PITCHES)
+    found = after[:, where].astype(np.int64)
+    there = found < PITCHES
+    return there, np.where(there, found - before[where].astype(np.int64), 0)
+
+
+def _most(moved: npt.NDArray[np.int64]) -> int:
+    """What more than half of some numbers are; 0 where nothing is."""
+    kinds, counts = np.unique(moved, return_counts=True)
+    return int(kinds[counts.argmax()]) if counts.size and 2 * counts.max() > counts.sum() else 0
+
+
+def _share(flags: Flags) -> float:
+    return float(flags.mean()) if flags.size else 1.0

@@ -1,0 +1,171 @@
+"""A melody in, melodies out that obey and are as near to it as could be found."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from melodylc.data.alphabet import PITCHES
+from melodylc.data.melody import Melody
+from melodylc.models.checkpoint import LoadedModel
+from melodylc.models.config import PriorName
+from melodylc.models.prior import pool as prior_pool
+from melodylc.rewards import Rule
+from melodylc.threads import fixed_threads
+from melodylc.transform.change import Change, Events, Kept, kept
+from melodylc.transform.propose import Proposer
+from melodylc.transform.search import Aim, Found, descend
+
+STRENGTHS = (0.3, 0.6, 1.0)
+DRAWS = 3  #: of the posterior, beside its mean
+FURTHEST = 6  #: semitones by which a melody may be moved as a whole
+KEYS = 2  #: such moves that are looked at
+ROUNDS = 6  #: of proposals; all but the first only where those before didn't do
+_WAYS = 3  # starts of a search beside the melody itself
+_STRANGERS = 16  # melodies of the prior, moved, in the last round
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A melody made of another."""
+
+    number: int  #: from 1
+    melody: Melody
+    rewards: tuple[float, ...]  #: one a part of the rule, in [0, 1]
+    kept: Kept  #: what is left of the melody that it was made of
+    change: float  #: see `melodylc.transform.change`
+    rounds: int = 0  #: of proposals that it took; 0 where none were needed
+    new: bool = True  #: whether it differs from those before it
+
+    @property
+    def passed(self) -> bool:
+        """Whether every reward is exactly 1."""
+        return all(reward == 1 for reward in self.rewards)
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """What makes melodies obey a rule."""
+
+    model: LoadedModel
+    rule: Rule
+    proposer: Proposer
+    prior: PriorName | None = None
+    keys: bool = True  #: whether a melody may be moved to another key as a whole
+
+    def transform(
+        self,
+        melody: Melody,
+        count: int,
+        seed: int,
+        strength: float | None = None,
+        report: Callable[[int], None] = lambda done: None,
+    ) -> list[Moved]:
+        """Melodies 1..count made of one, each the nearest that was found, and all of them different.
+
+        The first of a melody that obeys is the melody itself. Melody k depends on the seed and on those before it.
+
+        Args:
+            melody: what they are made of.
+            count: how many.
+            seed: of what is drawn.
+            strength: how far to go, in [0, 1], before the rest is searched; None: no farther than the rule needs.
+            report: told how many there are.
+        """
+        made: list[Moved] = []
+        for number in range(1, count + 1):
+            toward = melody if strength is None else self.pushed(melody, strength, number, seed)
+            made.append(self.nearest(melody, toward, Melody.stack(one.melody for one in made), number, seed))
+            report(number)
+        return made
+
+    def pushed(self, melody: Melody, strength: float, number: int, seed: int) -> Melody:
+        """A melody moved so far, obedient or not: from the posterior's mean, and from a draw for all but the first."""
+        draws = int(number > 1)
+        with fixed_threads(1):
+            rows = self.proposer.propose(melody.events[None], (strength,), draws, _mixed(seed, number, 0))
+        return Melody(rows[-1])
+
+    def nearest(self, before: Melody, toward: Melody, others: Events, number: int, seed: int) -> Moved:
+        """The melody nearest to `toward` that obeys and differs from `others` (m, 256), measured against `before`."""
+        aim = Aim(Change(toward.events), self.rule.scores, others)
+        found, rounds = aim.found(toward.events), 0
+        if not found.obeys or aim.taken(found.events):
+            with fixed_threads(1):
+                found, rounds = self._search(aim, number, seed)
+        melody = Melody(found.events)
+        return moved(number, before, melody, self.rule(melody), rounds, new=not aim.taken(found.events))
+
+    def _search(self, aim: Aim, number: int, seed: int) -> tuple[Found, int]:
+        starts = self._keys(aim)
+        proposed = self.proposer.propose(starts, STRENGTHS, DRAWS, _mixed(seed, number, 1))
+        pool = np.concatenate((starts, proposed))
+        best = min((descend(aim, start, pool) for start in _heads(aim, starts, proposed)), key=lambda way: way.cost)
+        rounds = 1
+        while rounds < ROUNDS and not (best.obeys and not aim.taken(best.events)):
+            rounds += 1
+            fresh = self._more(best.events, rounds, _mixed(seed, number, rounds))
+            pool = np.concatenate((pool, fresh))
+            ways = [descend(aim, start, pool) for start in _first(aim, fresh, best)]
+            best = min((best, *ways), key=lambda way: way.cost)
+        return best, rounds
+
+    def _keys(self, aim: Aim) -> Events:
+        """The melody, and where the rule is better pleased with it in another key, the best of those: (n, 256)."""
+        here = aim.change.before
+        notes = here < PITCHES
+        rows = []
+        for semitones in (step for step in range(-FURTHEST, FURTHEST + 1) if step and self.keys):
+            there = here.astype(np.int64) + semitones * notes
+            if not notes.any() or (there[notes].min() >= 0 and there[notes].max() < PITCHES):
+                rows.append(there.astype(np.uint8))
+        if not rows:
+            return here[None]
+        shifted = np.stack(rows)
+        broken = aim.broken(np.concatenate((here[None], shifted)))
+        order = [index for index in np.argsort(broken[1:], kind="stable")[:KEYS] if broken[1 + index] < broken[0]]
+        return np.concatenate((here[None], shifted[order]))
+
+    def _more(self, events: Events, rounds: int, seed: int) -> Events:
+        """What is proposed in round 2 and later, from the best so far."""
+        if rounds == ROUNDS:
+            return self._strangers(seed)
+        if rounds % 2 == 0 and self.proposer.actor:
+            return self.proposer.in_place(events[None], (0.5, 1.0), 7, seed)
+        return self.proposer.propose(events[None], (0.5, 1.0), 5, seed)
+
+    def _strangers(self, seed: int) -> Events:
+        """Melodies of the prior, moved."""
+        prior = self.model.prior(self.prior)
+        z = prior_pool(prior, _STRANGERS, np.random.default_rng(seed))
+        with torch.no_grad():
+            return self.proposer.made(z)
+
+
+def moved(
+    number: int, before: Melody, melody: Melody, rewards: tuple[float, ...] = (), rounds: int = 0, *, new: bool = True
+) -> Moved:
+    """A melody made of another, with what is left of that."""
+    change = float(Change(before.events)(melody.events[None])[0])
+    return Moved(number, melody, rewards, kept(before, melody), change, rounds, new)
+
+
+def _heads(aim: Aim, starts: Events, proposed: Events) -> list[Events]:
+    """Where to begin: the melody itself, and the best of what there is besides."""
+    rows = np.unique(np.concatenate((starts[1:], proposed)), axis=0)
+    costs, _ = aim.look(rows)
+    return [starts[0], *rows[np.argsort(costs, kind="stable")[:_WAYS]]]
+
+
+def _first(aim: Aim, fresh: Events, best: Found) -> list[Events]:
+    """Where to go on: what is best so far, and the best of what is new."""
+    if not len(fresh):
+        return [best.events]
+    costs, _ = aim.look(fresh)
+    return [best.events, fresh[int(costs.argmin())]]
+
+
+def _mixed(*numbers: int) -> int:
+    """One seed of several."""
+    return int(np.random.default_rng(numbers).integers(2**62))

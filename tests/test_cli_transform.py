@@ -1,0 +1,297 @@
+"""`melodylc transform` and its kin as a musician runs them, with the model and the actor that come with the package."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from melodylc import actors
+from melodylc.actors import shipped_model
+from melodylc.data import Melody, parse_scale, read_midi, write_midi
+from melodylc.data.source import read_source
+from melodylc.latent import obeying
+from melodylc.rewards import Rule, pitch_classes
+from melodylc.rewards.panel import real_melodies
+from melodylc.transform.change import kept
+
+Cli = Callable[..., Any]
+
+C_MAJOR = Rule((pitch_classes(parse_scale("cmaj").pitch_classes),))
+QUICK = replace(actors.SETTINGS, bank=64, rounds=2, fresh=16, warmup=5, check_every=1, check=16, measure=16)
+REAL = Melody.unstack(real_melodies())
+
+
+@pytest.fixture
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of the test's own, and fits so short that they teach nothing: what is asked must be found still."""
+    monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(actors, "SETTINGS", QUICK)
+    monkeypatch.setattr(actors, "LESSONS", 1)
+    monkeypatch.setattr(obeying, "SETTINGS", replace(obeying.SETTINGS, steps=4, renew=2))
+
+
+def tune(*wrong: int, up: int = 0) -> Melody:
+    """Four quarters a bar, up and down C major, every bar its own; notes at `wrong` are F sharps."""
+    scale = (60, 62, 64, 65, 67, 69, 71, 72, 71, 69, 67, 65, 64, 62)
+    pitches = [scale[(3 * bar + beat * (1 + bar % 3)) % 14] for bar in range(16) for beat in range(4)]
+    for note in wrong:
+        pitches[note] = 66
+    return Melody.from_notes((pitch + up, 4 * step, 4 * step + 4) for step, pitch in enumerate(pitches))
+
+
+def song(folder: Path, melody: Melody, name: str = "song.mid", tempo: float = 120) -> Path:
+    path = folder / name
+    write_midi(path, melody, tempo=tempo)
+    return path
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    found = json.loads((folder / "manifest.json").read_text("utf-8"))
+    assert isinstance(found, dict)
+    return found
+
+
+def melodies(folder: Path) -> list[Melody]:
+    """Those that were made, in order."""
+    return [read_midi(path) for path in sorted(folder.glob("[0-9]*.mid"))]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+# -- transform ---------------------------------------------------------------------------------
+
+
+def test_a_real_melody_obeys_stays_near_and_lies_beside_what_it_was(run_cli: Cli, tmp_path: Path) -> None:
+    before = next(melody for melody in REAL if C_MAJOR(melody)[0] < 0.8)
+    path, out = song(tmp_path, before, tempo=92), tmp_path / "out"
+    words = ("transform", path, "--scale", "cmaj", "-n", 2, "--seed", 7, "--format", "midi,svg", "-o", out)
+    run = run_cli(*words)
+    assert run.code == 0, run.err
+    first, second = melodies(out)
+    assert C_MAJOR(first) == C_MAJOR(second) == (1.0,)
+    assert first != second
+    assert read_midi(out / "before.mid") == before
+    assert kept(before, first).onsets > 0.8
+    assert {"before.svg", "01.svg", "02.svg"} < set(contents(out))
+    assert ">before<" in (out / "01.svg").read_text("utf-8")
+    found = manifest(out)
+    assert [entry["file"] for entry in found["files"]] == ["before.mid", "01.mid", "02.mid"]
+    assert found["files"][1]["kept"] == kept(before, first).to_dict()
+    assert found["files"][1]["passed"]
+    assert "--tempo 92 " in found["command"], "the file's own tempo is the tempo"
+    assert "bars 1..16" in run.err
+    made = contents(out)
+    assert run_cli(*words).code == 0
+    assert contents(out) == made, "the same seed gives the same files"
+
+
+def test_what_obeys_comes_back_note_for_note(run_cli: Cli, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run_cli("transform", song(tmp_path, tune()), "--scale", "cmaj", "--seed", 1, "-o", out).code == 0
+    assert melodies(out) == [tune()]
+    assert manifest(out)["files"][1]["change"] == 0
+
+
+def test_one_wrong_note_doesn_t_rewrite_the_tune(run_cli: Cli, tmp_path: Path) -> None:
+    before, out = tune(21), tmp_path / "out"
+    run_cli("transform", song(tmp_path, before), "--scale", "cmaj", "--seed", 1, "-o", out)
+    (after,) = melodies(out)
+    assert C_MAJOR(after) == (1.0,)
+    assert np.flatnonzero(before.events != after.events).tolist() == [4 * 21]
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_tune_in_another_key_is_moved_as_a_whole_unless_that_is_ruled_out(
+    run_cli: Cli, tmp_path: Path, in_place: bool
+) -> None:
+    before, out = tune(up=6), tmp_path / "out"
+    words = ["--in-place"] * in_place
+    assert run_cli("transform", song(tmp_path, before), "--scale", "cmaj", *words, "--seed", 1, "-o", out).code == 0
+    (after,) = melodies(out)
+    assert C_MAJOR(after) == (1.0,)
+    found = kept(before, after)
+    assert (found.intervals == 1) is not in_place
+    assert (found.pitches > 0.1) is in_place
+
+
+def test_strength_goes_farther_than_it_must(run_cli: Cli, tmp_path: Path) -> None:
+    path, out = song(tmp_path, tune(21)), tmp_path / "out"
+    assert run_cli("transform", path, "--scale", "cmaj", "--strength", 1, "--seed", 1, "-o", out).code == 0
+    (after,) = melodies(out)
+    assert C_MAJOR(after) == (1.0,)
+    assert kept(tune(21), after).pitches < 0.95
+
+
+def test_fewer_bars_are_repeated_and_that_is_said(run_cli: Cli, tmp_path: Path) -> None:
+    notes = [note for note in tune(3).notes if note.start < 64]
+    path = song(tmp_path, Melody.from_notes(notes))
+    run = run_cli("transform", path, "--bars", "1..4", "--scale", "cmaj", "--seed", 1, "-o", tmp_path / "out")
+    assert run.code == 0, run.err
+    assert "4 bars, repeated up to 16" in run.err
+    (after,) = melodies(tmp_path / "out")
+    assert (after.events.reshape(4, 64) == after.events[:64]).all(), "a loop stays a loop"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_rule_of_ones_own_and_a_critic_in_place_of_an_actor(run_cli: Cli, tmp_path: Path) -> None:
+    rule = tmp_path / "rules.py"
+    rule.write_text(
+        "from melodylc import Melody, reward\n\n\n@reward\ndef high(melody: Melody) -> float:\n"
+        '    """Share of notes from C4 up."""\n'
+        "    return float((melody.pitches >= 60).mean()) if melody.note_count else 0.0\n"
+    )
+    path, out = song(tmp_path, tune(up=-3)), tmp_path / "out"
+    run = run_cli(
+        *("transform", path, "--reward", f"{rule}:high", "--method", "optimize", "--in-place", "--seed", 1, "-o", out)
+    )
+    assert run.code == 0, run.err
+    (after,) = melodies(out)
+    assert after.pitches.min() >= 60
+    assert manifest(out)["request"]["method"] == "optimize"
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_can_t_be_found_is_missing_and_said(run_cli: Cli, tmp_path: Path) -> None:
+    rule = tmp_path / "rules.py"
+    rule.write_text(
+        'from melodylc import Melody, reward\n\n\n@reward\ndef never(melody: Melody) -> float:\n    """No."""\n'
+        "    return 0.5\n"
+    )
+    run = run_cli("transform", song(tmp_path, tune()), "--reward", f"{rule}:never", "-o", tmp_path / "out")
+    assert run.code == 3
+    assert "missing: melody 1" in run.err
+    assert [entry["file"] for entry in manifest(tmp_path / "out")["files"]] == ["before.mid"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_generate_optimises_too(run_cli: Cli, tmp_path: Path) -> None:
+    words = ("generate", "--scale", "cmaj", "-n", 1, "--seed", 7, "--no-verify")
+    for method in ("actor", "optimize"):
+        run = run_cli(*words, "--method", method, "-o", tmp_path / method)
+        assert run.code == 0, run.err
+    assert melodies(tmp_path / "actor") != melodies(tmp_path / "optimize")
+    found = manifest(tmp_path / "optimize")
+    assert found["command"].endswith("--method optimize")
+    assert found["files"][0]["distance"] > 0
+    again = run_cli(*words, "--method", "optimize", "-o", tmp_path / "again")
+    assert again.code == 0
+    assert melodies(tmp_path / "again") == melodies(tmp_path / "optimize"), "the critic in the cache is the one taught"
+
+
+# -- its kin -----------------------------------------------------------------------------------
+
+
+def test_a_reconstruction_is_what_the_model_gives_back(run_cli: Cli, tmp_path: Path) -> None:
+    out, vae = tmp_path / "out", shipped_model().vae
+    assert run_cli("reconstruct", song(tmp_path, REAL[0]), "-n", 2, "--seed", 1, "-o", out).code == 0
+    with torch.no_grad():
+        z = vae.encode(torch.from_numpy(REAL[0].events[None].astype(np.int64))).z
+    first, second = melodies(out)
+    assert np.array_equal(first.events, vae.decode(z)[0])
+    assert second != first
+
+
+@pytest.mark.parametrize("words", [[], ["--scale", "cmaj"]])
+def test_variations_differ_from_the_melody_and_from_one_another(run_cli: Cli, tmp_path: Path, words: list[str]) -> None:
+    out = tmp_path / "out"
+    run = run_cli("vary", song(tmp_path, tune()), *words, "-n", 2, "--seed", 3, "-o", out)
+    assert run.code == 0, run.err
+    made = melodies(out)
+    assert len({*made, tune()}) == 3
+    assert not words or all(C_MAJOR(one) == (1.0,) for one in made)
+
+
+def test_a_small_distance_keeps_more_than_a_large_one(run_cli: Cli, tmp_path: Path) -> None:
+    path, left = song(tmp_path, REAL[3]), []
+    for distance in (0.05, 1):
+        out = tmp_path / str(distance)
+        assert run_cli("vary", path, "-n", 1, "--seed", 3, "--distance", distance, "-o", out).code == 0
+        left.append(kept(REAL[3], melodies(out)[0]).pitches)
+    assert left[0] > 0.8 > 0.4 > left[1]
+
+
+def test_a_way_between_two_melodies_begins_with_one_and_ends_with_the_other(run_cli: Cli, tmp_path: Path) -> None:
+    one, other = song(tmp_path, REAL[1], "a.mid"), song(tmp_path, REAL[2], "b.mid")
+    assert run_cli("interpolate", one, other, "-n", 3, "--seed", 1, "-o", tmp_path / "out").code == 0
+    first, middle, last = melodies(tmp_path / "out")
+    assert (first, last) == (REAL[1], REAL[2])
+    assert middle not in (first, last)
+    assert {"before-a.mid", "before-b.mid"} < set(contents(tmp_path / "out"))
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("own", [True, False])
+def test_a_morph_obeys_one_scale_after_another(run_cli: Cli, tmp_path: Path, own: bool) -> None:
+    files = [song(tmp_path, tune())] if own else []
+    ends = ("--scale", "cmaj", "--to-scale", "c lydian", "--no-tonic")
+    run = run_cli("morph", *files, *ends, "-n", 2, "--seed", 1, "-o", tmp_path / "out")
+    assert run.code == 0, run.err
+    made = melodies(tmp_path / "out")
+    for melody, scale in zip(made, ("cmaj", "c lydian"), strict=True):
+        assert set(melody.pitches % 12) <= parse_scale(scale).pitch_classes
+    assert kept(*made).onsets > 0.8, "the melody stays"
+    assert not own or made[0] == tune()
+    entries = manifest(tmp_path / "out")["files"]
+    assert [entry["scale"] for entry in entries if "scale" in entry] == ["C major", "C lydian"]
+
+
+# -- what is refused ---------------------------------------------------------------------------
+
+
+BAD = {
+    "no rule": (["transform", "SONG"], "nothing to obey"),
+    "no such file": (["transform", "nowhere.mid", "--scale", "cmaj"], "no such file"),
+    "strength": (["transform", "SONG", "--scale", "cmaj", "--strength", "2"], "strength"),
+    "distance": (["vary", "SONG", "--distance", "0"], "distance"),
+    "bars": (["vary", "SONG", "--bars", "30..40"], "bars 30..40"),
+    "scale": (["transform", "SONG", "--scale", "cmajj"], "unknown scale"),
+    "no target": (["morph", "SONG", "--scale", "cmaj"], "--to-scale"),
+    "no start": (["morph", "SONG", "--to-scale", "cmin"], "--scale"),
+    "one file": (["interpolate", "SONG"], "OTHER"),
+    "rule of none": (["reconstruct", "SONG", "--scale", "cmaj"], "--scale"),
+    "transposed morph": (["morph", "--scale", "cmaj", "--to-scale", "cmin", "--transpose", "1"], "--transpose"),
+    "none": (["vary", "SONG", "-n", "0"], "-n"),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), BAD.values(), ids=BAD)
+def test_bad_input_is_one_line_and_exit_code_2(run_cli: Cli, tmp_path: Path, words: list[str], message: str) -> None:
+    path = song(tmp_path, tune())
+    run = run_cli(*(path if word == "SONG" else word for word in words), "-o", tmp_path / "out")
+    assert run.code == 2
+    assert message in run.err
+    assert len(run.err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_waltz_is_refused_with_the_way_out(run_cli: Cli, tmp_path: Path) -> None:
+    import mido
+
+    path = song(tmp_path, tune(5))
+    file = mido.MidiFile(path)
+    for track in file.tracks:
+        for message in track:
+            if message.type == "time_signature":
+                message.numerator = 3
+    file.save(path)
+    refused = run_cli("transform", path, "--scale", "cmaj", "-o", tmp_path / "out")
+    assert (refused.code, len(refused.err.splitlines())) == (2, 1)
+    assert "--as-4/4" in refused.err
+    assert run_cli("transform", path, "--scale", "cmaj", "--as-4/4", "--seed", 1, "-o", tmp_path / "out").code == 0
+    assert kept(read_source(tmp_path / "out" / "before.mid").melody, melodies(tmp_path / "out")[0]).onsets == 1
+
+
+def test_nothing_of_somebody_else_s_is_overwritten(run_cli: Cli, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    run = run_cli("vary", song(tmp_path, tune()), "-o", out)
+    assert run.code == 2
+    assert [path.name for path in out.iterdir()] == ["mine.txt"]
