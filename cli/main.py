@@ -26,7 +26,7 @@ COMMANDS = {
     "reconstruct": Row(
         "melodylc.cli.reconstruct:reconstruct", "Write what the model makes of a melody of a MIDI file."
     ),
-    "show": Row("melodylc.cli.show:show", "Show MIDI files as piano rolls, in the terminal or as a picture."),
+    "show": Row("melodylc.cli.show:show", "Show MIDI files as piano rolls, in the terminal or a picture."),
     "score": Row("melodylc.cli.score:score", "Say how far a MIDI file obeys, as a whole and bar by bar."),
     "play": Row("melodylc.cli.play:play", "Play MIDI files through a MIDI port, looping."),
     "fit": Row("melodylc.cli.fit:fit", "Learn an actor for a rule, as a file."),
