@@ -46,7 +46,7 @@ def main(
         + " | all | z_MSE | distinct | differ | pitches | notes | touched |"
     )
     click.echo("|---" * (len(rule.names) + 9) + "|")
-    for name, actor in (("prior", None), ("actor", found.stored.actor if found else None)):
+    for name, actor in (("prior", None), ("actor", found.move if found else None)):
         if name == "actor" and actor is None:
             continue
         for seed in seeds:

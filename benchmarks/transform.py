@@ -67,7 +67,7 @@ def _transformer(request: Request, keys: bool) -> Transformer:
     actor = find_actor(model, taught) if taught else None
     if rule is None or actor is None:
         raise SystemExit(f"no actor for {SCALE} yet: fit one with `melodylc generate --scale {SCALE}`")
-    return Transformer(model, rule, Proposer(model.vae, actor.stored.actor), keys=keys)
+    return Transformer(model, rule, Proposer(model.vae, actor.move), keys=keys)
 
 
 def _timed(make: Callable[..., object], source: Events) -> tuple[Events, list[float]]:

@@ -8,14 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from torch import Tensor
+
+from melodylc import common
 from melodylc.bank import Report as BankReport
 from melodylc.bank import find_bank
-from melodylc.box import MelodyBox
+from melodylc.box import CommonBox, MelodyBox
 from melodylc.cache import cache_folder, pretrained
 from melodylc.critics import keep_critic, kept_critic
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import check_writable, fingerprint_bytes, reason
-from melodylc.latent.actor import Actor
+from melodylc.latent.actor import Actor, informed
+from melodylc.latent.box import Box, Move
 from melodylc.latent.critic import Critic
 from melodylc.latent.fit import Fitted, Progress, fit
 from melodylc.latent.scores import resampled
@@ -38,6 +42,12 @@ class FoundActor:
 
     stored: StoredActor
     origin: Literal["shipped", "cached", "fitted", "given"]
+    told: Tensor | None = None  #: the label (1, labels) of what is asked of it, where it serves several requests
+
+    @property
+    def move(self) -> Move:
+        """What moves parts of latents as its rule asks."""
+        return self.stored.actor if self.told is None else informed(self.stored.actor, self.told)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest."""
@@ -61,10 +71,11 @@ def find_actor(
     A damaged cached one is named and forgotten.
     """
     start = model.prior(prior).identity
-    for path in sorted(pretrained().glob("*.safetensors")):
-        header = read_header(path)
-        if header and (header.model, header.prior, header.rule) == (model.fingerprint, start, rule.identity):
-            return FoundActor(load_actor(path), "shipped")
+    for asked, told in _askings(rule):
+        for path in sorted(pretrained().glob("*.safetensors")):
+            header = read_header(path)
+            if header and (header.model, header.prior, header.rule) == (model.fingerprint, start, asked):
+                return FoundActor(load_actor(path), "shipped", told)
     path = cache_path(model, rule, prior)
     try:
         if not path.exists():
@@ -94,11 +105,21 @@ def fit_actor(
         InputError: `path` can't be written; found out before the work, not after.
     """
     probe(path)
-    fitted = _fitted(model, rule, report, settings, prior, threads, decoding)
+    fitted = _fitted(MelodyBox(model.vae, rule), model, report, settings, prior, threads, decoding)
     about = {"model": model.fingerprint, "prior": model.prior(prior).identity, "rule": rule.identity}
     save_actor(path, fitted, **about, parts=rule.names, request=request)
     if not fitted.interrupted:
         keep_critic(fitted.critic, model, rule, prior)
+    return FoundActor(load_actor(path), "fitted")
+
+
+def fit_common_actor(
+    model: LoadedModel, path: Path, report: Progress, settings: FitSettings, threads: int
+) -> FoundActor:
+    """Fit the actor for all common requests, from the model's best prior, and write it to `path`."""
+    prior = model.prior()
+    fitted = _fitted(CommonBox(model.vae), model, report, settings, threads=threads)
+    save_actor(path, fitted, model=model.fingerprint, prior=prior.identity, rule=common.IDENTITY, parts=common.PARTS)
     return FoundActor(load_actor(path), "fitted")
 
 
@@ -119,26 +140,28 @@ def find_critic(
     if found := kept_critic(model, rule, prior):
         return found
     settings = replace(SETTINGS, rounds=LESSONS, actor_steps=0, check_every=LESSONS, check=1, measure=1)
-    taught = _fitted(model, rule, report, settings, prior, threads, decoding, actor).critic
+    box = MelodyBox(model.vae, rule)
+    known = actor if actor.config.chain == box.chain else None  # one that is told labels isn't of this rule alone
+    taught = _fitted(box, model, report, settings, prior, threads, decoding, known).critic
     keep_critic(taught, model, rule, prior)
     return kept_critic(model, rule, prior) or taught
 
 
 def _fitted(
+    box: Box,
     model: LoadedModel,
-    rule: Rule,
     report: Progress,
     settings: FitSettings,
-    prior: PriorName | None,
-    threads: int,
-    decoding: BankReport,
+    prior: PriorName | None = None,
+    threads: int = THREADS,
+    decoding: BankReport = lambda done, of: None,
     actor: Actor | None = None,
 ) -> Fitted:
     bank = find_bank(model, model.prior(prior), decoding)
     lessons = slice(JUDGES, JUDGES + settings.bank)
     with fixed_threads(threads):
         return fit(
-            MelodyBox(model.vae, rule),
+            box,
             model.sigma_bar,
             bank=(bank.z[lessons], bank.events[lessons]),
             judge=resampled(bank.z[:JUDGES]),
@@ -146,6 +169,12 @@ def _fitted(
             report=report,
             start=actor,
         )
+
+
+def _askings(rule: Rule) -> list[tuple[str, Tensor | None]]:
+    """What a shipped actor may have been fitted to that serves a rule: the rule, or all common requests."""
+    request = common.common_request(rule)
+    return [(rule.identity, None)] + ([(common.IDENTITY, request.label[None])] if request else [])
 
 
 def cache_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None) -> Path:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from melodylc import common
-from melodylc.data.alphabet import BARS, PITCHES, STATES, STEPS_PER_BAR, canonical
+from melodylc.data.alphabet import BARS, PITCHES, STATES, STEPS, STEPS_PER_BAR, canonical
 from melodylc.latent.actor import Chain
 from melodylc.latent.box import Move, Scores
 from melodylc.latent.precision import brief
@@ -22,7 +22,13 @@ def _event_features() -> Tensor:
     return torch.block_diag(notes, torch.ones(1, 1), torch.ones(1, 1)).float()
 
 
+def _rows(features: Tensor) -> Tensor:
+    """Features of events (n, 256, width), bar by bar: (n, 16, 16 * width)."""
+    return features.view(len(features), BARS, -1)
+
+
 EVENTS = _event_features()
+TURNED = torch.stack([torch.cat((EVENTS[:, :12].roll(-root, 1), EVENTS[:, 12:]), 1) for root in range(12)])
 
 
 @dataclass(frozen=True)
@@ -51,17 +57,20 @@ class _Melodies:
         with brief():
             return self.vae.contexts(decoded.long(), z)
 
-    def seen(self, decoded: Tensor) -> Tensor:
+    def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
         """The features of every bar's sixteen events, (n, 16, 16 * 26)."""
-        return EVENTS[decoded.long()].view(-1, BARS, STEPS_PER_BAR * EVENTS.shape[1])
+        return _rows(EVENTS[decoded.long()])
 
-    def view(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
+    def view(self, z: Tensor, context: Tensor, decoded: Tensor, told: Tensor) -> Tensor:
         """The same of the events that latents lead to, each feature as probable as the decoder has it."""
+        return _rows(self._expected(z, context, decoded) @ EVENTS)
+
+    def _expected(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
+        """Probabilities (n, 256, 130) of the events that latents (n, z) lead to."""
         with brief():
             embeddings = self.vae.after(z, context)
-            logits = self.vae.decoder(embeddings.flatten(0, 1), decoded.long().view(-1, STEPS_PER_BAR)).float()
-        events = torch.softmax(logits, -1) @ EVENTS
-        return events.view(-1, BARS, STEPS_PER_BAR * EVENTS.shape[1])
+            logits = self.vae.decoder(embeddings.flatten(0, 1), decoded.long().view(-1, STEPS_PER_BAR))
+        return torch.softmax(logits.float().view(len(z), STEPS, STATES), -1)
 
 
 @dataclass(frozen=True)
@@ -90,3 +99,11 @@ class CommonBox(_Melodies):
     def score(self, decoded: Tensor, told: Tensor) -> Scores:
         """What each one's request says of it: (n, 4)."""
         return common.scores(decoded.numpy(), told)
+
+    def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
+        """As any melody's, but with pitch classes above the root that is asked: what is right is then so in all keys."""
+        return _rows(TURNED[common.roots(told)[:, None], decoded.long()])
+
+    def view(self, z: Tensor, context: Tensor, decoded: Tensor, told: Tensor) -> Tensor:
+        """The same of the events that latents lead to."""
+        return _rows(self._expected(z, context, decoded) @ TURNED[common.roots(told)])

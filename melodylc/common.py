@@ -81,6 +81,11 @@ def draw(count: int, generator: torch.Generator) -> Tensor:
     return torch.cat(parts, dim=1).float()
 
 
+def roots(told: Tensor) -> Tensor:
+    """Roots (n,), int64, 0..11, of the sets of notes that labels (n, 19) name."""
+    return told[:, : SIZES[0]].argmax(dim=1)
+
+
 def scores(events: Events, told: Tensor) -> Scores:
     """Scores (n, 4) of melodies (n, 256), each by the request that its label (n, 19) names; what isn't asked holds."""
     melodies = canonical(events)[0]

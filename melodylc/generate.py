@@ -141,5 +141,5 @@ def produce(
     """
     rule = order.request.rule
     optimise = optimiser(model, rule, critic) if rule and critic else None
-    sampler = Sampler(model, actor.stored.actor if actor else None, rule, order.prior, optimise)
+    sampler = Sampler(model, actor.move if actor else None, rule, order.prior, optimise)
     return Production(order, model, actor, tuple(sampler.draw(order.seed, order.count, order.budget, report)))

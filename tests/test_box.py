@@ -10,7 +10,7 @@ import torch
 
 from melodylc import bank as banks
 from melodylc.bank import Bank, find_bank, make_bank
-from melodylc.box import TOGETHER, MelodyBox
+from melodylc.box import MelodyBox
 from melodylc.data.alphabet import canonical
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.models.checkpoint import LoadedModel
@@ -41,11 +41,11 @@ def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def test_a_box_scores_canonical_melodies_with_the_rule_s_weights(model: LoadedModel) -> None:
     rule = Rule((pitch_classes([0, 2, 4]), parse_reward("0.5*density,least=256")))
-    box, z = MelodyBox(model.vae, rule), torch.randn(TOGETHER + 3, 32)
+    box, z = MelodyBox(model.vae, rule), torch.randn(SMALL, 32)
     moved, decoded = box.decode(z)
     torch.testing.assert_close(moved, z)
-    assert (decoded.shape, decoded.dtype) == ((TOGETHER + 3, 256), torch.uint8)
-    np.testing.assert_array_equal(box.score(decoded), rule.graded(canonical(decoded.numpy())[0]))
+    assert (decoded.shape, decoded.dtype) == ((SMALL, 256), torch.uint8)
+    np.testing.assert_array_equal(box.score(decoded, box.ask(SMALL, torch.Generator())), rule.graded(canonical(decoded.numpy())[0]))
 
 
 def test_an_actor_moves_every_bar_as_the_box_shows_it(model: LoadedModel) -> None:
@@ -62,7 +62,7 @@ def test_an_actor_moves_every_bar_as_the_box_shows_it(model: LoadedModel) -> Non
 def test_a_critic_s_view_has_a_gradient_in_every_bar(model: LoadedModel) -> None:
     box, z = MelodyBox(model.vae, Rule((density(16),))), torch.randn(4, 32, requires_grad=True)
     decoded = box.decode(z.detach())[1]
-    seen = box.view(z, box.context(decoded, z.detach()), decoded)
+    seen = box.view(z, box.context(decoded, z.detach()), decoded, torch.zeros(4, 0))
     assert seen.shape == (4, 16, 16 * 26)
     for bar in (0, 9, 15):
         (gradient,) = torch.autograd.grad(seen[:, bar].sum(), z, retain_graph=True)

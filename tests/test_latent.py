@@ -177,8 +177,9 @@ def test_answers_amount_to_what_they_are() -> None:
 
 
 def test_what_is_nearly_one_isn_t_rounded_to_it() -> None:
-    nearly = np.array([[1 - 1e-12], [1.0]])
-    assert (ask(Plain(1, lambda _: nearly), torch.zeros(2, 1), torch.zeros(2, 0)).scores == 1).tolist() == [[False], [True]]
+    nearly, nothing = np.array([[1 - 1e-12], [1.0]]), torch.zeros(2, 1)
+    answers = ask(Plain(1, lambda _: nearly), nothing, nothing[:, :0])
+    assert (answers.scores == 1).tolist() == [[False], [True]]
 
 
 @pytest.mark.parametrize(

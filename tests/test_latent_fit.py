@@ -221,10 +221,10 @@ class Sums:
     def context(self, decoded: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.pad(decoded[:, :-1], (1, 0))[..., None]
 
-    def seen(self, decoded: torch.Tensor) -> torch.Tensor:
+    def seen(self, decoded: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
         return decoded[..., None]
 
-    def view(self, z: torch.Tensor, context: torch.Tensor, decoded: torch.Tensor) -> torch.Tensor:
+    def view(self, z: torch.Tensor, context: torch.Tensor, decoded: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
         return z[..., None] + context
 
 

@@ -46,11 +46,11 @@ class Box(Protocol):
         """
         ...
 
-    def seen(self, decoded: Tensor) -> Tensor:
-        """What a critic sees of what was decoded: features (n, rows, width), about as large as 1."""
+    def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
+        """What a critic sees of what was decoded, as `told` asks: features (n, rows, width), about as large as 1."""
         ...
 
-    def view(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
+    def view(self, z: Tensor, context: Tensor, decoded: Tensor, told: Tensor) -> Tensor:
         """The same of vectors (n, dim) that are on their way there, with a gradient.
 
         `context` and `decoded` are those of vectors near by.
@@ -94,10 +94,10 @@ class Plain:
         """Nothing, (n, 1, 0)."""
         return torch.zeros(len(decoded), 1, 0)
 
-    def seen(self, decoded: Tensor) -> Tensor:
+    def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
         """Their features (n, rows, width); (n, 1, dim) by default."""
         return self.features(decoded)
 
-    def view(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
+    def view(self, z: Tensor, context: Tensor, decoded: Tensor, told: Tensor) -> Tensor:
         """Their features too."""
         return self.features(z)

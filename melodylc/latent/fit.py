@@ -108,14 +108,15 @@ def fit(
     generator = torch.Generator().manual_seed(seed)
     if bank is None:
         prior = prior or standard_normal(box.chain.dim)
-        bank = _decoded(box, prior(settings.bank, generator))
+        with torch.no_grad():
+            bank = box.decode(prior(settings.bank, generator))
     known = _known(box, bank, generator)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         labels = known.told.shape[1]
         actor = copy.deepcopy(start) if start else Actor(_shape(box, settings, labels))
         critic = Critic(
-            *box.seen(known.decoded[:1]).shape[1:],
+            *box.seen(known.decoded[:1], known.told[:1]).shape[1:],
             known.scores.shape[1],
             labels,
             settings.exponents,
@@ -212,7 +213,7 @@ class _Fitting:
         for _ in range(steps):
             lesson = self.known.sample(self.settings.lesson, self.generator, recent)
             with brief():
-                loss = self.critic.loss(self.box.seen(lesson.decoded), lesson.scores, lesson.told)
+                loss = self.critic.loss(self.box.seen(lesson.decoded, lesson.told), lesson.scores, lesson.told)
             _step(self.critic_rates, loss)
 
     def _improve(self, start: Start, answers: Bank, steps: int) -> None:
@@ -227,11 +228,11 @@ class _Fitting:
             told, known = answers.told[chosen], context[chosen]
             with brief():
                 moved = informed(self.actor, told)(z.view(len(z), *self.box.chain[:2]), known, 0).flatten(1)
-                view = self.box.view(moved, known, answers.decoded[chosen])
+                view = self.box.view(moved, known, answers.decoded[chosen], told)
                 cost = self.critic.cost(view, told, reached)
             far = distance(moved, z, self.sigma_bar)
             if self.settings.faithful:
-                far = far + self.settings.faithful * change(view, self.box.seen(original))
+                far = far + self.settings.faithful * change(view, self.box.seen(original, told))
             _step(self.actor_rates, (cost + self.price * far).mean(), self.settings.clip)
             self._average(next(self.steps))
         self.critic.requires_grad_(True)
@@ -312,7 +313,9 @@ def _as_stored(actor: Actor) -> Actor:
 
 def _shape(box: Box, settings: FitSettings, labels: int) -> ActorConfig:
     parts, size, context = box.chain
-    return ActorConfig(parts, size, context + labels, hidden=settings.hidden, layers=settings.layers, bound=settings.bound)
+    return ActorConfig(
+        parts, size, context + labels, hidden=settings.hidden, layers=settings.layers, bound=settings.bound
+    )
 
 
 def _known(box: Box, bank: Known, generator: torch.Generator) -> Bank:

@@ -43,7 +43,7 @@ def obey(
         context = box.context(decoded, z)
 
         def cost(moved: Tensor) -> Tensor:
-            return torch.where(obeyed, 0.0, critic.cost(box.view(moved, context, decoded)).clamp(min=_NOT_YET))
+            return torch.where(obeyed, 0.0, critic.cost(box.view(moved, context, decoded, told)).clamp(min=_NOT_YET))
 
         return [Goal(cost, threshold=0.0)]
 

@@ -60,7 +60,7 @@ class MelodyVAE(nn.Module):
         return self.config.z // self.song.part, self.song.part, self.song.context_size
 
     def contexts(self, events: Tensor, z: Tensor) -> Tensor:
-        """What is known of each part of latents (n, z) after the bars of events (n, 256), int64: (n, parts, context)."""
+        """What is known of each part of latents (n, z) after the bars of events (n, 256): (n, parts, context)."""
         return self.song.contexts(events, z)
 
     def after(self, z: Tensor, contexts: Tensor) -> Tensor:

@@ -149,7 +149,7 @@ def rework(
 
 
 def _proposer(model: LoadedModel, request: Request, means: Means) -> Proposer:
-    actor = means.actor.stored.actor if means.actor else None
+    actor = means.actor.move if means.actor else None
     if means.critic is None or request.rule is None:
         return Proposer(model.vae, actor)
     return Proposer(model.vae, None, optimiser(model, request.rule, means.critic))
