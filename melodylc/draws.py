@@ -5,19 +5,20 @@ Melody k of a seed must be the same whatever is drawn beside it. Each latent has
 shape and the thread count decide how sums are rounded, and a rounding can change a note.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from melodylc.data.alphabet import canonical
 from melodylc.data.melody import Melody
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
-from melodylc.models.prior import pool
+from melodylc.models.prior import Prior, pool
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
@@ -36,6 +37,12 @@ def prior_events(
             decoded.append(model.vae.decode(part))
             step(len(part))
     return np.concatenate(decoded)
+
+
+def latents(prior: Prior, seed: int, numbers: Iterable[int], attempt: int = 1) -> Tensor:
+    """Latents (n, z) of one of the draws for some melodies of a seed, each from its own random stream."""
+    streams = (np.random.default_rng((seed, number, attempt)) for number in numbers)
+    return prior.latents(np.stack([prior.numbers(stream) for stream in streams]))
 
 
 @dataclass(frozen=True)
@@ -98,9 +105,7 @@ class Sampler:
     @torch.no_grad()
     def _group(self, seed: int, first: int, attempt: int) -> Iterator[Draw]:
         numbers = range(first, first + GROUP)
-        streams = (np.random.default_rng((seed, number, attempt)) for number in numbers)
-        prior = self.model.prior(self.prior)
-        z = prior.latents(np.stack([prior.numbers(stream) for stream in streams]))
+        z = latents(self.model.prior(self.prior), seed, numbers, attempt)
         moved, raw = self.model.vae.write(z, self.actor)
         events, touched = canonical(raw.to(torch.uint8).numpy())
         distances = ((moved - z) / self.model.sigma_bar).square().mean(1).tolist()
