@@ -4,7 +4,7 @@ An actor belongs to one model, one of its priors and one rule; all three stand i
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,12 +20,21 @@ from melodylc.latent.settings import FitSettings
 from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
 from melodylc.models.checkpoint import LoadedModel, load_model
 from melodylc.models.config import PriorName
+from melodylc.realism import RealismCritic
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
 SETTINGS = FitSettings(bank=7168)
 THREADS = 2  #: the same for all, because it decides how sums are rounded, and so which actor a rule gets
 JUDGES = 1024  #: samples of the bank that an actor is measured on, and that it never met; the others teach
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A realism critic, and how much its cost weighs in a fit."""
+
+    critic: RealismCritic
+    weight: float  #: positive
 
 
 @dataclass(frozen=True)
@@ -50,18 +59,22 @@ def shipped_model() -> LoadedModel:
 
 
 def find_actor(
-    model: LoadedModel, rule: Rule, prior: PriorName | None = None, say: Callable[[str], None] = lambda _: None
+    model: LoadedModel,
+    rule: Rule,
+    prior: PriorName | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    realism: Weighted | None = None,
 ) -> FoundActor | None:
     """The shipped or cached actor for this model, its prior and this rule, or None.
 
-    A damaged cached one is named and forgotten.
+    Those that ship were fitted without a realism critic. A damaged cached one is named and forgotten.
     """
     start = model.prior(prior).identity
-    for path in sorted(pretrained().glob("*.safetensors")):
+    for path in sorted(pretrained().glob("*.safetensors")) if realism is None else ():
         header = read_header(path)
         if header and (header.model, header.prior, header.rule) == (model.fingerprint, start, rule.identity):
             return FoundActor(load_actor(path), "shipped")
-    path = cache_path(model, rule, prior)
+    path = cache_path(model, rule, prior, realism)
     try:
         if not path.exists():
             return None
@@ -81,10 +94,12 @@ def fit_actor(
     prior: PriorName | None = None,
     threads: int = THREADS,
     decoding: BankReport = lambda done, of: None,
+    realism: Weighted | None = None,
 ) -> FoundActor:
     """Fit an actor and write it to `path`, with the request that the rule comes from, where that is given.
 
-    `decoding` is told how much of the bank is there, where it must be made first.
+    `decoding` is told how much of the bank is there, where it must be made first. With `realism`, the actor also pays
+    for what that critic takes for unreal.
 
     Raises:
         InputError: `path` can't be written; found out before the work, not after.
@@ -100,18 +115,20 @@ def fit_actor(
             prior=resampled(bank.z[lessons]),
             bank=(bank.z[lessons], bank.events[lessons]),
             judge=resampled(bank.z[:JUDGES]),
-            settings=settings,
+            settings=replace(settings, also=realism.weight if realism else 0.0),
             report=report,
+            also=realism.critic.cost if realism else None,
         )
     about = {"model": model.fingerprint, "prior": start.identity, "rule": rule.identity}
     save_actor(path, fitted, **about, parts=rule.names, request=request)
     return FoundActor(load_actor(path), "fitted")
 
 
-def cache_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None) -> Path:
-    """Where the fitted actor of a model, a prior and a rule is kept; the settings of the fit are part of the name."""
-    key = fingerprint_bytes(repr((model.fingerprint, model.prior(prior).identity, rule.identity, SETTINGS)).encode())
-    return cache_folder() / "actors" / f"{key}.safetensors"
+def cache_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None, realism: Weighted | None = None) -> Path:
+    """Where the fitted actor of a model, a prior and a rule is kept; how it is fitted is part of the name."""
+    also = (realism.weight, realism.critic.fingerprint) if realism else None
+    of = (model.fingerprint, model.prior(prior).identity, rule.identity, SETTINGS, also)
+    return cache_folder() / "actors" / f"{fingerprint_bytes(repr(of).encode())}.safetensors"
 
 
 def probe(path: Path) -> None:

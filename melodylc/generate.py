@@ -13,6 +13,7 @@ from melodylc.actors import FoundActor
 from melodylc.data.formats.render import Piece, Rendered, render
 from melodylc.draws import Draw, Sampler
 from melodylc.models.checkpoint import LoadedModel
+from melodylc.realism import find_realism
 from melodylc.request import Order
 from melodylc.transposing import check_transposed
 
@@ -45,7 +46,7 @@ class Production:
     @property
     def accepted(self) -> float:
         """Share of the draws that obeyed."""
-        return sum(draw.passed for draw in self.draws) / self.spent
+        return sum(draw.found for draw in self.draws) / self.spent
 
     @property
     def rates(self) -> dict[str, float]:
@@ -107,6 +108,7 @@ class Production:
                     "draws": draw.draws,
                     "distance": round(draw.distance, 6),
                     "steps_made_rests": draw.touched,
+                    **({} if draw.realism is None else {"realism": round(draw.realism, 4), "best_of": draw.found}),
                 }
                 for draw, files in zip(self.kept, rendered.of, strict=True)
             ],
@@ -119,6 +121,12 @@ def produce(
     actor: FoundActor | None,
     report: Callable[[int, int], None] = lambda passed, draws: None,
 ) -> Production:
-    """Draw the melodies of an order. `report` is told how many are settled, and the draws so far."""
-    sampler = Sampler(model, actor.stored.actor if actor else None, order.request.rule, order.prior)
-    return Production(order, model, actor, tuple(sampler.draw(order.seed, order.count, order.budget, report)))
+    """Draw the melodies of an order. `report` is told how many are settled, and the draws so far.
+
+    Raises:
+        InputError: a choice among several by a realism critic that this model lacks.
+    """
+    judge = find_realism(model) if order.best_of > 1 else None
+    sampler = Sampler(model, actor.stored.actor if actor else None, order.request.rule, order.prior, judge)
+    drawn = sampler.draw(order.seed, order.count, order.budget, report, order.best_of)
+    return Production(order, model, actor, tuple(drawn))

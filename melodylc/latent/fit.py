@@ -4,7 +4,7 @@
     2. Rounds of: fresh vectors moved by the actor G, decoded and scored, half of them with a little noise so that the
        critic sees slopes and not only points; critic steps on everything scored so far, half of each batch on the
        latest; then actor steps on  E_z [ L_1(G(z)) + lambda * L_dist(G(z), z) ]  with the vectors just decoded, so
-       that a view may lean on what they became.
+       that a view may lean on what they became. Another cost of that view may be added, such as a realism critic's.
        lambda starts high and falls round by round until enough of the vectors satisfy, then it rises again: the actor
        goes as far as it must and no farther. (A low lambda from the start ends in one melody for all z.)
     3. Every few rounds a check: the running mean of the actor's weights is measured on vectors it hasn't seen.
@@ -33,6 +33,9 @@ from melodylc.latent.scores import Bank, Measured, Prior, answered, ask, standar
 from melodylc.latent.settings import FitSettings
 
 Known = tuple[Tensor, Tensor]  #: vectors of the prior (n, dim), and what they become (n, ...)
+
+Cost = Callable[[Tensor], Tensor]
+"""A cost of what the critic sees of moved vectors, (n, rows, width) to (n,), with a gradient; nobody teaches it."""
 
 
 BETAS = (0.9, 0.99)  #: Adam's: a thousand steps are too few for a longer memory
@@ -77,6 +80,7 @@ def fit(
     seed: int = 0,
     report: Progress = lambda _: None,
     start: Actor | None = None,
+    also: Cost | None = None,
 ) -> Fitted:
     """Fit an actor to a black box.
 
@@ -90,6 +94,7 @@ def fit(
         seed: of everything random.
         report: called after each round.
         start: an actor to begin from, such as one of a similar rule; it stays as it is.
+        also: what the actor pays beside the score's critic and the distance, times `settings.also`.
 
     Raises:
         InputError: sizes that don't fit each other, or a score outside [0, 1].
@@ -106,7 +111,8 @@ def fit(
         actor = copy.deepcopy(start) if start else Actor(_shape(box, settings))
         (_, rows, width), (_, parts) = known.seen.shape, known.scores.shape
         critic = Critic(rows, width, parts, settings.exponents, settings.critic_hidden, settings.critic_layers)
-    return _Fitting(box, prior, sigma_bar, settings, generator, actor, critic, known).run(seed, report, judge or prior)
+    fitting = _Fitting(box, prior, sigma_bar, settings, generator, actor, critic, known, also)
+    return fitting.run(seed, report, judge or prior)
 
 
 class _Fitting:
@@ -122,11 +128,13 @@ class _Fitting:
         actor: Actor,
         critic: Critic,
         known: Bank,
+        also: Cost | None,
     ) -> None:
         self.box, self.prior, self.sigma_bar, self.settings = box, prior, sigma_bar, settings
         self.generator, self.actor, self.critic = generator, actor, critic
         self.mean = copy.deepcopy(actor).requires_grad_(False)
         self.known, self.first = known, known
+        self.also = also if settings.also else None
         self.actor_rates = torch.optim.Adam(actor.requires_grad_(True).parameters(), settings.rate, BETAS)
         self.critic_rates = torch.optim.AdamW(
             critic.parameters(), settings.rate, BETAS, weight_decay=settings.weight_decay
@@ -203,7 +211,10 @@ class _Fitting:
             z, known = start[chosen], context[chosen]
             with brief():
                 moved = self.actor(z.view(len(z), *self.box.chain[:2]), known).flatten(1)
-                cost = self.critic.cost(self.box.view(moved, known), reached)
+                view = self.box.view(moved, known)
+                cost = self.critic.cost(view, reached)
+                if self.also:
+                    cost = cost + self.settings.also * self.also(view)
             loss = (cost + self.price * distance(moved, z, self.sigma_bar)).mean()
             _step(self.actor_rates, loss, self.settings.clip)
             self._average(next(self.steps))

@@ -88,9 +88,14 @@ def answered(box: Box, z: Tensor, decoded: Tensor) -> Bank:
         raise InputError(f"a score is a number in [0, 1], not {answer[outside][0]}")
     # Rounding must not satisfy what isn't: float32 has no number between this and 1.
     scores = np.where(answer < 1, np.minimum(answer, np.nextafter(np.float32(1), np.float32(0))), 1.0)
+    return Bank(z, decoded, look(box, z, decoded), torch.from_numpy(scores.astype(np.float32)))
+
+
+@torch.no_grad()
+def look(box: Box, z: Tensor, decoded: Tensor) -> Tensor:
+    """What a critic sees of vectors (n, dim) of which it is known what they become: (n, rows, width), float16."""
     parts = zip(torch.split(z, CHUNK), torch.split(decoded, CHUNK), strict=True)
-    seen = torch.cat([box.view(some, box.context(became)).half() for some, became in parts])
-    return Bank(z, decoded, seen, torch.from_numpy(scores.astype(np.float32)))
+    return torch.cat([box.view(some, box.context(became)).half() for some, became in parts])
 
 
 @dataclass(frozen=True)
