@@ -87,16 +87,16 @@ def train_realism(
     model: LoadedModel,
     path: Path,
     settings: RealismSettings | None = None,
-    count: int = MELODIES,
+    count: int | None = None,
     seed: int = 0,
     report: Report = lambda done, of, what: None,
 ) -> Realism:
-    """Teach a critic on the melodies that a model was trained on, and write it.
+    """Teach a critic on `count` of the melodies that a model was trained on (`MELODIES` by default), and write it.
 
     Raises:
         CorpusError: a corpus without training melodies.
     """
-    settings = settings or RealismSettings()
+    settings, count = settings or RealismSettings(), count or MELODIES
     box, of = MelodyBox(model.vae, UNASKED), 2 * count + settings.rounds
     real = real_samples(corpus, model, count, seed, lambda done: report(done, of, "encoding real melodies"))
     z = pool(model.prior("normal"), count, np.random.default_rng(seed))
