@@ -106,8 +106,9 @@ def train_realism(
         report(1, of, f"D of real ones {belief.real:.2f}, of samples {belief.prior:.2f}, moved {belief.moved:.2f}")
 
     found = fit_realism(box, real, (z, torch.cat(decoded)), model.sigma_bar, settings, seed, told)
-    about = {"settings": asdict(settings), "belief": asdict(found.belief), "seed": seed, "corpus": corpus.fingerprint}
-    save_realism(path, found.critic, model, about)
+    about = {"belief": asdict(found.belief), "seed": seed, "corpus": corpus.fingerprint}
+    view = list(look(box, real[0][:1], real[1][:1]).shape[1:])
+    save_realism(path, found.critic, model, {"view": view, "settings": asdict(settings), **about})
     return found
 
 
@@ -145,10 +146,10 @@ def _read(path: Path, model: LoadedModel) -> RealismCritic | None:
         return None
     try:
         settings = RealismSettings(**about["settings"])
-        rows, width = tensors["place"].shape[0], tensors["enter.weight"].shape[1]
+        rows, width = about["view"]
         critic = Critic(rows, width, 1, (1.0,), settings.critic_hidden, settings.critic_layers)
         critic.load_state_dict({name: value.float() for name, value in tensors.items()})
-    except (KeyError, TypeError, RuntimeError, InputError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path}: damaged ({first_line(error)}); train the realism critic anew") from None
     box = MelodyBox(model.vae, UNASKED)
     return RealismCritic(critic.requires_grad_(False).eval(), box, fingerprint_file(path))
