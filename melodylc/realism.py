@@ -100,7 +100,7 @@ def train_realism(
     box, of = MelodyBox(model.vae, UNASKED), 2 * count + settings.rounds
     real = real_samples(corpus, model, count, seed, lambda done: report(done, of, "encoding real melodies"))
     z = pool(model.prior("normal"), count, np.random.default_rng(seed))
-    decoded = [_decoded(box, part, lambda done: report(done, of, "sampling")) for part in z.split(_TOGETHER)]
+    decoded = [_decoded(box, part, lambda done: report(done, of, "sampling")) for part in torch.split(z, _TOGETHER)]
 
     def told(number: int, belief: Belief) -> None:
         report(1, of, f"D of real ones {belief.real:.2f}, of samples {belief.prior:.2f}, moved {belief.moved:.2f}")

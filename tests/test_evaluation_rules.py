@@ -192,7 +192,7 @@ def test_real_melodies_and_copies_stand_beside_them_on_a_corpus(
     assert done.samples is not None
     assert done.copies is not None
     assert list(done.samples.priors) == list(done.copies.priors) == ["prior", "mine"]
-    assert done.cases["bare"].actor is done.cases["bare"].apart is None
+    assert (done.cases["bare"].actor, done.cases["bare"].apart) == (None, None)
     titles = [table.title for table in rule_tables(done)]
     assert titles == ["mine", "bare", "Samples against held-out melodies", "Copies of training melodies"]
     assert json.loads(json.dumps(done.to_dict()))["cases"]["bare"]["actor"] is None

@@ -116,8 +116,8 @@ def loudness(z: Tensor, events: Tensor) -> Tensor:
 
 
 def test_the_best_of_several_is_the_most_real_of_the_first_that_pass(model: LoadedModel) -> None:
-    rule = Rule((density(70),))
-    sampler = Sampler(model, None, rule, judge=loudness)
+    notes = [draw.melody.note_count for draw in Sampler(model, None, None).draw(5, 40, budget=1)]
+    sampler = Sampler(model, None, Rule((density(int(np.median(notes)) + 1),)), judge=loudness)  # half pass
     every = [[draw for draw in sampler._group(5, 1, attempt) if draw.number <= 3] for attempt in range(1, 31)]
     chosen = sampler.draw(5, 3, budget=30, best_of=3)
     for draw in chosen:

@@ -70,9 +70,9 @@ def aaba(events: Events) -> Scores:
 
 @reward(batch=True)
 def echo(events: Events) -> Scores:
-    """Share of the steps of every second bar that are those of the bar before."""
+    """Share of the steps of every second bar that are those of the bar before; silence scores 0."""
     bars = events.reshape(-1, 8, 2, 16)
-    return (bars[:, :, 1] == bars[:, :, 0]).mean(axis=(1, 2))
+    return (bars[:, :, 1] == bars[:, :, 0]).mean(axis=(1, 2)) * (events < HOLD).any(axis=1)
 
 
 # -- contour -----------------------------------------------------------------------------------

@@ -152,7 +152,7 @@ class RealismGame:
             batches = [self._draw(seen, self.settings.batch).float() for seen in self._kinds()]
             other = batches[1 + int(torch.randint(len(batches) - 1, (), generator=self.generator))]
             with brief():
-                real, *false = self.logit(torch.cat(batches)).float().split(self.settings.batch)
+                real, *false = torch.split(self.logit(torch.cat(batches)).float(), self.settings.batch)
                 penalty = gradient_penalty(self.logit, batches[0], other, self.generator)
             loss = cost_of(real).mean() + torch.stack([doubt_of(one).mean() for one in false]).sum()
             _step(self.critic_rates, loss + penalty)
@@ -185,8 +185,8 @@ class RealismGame:
     def _belief(self, start: Tensor) -> Belief:
         fresh = self.settings.fresh
         kinds = (self._draw(self.real, fresh), self._draw(self.unmoved, fresh), self.moved[-fresh:])
-        means = [float(torch.sigmoid(self.logit(seen.float())).mean()) for seen in kinds]
-        return Belief(*means, z_mse=float(z_mse(self.latest, start, self.sigma_bar).mean()))
+        real, prior, moved = (float(torch.sigmoid(self.logit(seen.float())).mean()) for seen in kinds)
+        return Belief(real, prior, moved, float(z_mse(self.latest, start, self.sigma_bar).mean()))
 
     def _draw(self, rows: Tensor, count: int) -> Tensor:
         return rows[torch.randint(len(rows), (count,), generator=self.generator)]
