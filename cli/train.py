@@ -129,7 +129,7 @@ def prior(corpus: Path, output: Path, model: Path | None, minutes: tuple[float, 
 @click.option("--rounds", type=click.IntRange(1), help="Rounds of the game.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Seed of the game.")
 def realism(corpus: Path, output: Path | None, model: Path | None, rounds: int | None, seed: int) -> None:
-    """Train the critic that tells real melodies from samples, for `--best-of` and `--realism`.
+    """Train the critic that tells real melodies from samples, for `--realism` of `generate` and `fit`.
 
     A few minutes; `generate` and `fit` find it in the user's cache.
     """

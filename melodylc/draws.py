@@ -60,7 +60,7 @@ class Draw:
     distance: float  #: mean over dimensions of ((z' - z) / sigma_bar)^2
     touched: int  #: steps that the canonical form turned into rests
     found: int  #: how many of the draws passed
-    realism: float | None = None  #: how like a real melody, where that was asked (`melodylc.realism`)
+    realism: float | None = None  #: how like a real melody, where that was asked (`melodylc.likeness`)
 
     @property
     def passed(self) -> bool:

@@ -12,8 +12,8 @@ from melodylc import __version__
 from melodylc.actors import FoundActor
 from melodylc.data.formats.render import Piece, Rendered, render
 from melodylc.draws import Draw, Sampler
+from melodylc.likeness import find_likeness
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.realism import find_realism
 from melodylc.request import Order
 from melodylc.transposing import check_transposed
 
@@ -124,9 +124,9 @@ def produce(
     """Draw the melodies of an order. `report` is told how many are settled, and the draws so far.
 
     Raises:
-        InputError: a choice among several by a realism critic that this model lacks.
+        InputError: a choice among several by a language model that this model lacks.
     """
-    judge = find_realism(model) if order.best_of > 1 else None
+    judge = find_likeness(model) if order.best_of > 1 else None
     sampler = Sampler(model, actor.stored.actor if actor else None, order.request.rule, order.prior, judge)
     drawn = sampler.draw(order.seed, order.count, order.budget, report, order.best_of)
     return Production(order, model, actor, tuple(drawn))

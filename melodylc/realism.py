@@ -1,8 +1,8 @@
 """How like real melodies: a realism critic, taught on a corpus and kept as a file beside its model.
 
 What is real are samples of the posteriors of training melodies; what isn't, samples of N(0, I), and what an actor makes
-of them to please the critic (`melodylc.latent.realism`). Its logit ranks melodies that obey (`--best-of`), and its cost
-may be part of what an actor pays in a fit (`--realism`).
+of them to please the critic (`melodylc.latent.realism`). Its cost may be part of what an actor pays in a fit
+(`--realism`). It judges where latents lie; melodies that obey are ranked by `melodylc.likeness`.
 
 The shipped model's comes with the package. `melodylc train realism` makes another model's, in the user's cache.
 """
@@ -46,18 +46,7 @@ class RealismCritic:
     """A critic for one model."""
 
     critic: Critic
-    box: MelodyBox
     fingerprint: str  #: of its weights' file
-
-    @torch.no_grad()
-    def __call__(self, z: Tensor, events: Tensor) -> Tensor:
-        """Logits (n,), higher for what is more like real melodies, of latents (n, z) and the raw events (n, 256)."""
-        return self.logit(look(self.box, z, events).float())
-
-    def logit(self, view: Tensor) -> Tensor:
-        """Logits (n,) of views (n, rows, width), with a gradient."""
-        logits: Tensor = self.critic(view)[:, 0, 0]
-        return logits.float()
 
     def cost(self, view: Tensor) -> Tensor:
         """-log D of views (n, rows, width): (n,), with a gradient."""
@@ -151,5 +140,4 @@ def _read(path: Path, model: LoadedModel) -> RealismCritic | None:
         critic.load_state_dict({name: value.float() for name, value in tensors.items()})
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path}: damaged ({first_line(error)}); train the realism critic anew") from None
-    box = MelodyBox(model.vae, UNASKED)
-    return RealismCritic(critic.requires_grad_(False).eval(), box, fingerprint_file(path))
+    return RealismCritic(critic.requires_grad_(False).eval(), fingerprint_file(path))

@@ -1,5 +1,6 @@
-"""A realism critic of melodies: taught on a corpus, kept for its model, and what it chooses."""
+"""Realism: a critic taught on a corpus, an actor that pays for it, and the best of several melodies."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,18 @@ from torch import Tensor
 
 from melodylc import actors
 from melodylc.actors import Weighted, cache_path, find_actor, fit_actor
+from melodylc.bank import find_bank
+from melodylc.box import MelodyBox
+from melodylc.data.alphabet import canonical
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.draws import GROUP, Sampler
 from melodylc.latent.realism import RealismSettings
+from melodylc.latent.store import read_header
+from melodylc.likeness import find_likeness
 from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import named_config
+from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.vae import MelodyVAE
 from melodylc.realism import RealismCritic, find_realism, real_samples, realism_path, train_realism
 from melodylc.request import Order, Request
@@ -78,13 +85,9 @@ def test_a_critic_is_taught_written_and_found(model: LoadedModel, corpus: Corpus
         corpus, model, realism_path(model), SMALL, 24, report=lambda done, of, what: told.append((done, of))
     )
     assert (sum(done for done, _ in told), {of for _, of in told}) == (50, {50})
-    kept = find_realism(model)
-    z = torch.randn(6, 32)
-    moved, events = kept.box.decode(z)
-    view = kept.box.view(moved, kept.box.context(events))
-    torch.testing.assert_close(kept(z, events), kept.logit(view), rtol=0.02, atol=0.02)  # it saw float16
-    torch.testing.assert_close(kept.cost(view), torch.nn.functional.softplus(-kept.logit(view)))
-    torch.testing.assert_close(kept.cost(view), found.critic.cost(view), rtol=0.02, atol=0.02)
+    box, z = MelodyBox(model.vae, RULE), torch.randn(6, 32)
+    view = box.view(z, box.context(box.decode(z)[1]))
+    torch.testing.assert_close(find_realism(model).cost(view), found.critic.cost(view), rtol=0.02, atol=0.02)
 
 
 def test_real_samples_are_of_the_training_melodies_posteriors(model: LoadedModel, corpus: Corpus) -> None:
@@ -184,31 +187,78 @@ def test_what_ships_was_fitted_without_a_critic(cache: Path) -> None:
     rule = Request.read(scale=["cmaj"]).rule
     assert rule is not None
     assert find_actor(model, rule) is not None
-    other = RealismCritic(torch.nn.Identity(), None, "0" * 16)  # type: ignore[arg-type]
+    other = RealismCritic(torch.nn.Identity(), "0" * 16)  # type: ignore[arg-type]
     assert find_actor(model, rule, realism=Weighted(other, 1.0)) is None
 
 
 # -- the command line --------------------------------------------------------------------------
 
 
-def test_the_commands_train_a_critic_and_choose_by_it(
+def test_the_command_trains_a_critic_that_fit_then_finds(
     run_cli: RunCli, path: Path, corpus: Corpus, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("melodylc.realism.MELODIES", 24)
     monkeypatch.setattr("melodylc.latent.realism.RealismSettings", lambda rounds=2: replace(SMALL, rounds=rounds))
-    asked = ("generate", "--model", path, "-n", 2, "--seed", 1, "--best-of", 3, "-o", tmp_path / "out")
+    monkeypatch.setattr(actors, "SETTINGS", replace(QUICK, bank=32))
+    asked = ("fit", "--density", "40", "--model", path, "--realism", "0.5", "-o", tmp_path / "actor.safetensors")
     refused = run_cli(*asked)
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert "melodylc train realism" in refused.err
-    trained = run_cli("train", "realism", corpus.folder, "--model", path)
+    trained = run_cli("train", "realism", corpus.folder, "--model", path, "--rounds", 1)
     assert trained.code == 0, trained.err
     assert "takes" in trained.out
     done = run_cli(*asked)
     assert done.code == 0, done.err
-    assert "realism" in done.out
-    import json
+    header = read_header(tmp_path / "actor.safetensors")
+    assert header is not None
+    assert header.settings["also"] == 0.5
 
+
+# -- how like a real melody --------------------------------------------------------------------
+
+
+@pytest.fixture
+def speaking(model: LoadedModel, cache: Path) -> LoadedModel:
+    """The model with an untrained language model."""
+    torch.manual_seed(1)
+    language = MelodyLM(LanguageConfig(event=8, bar_event=4, bar_hidden=8, embedding=8, context=8, hidden=8))
+    return replace(model, language=language.requires_grad_(False).eval())
+
+
+def test_likeness_is_surprise_beside_that_of_as_many_notes(speaking: LoadedModel) -> None:
+    assert speaking.language is not None
+    found = find_likeness(speaking)
+    events = find_bank(speaking, speaking.prior()).events
+    scores = found(torch.zeros(len(events), 32), events).numpy()
+    assert scores.mean() == pytest.approx(0.0, abs=1e-6)  # they are what is expected
+    assert scores.std() == pytest.approx(1.0, abs=1e-6)
+    melodies = canonical(events.numpy())[0]
+    notes, cost = (melodies < 128).sum(axis=1), speaking.language.nll(torch.from_numpy(melodies.astype(np.int64)))
+    assert np.corrcoef(scores, notes)[0, 1] == pytest.approx(0.0, abs=1e-4)
+    a, b, c = found.expected
+    expected = a + b * np.sqrt(notes) + c * notes
+    np.testing.assert_allclose(scores, (expected - cost.numpy()) / found.spread)
+
+
+def test_generate_writes_the_best_and_says_how_good_it_is(
+    run_cli: RunCli, speaking: LoadedModel, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    save_model(path, speaking.vae, speaking.sigma_bar, {}, speaking.language)
+    asked = ("generate", "--model", path, "-n", 2, "--seed", 1, "-o", tmp_path / "out")
+    done = run_cli(*asked, "--best-of", 3)
+    assert done.code == 0, done.err
+    assert "realism" in done.out
     found = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
-    assert [entry["best_of"] for entry in found["files"]] == [3, 3]
-    assert all(np.isfinite(entry["realism"]) for entry in found["files"])
+    model = load_model(path)
+    drawn = [Sampler(model, None, None, judge=find_likeness(model))._group(1, 1, attempt) for attempt in (1, 2, 3)]
+    for entry, attempts in zip(found["files"], zip(*drawn, strict=True), strict=False):
+        assert entry["best_of"] == entry["draws"] == 3
+        assert entry["realism"] == round(max(one.realism or -np.inf for one in attempts), 4)
     assert "--best-of 3" in found["command"]
+
+
+def test_a_model_without_a_language_model_can_not_rank(run_cli: RunCli, path: Path, tmp_path: Path) -> None:
+    done = run_cli("generate", "--model", path, "-n", 1, "--best-of", 2, "-o", tmp_path / "out")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "melodylc train prior" in done.err
