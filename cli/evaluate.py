@@ -1,33 +1,71 @@
-"""`melodylc evaluate model CORPUS`: everything that can be measured of a model, in tables and as a file."""
+"""`melodylc evaluate model | rules`: everything that can be measured, in tables and as a file."""
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
+from melodylc.cli.fit import find_or_fit
+from melodylc.cli.options import make_request, prior_option, request_options
 from melodylc.cli.ui import progress, say, table
 from melodylc.data.errors import InputError
 from melodylc.data.files import atomic_write, check_writable
 
 if TYPE_CHECKING:
-    from melodylc.evaluation.model import ModelEvaluation
+    from melodylc.evaluation.report import Table
+    from melodylc.evaluation.rules import Case
+    from melodylc.models.checkpoint import LoadedModel
+    from melodylc.models.config import PriorName
+    from melodylc.request import Request
 
 MOST = 1_000_000
 MOST_SEED = 2**63 - 1
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Done(Protocol):
+    """An evaluation that is over."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a file."""
+        ...
+
+
+def shown(command: Command) -> Command:
+    """Add --model, --seed, -o, --json and --markdown."""
+    options = (
+        click.option(
+            "--model", "path", type=click.Path(path_type=Path), help="Another model than the one that's shipped."
+        ),
+        click.option(
+            "--seed",
+            "seeds",
+            multiple=True,
+            default=(1, 2, 3),
+            show_default=True,
+            type=click.IntRange(0, MOST_SEED),
+            help="One of the seeds; repeat it. Figures are means over them, with their spread.",
+        ),
+        click.option(
+            "-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write all figures there, as JSON."
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
+        click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables in Markdown."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.group()
 def evaluate() -> None:
-    """Measure a model."""
+    """Measure a model, or how far rules are kept."""
 
 
 @evaluate.command()
 @click.argument("corpus", type=click.Path(path_type=Path))
-@click.option("--model", "path", type=click.Path(path_type=Path), help="Another model than the one that's shipped.")
-@click.option(
-    "-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write all figures there, as JSON."
-)
 @click.option(
     "--melodies", default=2048, show_default=True, type=click.IntRange(1, MOST), help="Held-out melodies to give back."
 )
@@ -37,17 +75,7 @@ def evaluate() -> None:
 @click.option(
     "--pairs", default=64, show_default=True, type=click.IntRange(1, MOST), help="Pairs of melodies to walk between."
 )
-@click.option(
-    "--seed",
-    "seeds",
-    multiple=True,
-    default=(1, 2, 3),
-    show_default=True,
-    type=click.IntRange(0, MOST_SEED),
-    help="One of the seeds; repeat it. Figures are means over them, with their spread.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables in Markdown.")
+@shown
 def model(
     corpus: Path,
     path: Path | None,
@@ -64,43 +92,139 @@ def model(
     What it gives back, what samples are like beside real melodies, what they copy from training, and what lies
     between two melodies. A few minutes on two cores.
     """
-    if as_json and as_markdown:
-        raise InputError("--json and --markdown at once: choose one")
-    if output:
-        check_writable(output)  # a mistake should cost no time
+    _check(output, as_json, as_markdown)
 
     from melodylc.actors import shipped_model
     from melodylc.data.corpus import Corpus
     from melodylc.evaluation.model import EvaluationSettings, Evaluator
+    from melodylc.evaluation.report import conditions, tables
     from melodylc.models.checkpoint import load_model
 
     settings = EvaluationSettings(melodies=melodies, samples=samples, pairs=pairs, seeds=seeds)
     evaluator = Evaluator(load_model(path) if path else shipped_model(), Corpus.open(corpus), settings)
     with progress("starting", total=evaluator.work) as step:
         done = evaluator.run(lambda count, what: step(count, label=what))
+    _finish(done, conditions(done), tables(done), output, as_json, as_markdown)
+
+
+@evaluate.command()
+@click.argument("corpus", type=click.Path(path_type=Path), required=False)
+@request_options
+@click.option(
+    "--actor",
+    "actors",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A learnt rule of `melodylc fit -o`; repeat it for more, beside the one that the options above ask for.",
+)
+@prior_option
+@click.option("--fit/--no-fit", default=True, help="Whether an actor is fitted where none is there.  [default: yes]")
+@click.option(
+    "--samples", default=1000, show_default=True, type=click.IntRange(2, 10_000), help="Single draws of each, a seed."
+)
+@shown
+def rules(
+    corpus: Path | None,
+    actors: tuple[Path, ...],
+    prior: "PriorName | None",
+    fit: bool,
+    samples: int,
+    path: Path | None,
+    output: Path | None,
+    seeds: tuple[int, ...],
+    as_json: bool,
+    as_markdown: bool,
+    **asked: Any,
+) -> None:
+    """Measure how often single draws keep rules: the prior's, and those of the rules' actors.
+
+    Beside that, how far draws were moved, how many are different, and how far apart. With CORPUS (made by
+    `melodylc data build`) they are held against its held-out works too, and searched for copies. What was drawn before
+    Ctrl-C is kept: the same command goes on from there.
+
+    \b
+    melodylc evaluate rules --scale cmaj --density high --markdown
+    melodylc evaluate rules corpus --actor stepwise.safetensors --actor dmin.safetensors
+    """
+    _check(output, as_json, as_markdown)
+    request = make_request(**asked)
+
+    from melodylc.actors import shipped_model
+    from melodylc.cache import cache_folder
+    from melodylc.data.corpus import Corpus
+    from melodylc.evaluation.report_rules import rule_conditions, rule_tables
+    from melodylc.evaluation.rules import RuleEvaluator, RuleSettings
+    from melodylc.models.checkpoint import load_model
+
+    settings = RuleSettings(samples=samples, seeds=seeds)
+    opened = Corpus.open(corpus) if corpus else None
+    model = load_model(path) if path else shipped_model()
+    cases = [*_asked(model, request, prior, fit), *_kept(model, actors, prior, asked["reward_seconds"])]
+    evaluator = RuleEvaluator(model, cases, settings, prior, opened, cache_folder() / "drawn")
+    with progress("starting", total=evaluator.work) as step:
+        done = evaluator.run(lambda count, what: step(count, label=what))
+    _finish(done, rule_conditions(done), rule_tables(done), output, as_json, as_markdown)
+
+
+def _asked(model: "LoadedModel", request: "Request", prior: "PriorName | None", fit: bool) -> list["Case"]:
+    from melodylc.actors import find_actor
+    from melodylc.evaluation.rules import Case
+
+    if request.rule is None:
+        return []
+    found = find_or_fit(model, request, prior) if fit else find_actor(model, request.rule, prior, say)
+    return [Case(" ".join(request.words), request.rule, found.stored if found else None)]
+
+
+def _kept(
+    model: "LoadedModel", paths: Sequence[Path], prior: "PriorName | None", reward_seconds: float
+) -> list["Case"]:
+    from melodylc.evaluation.rules import Case
+    from melodylc.kept import kept_actor, request_of
+
+    cases = []
+    for path in paths:
+        request = request_of(path, reward_seconds)
+        if request.rule:
+            cases.append(Case(path.stem, request.rule, kept_actor(path, model, request, prior).stored))
+    return cases
+
+
+def _check(output: Path | None, as_json: bool, as_markdown: bool) -> None:
+    if as_json and as_markdown:
+        raise InputError("--json and --markdown at once: choose one")
+    if output:
+        check_writable(output)  # a mistake should cost no time
+
+
+def _finish(
+    done: Done,
+    conditions: Sequence[str],
+    tables: Sequence["Table"],
+    output: Path | None,
+    as_json: bool,
+    as_markdown: bool,
+) -> None:
+    text = json.dumps(done.to_dict(), indent=1)
     if output:
         with atomic_write(output, "w") as file:
-            file.write(f"{_json(done)}\n")
+            file.write(f"{text}\n")
     if as_json:
-        click.echo(_json(done))
+        click.echo(text)
     else:
-        _show(done, as_markdown)
+        _show(conditions, tables, as_markdown)
     if output:
         say(f"wrote {output}")
 
 
-def _json(done: "ModelEvaluation") -> str:
-    return json.dumps(done.to_dict(), indent=1)
-
-
-def _show(done: "ModelEvaluation", as_markdown: bool) -> None:
-    from melodylc.evaluation.report import conditions, markdown, tables
+def _show(conditions: Sequence[str], tables: Sequence["Table"], as_markdown: bool) -> None:
+    from melodylc.evaluation.report import markdown
 
     if as_markdown:
-        click.echo("\n".join(conditions(done)) + "\n\n" + markdown(tables(done)))
+        click.echo("\n".join(conditions) + "\n\n" + markdown(tables))
         return
-    for line in conditions(done):
+    for line in conditions:
         say(line)
-    for found in tables(done):
+    for found in tables:
         table(found.columns, found.rows, title=found.title)
         click.echo(f"{found.note}\n")

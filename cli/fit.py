@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from melodylc.cli.options import make_request, prior_option, request_options
+from melodylc.cli.options import make_request, prior_option, realism_option, request_options
 from melodylc.cli.ui import progress, say
 from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
-    from melodylc.actors import FoundActor
+    from melodylc.actors import FoundActor, Weighted
     from melodylc.latent.critic import Critic
     from melodylc.latent.fit import Round
     from melodylc.latent.settings import FitSettings
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 )
 @click.option("--model", type=click.Path(path_type=Path), help="Another trained model than the one that's shipped.")
 @prior_option
+@realism_option
 @click.option("--rounds", type=click.IntRange(1), help="Rounds of learning; more than the default for a shipped actor.")
-def fit(output: Path, model: Path | None, prior: "PriorName | None", rounds: int | None, **asked: Any) -> None:
+def fit(
+    output: Path, model: Path | None, prior: "PriorName | None", realism: float, rounds: int | None, **asked: Any
+) -> None:
     """Learn an actor for a rule, and keep it as a file for `melodylc generate --actor`.
 
     \b
@@ -43,7 +46,8 @@ def fit(output: Path, model: Path | None, prior: "PriorName | None", rounds: int
     if request.rule is None:
         raise InputError("nothing to learn: give --scale, --density or --reward")
     settings = replace(SETTINGS, rounds=rounds) if rounds else SETTINGS
-    found = _fit(load_model(model) if model else shipped_model(), request, prior, output, settings)
+    loaded = load_model(model) if model else shipped_model()
+    found = _fit(loaded, request, prior, output, settings, _weighted(loaded, realism))
     measured = found.stored.measured
     say(
         f"wrote {output}: single draws that obey: prior {measured.prior:.2%} of {measured.prior_samples}, "
@@ -51,7 +55,9 @@ def fit(output: Path, model: Path | None, prior: "PriorName | None", rounds: int
     )
 
 
-def find_or_fit(model: "LoadedModel", request: "Request", prior: "PriorName | None") -> "FoundActor | None":
+def find_or_fit(
+    model: "LoadedModel", request: "Request", prior: "PriorName | None", realism: float = 0.0
+) -> "FoundActor | None":
     """The actor for a request; where none is shipped or cached, one is fitted, with progress, and cached.
 
     None where nothing is asked.
@@ -61,12 +67,13 @@ def find_or_fit(model: "LoadedModel", request: "Request", prior: "PriorName | No
     rule = request.rule
     if rule is None:
         return None
-    found = find_actor(model, rule, prior, say)
+    weighted = _weighted(model, realism)
+    found = find_actor(model, rule, prior, say, weighted)
     if found is None:
-        path = cache_path(model, rule, prior)
+        path = cache_path(model, rule, prior, weighted)
         probe(path)
         say(f"no actor for {rule.identity} yet: fitting one, kept for the next time")
-        found = _fit(model, request, prior, path, SETTINGS)
+        found = _fit(model, request, prior, path, SETTINGS, weighted)
     return found
 
 
@@ -86,8 +93,20 @@ def find_or_teach(
         return find_critic(model, request.rule, actor.stored.actor, prior, report)
 
 
+def _weighted(model: "LoadedModel", weight: float) -> "Weighted | None":
+    from melodylc.actors import Weighted
+    from melodylc.realism import find_realism
+
+    return Weighted(find_realism(model), weight) if weight else None
+
+
 def _fit(
-    model: "LoadedModel", request: "Request", prior: "PriorName | None", path: Path, settings: "FitSettings"
+    model: "LoadedModel",
+    request: "Request",
+    prior: "PriorName | None",
+    path: Path,
+    settings: "FitSettings",
+    realism: "Weighted | None",
 ) -> "FoundActor":
     from melodylc.actors import fit_actor
 
@@ -103,4 +122,6 @@ def _fit(
         def decoding(done: int, of: int) -> None:
             step(0, label=f"decoding samples of the prior: {done:,} of {of:,}, kept for the next rule")
 
-        return fit_actor(model, rule, path, report, settings, request.to_dict(), prior, decoding=decoding)
+        return fit_actor(
+            model, rule, path, report, settings, request.to_dict(), prior, decoding=decoding, realism=realism
+        )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from melodylc.cli.fit import find_or_fit, find_or_teach
-from melodylc.cli.options import make_request, method_option, prior_option, request_options
+from melodylc.cli.options import make_request, method_option, prior_option, realism_option, request_options
 from melodylc.cli.ui import progress, say, table
 from melodylc.cli.writings import take_writing, writing_options
 from melodylc.data.errors import InputError
@@ -34,6 +34,14 @@ MOST_SEED = 2**63 - 1
 @click.option(
     "--draws", default=100, show_default=True, type=click.IntRange(1), help="Most draws a melody may take to obey."
 )
+@click.option(
+    "--best-of",
+    default=1,
+    metavar="K",
+    type=click.IntRange(1, 1000),
+    help="Draw K melodies that obey for each one asked, and write the one most like real melodies.",
+)
+@realism_option
 @click.option("--verify/--no-verify", default=True, help="--no-verify writes single draws, whether they obey or not.")
 @click.option(
     "--actor", type=click.Path(path_type=Path), help="A learnt rule of `melodylc fit -o`, instead of those above."
@@ -46,6 +54,8 @@ def generate(
     seed: int | None,
     output: Path | None,
     draws: int,
+    best_of: int,
+    realism: float,
     verify: bool,
     model: Path | None,
     prior: "PriorName | None",
@@ -78,6 +88,8 @@ def generate(
         prior=prior,
         actor=actor,
         method=method,
+        best_of=best_of,
+        realism=realism,
     )
     # Before torch is imported: a mistake should cost no time.
     folder = OutputFolder.claim(output or Path(order.folder_name), order.to_dict())
@@ -118,7 +130,7 @@ def _produce(order: "Order") -> "Production":
 
 def _actor(order: "Order", model: "LoadedModel") -> "FoundActor | None":
     if order.actor is None:
-        return find_or_fit(model, order.request, order.prior)
+        return find_or_fit(model, order.request, order.prior, order.realism)
     from melodylc.kept import kept_actor
 
     return kept_actor(order.actor, model, order.request, order.prior)
@@ -135,10 +147,12 @@ def _show(production: "Production", rendered: "Rendered", folder: Path) -> None:
             draw.melody.note_count,
             draw.draws,
             f"{draw.distance:.2f}",
+            *([] if draw.realism is None else [f"{draw.realism:.2f}"]),
         ]
         for draw, (file, *_) in zip(production.kept, rendered.of, strict=True)
     ]
-    table(["file", *parts, "", "notes", "draws", "distance"], rows)
+    judged = ["realism"] if production.order.best_of > 1 else []
+    table(["file", *parts, "", "notes", "draws", "distance", *judged], rows)
     if production.actor:
         measured = production.actor.stored.measured
         say(

@@ -33,7 +33,7 @@ COMMANDS = {
     "rewards": Row("melodylc.cli.rewards:rewards", "Show the rules that can be asked for, and test your own."),
     "data": Row("melodylc.cli.data:data", "Build a corpus of melodies from MIDI files."),
     "train": Row("melodylc.cli.train:train", "Train the model of melodies on a corpus."),
-    "evaluate": Row("melodylc.cli.evaluate:evaluate", "Measure a model on a corpus."),
+    "evaluate": Row("melodylc.cli.evaluate:evaluate", "Measure a model, or how far rules are kept."),
     "image": Row("melodylc.cli.image:image", "Pictures with the labels you ask for, on the same core."),
 }
 USER_ERROR = 2

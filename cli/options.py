@@ -44,6 +44,17 @@ def method_option(command: Command) -> Command:
     )(command)
 
 
+def realism_option(command: Command) -> Command:
+    """Add --realism to a command."""
+    return click.option(
+        "--realism",
+        metavar="WEIGHT",
+        default=0.0,
+        type=click.FloatRange(0, 100),
+        help="Weight of the realism critic in the actor's fit; 0.1 is some, 1 is much.  [default: 0]",
+    )(command)
+
+
 def request_options(command: Command) -> Command:
     """Add --scale, --tonic, --density, --reward, --reward-seconds and --variety; `make_request` takes them all."""
     return _request_options(command, varied=True)

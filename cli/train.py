@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from melodylc.cli.ui import console
+from melodylc.cli.ui import console, progress
 
 if TYPE_CHECKING:
     from melodylc.training.loop import Report
@@ -82,8 +82,8 @@ def vae(
         settings = settings.continued()
     if minutes:
         settings = settings.with_minutes(minutes)
-    with _Progress() as progress:
-        path = train_vae(Corpus.open(corpus), model, settings, output, progress, former, without, team)
+    with _Progress() as bars:
+        path = train_vae(Corpus.open(corpus), model, settings, output, bars, former, without, team)
     if team.leads:
         click.echo(f"wrote {path}")
 
@@ -114,10 +114,45 @@ def prior(corpus: Path, output: Path, model: Path | None, minutes: tuple[float, 
     if minutes:
         settings = settings.with_minutes(minutes)
     loaded = load_model(model) if model else shipped_model()
-    with _Progress() as progress:
-        path = train_prior(Corpus.open(corpus), loaded, settings, output, progress, team)
+    with _Progress() as bars:
+        path = train_prior(Corpus.open(corpus), loaded, settings, output, bars, team)
     if team.leads:
         click.echo(f"wrote {path}")
+
+
+@train.command()
+@click.argument("corpus", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: one in the user's cache]")
+@click.option(
+    "--model", type=click.Path(path_type=Path), help="Model file that the critic is for.  [default: the shipped]"
+)
+@click.option("--rounds", type=click.IntRange(1), help="Rounds of the game.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Seed of the game.")
+def realism(corpus: Path, output: Path | None, model: Path | None, rounds: int | None, seed: int) -> None:
+    """Train the critic that tells real melodies from samples, for `--realism` of `generate` and `fit`.
+
+    A few minutes; `generate` and `fit` find it in the user's cache.
+    """
+    from melodylc.actors import probe, shipped_model
+    from melodylc.data.corpus import Corpus
+    from melodylc.latent.realism import RealismSettings
+    from melodylc.models.checkpoint import load_model
+    from melodylc.realism import realism_path, train_realism
+
+    loaded = load_model(model) if model else shipped_model()
+    path = output or realism_path(loaded)
+    probe(path)
+    settings = RealismSettings(rounds=rounds) if rounds else RealismSettings()
+    with progress("starting") as step:
+        belief = train_realism(
+            Corpus.open(corpus),
+            loaded,
+            path,
+            settings,
+            seed=seed,
+            report=lambda done, of, what: step(done, total=of, label=what),
+        ).belief
+    click.echo(f"wrote {path}: takes {belief.real:.1%} of real melodies for real, {belief.prior:.1%} of samples")
 
 
 class _Progress:

@@ -27,6 +27,7 @@ from melodylc.latent.settings import FitSettings
 from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
 from melodylc.models.checkpoint import LoadedModel, load_model
 from melodylc.models.config import PriorName
+from melodylc.realism import RealismCritic
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
@@ -34,6 +35,14 @@ SETTINGS = FitSettings(bank=7168, faithful=1000.0)
 LESSONS = 8  #: rounds in which a critic is taught that an actor lacks, from what that actor makes
 THREADS = 2  #: the same for all, because it decides how sums are rounded, and so which actor a rule gets
 JUDGES = 1024  #: samples of the bank that an actor is measured on, and that it never met; the others teach
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A realism critic, and how much its cost weighs in a fit."""
+
+    critic: RealismCritic
+    weight: float  #: positive
 
 
 @dataclass(frozen=True)
@@ -64,19 +73,23 @@ def shipped_model() -> LoadedModel:
 
 
 def find_actor(
-    model: LoadedModel, rule: Rule, prior: PriorName | None = None, say: Callable[[str], None] = lambda _: None
+    model: LoadedModel,
+    rule: Rule,
+    prior: PriorName | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    realism: Weighted | None = None,
 ) -> FoundActor | None:
     """The shipped or cached actor for this model, its prior and this rule, or None.
 
-    A damaged cached one is named and forgotten.
+    Those that ship were fitted without a realism critic. A damaged cached one is named and forgotten.
     """
     start = model.prior(prior).identity
-    for asked, told in _askings(rule):
+    for asked, told in _askings(rule) if realism is None else ():
         for path in sorted(pretrained().glob("*.safetensors")):
             header = read_header(path)
             if header and (header.model, header.prior, header.rule) == (model.fingerprint, start, asked):
                 return FoundActor(load_actor(path), "shipped", told)
-    path = cache_path(model, rule, prior)
+    path = cache_path(model, rule, prior, realism)
     try:
         if not path.exists():
             return None
@@ -96,16 +109,19 @@ def fit_actor(
     prior: PriorName | None = None,
     threads: int = THREADS,
     decoding: BankReport = lambda done, of: None,
+    realism: Weighted | None = None,
 ) -> FoundActor:
     """Fit an actor and write it to `path`, with the request that the rule comes from, where that is given.
 
-    `decoding` is told how much of the bank is there, where it must be made first.
+    `decoding` is told how much of the bank is there, where it must be made first. With `realism`, the actor also pays
+    for what that critic takes for unreal.
 
     Raises:
         InputError: `path` can't be written; found out before the work, not after.
     """
     probe(path)
-    fitted = _fitted(MelodyBox(model.vae, rule), model, report, settings, prior, threads, decoding)
+    box = MelodyBox(model.vae, rule)
+    fitted = _fitted(box, model, report, settings, prior, threads, decoding, realism=realism)
     about = {"model": model.fingerprint, "prior": model.prior(prior).identity, "rule": rule.identity}
     save_actor(path, fitted, **about, parts=rule.names, request=request)
     if not fitted.interrupted:
@@ -156,6 +172,7 @@ def _fitted(
     threads: int = THREADS,
     decoding: BankReport = lambda done, of: None,
     actor: Actor | None = None,
+    realism: Weighted | None = None,
 ) -> Fitted:
     bank = find_bank(model, model.prior(prior), decoding)
     lessons = slice(JUDGES, JUDGES + settings.bank)
@@ -165,9 +182,10 @@ def _fitted(
             model.sigma_bar,
             bank=(bank.z[lessons], bank.events[lessons]),
             judge=resampled(bank.z[:JUDGES]),
-            settings=settings,
+            settings=replace(settings, also=realism.weight if realism else 0.0),
             report=report,
             start=actor,
+            also=realism.critic.cost if realism else None,
         )
 
 
@@ -177,10 +195,11 @@ def _askings(rule: Rule) -> list[tuple[str, Tensor | None]]:
     return [(rule.identity, None)] + ([(common.IDENTITY, request.label[None])] if request else [])
 
 
-def cache_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None) -> Path:
-    """Where the fitted actor of a model, a prior and a rule is kept; the settings of the fit are part of the name."""
-    key = fingerprint_bytes(repr((model.fingerprint, model.prior(prior).identity, rule.identity, SETTINGS)).encode())
-    return cache_folder() / "actors" / f"{key}.safetensors"
+def cache_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None, realism: Weighted | None = None) -> Path:
+    """Where the fitted actor of a model, a prior and a rule is kept; how it is fitted is part of the name."""
+    also = (realism.weight, realism.critic.fingerprint) if realism else None
+    of = (model.fingerprint, model.prior(prior).identity, rule.identity, SETTINGS, also)
+    return cache_folder() / "actors" / f"{fingerprint_bytes(repr(of).encode())}.safetensors"
 
 
 def probe(path: Path) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from melodylc import common
-from melodylc.data.alphabet import BARS, PITCHES, STATES, STEPS, STEPS_PER_BAR, canonical
+from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STATES, STEPS, STEPS_PER_BAR, canonical
 from melodylc.latent.actor import Chain
 from melodylc.latent.box import Move, Scores
 from melodylc.latent.precision import brief
@@ -19,7 +19,10 @@ def _event_features() -> Tensor:
     """Of each of the 130 events (130, 26): its pitch class and octave, one-hot, its height; or hold, or rest."""
     pitches = torch.arange(PITCHES)
     notes = torch.cat((one_hot(pitches % 12, 12), one_hot(pitches // 12, 11), (pitches[:, None] - 60) / 24), 1)
-    return torch.block_diag(notes, torch.ones(1, 1), torch.ones(1, 1)).float()
+    events = torch.zeros(STATES, notes.shape[1] + 2)
+    events[:PITCHES, :-2] = notes
+    events[HOLD, -2] = events[REST, -1] = 1
+    return events
 
 
 def _rows(features: Tensor) -> Tensor:
@@ -101,7 +104,7 @@ class CommonBox(_Melodies):
         return common.scores(decoded.numpy(), told)
 
     def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
-        """As any melody's, but with pitch classes above the root that is asked: what is right is then so in all keys."""
+        """As any melody's, but with pitch classes above the root that is asked, so that all keys are one."""
         return _rows(TURNED[common.roots(told)[:, None], decoded.long()])
 
     def view(self, z: Tensor, context: Tensor, decoded: Tensor, told: Tensor) -> Tensor:

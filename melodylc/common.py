@@ -89,7 +89,7 @@ def roots(told: Tensor) -> Tensor:
 def scores(events: Events, told: Tensor) -> Scores:
     """Scores (n, 4) of melodies (n, 256), each by the request that its label (n, 19) names; what isn't asked holds."""
     melodies = canonical(events)[0]
-    roots, ends, densities = (part.argmax(dim=1).numpy() for part in torch.split(told, SIZES, dim=1))
+    roots, ends, densities = (part.argmax(dim=1).numpy() for part in torch.split(told, list(SIZES), dim=1))
     shifts = np.array([0 if end is None else end for end in ENDS])
     held = np.ones((len(melodies), len(PARTS)))
     for column, asked, rewards in (

@@ -5,7 +5,7 @@ Melody k of a seed must be the same whatever is drawn beside it. Each latent has
 shape and the thread count decide how sums are rounded, and a rounding can change a note.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,9 +18,12 @@ from melodylc.data.melody import Melody
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
-from melodylc.models.prior import pool
+from melodylc.models.prior import Prior, pool
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
+
+Judge = Callable[[Tensor, Tensor], Tensor]
+"""How like real melodies: latents (n, z) and the raw events (n, 256) that they become, to numbers (n,)."""
 
 GROUP = 8  #: melodies that go through the model together; part of what a seed means
 _TOGETHER = 64  # samples of the prior that go through it together
@@ -39,6 +42,12 @@ def prior_events(
     return np.concatenate(decoded)
 
 
+def latents(prior: Prior, seed: int, numbers: Iterable[int], attempt: int = 1) -> Tensor:
+    """Latents (n, z) of one of the draws for some melodies of a seed, each from its own random stream."""
+    streams = (np.random.default_rng((seed, number, attempt)) for number in numbers)
+    return prior.latents(np.stack([prior.numbers(stream) for stream in streams]))
+
+
 @dataclass(frozen=True)
 class Draw:
     """One decoded melody and what is known of it."""
@@ -50,6 +59,8 @@ class Draw:
     held: tuple[int, ...]  #: how many of these satisfied each part
     distance: float  #: mean over dimensions of ((z' - z) / sigma_bar)^2
     touched: int  #: steps that the canonical form turned into rests
+    found: int  #: how many of the draws passed
+    realism: float | None = None  #: how like a real melody, where that was asked (`melodylc.likeness`)
 
     @property
     def passed(self) -> bool:
@@ -57,8 +68,16 @@ class Draw:
         return all(reward == 1 for reward in self.rewards)
 
     def after(self, before: "Draw | None") -> "Draw":
-        """Itself, with what the same melody's earlier draws satisfied counted too."""
-        return replace(self, held=tuple(map(sum, zip(self.held, before.held, strict=True)))) if before else self
+        """The better of itself and the same melody's earlier draws, all of which are counted.
+
+        What passed goes before what didn't, then what is more like a real melody, then what came first; of those that
+        didn't pass, the last.
+        """
+        if before is None:
+            return self
+        beaten = before.passed and (not self.passed or (before.realism or 0.0) >= (self.realism or 0.0))
+        held = tuple(map(sum, zip(self.held, before.held, strict=True)))
+        return replace(before if beaten else self, draws=self.draws, held=held, found=self.found + before.found)
 
 
 @dataclass(frozen=True)
@@ -70,12 +89,19 @@ class Sampler:
     rule: Rule | None
     prior: PriorName | None = None  #: the model's best if None
     optimise: Callable[[Tensor], Tensor] | None = None  #: moves latents (n, z) in place of the actor
+    judge: Judge | None = None  #: what says how like real melodies draws are, if anything does
 
     def draw(
-        self, seed: int, count: int, budget: int, report: Callable[[int, int], None] = lambda passed, draws: None
+        self,
+        seed: int,
+        count: int,
+        budget: int,
+        report: Callable[[int, int], None] = lambda passed, draws: None,
+        best_of: int = 1,
     ) -> list[Draw]:
         """The best attempt at each of melodies 1..count: the first that passes within `budget` draws, or the last.
 
+        With `best_of`, the one most like a real melody among the first so many that pass within the budget.
         `report` is told how many melodies are settled and how many latents were decoded so far.
         """
         results: list[Draw] = []
@@ -87,10 +113,10 @@ class Sampler:
                 for attempt in range(1, budget + 1):
                     for draw in self._group(seed, first, attempt):
                         before = settled.get(draw.number)
-                        if draw.number in wanted and not (before and before.passed):
+                        if draw.number in wanted and not (before and before.found >= best_of):
                             settled[draw.number] = draw.after(before)
                             spent += 1
-                    passed = sum(draw.passed for draw in settled.values())
+                    passed = sum(draw.found >= best_of for draw in settled.values())
                     report(len(results) + passed, spent)
                     if passed == len(wanted):
                         break
@@ -100,13 +126,12 @@ class Sampler:
     @torch.no_grad()
     def _group(self, seed: int, first: int, attempt: int) -> Iterator[Draw]:
         numbers = range(first, first + GROUP)
-        streams = (np.random.default_rng((seed, number, attempt)) for number in numbers)
-        prior = self.model.prior(self.prior)
-        z = prior.latents(np.stack([prior.numbers(stream) for stream in streams]))
+        z = latents(self.model.prior(self.prior), seed, numbers, attempt)
         moved, raw = self.model.vae.write(self.optimise(z)) if self.optimise else self.model.vae.write(z, self.actor)
         events, touched = canonical(raw.to(torch.uint8).numpy())
         distances = ((moved - z) / self.model.sigma_bar).square().mean(1).tolist()
         rewards = self.rule.scores(events).tolist() if self.rule else [()] * GROUP
+        realism = self.judge(moved, raw).tolist() if self.judge else [None] * GROUP
         for row, number in enumerate(numbers):
             yield Draw(
                 number=number,
@@ -116,4 +141,6 @@ class Sampler:
                 held=tuple(int(reward == 1) for reward in rewards[row]),
                 distance=distances[row],
                 touched=int(touched[row].sum()),
+                found=int(all(reward == 1 for reward in rewards[row])),
+                realism=realism[row],
             )

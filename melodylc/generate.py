@@ -16,6 +16,7 @@ from melodylc.data.formats.render import Piece, Rendered, render
 from melodylc.draws import Draw, Sampler
 from melodylc.latent.critic import Critic
 from melodylc.latent.obeying import obey
+from melodylc.likeness import find_likeness
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.request import Order
 from melodylc.rewards import Rule
@@ -50,7 +51,7 @@ class Production:
     @property
     def accepted(self) -> float:
         """Share of the draws that obeyed."""
-        return sum(draw.passed for draw in self.draws) / self.spent
+        return sum(draw.found for draw in self.draws) / self.spent
 
     @property
     def rates(self) -> dict[str, float]:
@@ -107,6 +108,7 @@ class Production:
                     "draws": draw.draws,
                     "distance": round(draw.distance, 6),
                     "steps_made_rests": draw.touched,
+                    **({} if draw.realism is None else {"realism": round(draw.realism, 4), "best_of": draw.found}),
                 }
                 for draw, files in zip(self.kept, rendered.of, strict=True)
             ],
@@ -138,8 +140,13 @@ def produce(
     """Draw the melodies of an order. `report` is told how many are settled, and the draws so far.
 
     Where `Order.method` is "optimize", the critic for its rule is needed too.
+
+    Raises:
+        InputError: a choice among several by a language model that this model lacks.
     """
     rule = order.request.rule
     optimise = optimiser(model, rule, critic) if rule and critic else None
-    sampler = Sampler(model, actor.move if actor else None, rule, order.prior, optimise)
-    return Production(order, model, actor, tuple(sampler.draw(order.seed, order.count, order.budget, report)))
+    judge = find_likeness(model) if order.best_of > 1 else None
+    sampler = Sampler(model, actor.move if actor else None, rule, order.prior, optimise, judge)
+    drawn = sampler.draw(order.seed, order.count, order.budget, report, order.best_of)
+    return Production(order, model, actor, tuple(drawn))

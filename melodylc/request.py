@@ -135,8 +135,8 @@ class Order:
     """How many melodies of what kind, from which seed.
 
     Raises:
-        InputError: a count below 1, a negative seed, more melodies than one file holds, or a reward on pitch beside
-            `Writing.transpose`.
+        InputError: a count below 1, a negative seed, more melodies than one file holds, a reward on pitch beside
+            `Writing.transpose`, a choice among melodies that are not verified, or realism of an actor that is fitted.
     """
 
     request: Request = field(default_factory=Request)
@@ -149,18 +149,24 @@ class Order:
     prior: PriorName | None = None  #: None: the best that the model has
     actor: Path | None = None  #: the file that the request comes from; None: the request was typed
     method: Method = "actor"  #: what moves latents to where melodies obey
+    best_of: int = 1  #: melodies that obey, of which the one most like real melodies is written
+    realism: float = 0.0  #: weight of the realism critic in the actor's fit
 
     def __post_init__(self) -> None:
-        for name, least in (("count", 1), ("draws", 1), ("seed", 0)):
+        for name, least in (("count", 1), ("draws", 1), ("seed", 0), ("best_of", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} is a whole number from {least} up, not {getattr(self, name)}")
+        if self.best_of > 1 and not self.verify:
+            raise InputError(f"--best-of {self.best_of} chooses among melodies that obey: leave out --no-verify")
+        if self.realism and self.actor:
+            raise InputError("--realism is about fitting, and --actor is fitted: give it to `melodylc fit` instead")
         self.writing.check_count(self.count)
         check_transposable(self.request.rewards, self.writing.transpose)
 
     @property
     def budget(self) -> int:
-        """Draws that one melody may take: a single one where nothing is verified."""
-        return self.draws if self.verify else 1
+        """Draws that one melody may take: a single one where nothing is verified, and more where several must obey."""
+        return self.draws * self.best_of if self.verify else 1
 
     @property
     def folder_name(self) -> str:
@@ -189,6 +195,10 @@ class Order:
             words += ["--draws", str(self.draws)]
         if not self.verify:
             words += ["--no-verify"]
+        if self.best_of > 1:
+            words += ["--best-of", str(self.best_of)]
+        if self.realism:
+            words += ["--realism", f"{self.realism:g}"]
         if self.model is not None:
             words += ["--model", str(self.model)]
         if self.prior is not None:
@@ -212,6 +222,8 @@ class Order:
             "prior": self.prior,
             "actor": str(self.actor) if self.actor else None,
             "method": self.method,
+            "best_of": self.best_of,
+            "realism": self.realism,
         }
 
 

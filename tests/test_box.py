@@ -45,7 +45,9 @@ def test_a_box_scores_canonical_melodies_with_the_rule_s_weights(model: LoadedMo
     moved, decoded = box.decode(z)
     torch.testing.assert_close(moved, z)
     assert (decoded.shape, decoded.dtype) == ((SMALL, 256), torch.uint8)
-    np.testing.assert_array_equal(box.score(decoded, box.ask(SMALL, torch.Generator())), rule.graded(canonical(decoded.numpy())[0]))
+    np.testing.assert_array_equal(
+        box.score(decoded, box.ask(SMALL, torch.Generator())), rule.graded(canonical(decoded.numpy())[0])
+    )
 
 
 def test_an_actor_moves_every_bar_as_the_box_shows_it(model: LoadedModel) -> None:

@@ -98,6 +98,20 @@ def test_the_distance_penalty_keeps_the_actor_near() -> None:
     assert near.distance < 0.8 * far.distance
 
 
+def test_another_cost_of_what_the_critic_sees_is_paid_too() -> None:
+    """The score asks about the first four dimensions; a price on the last moves that one as well."""
+    settings = replace(SMALL, rounds=8)
+    free = fitted(settings=settings)
+    unpaid = fit(Plain(DIM, steps), SIGMA, settings=settings, also=lambda view: view[:, 0, -1])
+    paid = fit(Plain(DIM, steps), SIGMA, settings=replace(settings, also=1.0), also=lambda view: view[:, 0, -1])
+    assert same(free.actor, unpaid.actor)
+    z = torch.randn(500, DIM, generator=torch.Generator().manual_seed(1))
+    last = [Plain(DIM, steps).decode(z, found.actor)[0][:, -1].mean() for found in (free, paid)]
+    assert last[1] < last[0] - 0.5
+    with pytest.raises(InputError, match="also of at least 0"):
+        replace(SMALL, also=-1.0)
+
+
 def test_lambda_falls_until_enough_obey_and_never_leaves_its_range() -> None:
     bounds = replace(FEW, distance=0.5, cheapest=0.3, fall=0.8**4)
     misses = fitted(lambda z: np.zeros((len(z), 1)), bounds).history

@@ -13,7 +13,6 @@ from melodylc.latent.distance import distance
 from melodylc.latent.encodings import Encodings
 from melodylc.latent.gan import Game, GameSettings
 from melodylc.latent.labelled import LabelledCritic, doubt_of, gradient_penalty, labelled_actor, move
-from melodylc.latent.realism import finished, fit_realism, realism_game
 
 DIM = 4
 SMALL = GameSettings(steps=200, critic_steps=3, batch=32, rate=3e-3, actor_rate=3e-3, hidden=32, layers=2, average=0.9)
@@ -66,9 +65,15 @@ def linear_critic(slope: Tensor) -> LabelledCritic:
 def test_the_gradient_penalty_acts_on_the_logit() -> None:
     # |slope| = 5 everywhere, so 10 * (5 - 1)^2 = 160; of D, whose slope is about 0 here, it would be 10.
     real, other, random = torch.randn(8, 2), torch.randn(8, 2), torch.Generator().manual_seed(0)
-    assert gradient_penalty(linear_critic(torch.tensor([3.0, 4.0])), real, other, None, random).item() == pytest.approx(
-        160.0, rel=1e-5
-    )
+    critic = linear_critic(torch.tensor([3.0, 4.0]))
+    assert gradient_penalty(critic, real, other, random).item() == pytest.approx(160.0, rel=1e-5)
+
+
+def test_of_rows_the_gradient_penalty_counts_all() -> None:
+    # A slope of 1 in each of four places is one of 2, and so 10 * (2 - 1)^2.
+    real, other = torch.randn(8, 2, 2), torch.randn(8, 2, 2)
+    random = torch.Generator().manual_seed(0)
+    assert gradient_penalty(lambda rows: rows.sum(dim=(1, 2)), real, other, random).item() == pytest.approx(10.0)
 
 
 def test_the_gradient_penalty_looks_between_the_two_batches_in_each_dimension() -> None:
@@ -80,7 +85,7 @@ def test_the_gradient_penalty_looks_between_the_two_batches_in_each_dimension() 
             return super().forward(z, labels)
 
     real, other = torch.ones(200, 3), torch.zeros(200, 3)
-    gradient_penalty(Spy(3, hidden=4, layers=1), real, other, None, torch.Generator().manual_seed(0))
+    gradient_penalty(Spy(3, hidden=4, layers=1), real, other, torch.Generator().manual_seed(0))
     (between,) = seen
     assert ((between >= 0) & (between <= 1)).all()
     assert between.std(dim=1).mean() > 0.15  # one share for a whole vector would give 0
@@ -169,32 +174,6 @@ def test_global_random_numbers_are_left_alone() -> None:
     torch.manual_seed(3)
     played(clusters(), replace(SMALL, steps=1))
     assert torch.equal(torch.rand(1), expected)
-
-
-# -- realism -----------------------------------------------------------------------------------
-
-
-def test_a_realism_critic_knows_where_data_lie_and_its_actor_goes_there() -> None:
-    turns: list[int] = []
-    data = torch.randn(600, DIM, generator=torch.Generator().manual_seed(1))
-    data[:, 0] = 2.0
-    encodings = Encodings.unlabelled(data, torch.full_like(data, 0.1))
-    settings = replace(SMALL, steps=100, distance=0.01)
-    found = fit_realism(encodings, SIGMA_BAR, settings, report=lambda turn: turns.append(turn.step))
-    assert turns == list(range(1, 101))
-    assert found.belief.real > found.belief.prior + 0.2
-    assert found.belief.moved > found.belief.prior + 0.1
-    with torch.no_grad():
-        moved = move(found.actor, torch.randn(500, DIM, generator=torch.Generator().manual_seed(3)))
-    assert moved[:, 0].mean().item() == pytest.approx(2.0, abs=0.4)
-    assert found.critic(moved).shape == (500,)
-
-
-def test_a_realism_game_leaves_labels_aside() -> None:
-    game = realism_game(clusters(), SIGMA_BAR, replace(SMALL, steps=1))
-    assert game.live.config.context == 0
-    assert math.isfinite(game.turn().critic)
-    assert 0 <= finished(game, 16).belief.moved <= 1
 
 
 # -- refusals ----------------------------------------------------------------------------------

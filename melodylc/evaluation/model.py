@@ -5,7 +5,6 @@ several seeds wherever something is drawn. A model that was trained without a co
 by itself, on both of its sides, for it met neither.
 """
 
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,27 +13,23 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from melodylc import __version__
-from melodylc.data.alphabet import STATES
 from melodylc.data.corpus import SIDES, Corpus
-from melodylc.data.errors import CorpusError, InputError
-from melodylc.data.leave_out import LEFT_OUT, all_of, collection_number, leave_out
+from melodylc.data.errors import InputError
+from melodylc.data.leave_out import LEFT_OUT, all_of, collection_number
 from melodylc.data.overlap import Gathered
 from melodylc.evaluation.copies import CopyFigures, find_copies
-from melodylc.evaluation.figures import plain
+from melodylc.evaluation.figures import check_seeds, plain, versions
 from melodylc.evaluation.interpolation import STEPS, InterpolationFigures, compare_walks, walk
-from melodylc.evaluation.real import Held
+from melodylc.evaluation.real import Ground, before_dropping
 from melodylc.evaluation.reconstruction import Answers, Reconstruction, answers
 from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_real, draw_samples
 from melodylc.evaluation.subject import Subject, subject_of
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.training.batches import HIGHEST, LOWEST, evaluation_rows, evenly
-from melodylc.training.settings import TrainSettings
+from melodylc.training.batches import HIGHEST, LOWEST, evenly
 
 FORMAT = "melodylc-evaluation/1"
 Events = npt.NDArray[np.uint8]
 Report = Callable[[int, str], None]  #: melodies that went through the model since the last call, and what for
-_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,15 +71,12 @@ class Evaluator:
         self, model: LoadedModel, corpus: Corpus, settings: EvaluationSettings, subject: Subject | None = None
     ) -> None:
         _check_settings(settings)
-        _check_alphabet(corpus)
         self.model, self.corpus, self.settings = model, corpus, settings
         self.subject = subject_of(model) if subject is None else subject
-        self.left_out: str | None = (model.provenance.get(LEFT_OUT) or {}).get("collection")
-        self.remaining = leave_out(corpus, self.left_out)
-        self.balance = float((model.provenance.get("settings") or {}).get("balance", TrainSettings.balance))
-        own = evaluation_rows(corpus, among=self.remaining.heldout)
-        self.held = Held.of(corpus, own, self.balance, self.remaining.train)
-        self.rows = evenly(own, settings.melodies)
+        ground = Ground.of(model.provenance, corpus)
+        self.left_out, self.remaining, self.balance = ground.left_out, ground.remaining, ground.balance
+        self.held = ground.held
+        self.rows = evenly(ground.rows, settings.melodies)
         self.unseen = self._unseen()
 
     @property
@@ -120,7 +112,7 @@ class Evaluator:
             by_collection=self._by_collection(given),
             unseen=unseen,
             samples=compare_samples(drawn, samples),
-            copies=find_copies(training, given.events, samples, self._before_dropping()),
+            copies=find_copies(training, given.events, samples, before_dropping(self.corpus)),
             interpolation=compare_walks(
                 walks, [draws.reference for draws in drawn], [draws.other for draws in drawn], samples
             ),
@@ -142,12 +134,7 @@ class Evaluator:
             "balance": self.balance,
             "transposed": [LOWEST, HIGHEST],
             "threads": torch.get_num_threads(),
-            "versions": {
-                "melodylc": __version__,
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
+            "versions": versions(),
         }
 
     def _give_back(self, events: Events, what: str, report: Report) -> Answers:
@@ -174,10 +161,6 @@ class Evaluator:
         everyone = np.arange(len(self.held.events))
         return self.held.draw(everyone, 2 * self.settings.pairs, np.random.default_rng((seed, 1)))
 
-    def _before_dropping(self) -> float | None:
-        shared = (self.corpus.manifest.get("counts") or {}).get("heldout_shared")
-        return None if shared is None else shared / max(shared + len(self.corpus.heldout), 1)
-
 
 def _check_settings(settings: EvaluationSettings) -> None:
     for name, value, least in (
@@ -187,18 +170,4 @@ def _check_settings(settings: EvaluationSettings) -> None:
     ):
         if value < least:
             raise InputError(f"{value} {name} to evaluate on: take {least} or more")
-    if not settings.seeds or min(settings.seeds) < 0 or len(set(settings.seeds)) < len(settings.seeds):
-        given = ", ".join(map(str, settings.seeds)) or "none"
-        raise InputError(f"seeds {given}: give one or more, all different, from 0 on")
-
-
-def _check_alphabet(corpus: Corpus) -> None:
-    for side in SIDES:
-        events = getattr(corpus, side)
-        for start in range(0, len(events), _BLOCK):
-            highest = int(events[start : start + _BLOCK].max())
-            if highest >= STATES:
-                raise CorpusError(
-                    f"{str(corpus.folder / side)!r} has an event {highest}, and this alphabet ends at {STATES - 1}: "
-                    "build the corpus again"
-                )
+    check_seeds(settings.seeds)

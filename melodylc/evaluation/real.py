@@ -4,18 +4,23 @@ Samples of a model are judged as draws of what it was trained on: collections by
 melody in a random transposition. So the melodies they are held against are drawn in the same way, from held-out works.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from melodylc.data.corpus import Corpus
+from melodylc.data.alphabet import STATES
+from melodylc.data.corpus import SIDES, Corpus
 from melodylc.data.errors import CorpusError
-from melodylc.training.batches import Sources, source_weights
+from melodylc.data.leave_out import LEFT_OUT, Remaining, leave_out
+from melodylc.training.batches import Sources, evaluation_rows, source_weights
+from melodylc.training.settings import TrainSettings
 
 Events = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -65,3 +70,51 @@ class Held:
         place[np.lexsort((rng.permutation(len(units)), self.collection[rows][first]))] = np.arange(len(units))
         even = place[of] % 2 == 0
         return rows[even], rows[~even]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What of a corpus a model may be judged on: what neither trained it nor chose its checkpoint."""
+
+    left_out: str | None  #: the collection that it was trained without
+    remaining: Remaining  #: the rows of both sides that are neither of it nor of its kin
+    balance: float  #: how collections weigh in training
+    rows: Rows  #: of the held-out melodies that never chose a checkpoint
+    held: Held  #: these
+
+    @classmethod
+    def of(cls, provenance: Mapping[str, Any], corpus: Corpus) -> Self:
+        """What a model's file says of its training, and a corpus.
+
+        Raises:
+            CorpusError: a corpus that isn't of this alphabet, or is too small, or lacks what the model left out.
+        """
+        check_alphabet(corpus)
+        left_out: str | None = (provenance.get(LEFT_OUT) or {}).get("collection")
+        remaining = leave_out(corpus, left_out)
+        balance = float((provenance.get("settings") or {}).get("balance", TrainSettings.balance))
+        rows = evaluation_rows(corpus, among=remaining.heldout)
+        return cls(left_out, remaining, balance, rows, Held.of(corpus, rows, balance, remaining.train))
+
+
+def before_dropping(corpus: Corpus) -> float | None:
+    """Share of held-out melodies that shared four bars with training when the corpus was built, if it tells."""
+    shared = (corpus.manifest.get("counts") or {}).get("heldout_shared")
+    return None if shared is None else shared / max(shared + len(corpus.heldout), 1)
+
+
+def check_alphabet(corpus: Corpus) -> None:
+    """Refuse a corpus of another alphabet.
+
+    Raises:
+        CorpusError: it has an event that is none.
+    """
+    for side in SIDES:
+        events = getattr(corpus, side)
+        for start in range(0, len(events), _BLOCK):
+            highest = int(events[start : start + _BLOCK].max())
+            if highest >= STATES:
+                raise CorpusError(
+                    f"{str(corpus.folder / side)!r} has an event {highest}, and this alphabet ends at {STATES - 1}: "
+                    "build the corpus again"
+                )

@@ -1,9 +1,10 @@
 """An evaluation as tables, for a terminal or for a Markdown file."""
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from melodylc.data.leave_out import LEFT_OUT
+from melodylc.evaluation.copies import CopyFigures
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.interpolation import InterpolationFigures
 from melodylc.evaluation.model import ModelEvaluation
@@ -28,9 +29,8 @@ def conditions(done: ModelEvaluation) -> list[str]:
     """On what it was measured, in sentences; a warning among them where there must be one."""
     told, settings = done.conditions, done.conditions["settings"]
     seeds = ", ".join(map(str, settings["seeds"]))
-    versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
     lines = [
-        f"model {told['model']} ({told['configuration']}), corpus {told['corpus']}, {versions}",
+        f"model {told['model']} ({told['configuration']}), corpus {told['corpus']}, {told_versions(told)}",
         f"{told['melodies']} of {told['held_out']} held-out melodies, of {told['works']} works that never chose a "
         f"checkpoint; seeds {seeds}; {settings['samples']} melodies a seed in each set compared, "
         f"{settings['pairs']} pairs a seed walked between",
@@ -48,9 +48,14 @@ def conditions(done: ModelEvaluation) -> list[str]:
     return lines
 
 
+def told_versions(conditions: Mapping[str, Any]) -> str:
+    """The versions among an evaluation's conditions, in words."""
+    return ", ".join(f"{name} {version}" for name, version in conditions["versions"].items())
+
+
 def tables(done: ModelEvaluation) -> list[Table]:
     """All of it."""
-    return [*_given_back(done), _by_collection(done), _rates(done), _samples(done.samples), *_rest(done)]
+    return [*_given_back(done), _by_collection(done), _rates(done), samples_table(done.samples), *_rest(done)]
 
 
 def markdown(found: Sequence[Table]) -> str:
@@ -152,7 +157,8 @@ def _rates(done: ModelEvaluation) -> Table:
 # -- samples -----------------------------------------------------------------------------------
 
 
-def _samples(found: SampleFigures) -> Table:
+def samples_table(found: SampleFigures) -> Table:
+    """Samples against held-out melodies: levels and overlapping areas."""
     columns = ["feature", "real", "area: real", "area: other works"]
     for name in found.priors:
         columns += [name, f"area: {name}"]
@@ -197,15 +203,19 @@ def _level(levels: dict[str, Spread], feature: str) -> str:
 
 
 def _rest(done: ModelEvaluation) -> Iterator[Table]:
-    copies = done.copies
+    yield copies_table(done.copies)
+    yield _interpolation(done.interpolation)
+
+
+def copies_table(copies: CopyFigures) -> Table:
+    """Copies of training melodies, in held-out ones and in samples."""
     rows = [("held-out", copies.heldout), *copies.priors.items()]
     body = [(name, found.bars.text(2), str(found.share), str(_longest(found.by_length))) for name, found in rows]
     before = copies.before_dropping
     known = "" if before is None else f" They were {before:.4f} of them: so often do people copy."
     note = f"Held-out melodies that share four bars with training were dropped when the corpus was built.{known}"
     columns = ("melodies", "longest run, bars", "four bars or more", "longest of all")
-    yield Table("Copies of training melodies", columns, body, note)
-    yield _interpolation(done.interpolation)
+    return Table("Copies of training melodies", columns, body, note)
 
 
 def _longest(by_length: Sequence[int]) -> int:

@@ -129,6 +129,18 @@ def features(events: Events) -> Features:
     )
 
 
+def best_root(events: Events) -> Integers:
+    """The root, 0..11, of the major scale that holds most notes of each melody (n, 256): the lowest of equals, (n,).
+
+    >>> best_root(np.array([[62, 66, 69, 67, 73, HOLD]], np.uint8))  # D major
+    array([2])
+    """
+    events = np.asarray(events)
+    melody, step = np.nonzero(events < PITCHES)
+    histogram = _shares(melody, events[melody, step].astype(np.int64) % 12, len(events), 12)
+    return np.asarray((histogram @ _IN_KEY.T).argmax(axis=1), np.int64)
+
+
 def _notes(events: Events) -> _Notes:
     melody, start = np.nonzero(events < PITCHES)
     steps = np.arange(STEPS)

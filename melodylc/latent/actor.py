@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from melodylc.data.errors import InputError
 
+LOUD = 8.0  #: what labels are multiplied by: they are few beside a thousand numbers of a context
 SHUT = -1.0  #: where gates start: nearer to leaving z as it is than to replacing it
 
 
@@ -109,7 +110,7 @@ def informed(actor: Actor, told: Tensor) -> Callable[[Tensor, Tensor, int], Tens
     """
 
     def move(parts: Tensor, context: Tensor, first: int) -> Tensor:
-        labels = told[:, None].expand(len(parts), parts.shape[1], -1)
+        labels = LOUD * told[:, None].expand(len(parts), parts.shape[1], -1)
         moved: Tensor = actor(parts, torch.cat((context, labels.to(context.dtype)), dim=-1), first)
         return moved
 

@@ -4,7 +4,8 @@
     2. Rounds of: fresh vectors moved by the actor G, decoded and scored, half of them with a little noise so that the
        critic sees slopes and not only points; critic steps on everything scored so far, half of each batch on the
        latest; then actor steps on  E_z [ L_1(G(z)) + lambda * (L_dist(G(z), z) + w * L_change(G(z), z)) ]  with the
-       vectors just decoded, so that a view may lean on what they became, and half of them such as didn't obey.
+       vectors just decoded, so that a view may lean on what they became, and half of them such as didn't obey. Another
+       cost of that view may be added, such as a realism critic's.
        lambda starts high and falls round by round until enough of the vectors satisfy, then it rises again: the actor
        goes as far as it must and no farther. (A low lambda from the start ends in one melody for all z.)
     3. Every few rounds a check: the running mean of the actor's weights is measured on vectors it hasn't seen.
@@ -34,6 +35,9 @@ from melodylc.latent.scores import Bank, Measured, Prior, answered, ask, standar
 from melodylc.latent.settings import FitSettings
 
 Known = tuple[Tensor, Tensor]  #: vectors of the prior (n, dim), and what they become (n, ...)
+
+Cost = Callable[[Tensor], Tensor]
+"""A cost of what the critic sees of moved vectors, (n, rows, width) to (n,), with a gradient; nobody teaches it."""
 
 
 class Start(NamedTuple):
@@ -85,6 +89,7 @@ def fit(
     seed: int = 0,
     report: Progress = lambda _: None,
     start: Actor | None = None,
+    also: Cost | None = None,
 ) -> Fitted:
     """Fit an actor to a black box.
 
@@ -98,6 +103,7 @@ def fit(
         seed: of everything random.
         report: called after each round.
         start: an actor to begin from, such as one of a similar rule; it stays as it is.
+        also: what the actor pays beside the score's critic and the distance, times `settings.also`.
 
     Raises:
         InputError: sizes that don't fit each other, or a score outside [0, 1].
@@ -115,15 +121,11 @@ def fit(
         torch.manual_seed(seed)
         labels = known.told.shape[1]
         actor = copy.deepcopy(start) if start else Actor(_shape(box, settings, labels))
-        critic = Critic(
-            *box.seen(known.decoded[:1], known.told[:1]).shape[1:],
-            known.scores.shape[1],
-            labels,
-            settings.exponents,
-            settings.critic_hidden,
-            settings.critic_layers,
-        )
-    return _Fitting(box, prior, sigma_bar, settings, generator, actor, critic, known).run(seed, report, judge)
+        rows, width = box.seen(known.decoded[:1], known.told[:1]).shape[1:]
+        shape = settings.exponents, settings.critic_hidden, settings.critic_layers
+        critic = Critic(rows, width, known.scores.shape[1], labels, *shape)
+    fitting = _Fitting(box, prior, sigma_bar, settings, generator, actor, critic, known, also)
+    return fitting.run(seed, report, judge)
 
 
 class _Fitting:
@@ -139,11 +141,13 @@ class _Fitting:
         actor: Actor,
         critic: Critic,
         known: Bank,
+        also: Cost | None,
     ) -> None:
         self.box, self.prior, self.sigma_bar, self.settings = box, prior, sigma_bar, settings
         self.generator, self.actor, self.critic = generator, actor, critic
         self.mean = copy.deepcopy(actor).requires_grad_(False)
         self.known, self.first = known, known
+        self.also = also if settings.also else None
         self.actor_rates = torch.optim.Adam(actor.requires_grad_(True).parameters(), settings.rate, BETAS)
         self.critic_rates = torch.optim.AdamW(
             critic.parameters(), settings.critic_rate, BETAS, weight_decay=settings.weight_decay
@@ -230,6 +234,8 @@ class _Fitting:
                 moved = informed(self.actor, told)(z.view(len(z), *self.box.chain[:2]), known, 0).flatten(1)
                 view = self.box.view(moved, known, answers.decoded[chosen], told)
                 cost = self.critic.cost(view, told, reached)
+                if self.also:
+                    cost = cost + self.settings.also * self.also(view)
             far = distance(moved, z, self.sigma_bar)
             if self.settings.faithful:
                 far = far + self.settings.faithful * change(view, self.box.seen(original, told))

@@ -10,6 +10,8 @@ does. One a in each dimension, as in the authors' notebook; Gulrajani et al. (20
 Labels y are what an actor knows before it moves: its vector is a chain of one part, and y is the part's context.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -50,7 +52,7 @@ class LabelledCritic(nn.Module):
 
     Args:
         dim: size of z.
-        labels: size of y; 0 for a critic of z alone, such as the realism critic.
+        labels: size of y; 0 for a critic of z alone.
         hidden: width of the hidden layers.
         layers: how many of them.
 
@@ -86,13 +88,13 @@ def doubt_of(logits: Tensor) -> Tensor:
 
 
 def gradient_penalty(
-    critic: LabelledCritic, real: Tensor, other: Tensor, labels: Tensor | None, generator: torch.Generator
+    logit: Callable[[Tensor], Tensor], real: Tensor, other: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """GP between two batches of vectors (n, dim), under the same labels: a scalar that can be differentiated."""
+    """GP between two batches of vectors or rows of features, (n, ...): a scalar that can be differentiated."""
     share = torch.rand(real.shape, generator=generator).to(real)
     between = torch.lerp(other, real, share).detach().requires_grad_(True)
-    (slope,) = torch.autograd.grad(critic(between, labels).sum(), between, create_graph=True)
-    penalty: Tensor = PENALTY * (slope.norm(dim=-1) - 1).square().mean()
+    (slope,) = torch.autograd.grad(logit(between).sum(), between, create_graph=True)
+    penalty: Tensor = PENALTY * (slope.flatten(1).norm(dim=-1) - 1).square().mean()
     return penalty
 
 

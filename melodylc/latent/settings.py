@@ -33,6 +33,7 @@ class FitSettings:
     faithful: float = 0.0  #: w, the weight of L_change beside L_dist; 0 where vectors alone should stay near
     cheapest: float = 0.005  #: the least that lambda can fall to
     fall: float = 0.3  #: of lambda that is left after all rounds if too few obey; above `target` it rises at that pace
+    also: float = 0.0  #: weight of a further cost of what the critic sees, where one is given
     target: float = 0.97  #: share of vectors that should satisfy all parts; more isn't worth more distance
     noise: float = 0.15  #: standard deviation of what is added to half of the scored vectors
     recent: int = 2048  #: latest scored vectors, which make half of each critic batch
@@ -57,6 +58,7 @@ class FitSettings:
             "clip",
             "weight_decay",
             "distance",
+            "also",
             "cheapest",
             "reach",
             "noise",

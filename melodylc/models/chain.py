@@ -192,8 +192,8 @@ class ChainedSong(nn.Module):
 
         What `embeddings` gives, all bars at once, where the contexts are those of what the latents become.
         """
-        sizes = (self.conductor.lstm.hidden_size, *[self.bars.head.out_features] * 2)
-        states, before, _ = contexts.split(sizes, dim=-1)
+        embedding = self.bars.head.out_features
+        states, before, _ = torch.split(contexts, [self.conductor.lstm.hidden_size, embedding, embedding], dim=-1)
         made: Tensor = self.conductor(states, z.reshape(len(z), BARS, self.part), self.conductor.remember(before))
         return made
 

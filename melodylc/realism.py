@@ -1,0 +1,142 @@
+"""How like real melodies: a realism critic, taught on a corpus and kept as a file beside its model.
+
+What is real are samples of the posteriors of training melodies; what isn't, samples of N(0, I), and what an actor makes
+of them to please the critic (`melodylc.latent.realism`). Its cost may be part of what an actor pays in a fit
+(`--realism`). It judges where latents lie; melodies that obey are ranked by `melodylc.likeness`.
+
+The shipped model's comes with the package. `melodylc train realism` makes another model's, in the user's cache.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from melodylc.box import MelodyBox
+from melodylc.cache import cache_folder, pretrained
+from melodylc.data.corpus import Corpus
+from melodylc.data.errors import CheckpointError, InputError
+from melodylc.data.files import fingerprint_file
+from melodylc.data.leave_out import LEFT_OUT, leave_out
+from melodylc.latent.critic import Critic
+from melodylc.latent.precision import brief
+from melodylc.latent.realism import Belief, Known, Realism, RealismSettings, fit_realism
+from melodylc.models.checkpoint import LoadedModel, first_line, read_tensors, write_tensors
+from melodylc.models.noise import Noise
+from melodylc.models.prior import pool
+from melodylc.rewards import Rule, density
+from melodylc.training.batches import Batches
+from melodylc.training.settings import TrainSettings
+
+FORMAT = "melodylc-realism/1"
+FILE = "realism.safetensors"
+MELODIES = 4096  #: that a critic is taught on, and as many samples
+UNASKED = Rule((density(1),))  #: a box has a rule, and a game of realism never asks it
+_TOGETHER = 256
+Report = Callable[[int, int, str], None]  #: steps done since the last call, of how many, and what
+
+
+@dataclass(frozen=True)
+class RealismCritic:
+    """A critic for one model."""
+
+    critic: Critic
+    fingerprint: str  #: of its weights' file
+
+    def cost(self, view: Tensor) -> Tensor:
+        """-log D of views (n, rows, width): (n,), with a gradient."""
+        return self.critic.cost(view)
+
+
+def find_realism(model: LoadedModel) -> RealismCritic:
+    """The critic of a model: shipped, or in the user's cache.
+
+    Raises:
+        InputError: there is none.
+        CheckpointError: it is damaged.
+    """
+    for path in (pretrained() / FILE, realism_path(model)):
+        if path.exists() and (found := _read(path, model)):
+            return found
+    raise InputError("this model has no realism critic: make one with `melodylc train realism CORPUS --model FILE`")
+
+
+def realism_path(model: LoadedModel) -> Path:
+    """Where a model's critic is kept in the user's cache."""
+    return cache_folder() / "realism" / f"{model.fingerprint}.safetensors"
+
+
+def train_realism(
+    corpus: Corpus,
+    model: LoadedModel,
+    path: Path,
+    settings: RealismSettings | None = None,
+    count: int | None = None,
+    seed: int = 0,
+    report: Report = lambda done, of, what: None,
+) -> Realism:
+    """Teach a critic on `count` of the melodies that a model was trained on (`MELODIES` by default), and write it.
+
+    Raises:
+        CorpusError: a corpus without training melodies.
+    """
+    settings, count = settings or RealismSettings(), count or MELODIES
+    box, of = MelodyBox(model.vae, UNASKED), 2 * count + settings.rounds
+    real = real_samples(corpus, model, count, seed, lambda done: report(done, of, "encoding real melodies"))
+    z = pool(model.prior("normal"), count, np.random.default_rng(seed))
+    decoded = [_decoded(box, part, lambda done: report(done, of, "sampling")) for part in torch.split(z, _TOGETHER)]
+
+    def told(number: int, belief: Belief) -> None:
+        report(1, of, f"D of real ones {belief.real:.2f}, of samples {belief.prior:.2f}, moved {belief.moved:.2f}")
+
+    found = fit_realism(box, real, (z, torch.cat(decoded)), model.sigma_bar, settings, seed, told)
+    about = {"belief": asdict(found.belief), "seed": seed, "corpus": corpus.fingerprint}
+    view = list(box.seen(real[1][:1], torch.zeros(1, 0)).shape[1:])
+    save_realism(path, found.critic, model, {"view": view, "settings": asdict(settings), **about})
+    return found
+
+
+def real_samples(
+    corpus: Corpus, model: LoadedModel, count: int, seed: int, report: Callable[[int], None] = lambda done: None
+) -> Known:
+    """Samples of q(z|x), (count, z), of melodies x drawn as training draws them, and what they become."""
+    told = model.provenance
+    rows = leave_out(corpus, (told.get(LEFT_OUT) or {}).get("collection")).train
+    batches = Batches(corpus, float((told.get("settings") or {}).get("balance", TrainSettings.balance)), seed, rows)
+    box, noise, latents, events = MelodyBox(model.vae, UNASKED), Noise(seed), [], []
+    for step, at in enumerate(range(0, count, _TOGETHER)):
+        drawn = torch.from_numpy(batches.draw(0, step, min(_TOGETHER, count - at)).astype(np.int64))
+        with torch.no_grad(), brief():
+            latents.append(model.vae.encode(drawn, noise).z.float())
+        events.append(_decoded(box, latents[-1], report))
+    return torch.cat(latents), torch.cat(events)
+
+
+def _decoded(box: MelodyBox, z: Tensor, report: Callable[[int], None]) -> Tensor:
+    report(len(z))
+    return box.decode(z)[1]
+
+
+def save_realism(path: Path, critic: Critic, model: LoadedModel, about: dict[str, Any]) -> None:
+    """Write a critic in half precision, with its shape and what it is for."""
+    tensors = {name: value.half() for name, value in critic.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(path, tensors, FORMAT, {"model": model.fingerprint, **about})
+
+
+def _read(path: Path, model: LoadedModel) -> RealismCritic | None:
+    tensors, about = read_tensors(path, FORMAT)
+    if about.get("model") != model.fingerprint:
+        return None
+    try:
+        settings = RealismSettings(**about["settings"])
+        rows, width = about["view"]
+        critic = Critic(rows, width, 1, 0, (1.0,), settings.critic_hidden, settings.critic_layers)
+        critic.load_state_dict({name: value.float() for name, value in tensors.items()})
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: damaged ({first_line(error)}); train the realism critic anew") from None
+    return RealismCritic(critic.requires_grad_(False).eval(), fingerprint_file(path))

@@ -1,0 +1,161 @@
+"""The game of realism on boxes: it finds where data lie, in a plain box and in a chain of parts."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from melodylc.data.errors import InputError
+from melodylc.latent.actor import Chain
+from melodylc.latent.box import Move, Plain, Scores
+from melodylc.latent.realism import Realism, RealismGame, RealismSettings, fit_realism
+
+DIM = 4
+SIGMA_BAR = torch.full((DIM,), 0.3)
+SMALL = RealismSettings(
+    rounds=40,
+    fresh=64,
+    critic_steps=10,
+    actor_steps=6,
+    warmup=20,
+    batch=32,
+    recent=1024,
+    rate=3e-3,
+    actor_rate=3e-3,
+    distance=0.01,
+    hidden=32,
+    layers=2,
+    bound=2.0,
+    critic_hidden=32,
+    critic_layers=2,
+    average=0.95,
+)
+FEW = replace(SMALL, rounds=2, warmup=2, critic_steps=2, actor_steps=1)
+
+
+def unscored(z: Tensor) -> Scores:
+    raise AssertionError("a game of realism asks no score")
+
+
+BOX = Plain(DIM, unscored)
+
+
+def vectors(count: int = 600, seed: int = 1) -> tuple[Tensor, Tensor]:
+    z = torch.randn(count, DIM, generator=torch.Generator().manual_seed(seed))
+    return z, z
+
+
+def data(count: int = 600) -> tuple[Tensor, Tensor]:
+    """N(0, 1), but for the first dimension, which is 2."""
+    z = vectors(count, 2)[0]
+    z[:, 0] = 2.0 + 0.1 * z[:, 0]
+    return z, z
+
+
+@pytest.fixture(scope="module")
+def found() -> Realism:
+    return fit_realism(BOX, data(), vectors(), SIGMA_BAR, SMALL)
+
+
+def test_a_critic_knows_where_data_lie_and_its_actor_goes_there(found: Realism) -> None:
+    assert found.belief.real > found.belief.prior + 0.2
+    assert found.belief.moved > found.belief.prior + 0.1
+    moved, _ = BOX.decode(vectors(500, 3)[0], found.actor)
+    assert moved[:, 0].mean().item() == pytest.approx(2.0, abs=0.5)
+    costs = [found.critic.cost(z[:, None]).mean() for z, _ in (data(), vectors())]
+    assert costs[0] < 0.7 * costs[1]
+
+
+def test_the_distance_penalty_keeps_it_near(found: Realism) -> None:
+    near = fit_realism(BOX, data(), vectors(), SIGMA_BAR, replace(SMALL, distance=0.3))
+    assert near.belief.z_mse < 0.6 * found.belief.z_mse
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A chain of two parts: before the second, the first is known, and what is seen is their sum."""
+
+    @property
+    def chain(self) -> Chain:
+        return Chain(2, 1, 1)
+
+    def decode(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
+        first, second = z[:, :1, None], z[:, 1:, None]
+        if move is not None:
+            first = move(first, torch.zeros_like(first), 0)
+            second = move(second, first, 1)
+        moved = torch.cat([first, second], dim=1).squeeze(2)
+        return moved, moved
+
+    def ask(self, count: int, generator: torch.Generator) -> Tensor:
+        return torch.zeros(count, 0)
+
+    def score(self, decoded: Tensor, told: Tensor) -> Scores:
+        return np.zeros((len(decoded), 1))
+
+    def context(self, decoded: Tensor, z: Tensor) -> Tensor:
+        return torch.stack([torch.zeros_like(decoded[:, 0]), decoded[:, 0]], dim=1)[:, :, None]
+
+    def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
+        return decoded.sum(dim=1)[:, None, None]
+
+    def view(self, z: Tensor, context: Tensor, decoded: Tensor, told: Tensor) -> Tensor:
+        return (z[:, 1] + context[:, 1, 0])[:, None, None]
+
+
+def test_in_a_chain_a_part_is_moved_to_fit_what_came_before() -> None:
+    z = torch.randn(600, 2, generator=torch.Generator().manual_seed(1))
+    real = torch.stack([z[:, 0], 1.5 - z[:, 0] + 0.1 * z[:, 1]], dim=1)  # the sum is 1.5
+    box = Sum()
+    found = fit_realism(box, (real, real), (z, z), torch.ones(2), SMALL)
+    fresh = torch.randn(400, 2, generator=torch.Generator().manual_seed(5))
+    before, after = ((one.sum(dim=1) - 1.5).abs().mean() for one in (fresh, box.decode(fresh, found.actor)[0]))
+    assert after < 0.75 * before
+
+
+def test_a_seed_is_a_game_and_global_random_numbers_are_left_alone() -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    one, again, other = (fit_realism(BOX, data(), vectors(), SIGMA_BAR, FEW, seed) for seed in (0, 0, 1))
+    assert torch.equal(torch.rand(1), expected)
+    weights = [found.actor.enter.weight for found in (one, again, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    assert one.belief == again.belief
+
+
+def test_every_round_is_reported() -> None:
+    told: list[int] = []
+    fit_realism(BOX, data(), vectors(), SIGMA_BAR, FEW, report=lambda number, belief: told.append(number))
+    assert told == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"rounds": 0}, "rounds of at least 1, not 0"),
+        ({"batch": 0}, "batch of at least 1"),
+        ({"distance": -0.1}, "distance of at least 0, not -0.1"),
+        ({"rate": math.inf}, "rate of at least 0"),
+        ({"average": 1.0}, r"average in \[0, 1\), not 1.0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(change: dict[str, float], line: str) -> None:
+    with pytest.raises(InputError, match=line):
+        replace(SMALL, **change)  # type: ignore[arg-type]
+
+
+def test_sizes_that_do_not_fit_are_refused() -> None:
+    z, _ = vectors(5)
+    for real, prior, sigma, line in (
+        ((z[:, :2], z), (z, z), SIGMA_BAR, "real vectors are of shape"),
+        ((z, z), (z, z[:2]), SIGMA_BAR, "prior vectors are of shape"),
+        ((z[:0], z[:0]), (z, z), SIGMA_BAR, "real vectors are of shape"),
+        ((z, z), (z, z), torch.zeros(DIM), "sigma_bar is 4 positive numbers"),
+    ):
+        with pytest.raises(InputError, match=line):
+            RealismGame(BOX, real, prior, sigma, SMALL)

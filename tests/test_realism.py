@@ -1,0 +1,264 @@
+"""Realism: a critic taught on a corpus, an actor that pays for it, and the best of several melodies."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import Run
+from small_corpus import build_small
+from torch import Tensor
+
+from melodylc import actors
+from melodylc.actors import Weighted, cache_path, find_actor, fit_actor
+from melodylc.bank import find_bank
+from melodylc.box import MelodyBox
+from melodylc.data.alphabet import canonical
+from melodylc.data.corpus import Corpus
+from melodylc.data.errors import CheckpointError, InputError
+from melodylc.draws import GROUP, Sampler
+from melodylc.latent.realism import RealismSettings
+from melodylc.latent.store import read_header
+from melodylc.likeness import find_likeness
+from melodylc.models.checkpoint import LoadedModel, load_model, save_model
+from melodylc.models.config import named_config
+from melodylc.models.language import LanguageConfig, MelodyLM
+from melodylc.models.vae import MelodyVAE
+from melodylc.realism import RealismCritic, find_realism, real_samples, realism_path, train_realism
+from melodylc.request import Order, Request
+from melodylc.rewards import Rule, density
+
+RunCli = Callable[..., Run]
+SMALL = RealismSettings(rounds=2, fresh=8, critic_steps=2, actor_steps=1, warmup=2, batch=4, hidden=8, critic_hidden=8)
+QUICK = replace(actors.SETTINGS, bank=64, rounds=2, fresh=16, warmup=5, check_every=1, check=16, measure=16)
+RULE = Rule((density(40),))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return build_small(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained model, chaotic enough to tell melodies apart."""
+    torch.manual_seed(0)
+    vae = MelodyVAE(named_config("tiny"))
+    with torch.no_grad():
+        for parameter in vae.parameters():
+            parameter.mul_(3)
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    save_model(path, vae, torch.full((32,), 0.5), {})
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(path: Path) -> LoadedModel:
+    return load_model(path)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own, and a small bank."""
+    monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("melodylc.bank.SIZE", 64)
+    monkeypatch.setattr(actors, "JUDGES", 16)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def critic(model: LoadedModel, corpus: Corpus, cache: Path) -> RealismCritic:
+    train_realism(corpus, model, realism_path(model), SMALL, count=24)
+    return find_realism(model)
+
+
+# -- the critic --------------------------------------------------------------------------------
+
+
+def test_a_critic_is_taught_written_and_found(model: LoadedModel, corpus: Corpus, cache: Path) -> None:
+    told: list[tuple[int, int]] = []
+    found = train_realism(
+        corpus, model, realism_path(model), SMALL, 24, report=lambda done, of, what: told.append((done, of))
+    )
+    assert (sum(done for done, _ in told), {of for _, of in told}) == (50, {50})
+    box, z = MelodyBox(model.vae, RULE), torch.randn(6, 32)
+    view = box.seen(box.decode(z)[1], torch.zeros(6, 0))
+    torch.testing.assert_close(find_realism(model).cost(view), found.critic.cost(view), rtol=0.02, atol=0.02)
+
+
+def test_real_samples_are_of_the_training_melodies_posteriors(model: LoadedModel, corpus: Corpus) -> None:
+    z, events = real_samples(corpus, model, 10, seed=3)
+    again, _ = real_samples(corpus, model, 10, seed=3)
+    other, _ = real_samples(corpus, model, 10, seed=4)
+    assert (z.shape, events.shape, events.dtype) == ((10, 32), (10, 256), torch.uint8)
+    assert torch.equal(z, again)
+    assert not torch.equal(z, other)
+
+
+def test_a_model_without_a_critic_is_told_how_to_make_one(model: LoadedModel, critic: RealismCritic) -> None:
+    with pytest.raises(InputError, match="melodylc train realism"):
+        find_realism(replace(model, fingerprint="f" * 16))
+
+
+def test_a_damaged_critic_is_refused(model: LoadedModel, critic: RealismCritic) -> None:
+    realism_path(model).write_bytes(b"no critic")
+    with pytest.raises(CheckpointError, match="damaged"):
+        find_realism(model)
+
+
+# -- the best of several -----------------------------------------------------------------------
+
+
+def loudness(z: Tensor, events: Tensor) -> Tensor:
+    """A judge that can be checked by hand: how many notes."""
+    return (events < 128).sum(dim=1).float()
+
+
+def test_the_best_of_several_is_the_most_real_of_the_first_that_pass(model: LoadedModel) -> None:
+    notes = [draw.melody.note_count for draw in Sampler(model, None, None).draw(5, 40, budget=1)]
+    sampler = Sampler(model, None, Rule((density(int(np.median(notes)) + 1),)), judge=loudness)  # half pass
+    every = [[draw for draw in sampler._group(5, 1, attempt) if draw.number <= 3] for attempt in range(1, 31)]
+    chosen = sampler.draw(5, 3, budget=30, best_of=3)
+    for draw in chosen:
+        mine = [group[draw.number - 1] for group in every]
+        passed = [one for one in mine if one.passed][:3]
+        if passed:
+            best = max(passed, key=lambda one: one.realism or 0.0)
+            assert (draw.melody, draw.realism, draw.found) == (best.melody, best.realism, len(passed))
+    assert any(draw.found == 3 for draw in chosen)
+    assert any(draw.draws > 3 for draw in chosen)
+
+
+def test_fewer_of_the_best_are_the_start_of_more(model: LoadedModel) -> None:
+    sampler = Sampler(model, None, RULE, judge=loudness)
+    many = sampler.draw(7, GROUP + 3, budget=6, best_of=2)
+    assert sampler.draw(7, 2, budget=6, best_of=2) == many[:2]
+    single = Sampler(model, None, RULE).draw(7, 4, budget=6)
+    for one, best in zip(single, many, strict=False):
+        assert one.passed == best.passed
+        assert best.realism is not None
+        if one.passed:
+            assert best.realism >= loudness(torch.zeros(1), torch.tensor(one.melody.events[None])).item()
+
+
+def test_what_is_asked_stands_in_the_order() -> None:
+    order = Order(count=2, best_of=4, realism=0.5)
+    assert order.command == "melodylc generate -n 2 --seed 0 --best-of 4 --realism 0.5"
+    assert (order.budget, order.to_dict()["best_of"], order.to_dict()["realism"]) == (400, 4, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"best_of": 0}, "best_of is a whole number from 1 up"),
+        ({"best_of": 2, "verify": False}, "leave out --no-verify"),
+        ({"realism": 0.1, "actor": Path("a.safetensors")}, "--realism is about fitting"),
+    ],
+)
+def test_orders_that_contradict_themselves_are_refused(change: dict[str, Any], line: str) -> None:
+    with pytest.raises(InputError, match=line):
+        Order(**change)
+
+
+# -- an actor that pays for it -----------------------------------------------------------------
+
+
+def test_an_actor_that_pays_for_realism_is_another_and_kept_apart(model: LoadedModel, critic: RealismCritic) -> None:
+    plain, paid = cache_path(model, RULE), cache_path(model, RULE, realism=Weighted(critic, 2.0))
+    more = cache_path(model, RULE, realism=Weighted(critic, 3.0))
+    assert len({plain, paid, more}) == 3
+    settings = replace(QUICK, bank=32)
+    fit_actor(model, RULE, plain, lambda _: None, settings, threads=1)
+    found = fit_actor(model, RULE, paid, lambda _: None, settings, threads=1, realism=Weighted(critic, 2.0))
+    assert found.stored.header.settings["also"] == 2.0
+    one, other = find_actor(model, RULE), find_actor(model, RULE, realism=Weighted(critic, 2.0))
+    assert one is not None
+    assert other is not None
+    assert one.stored.fingerprint != other.stored.fingerprint == found.stored.fingerprint
+    assert find_actor(model, RULE, realism=Weighted(critic, 3.0)) is None
+
+
+def test_what_ships_was_fitted_without_a_critic(cache: Path) -> None:
+    model = actors.shipped_model()
+    rule = Request.read(scale=["cmaj"]).rule
+    assert rule is not None
+    assert find_actor(model, rule) is not None
+    other = RealismCritic(torch.nn.Identity(), "0" * 16)  # type: ignore[arg-type]
+    assert find_actor(model, rule, realism=Weighted(other, 1.0)) is None
+
+
+# -- the command line --------------------------------------------------------------------------
+
+
+def test_the_command_trains_a_critic_that_fit_then_finds(
+    run_cli: RunCli, path: Path, corpus: Corpus, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("melodylc.realism.MELODIES", 24)
+    monkeypatch.setattr("melodylc.latent.realism.RealismSettings", lambda rounds=2: replace(SMALL, rounds=rounds))
+    monkeypatch.setattr(actors, "SETTINGS", replace(QUICK, bank=32))
+    asked = ("fit", "--density", "40", "--model", path, "--realism", "0.5", "-o", tmp_path / "actor.safetensors")
+    refused = run_cli(*asked)
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "melodylc train realism" in refused.err
+    trained = run_cli("train", "realism", corpus.folder, "--model", path, "--rounds", 1)
+    assert trained.code == 0, trained.err
+    assert "takes" in trained.out
+    done = run_cli(*asked)
+    assert done.code == 0, done.err
+    header = read_header(tmp_path / "actor.safetensors")
+    assert header is not None
+    assert header.settings["also"] == 0.5
+
+
+# -- how like a real melody --------------------------------------------------------------------
+
+
+@pytest.fixture
+def speaking(model: LoadedModel, cache: Path) -> LoadedModel:
+    """The model with an untrained language model."""
+    torch.manual_seed(1)
+    language = MelodyLM(LanguageConfig(event=8, bar_event=4, bar_hidden=8, embedding=8, context=8, hidden=8))
+    return replace(model, language=language.requires_grad_(False).eval())
+
+
+def test_likeness_is_surprise_beside_that_of_as_many_notes(speaking: LoadedModel) -> None:
+    assert speaking.language is not None
+    found = find_likeness(speaking)
+    events = find_bank(speaking, speaking.prior()).events
+    scores = found(torch.zeros(len(events), 32), events).numpy()
+    assert scores.mean() == pytest.approx(0.0, abs=1e-6)  # they are what is expected
+    assert scores.std() == pytest.approx(1.0, abs=1e-6)
+    melodies = canonical(events.numpy())[0]
+    notes, cost = (melodies < 128).sum(axis=1), speaking.language.nll(torch.from_numpy(melodies.astype(np.int64)))
+    assert np.corrcoef(scores, notes)[0, 1] == pytest.approx(0.0, abs=1e-4)
+    a, b, c = found.expected
+    expected = a + b * np.sqrt(notes) + c * notes
+    np.testing.assert_allclose(scores, (expected - cost.numpy()) / found.spread)
+
+
+def test_generate_writes_the_best_and_says_how_good_it_is(
+    run_cli: RunCli, speaking: LoadedModel, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    save_model(path, speaking.vae, speaking.sigma_bar, {}, speaking.language)
+    asked = ("generate", "--model", path, "-n", 2, "--seed", 1, "-o", tmp_path / "out")
+    done = run_cli(*asked, "--best-of", 3)
+    assert done.code == 0, done.err
+    assert "realism" in done.out
+    found = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
+    model = load_model(path)
+    drawn = [Sampler(model, None, None, judge=find_likeness(model))._group(1, 1, attempt) for attempt in (1, 2, 3)]
+    for entry, attempts in zip(found["files"], zip(*drawn, strict=True), strict=False):
+        assert entry["best_of"] == entry["draws"] == 3
+        assert entry["realism"] == round(max(one.realism or -np.inf for one in attempts), 4)
+    assert "--best-of 3" in found["command"]
+
+
+def test_a_model_without_a_language_model_can_not_rank(run_cli: RunCli, path: Path, tmp_path: Path) -> None:
+    done = run_cli("generate", "--model", path, "-n", 1, "--best-of", 2, "-o", tmp_path / "out")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "melodylc train prior" in done.err
