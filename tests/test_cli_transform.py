@@ -17,7 +17,7 @@ from melodylc.data.source import read_source
 from melodylc.latent import obeying
 from melodylc.rewards import Rule, pitch_classes
 from melodylc.rewards.panel import real_melodies
-from melodylc.transform import transformer
+from melodylc.transform import search, transformer
 from melodylc.transform.change import kept
 
 Cli = Callable[..., Any]
@@ -161,6 +161,7 @@ def test_a_rule_of_ones_own_and_a_critic_in_place_of_an_actor(run_cli: Cli, tmp_
 @pytest.mark.usefixtures("quick")
 def test_what_can_t_be_found_is_missing_and_said(run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transformer, "ROUNDS", 2)  # the first and the last
+    monkeypatch.setattr(search, "LONGEST", 2)
     rule = tmp_path / "rules.py"
     rule.write_text(
         'from melodylc import Melody, reward\n\n\n@reward\ndef never(melody: Melody) -> float:\n    """No."""\n'
