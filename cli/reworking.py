@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from melodylc.request import Request
     from melodylc.transform.order import Rework, What
     from melodylc.transform.production import Means, Reworked
+    from melodylc.transform.transformer import Moved
 
 _SOURCE = ("track", "bars", "short", "as_four_four")
 _REQUEST = ("scale", "tonic", "density", "reward", "reward_seconds", "variety")
@@ -132,13 +133,12 @@ def _work(order: "Rework") -> "Reworked":
 
 
 def _show(done: "Reworked", rendered: "Rendered", folder: Path) -> None:
-    order = done.order
-    parts = [part for request in order.requests[:1] if request.rule for part in request.rule.names][:_PARTS]
+    order, rule = done.order, done.order.request.rule
+    names = rule.names[:_PARTS] if rule and order.to is None else ()
     rows = [
         [
             files[0],
-            *(f"{reward:.3f}" for reward in one.rewards[: len(parts)]),
-            *(["pass"] if parts else []),
+            *_judged(done, one, len(names)),
             one.melody.note_count,
             *(f"{share:.0%}" for share in (one.kept.onsets, one.kept.pitches, one.kept.intervals)),
             f"{one.kept.shift:+d}" if one.kept.shift else "",
@@ -146,11 +146,19 @@ def _show(done: "Reworked", rendered: "Rendered", folder: Path) -> None:
         ]
         for one, files in zip(done.kept, rendered.of[len(order.sources) :], strict=True)
     ]
-    names = parts if order.to is None else [f"part {number}" for number in range(1, len(parts) + 1)]
-    table(["file", *names, *([""] if parts else []), "notes", "in time", "pitches", "intervals", "key", "change"], rows)
+    judged = [*names, ""] if names else ["scale"] if order.to else []
+    table(["file", *judged, "notes", "in time", "pitches", "intervals", "key", "change"], rows)
     for what, which in rendered.about.items():
         say(f"{what.replace('_', ' ')}: {which}")
     say(f"wrote {len(done.kept)} melodies, what they were made of and manifest.json to {folder} (seed {order.seed})")
     if done.missing:
         numbers = ", ".join(map(str, done.missing))
         say(f"missing: melody {numbers}: nothing new that obeys was found near it; ask for fewer, or for less")
+
+
+def _judged(done: "Reworked", one: "Moved", parts: int) -> list[str]:
+    """What the rule says of a melody; of a step of a morph, whose rules differ, the scale that it obeys."""
+    scale = done.order.requests[one.number - 1].scale
+    if done.order.to and scale:
+        return [scale.name]
+    return [*(f"{reward:.3f}" for reward in one.rewards[:parts]), "pass"] if parts else []

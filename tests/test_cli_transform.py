@@ -17,6 +17,7 @@ from melodylc.data.source import read_source
 from melodylc.latent import obeying
 from melodylc.rewards import Rule, pitch_classes
 from melodylc.rewards.panel import real_melodies
+from melodylc.transform import search, transformer
 from melodylc.transform.change import kept
 
 Cli = Callable[..., Any]
@@ -158,7 +159,9 @@ def test_a_rule_of_ones_own_and_a_critic_in_place_of_an_actor(run_cli: Cli, tmp_
 
 
 @pytest.mark.usefixtures("quick")
-def test_what_can_t_be_found_is_missing_and_said(run_cli: Cli, tmp_path: Path) -> None:
+def test_what_can_t_be_found_is_missing_and_said(run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transformer, "ROUNDS", 2)  # the first and the last
+    monkeypatch.setattr(search, "LONGEST", 2)
     rule = tmp_path / "rules.py"
     rule.write_text(
         'from melodylc import Melody, reward\n\n\n@reward\ndef never(melody: Melody) -> float:\n    """No."""\n'
@@ -230,13 +233,15 @@ def test_a_way_between_two_melodies_begins_with_one_and_ends_with_the_other(run_
 @pytest.mark.parametrize("own", [True, False])
 def test_a_morph_obeys_one_scale_after_another(run_cli: Cli, tmp_path: Path, own: bool) -> None:
     files = [song(tmp_path, tune())] if own else []
-    ends = ("--scale", "cmaj", "--to-scale", "c lydian", "--no-tonic")
+    ends = ("--scale", "cmaj", "--to-scale", "c lydian")  # a melody in lydian ends on its tonic, one in major need not
     run = run_cli("morph", *files, *ends, "-n", 2, "--seed", 1, "-o", tmp_path / "out")
     assert run.code == 0, run.err
     made = melodies(tmp_path / "out")
     for melody, scale in zip(made, ("cmaj", "c lydian"), strict=True):
         assert set(melody.pitches % 12) <= parse_scale(scale).pitch_classes
+    assert made[1].pitches[-1] % 12 == 0
     assert kept(*made).onsets > 0.8, "the melody stays"
+    assert "C lydian" in run.out
     assert not own or made[0] == tune()
     entries = manifest(tmp_path / "out")["files"]
     assert [entry["scale"] for entry in entries if "scale" in entry] == ["C major", "C lydian"]

@@ -57,11 +57,11 @@ def test_the_change_by_hand() -> None:
         return float(measure(Melody.from_notes(notes).events[None])[0]) * (3 + 8)
 
     # The last note a semitone up: its pitch, and the one interval that leads to it.
-    assert cost((60, 0, 4), (64, 4, 8), (68, 8, 12)) == pytest.approx(0.3 + 0.02 + 0.3 + 0.7 / 6)
+    assert cost((60, 0, 4), (64, 4, 8), (68, 8, 12)) == pytest.approx(0.2 + 0.01 + 0.3 + 0.7 / 6)
     # The last note gone: the note, its interval, and three sixteenths that no longer sound. Bars 2..16 are as before.
     assert cost((60, 0, 4), (64, 4, 8)) == pytest.approx(1 + 0.5 + 0.3)
     # All of it a tone up: three pitches, no interval.
-    assert cost((62, 0, 4), (66, 4, 8), (69, 8, 12)) == pytest.approx(3 * (0.3 + 0.04))
+    assert cost((62, 0, 4), (66, 4, 8), (69, 8, 12)) == pytest.approx(3 * (0.2 + 0.02))
     # A note more in bar 3, and a bar that is no longer like bar 2.
     assert cost((60, 0, 4), (64, 4, 8), (67, 8, 12), (60, 32, 33)) == pytest.approx(1 + 1)
 

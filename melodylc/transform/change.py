@@ -3,13 +3,13 @@
 For a melody x with k notes, and y that was made of it, in notes of x:
 
     lost and added notes            1 each
-    a kept note's pitch             0.3 where it changed, and 0.02 for each semitone up to 12
+    a kept note's pitch             0.2 where it changed, and 0.01 for each semitone up to 12
     an interval between neighbours  where both are kept, 0.3 where it changed and 0.7 * min(1, semitones / 6); else 0.5
     a bar                           1 where it no longer repeats the bar that it repeated, or repeats one anew
     lengths                         0.1 for each sixteenth that sounds where it didn't, or is silent where it wasn't
 
 and `change` is the sum over k + 8, so that it is about 1 where nothing is left. A note is kept where one begins at the
-same sixteenth. Moving a melody to another key as a whole costs 0.3 to 0.5: less than bending half of its notes.
+same sixteenth. Moving a melody to another key as a whole costs 0.2 to 0.25, as bending a third of its notes does.
 """
 
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ class Change:
         notes = there.shape[1]
         count = (after < PITCHES).sum(axis=1)
         exchanged = notes + count - 2 * there.sum(axis=1)
-        pitches = np.where(moved != 0, 0.3 + 0.02 * np.minimum(np.abs(moved), 12), 0.0).sum(axis=1)
+        pitches = np.where(moved != 0, 0.2 + 0.01 * np.minimum(np.abs(moved), 12), 0.0).sum(axis=1)
         bend = np.abs(np.diff(moved, axis=1))
         bent = np.where(bend > 0, 0.3 + 0.7 * np.minimum(bend / 6, 1.0), 0.0)
         intervals = np.where(there[:, 1:] & there[:, :-1], bent, 0.5).sum(axis=1)

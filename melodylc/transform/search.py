@@ -29,7 +29,7 @@ _DEAR, _FAILED = 100.0, 0.05
 _ALIKE, _PUSH = 0.9, 10.0
 _MOST_MOVES = 1500  # looked at in a step
 _TOGETHER = (1, 2, 4, 8, 16, 32)  # how many of the best moves are tried at once
-_STEPS = 24
+LONGEST = 24  #: steps of a descent, at most
 
 
 class Found(NamedTuple):
@@ -89,7 +89,7 @@ def descend(aim: Aim, start: Events, pool: Events) -> Found:
         pool: (m, 256), what was proposed.
     """
     best, fine, idle = aim.found(start), False, 0
-    for _ in range(_STEPS):
+    for _ in range(LONGEST):
         moves = list(islice((_fine if fine else _coarse)(aim.change, best.events, pool), _MOST_MOVES))
         better = _stepped(aim, best, moves) if moves else best
         idle = idle + 1 if better is best else 0
