@@ -70,11 +70,17 @@ class Sampler:
     prior: PriorName | None = None  #: the model's best if None
 
     def draw(
-        self, seed: int, count: int, budget: int, report: Callable[[int, int], None] = lambda passed, draws: None
+        self,
+        seed: int,
+        count: int,
+        budget: int,
+        report: Callable[[int, int], None] = lambda passed, draws: None,
+        found: Callable[[Draw], None] = lambda draw: None,
     ) -> list[Draw]:
         """The best attempt at each of melodies 1..count: the first that passes within `budget` draws, or the last.
 
-        `report` is told how many melodies are settled and how many latents were decoded so far.
+        `report` is told how many melodies are settled and how many latents were decoded so far; `found` is given each
+        that passes, as soon as it does.
         """
         results: list[Draw] = []
         spent = 0
@@ -88,6 +94,8 @@ class Sampler:
                         if draw.number in wanted and not (before and before.passed):
                             settled[draw.number] = draw.after(before)
                             spent += 1
+                            if draw.passed:
+                                found(settled[draw.number])
                     passed = sum(draw.passed for draw in settled.values())
                     report(len(results) + passed, spent)
                     if passed == len(wanted):

@@ -118,7 +118,8 @@ def produce(
     model: LoadedModel,
     actor: FoundActor | None,
     report: Callable[[int, int], None] = lambda passed, draws: None,
+    found: Callable[[Draw], None] = lambda draw: None,
 ) -> Production:
-    """Draw the melodies of an order. `report` is told how many are settled, and the draws so far."""
+    """Draw the melodies of an order. `report` and `found` are told of them as in `Sampler.draw`."""
     sampler = Sampler(model, actor.stored.actor if actor else None, order.request.rule, order.prior)
-    return Production(order, model, actor, tuple(sampler.draw(order.seed, order.count, order.budget, report)))
+    return Production(order, model, actor, tuple(sampler.draw(order.seed, order.count, order.budget, report, found)))

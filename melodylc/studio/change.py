@@ -1,0 +1,182 @@
+"""Melodies like one that is there: variations of it, and bars of it brought into the key.
+
+The melody is encoded, parts of its latent are moved, and what the decoder then writes otherwise than before is what
+changes; where the two agree the melody keeps its own events, so that what the model can't say isn't lost. Bars that
+were not chosen stay, note for note.
+
+    z = mean q(z|x)      z'_k = G(sqrt(1 - d^2) z_k + d e, h_k)      x'_t = x_t where dec(z')_t = dec(z)_t
+
+with e standard normal, d the distance, and G the actor of the rule, where there is one, on the chosen bars alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from melodylc.data.alphabet import BARS, HOLD, STEPS, STEPS_PER_BAR, canonical
+from melodylc.data.melody import Melody
+from melodylc.models.bars import Move
+from melodylc.models.vae import MelodyVAE
+from melodylc.rewards import Rule
+from melodylc.threads import fixed_threads
+
+TOGETHER = 16  #: melodies decoded at a time
+ROUNDS = 12  #: times that is done before giving up
+ALL = tuple(range(BARS))
+Events = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Changer:
+    """A model, and the actor of the rule, where there is one."""
+
+    vae: MelodyVAE
+    actor: Move | None = None
+
+    def vary(
+        self,
+        melody: Melody,
+        rule: Rule | None,
+        count: int,
+        *,
+        bars: tuple[int, ...] = ALL,
+        distance: float = 0.3,
+        strength: float = 1.0,
+        seed: int = 0,
+    ) -> Iterator[Melody]:
+        """Melodies that differ from `melody`, and from one another, in some bars, as they are found.
+
+        Each part of the rule is satisfied; where not all bars may change, it is at least as near as it was.
+
+        Args:
+            melody: what is varied.
+            rule: what variations keep to; None: anything.
+            count: most that are wanted.
+            bars: which may change, each in 0..15.
+            distance: share of noise in the latent, in [0, 1].
+            strength: how far the actor moves the latent, in [0, 1].
+            seed: of the noise.
+        """
+        least = _floor(rule, melody, bars)
+        seen = {melody}
+        for number in range(ROUNDS):
+            distances = np.full(TOGETHER, distance, np.float32)
+            events = self._changed(melody, bars, distances, np.full(TOGETHER, strength), (seed, number))
+            scores = np.ones((TOGETHER, 1)) if rule is None else rule.scores(events)
+            for row, good in zip(events, (scores >= least).all(axis=1), strict=True):
+                made = Melody(row)
+                if good and made not in seen:
+                    seen.add(made)
+                    yield made
+                    if len(seen) > count:
+                        return
+
+    def mend(
+        self,
+        melody: Melody,
+        pitch_classes: frozenset[int],
+        bars: tuple[int, ...],
+        *,
+        strength: float = 1.0,
+        seed: int = 0,
+    ) -> Melody:
+        """`melody` with the notes that begin in some bars in a scale; bars that are stay as they are.
+
+        Each bar becomes the nearest of those tried that is in the scale and has notes; one for which none was found
+        stays as it was.
+
+        Args:
+            melody: what is mended.
+            pitch_classes: of the scale, each in 0..11.
+            bars: which may change, each in 0..15.
+            strength: the most of noise, and of the actor's moves, in (0, 1].
+            seed: of the noise.
+        """
+        wrong = [bar for bar in bars if not _inside(_bars(melody.events), pitch_classes)[bar]]
+        best: dict[int, tuple[int, Events]] = {}
+        for number in range(ROUNDS):
+            missing = tuple(bar for bar in wrong if bar not in best)
+            if not missing:
+                break
+            steps = np.linspace(0, strength, TOGETHER, dtype=np.float32)
+            events = self._changed(melody, missing, steps, steps[::-1], (seed, number))
+            for row in events:
+                _keep_nearest(best, melody, row, missing, pitch_classes)
+        mended = melody.events.copy()
+        for bar, (_, found) in best.items():
+            mended[bar * STEPS_PER_BAR : (bar + 1) * STEPS_PER_BAR] = found
+        return Melody(canonical(mended)[0])
+
+    def _changed(
+        self,
+        melody: Melody,
+        bars: tuple[int, ...],
+        distances: npt.NDArray[np.float32],
+        strengths: npt.NDArray[np.floating],
+        seed: tuple[int, ...],
+    ) -> Events:
+        """Canonical melodies (n, 256) that differ from one in some bars; a distance and a strength for each."""
+        chosen = np.isin(np.arange(BARS), bars)
+        original = melody.events
+        with fixed_threads(1), torch.no_grad():
+            z = self.vae.encode(torch.from_numpy(original.astype(np.int64))[None]).z
+            noise = torch.from_numpy(np.random.default_rng(seed).standard_normal((len(distances), z.shape[1]), "f4"))
+            share = torch.from_numpy(distances)[:, None] * self._where(chosen)
+            shaken = (1 - share.square()).sqrt() * z + share * noise
+            before = self.vae.raw_events(z).numpy()
+            after = self.vae.write(shaken, self._move(chosen, strengths))[1].numpy()
+        takes = np.repeat(chosen, STEPS_PER_BAR) & (after != before)
+        return canonical(np.where(takes, after, original).astype(np.uint8))[0]
+
+    def _where(self, chosen: npt.NDArray[np.bool_]) -> Tensor:
+        """1 for the dimensions of z that belong to chosen bars, (z,); all of them, where z isn't made of bars."""
+        parts, size, _ = self.vae.chain
+        return torch.from_numpy(np.repeat(chosen, size) if parts == BARS else np.ones(parts * size)).float()
+
+    def _move(self, chosen: npt.NDArray[np.bool_], strengths: npt.NDArray[np.floating]) -> Move | None:
+        actor = self.actor
+        if actor is None:
+            return None
+        whole = self.vae.chain[0] != BARS
+        far = torch.from_numpy(strengths.astype(np.float32).copy())[:, None, None]
+
+        def move(parts: Tensor, context: Tensor, first: int) -> Tensor:
+            return torch.lerp(parts, actor(parts, context, first), far) if whole or chosen[first] else parts
+
+        return move
+
+
+def _floor(rule: Rule | None, melody: Melody, bars: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """The least that each part of a rule must be."""
+    if rule is None:
+        return np.zeros(1)
+    return np.ones(len(rule.parts)) if len(set(bars)) == BARS else rule.scores(melody.events[None])[0]
+
+
+def _bars(events: Events) -> Events:
+    return events.reshape(-1, STEPS_PER_BAR)
+
+
+def _inside(bars: Events, pitch_classes: frozenset[int]) -> npt.NDArray[np.bool_]:
+    """For each bar (n, 16) whether all notes that begin in it are in a scale."""
+    good = np.isin(bars % 12, list(pitch_classes)) | (bars >= HOLD)
+    return np.asarray(good.all(axis=1))
+
+
+def _keep_nearest(
+    best: dict[int, tuple[int, Events]],
+    melody: Melody,
+    row: Events,
+    bars: tuple[int, ...],
+    pitch_classes: frozenset[int],
+) -> None:
+    before, after = _bars(melody.events), _bars(row.reshape(STEPS))
+    good = _inside(after, pitch_classes)
+    for bar in bars:
+        far = int((before[bar] != after[bar]).sum())
+        if good[bar] and (after[bar] < HOLD).any() and (bar not in best or far < best[bar][0]):
+            best[bar] = far, after[bar]
