@@ -11,6 +11,7 @@ with e standard normal, d the distance, and G the actor of the rule, where there
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,15 @@ TOGETHER = 16  #: melodies decoded at a time
 ROUNDS = 12  #: times that is done before giving up
 ALL = tuple(range(BARS))
 Events = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.float64]
+
+
+class _Start(NamedTuple):
+    """A melody's events (256,), its latent (1, z), and what the decoder makes of that, (1, 256)."""
+
+    events: Events
+    z: Tensor
+    decoded: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -62,10 +72,11 @@ class Changer:
             seed: of the noise.
         """
         least = _floor(rule, melody, bars)
+        start = self._start(melody)
         seen = {melody}
         for number in range(ROUNDS):
-            distances = np.full(TOGETHER, distance, np.float32)
-            events = self._changed(melody, bars, distances, np.full(TOGETHER, strength), (seed, number))
+            steps = np.full(TOGETHER, distance), np.full(TOGETHER, strength)
+            events = self._changed(start, bars, *steps, (seed, number))
             scores = np.ones((TOGETHER, 1)) if rule is None else rule.scores(events)
             for row, good in zip(events, (scores >= least).all(axis=1), strict=True):
                 made = Melody(row)
@@ -97,52 +108,48 @@ class Changer:
             seed: of the noise.
         """
         wrong = [bar for bar in bars if not _inside(_bars(melody.events), pitch_classes)[bar]]
-        best: dict[int, tuple[int, Events]] = {}
+        start, best = self._start(melody), dict[int, tuple[int, Events]]()
+        steps = np.linspace(0, strength, TOGETHER), strength * np.tile((1.0, 0.5), TOGETHER // 2)
         for number in range(ROUNDS):
             missing = tuple(bar for bar in wrong if bar not in best)
             if not missing:
                 break
-            steps = np.linspace(0, strength, TOGETHER, dtype=np.float32)
-            events = self._changed(melody, missing, steps, steps[::-1], (seed, number))
-            for row in events:
+            for row in self._changed(start, missing, *steps, (seed, number)):
                 _keep_nearest(best, melody, row, missing, pitch_classes)
         mended = melody.events.copy()
         for bar, (_, found) in best.items():
             mended[bar * STEPS_PER_BAR : (bar + 1) * STEPS_PER_BAR] = found
         return Melody(canonical(mended)[0])
 
+    def _start(self, melody: Melody) -> "_Start":
+        with fixed_threads(1), torch.no_grad():
+            z = self.vae.encode(torch.from_numpy(melody.events.astype(np.int64))[None]).z
+            return _Start(melody.events, z, self.vae.raw_events(z).numpy())
+
     def _changed(
-        self,
-        melody: Melody,
-        bars: tuple[int, ...],
-        distances: npt.NDArray[np.float32],
-        strengths: npt.NDArray[np.floating],
-        seed: tuple[int, ...],
+        self, start: "_Start", bars: tuple[int, ...], distances: Numbers, strengths: Numbers, seed: tuple[int, ...]
     ) -> Events:
         """Canonical melodies (n, 256) that differ from one in some bars; a distance and a strength for each."""
         chosen = np.isin(np.arange(BARS), bars)
-        original = melody.events
-        with fixed_threads(1), torch.no_grad():
-            z = self.vae.encode(torch.from_numpy(original.astype(np.int64))[None]).z
-            noise = torch.from_numpy(np.random.default_rng(seed).standard_normal((len(distances), z.shape[1]), "f4"))
-            share = torch.from_numpy(distances)[:, None] * self._where(chosen)
-            shaken = (1 - share.square()).sqrt() * z + share * noise
-            before = self.vae.raw_events(z).numpy()
+        normal = np.random.default_rng(seed).standard_normal((len(distances), start.z.shape[1]), np.float32)
+        share = torch.from_numpy(distances).float()[:, None] * self._where(chosen)
+        shaken = (1 - share.square()).sqrt() * start.z + share * torch.from_numpy(normal)
+        with fixed_threads(1):
             after = self.vae.write(shaken, self._move(chosen, strengths))[1].numpy()
-        takes = np.repeat(chosen, STEPS_PER_BAR) & (after != before)
-        return canonical(np.where(takes, after, original).astype(np.uint8))[0]
+        takes = np.repeat(chosen, STEPS_PER_BAR) & (after != start.decoded)
+        return canonical(np.where(takes, after, start.events).astype(np.uint8))[0]
 
     def _where(self, chosen: npt.NDArray[np.bool_]) -> Tensor:
         """1 for the dimensions of z that belong to chosen bars, (z,); all of them, where z isn't made of bars."""
         parts, size, _ = self.vae.chain
         return torch.from_numpy(np.repeat(chosen, size) if parts == BARS else np.ones(parts * size)).float()
 
-    def _move(self, chosen: npt.NDArray[np.bool_], strengths: npt.NDArray[np.floating]) -> Move | None:
+    def _move(self, chosen: npt.NDArray[np.bool_], strengths: Numbers) -> Move | None:
         actor = self.actor
         if actor is None:
             return None
         whole = self.vae.chain[0] != BARS
-        far = torch.from_numpy(strengths.astype(np.float32).copy())[:, None, None]
+        far = torch.from_numpy(strengths.astype(np.float32))[:, None, None]
 
         def move(parts: Tensor, context: Tensor, first: int) -> Tensor:
             return torch.lerp(parts, actor(parts, context, first), far) if whole or chosen[first] else parts

@@ -16,7 +16,7 @@ from melodylc.data.source import MAX_FILE, Choice, parse_bars
 from melodylc.data.writing import check_tempo
 from melodylc.studio.about import about
 from melodylc.studio.asked import Asked
-from melodylc.studio.files import file_name, folder_of, kept_of, midi, write_one, write_run, zipped
+from melodylc.studio.files import command, file_name, folder_of, kept_of, midi, write_one, write_run, zipped
 from melodylc.studio.guard import Guard
 from melodylc.studio.history import Mark, Run
 from melodylc.studio.page import page_files
@@ -69,6 +69,7 @@ class _Desk:
             ("/api/about", self.about),
             ("/api/rules/{rule:int}", self.rule),
             ("/api/runs", self.runs),
+            ("/api/runs/{run:int}/command", self.command),
             ("/api/fit", self.progress),
             ("/files/kept.zip", self.kept),
             ("/files/{run:int}.zip", self.folder),
@@ -116,6 +117,10 @@ class _Desk:
             ]
 
         return JSONResponse(await self._engine.run(all_runs))
+
+    async def command(self, request: Request) -> Response:
+        made = self._studio.history.run(request.path_params["run"]).made
+        return JSONResponse({"command": command(made, _tempo(request)) if made else None})
 
     # -- making melodies -------------------------------------------------------------------------
 

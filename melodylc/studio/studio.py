@@ -158,7 +158,9 @@ class Studio:
         Raises:
             InputError: no key is asked for, the bars are in it, or nothing near them is.
         """
-        plan, source = self.plan(asked), run.melody(number)
+        request, source = self.request(asked), run.melody(number)
+        # The key's own actor will do, of which there are more than of whole rules.
+        plan = self.planner.plan(Request(scales=request.scales, end_on_tonic=False if request.scales else None))
         scale = plan.made.scale
         if scale is None:
             raise InputError("choose a key first: these bars have none to be brought into")
@@ -169,7 +171,7 @@ class Studio:
         if mended == base:
             key = plan.asked.scale.name if plan.asked.scale else "the key"
             raise InputError(f"nothing to change: these bars are in {key}, or nothing near them is")
-        made = self._child("mend", run, number, plan.asked, words, Wanted(wanted.bars, strength=wanted.strength, seed=seed))
+        made = self._child("mend", run, number, request, words, replace(wanted, seed=seed))
         made.melodies[1] = mended.transposed(plan.transpose)
         found(made, 1)
         return made
