@@ -36,13 +36,13 @@ class Plan:
     def how(self) -> str:
         """What will be done, in words."""
         if self.asked.rule is None:
-            return "no rule: melodies as the model makes them"
+            return "ready; without a rule, melodies are as the model makes them"
         if self.actor is None:
             return "no actor has learnt this yet"
-        origin = {"shipped": "shipped", "cached": "fitted before", "fitted": "fitted"}.get(self.actor.origin, "given")
+        origin = "comes with the package" if self.actor.origin == "shipped" else "was fitted before"
         if self.transpose and self.made.scale:
-            return f"{self.made.scale.name}, moved by {self.transpose:+d} semitones ({origin} actor)"
-        return f"{origin} actor"
+            return f"ready: made in {self.made.scale.name}, moved by {self.transpose:+d} semitones; that actor {origin}"
+        return f"ready: its actor {origin}"
 
 
 class Planner:

@@ -80,7 +80,7 @@ export class Desk {
   #begin(run, expected) {
     const section = this.runs.add(run, expected);
     this.runs.fold(section);
-    section.folder.scrollIntoView({ block: "nearest" });
+    section.folder.scrollIntoView({ block: "start" });
     return section;
   }
 

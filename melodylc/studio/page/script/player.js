@@ -9,6 +9,7 @@ export class Player extends EventTarget {
   #context = null;
   #out = null;
   #sounding = null; // {source, gain}
+  #wishes = 0; // how often something else was wanted
   #origin = 0; // the context's time at which step 0 was, or would have been
   take = null;
   tempo = 120;
@@ -27,13 +28,16 @@ export class Player extends EventTarget {
 
   /** Play a melody from a step; without one, from where the last is, else from the start. */
   async play(take, step = null) {
+    const wish = ++this.#wishes;
     this.#wake();
     await this.#context.resume();
+    if (wish !== this.#wishes) return;
     const now = this.#context.currentTime + SOON;
     this.#start(take, step ?? (this.playing ? this.#at(now) : 0), now);
   }
 
   stop() {
+    this.#wishes++;
     if (!this.playing) return;
     this.#end(this.#context.currentTime);
     this.#tell();

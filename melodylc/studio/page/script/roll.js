@@ -8,6 +8,7 @@ const NAMES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B�
 const ROW = 10;
 const WIDTH = 4; // of a step
 const LEAST_ROWS = 15;
+const LEGIBLE = 32; // rows
 
 /** A pitch in words, 60 being C4. */
 export const pitchName = (pitch) => `${NAMES[pitch % 12]}${Math.floor(pitch / 12) - 1}`;
@@ -36,13 +37,15 @@ function draw(take, scale, low, high) {
   const inside = scale ? new Set(scale.notes) : null;
   const outside = new Set(take.outside);
   const parts = [];
-  for (let pitch = low; pitch <= high; pitch++)
+  // Over many octaves notes stand taller than their row, and shades would only flicker.
+  const tall = Math.max(1, rows / LEGIBLE);
+  for (let pitch = low; pitch <= high && tall < 1.4; pitch++)
     if (inside ? !inside.has(pitch % 12) : BLACK.has(pitch % 12))
       parts.push(s("rect", { class: "shade", x: 0, y: (high - pitch) * ROW, width: STEPS * WIDTH, height: ROW }));
   for (let step = 4; step < STEPS; step += 4)
     parts.push(s("line", { class: step % 16 ? "beat" : "barline", x1: step * WIDTH, x2: step * WIDTH, y1: 0, y2: rows * ROW }));
   take.notes.forEach(([pitch, start, end], index) => {
-    const place = { x: start * WIDTH + 0.4, y: (high - pitch) * ROW + 0.8, width: (end - start) * WIDTH - 0.8, height: ROW - 1.6 };
+    const place = { x: start * WIDTH + 0.4, y: (high - pitch + 0.5 - tall / 2) * ROW + 0.8, width: (end - start) * WIDTH - 0.8, height: tall * ROW - 1.6 };
     const words = `${pitchName(pitch)}, bar ${(start >> 4) + 1}${outside.has(index) ? ", outside the scale" : ""}`;
     parts.push(s("rect", { class: outside.has(index) ? "note out" : "note", ...place }, s("title", {}, words)));
   });

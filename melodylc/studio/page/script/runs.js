@@ -103,11 +103,11 @@ export class Runs {
     const gone = takes.filter((take) => take.mark === "discarded").length;
     const kept = this.takes.filter((take) => take.mark === "kept").length;
     const seed = run.kind === "drop" ? [] : [`seed ${run.seed}`];
-    section.meta.textContent = [KINDS[run.kind], ...seed, `${takes.length - gone} shown`].join(" · ");
+    section.meta.textContent = [KINDS[run.kind], ...seed, plural(takes.length - gone, "melody", "melodies")].join(" · ");
     const button = folder.querySelector(".hidden-takes");
     button.hidden = !gone;
     button.textContent = `${gone} discarded`;
-    $("kept-count").textContent = String(kept);
+    $("kept-count").textContent = kept || "";
     $("download-kept").hidden = !kept;
   }
 
@@ -125,6 +125,8 @@ export class Runs {
       h("p", {}, "Choose a key and press Generate. Or drop a MIDI file of your own anywhere on this page, to see it, vary it, or bring it into the key.")));
   }
 }
+
+const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 
 async function copied(text) {
   await navigator.clipboard.writeText(text);
