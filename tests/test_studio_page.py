@@ -5,7 +5,6 @@ It needs Python's playwright and Debian's chromium (or another Chromium on the P
 
 import json
 import os
-import re
 import shutil
 import socket
 import threading
@@ -95,7 +94,7 @@ def generated(page: Any) -> Any:
     page.keyboard.press("Tab")
     page.locator("body").press("g")
     page.locator(".take[data-mark]").nth(7).wait_for()
-    return page.locator(".run").first
+    return page.locator(".run[data-run='1']")
 
 
 def test_what_is_generated_plays_at_once_and_goes_on(page: Any, generated: Any) -> None:
@@ -110,7 +109,8 @@ def test_what_is_generated_plays_at_once_and_goes_on(page: Any, generated: Any) 
     assert wait(lambda: place() > first)
     page.locator("body").press("n")
     assert page.locator("#now").inner_text() == "C major, 2"
-    page.locator("body").press(" ")
+    page.evaluate("document.activeElement.blur()")  # Space presses a button that has the focus
+    page.keyboard.press("Space")
     assert page.locator(".take.playing").count() == 0
 
 
@@ -118,12 +118,13 @@ def test_a_loop_is_sixteen_bars_to_the_sample_and_has_no_seam(page: Any) -> None
     loop = page.evaluate(
         """async () => {
             const { renderLoop } = await import("/page/script/synth.js");
+            const top = numbers => numbers.reduce((a, b) => Math.max(a, b), 0);
             const notes = [[60, 0, 8], [67, 8, 16], [72, 240, 256]];
             const sound = renderLoop(notes, 93, 44100);
             const steps = [...sound].map((x, i) => Math.abs(x - sound[(i + sound.length - 1) % sound.length]));
             const alone = renderLoop([[72, 240, 256]], 93, 44100);
-            return { length: sound.length, seam: steps[0], most: Math.max(...steps), tail: Math.abs(alone[200]),
-                     finite: sound.every(Number.isFinite), peak: Math.max(...sound.map(Math.abs)) };
+            return { length: sound.length, seam: steps[0], most: top(steps), tail: Math.abs(alone[200]),
+                     finite: sound.every(Number.isFinite), peak: top(sound.map(Math.abs)) };
         }"""
     )
     assert loop["length"] == round(44100 * 16 * 4 * 60 / 93)
@@ -281,6 +282,5 @@ def test_a_page_of_another_origin_gets_nothing(browser: Any, address: str, tmp_p
         }""",
         address,
     )
-    assert answers == ["failed", "failed", "opaque0", "opaque0"]
+    assert answers == ["failed"] * 4
     context.close()
-    assert re.match(r"http://127\.0\.0\.1:\d+/", address)
