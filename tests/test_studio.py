@@ -194,13 +194,14 @@ def test_only_the_bar_that_is_wrong_is_mended(client: TestClient, dropped: dict[
     assert (before[:64] == after[:64]).all()
     assert (before[80:] == after[80:]).sum() >= len(before[80:]) - 16  # what the bar held may have ended
     assert made[0]["run"]["of"] == [dropped["run"]["run"], 1]
-    assert "nothing to change" in streamed(client, "/api/mend", run=made[0]["run"]["run"], number=1, scale="cmaj")[0]["error"]
+    assert (
+        "nothing to change"
+        in streamed(client, "/api/mend", run=made[0]["run"]["run"], number=1, scale="cmaj")[0]["error"]
+    )
     assert "choose a key" in streamed(client, "/api/mend", run=dropped["run"]["run"], number=1)[0]["error"]
 
 
-def test_variations_obey_differ_and_leave_other_bars_alone(
-    client: TestClient, generated: list[dict[str, Any]]
-) -> None:
+def test_variations_obey_differ_and_leave_other_bars_alone(client: TestClient, generated: list[dict[str, Any]]) -> None:
     source = takes(generated)[0]
     asked = {"scale": "D major", "density": "high", "run": source["run"], "number": 1, "seed": 3}
     made = takes(streamed(client, "/api/vary", **asked, count=2, bars=[1, 2]))
@@ -411,7 +412,9 @@ def test_cancelling_a_fit_is_certain_and_leaves_nothing(
     ],
     ids=str,
 )
-@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("GET", "/api/runs"), ("POST", "/api/plan"), ("OPTIONS", "/")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/"), ("GET", "/api/runs"), ("POST", "/api/plan"), ("OPTIONS", "/")]
+)
 def test_nobody_but_the_page_gets_in(client: TestClient, method: str, path: str, headers: dict[str, str]) -> None:
     response = client.request(method, path, headers=headers, content=b"{}" if method == "POST" else None)
     assert "refused" in error(response, 403)

@@ -17,11 +17,10 @@ from typing import Any
 import pytest
 
 pytest.importorskip("starlette", reason="the studio needs starlette and uvicorn: pip install 'melodylc[studio]'")
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'melodylc[e2e]'")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (Debian: apt-get install chromium)")
+pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'melodylc[e2e]'")
 
 import uvicorn
+from playwright import sync_api as playwright
 
 from melodylc.actors import shipped_model
 from melodylc.data import Melody, midi_bytes, read_midi
@@ -30,6 +29,9 @@ from melodylc.studio.port import listen
 from melodylc.studio.routes import create_app
 from melodylc.studio.rules import Rules
 from melodylc.studio.studio import Studio
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (Debian: apt-get install chromium)")
 
 Cli = Callable[..., Any]
 PATIENCE = 120_000  # milliseconds: the machine may be busy
@@ -68,7 +70,9 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     made = context.new_page()
     foreign: list[str] = []
     problems: list[str] = []
-    made.on("request", lambda request: None if request.url.startswith((address, "blob:")) else foreign.append(request.url))
+    made.on(
+        "request", lambda request: None if request.url.startswith((address, "blob:")) else foreign.append(request.url)
+    )
     made.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
     made.on("pageerror", lambda error: problems.append(str(error)))
     made.goto(address)
@@ -153,12 +157,16 @@ def test_a_download_is_the_command_lines_file(page: Any, generated: Any, run_cli
 
 
 def test_a_melody_can_be_dragged_out_as_a_file(page: Any, generated: Any) -> None:
-    told = generated.locator(".roll").nth(2).evaluate(
-        """roll => {
+    told = (
+        generated.locator(".roll")
+        .nth(2)
+        .evaluate(
+            """roll => {
             const dataTransfer = new DataTransfer();
             roll.dispatchEvent(new DragEvent("dragstart", { dataTransfer, bubbles: true }));
             return dataTransfer.getData("DownloadURL");
         }"""
+        )
     )
     kind, name, url = told.split(":", 2)
     assert (kind, name) == ("audio/midi", "cmaj-seed7-03.mid")
@@ -185,7 +193,7 @@ def test_a_file_is_dropped_judged_varied_and_mended(page: Any, generated: Any) -
     for root, outside in (("0", (0, 2, 4, 5, 7, 9, 11)), ("1", (1, 3, 5, 6, 8, 10, 0))):
         page.select_option("#root", root)
         red = sum(pitch % 12 not in outside for pitch in melody.pitches.tolist())
-        wait(lambda red=red: run.locator(".note.out").count() == red)
+        playwright.expect(run.locator(".note.out")).to_have_count(red, timeout=PATIENCE)
     assert red > 0
     bars = run.get_by_role("option")
     bars.first.focus()
@@ -259,8 +267,8 @@ CONTRASTS = """() => {
                                    return 0.2126 * f(r) + 0.7152 * f(g) + 0.0722 * f(b); };
     const behind = it => { for (; it; it = it.parentElement) { const c = rgb(getComputedStyle(it).backgroundColor);
                                                                if (c[3] > 250) return c; } return [255, 255, 255]; };
-    return ["h1", "legend", "label", "#how", "#generate", ".meta", "code", ".chips span", ".chips .no", ".actions .play",
-            ".bars [role=option]", ".bars .wrong", ".pitches span", "#now", ".note:not(rect)", ".keys button"]
+    return ["h1", "legend", "label", "#how", "#generate", ".meta", "code", ".chips span", ".chips .no",
+            ".actions .play", ".bars [role=option]", ".bars .wrong", ".pitches span", "#now", ".keys button"]
         .map(name => [name, document.querySelector(name)]).filter(([, it]) => it && it.checkVisibility())
         .map(([name, it]) => { const [a, b] = [light(rgb(getComputedStyle(it).color)), light(behind(it))];
                                return [name, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)]; });
@@ -276,7 +284,8 @@ def test_a_page_of_another_origin_gets_nothing(browser: Any, address: str, tmp_p
     answers = page.evaluate(
         """async address => {
             const tries = [["api/runs", {}], ["api/mark", { method: "POST", body: "{}" }],
-                           ["api/runs", { mode: "no-cors" }], ["api/fit", { method: "POST", mode: "no-cors", body: "{}" }]];
+                           ["api/runs", { mode: "no-cors" }],
+                           ["api/fit", { method: "POST", mode: "no-cors", body: "{}" }]];
             return Promise.all(tries.map(([path, how]) =>
                 fetch(address + path, how).then(it => it.type + it.status).catch(() => "failed")));
         }""",

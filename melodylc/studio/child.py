@@ -44,7 +44,8 @@ def settings_of(values: Mapping[str, Any]) -> FitSettings:
     >>> settings_of(json.loads(json.dumps(settings_to_dict(FitSettings(rounds=3))))) == FitSettings(rounds=3)
     True
     """
-    return FitSettings(**{name: tuple(it) if isinstance(it, list) else it for name, it in values.items()})
+    read: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in values.items()}
+    return FitSettings(**read)
 
 
 def _fit(order: dict[str, Any], last: threading.Event) -> float:

@@ -156,4 +156,3 @@ def _origin(run: Run, number: int | None, tempo: float) -> dict[str, Any]:
     asked = {"request": run.request.to_dict(), "seed": run.seed, **run.settings} if run.kind != "drop" else {}
     remarks = {"remarks": list(run.remarks)} if run.remarks else {}
     return {"made": run.kind, "title": run.title, **source, **asked, **remarks, **which}
-

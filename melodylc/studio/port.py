@@ -38,5 +38,7 @@ def listen(port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         why = "another program has it" if error.errno == errno.EADDRINUSE else reason(error)
-        raise InputError(f"port {port} can't be used ({why}): choose another with --port; 0 finds a free one") from error
+        raise InputError(
+            f"port {port} can't be used ({why}): choose another with --port; 0 finds a free one"
+        ) from error
     return bound

@@ -21,7 +21,7 @@ from melodylc.studio.guard import Guard
 from melodylc.studio.history import Mark, Run
 from melodylc.studio.page import page_files
 from melodylc.studio.reading import Fields
-from melodylc.studio.shown import judged, shown_parts, shown_run, shown_scale, shown_take
+from melodylc.studio.shown import shown_parts, shown_run, shown_scale, shown_take
 from melodylc.studio.streams import Busy, Emit, Engine, streamed
 from melodylc.studio.studio import MOST_SEED, Studio, Wanted
 
@@ -298,7 +298,9 @@ def _tempo(request: Request) -> float:
     try:
         return check_tempo(float(text))
     except ValueError as error:
-        raise error if isinstance(error, InputError) else InputError(f"a tempo is a number, not {text[:40]!r}") from None
+        raise (
+            error if isinstance(error, InputError) else InputError(f"a tempo is a number, not {text[:40]!r}")
+        ) from None
 
 
 async def _json(request: Request) -> Any:

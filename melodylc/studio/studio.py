@@ -13,7 +13,6 @@ from typing import Any
 from melodylc.actors import SETTINGS
 from melodylc.data.errors import InputError
 from melodylc.data.keys import parse_scale
-from melodylc.data.melody import Melody
 from melodylc.data.source import Choice, Source
 from melodylc.draws import Draw, Sampler
 from melodylc.generate import produce
@@ -195,9 +194,7 @@ class Studio:
         run.melodies[1] = source.melody
         return run
 
-    def _child(
-        self, kind: Any, run: Run, number: int, request: Request, words: dict[str, Any], wanted: Wanted
-    ) -> Run:
+    def _child(self, kind: Any, run: Run, number: int, request: Request, words: dict[str, Any], wanted: Wanted) -> Run:
         title = {"vary": "Variations of", "mend": "In key:"}[kind]
         settings: dict[str, Any] = {"bars": [bar + 1 for bar in wanted.bars], "strength": wanted.strength}
         if kind == "vary":

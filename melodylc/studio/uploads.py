@@ -1,6 +1,6 @@
 """A MIDI file that was dropped on the page: bytes and a name, never a path."""
 
-from melodylc.data.errors import InputError, MidiError
+from melodylc.data.errors import MidiError
 from melodylc.data.source import MAX_FILE, Choice, Source, source_of
 from melodylc.data.texts import printable
 

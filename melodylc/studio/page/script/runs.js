@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { $, h, s } from "./dom.js";
-import { say } from "./say.js";
+import { say, sentence } from "./say.js";
 import { Take } from "./takes.js";
 
 const KINDS = { generate: "generated", vary: "varied", mend: "key fixed", drop: "your file" };
@@ -83,7 +83,7 @@ export class Runs {
     } });
     const tray = h("div", { class: "tray" }, command, copy, again, folder, zip, discards);
     if (run.kind !== "drop") return tray;
-    return h("div", {}, h("p", { class: "remarks" }, run.remarks.join("; ")), this.#again(run), tray);
+    return h("div", {}, h("p", { class: "remarks" }, sentence(run.remarks.join("; "))), h("div", { class: "drop-tray" }, this.#again(run), tray));
   }
 
   /** Another track or other bars of the same file. */
