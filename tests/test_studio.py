@@ -24,12 +24,12 @@ from melodylc.request import Request
 from melodylc.rewards.panel import real_melodies
 from melodylc.studio.asked import Asked
 from melodylc.studio.change import Changer
-from melodylc.studio.history import MOST_RUNS, History
+from melodylc.studio.history import MOST_RUNS, History, Run
 from melodylc.studio.port import check_installed, listen
 from melodylc.studio.reading import Fields
 from melodylc.studio.routes import create_app
 from melodylc.studio.rules import Row, Rules
-from melodylc.studio.streams import Busy, Engine
+from melodylc.studio.streams import Busy, Engine, Gone
 from melodylc.studio.studio import Studio
 
 PORT, TOKEN = 8765, "a token of the test's own"
@@ -135,12 +135,6 @@ def test_melodies_come_with_what_the_rule_says(generated: list[dict[str, Any]]) 
     assert begun["run"]["scale"]["notes"] == [1, 2, 4, 6, 7, 9, 11]
     for take in made:
         assert (take["passed"], take["outside"], take["rewards"]) == (True, [], [1, 1, 1])
-
-
-def test_the_same_seed_makes_the_same_again(client: TestClient, generated: list[dict[str, Any]]) -> None:
-    again = streamed(client, "/api/generate", scale="D major", density="high", count=3, seed=7)
-    assert [take["notes"] for take in takes(again)] == [take["notes"] for take in takes(generated)]
-    assert again[0]["run"]["run"] != generated[0]["run"]["run"]
 
 
 def test_modes_of_the_major_scale_need_no_fit_without_their_tonic(client: TestClient) -> None:
@@ -303,6 +297,22 @@ def test_a_run_is_written_as_the_command_line_would(
         Path(it).name: packed.read(it) for it in packed.namelist()
     }
     assert path.parent == studio.folder
+
+
+def test_a_run_that_was_stopped_keeps_what_is_there(client: TestClient, studio: Studio) -> None:
+    """Whoever stops listening ends the work; its melodies can be had, and nothing claims that there are more."""
+
+    def stop(run: Run, number: int) -> None:
+        raise Gone
+
+    with pytest.raises(Gone):
+        studio.generate(Asked(scale="cmaj"), {}, 3, 7, found=stop)
+    *_, run = studio.history
+    assert list(run.melodies) == [1]
+    packed = zipfile.ZipFile(BytesIO(client.get(f"/files/{run.number}.zip").content))
+    manifest = json.loads(packed.read(f"melodylc-{run.slug}/manifest.json"))
+    assert [entry["file"] for entry in manifest["files"]] == ["cmaj-seed7-01.mid"]
+    assert "to its end" in error(client.post("/api/write", json={"run": run.number}), 400)
 
 
 def test_old_runs_are_forgotten_unless_something_was_kept() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-COLOURS = 64  # enough for a page of few, and a fifth of the size
+COLOURS = 128  # enough for a page of few, and a fraction of the size
 
 
 def main(path: Path, scheme: str, size: str) -> None:

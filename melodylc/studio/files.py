@@ -42,7 +42,9 @@ def command(made: Made, tempo: float) -> str:
 
 
 def folder_of(run: Run, tempo: float, model: LoadedModel) -> dict[str, bytes]:
-    """All files of a run and their manifest, by name: those that `command` writes, where there is one."""
+    """All files of a run and their manifest, by name: those that `command` writes, where it ran to its end."""
+    if run.made and not run.made.complete:
+        return kept_of([(run, number) for number in sorted(run.melodies)], tempo, model)
     if run.made:
         production = _production(run.made, tempo, model)
         rendered = production.rendered()
@@ -100,8 +102,8 @@ def write_run(folder: Path, run: Run, tempo: float, model: LoadedModel) -> Path:
     Raises:
         InputError: the folder holds something else.
     """
-    if run.made is None:
-        raise InputError("only what was generated is written as a folder: write these one by one, or as an archive")
+    if run.made is None or not run.made.complete:
+        raise InputError("only a run that was generated to its end is written as a folder: write these one by one")
     production = _production(run.made, tempo, model)
     path = folder / production.order.folder_name
     claimed = OutputFolder.claim(path, production.order.to_dict())

@@ -24,6 +24,11 @@ class Made:
     plan: Plan
     draws: dict[int, Draw] = field(default_factory=dict)  #: by number
 
+    @property
+    def complete(self) -> bool:
+        """Whether all draws are there: nobody stopped it."""
+        return len(self.draws) == self.order.count
+
 
 @dataclass
 class Run:

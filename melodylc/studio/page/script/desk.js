@@ -79,7 +79,7 @@ export class Desk {
 
   #begin(run, expected) {
     const section = this.runs.add(run, expected);
-    this.runs.fold(section);
+    if (run.kind === "generate") this.runs.fold(section);
     section.folder.scrollIntoView({ block: "start" });
     return section;
   }

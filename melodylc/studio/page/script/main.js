@@ -36,7 +36,7 @@ async function remember(runs) {
     const section = runs.add(run);
     for (const take of takes) runs.put(section, take);
     runs.close(section);
-    runs.fold(section);
+    if (run.kind === "generate") runs.fold(section);
   }
 }
 
