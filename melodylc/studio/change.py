@@ -78,8 +78,7 @@ class Changer:
             steps = np.full(TOGETHER, distance), np.full(TOGETHER, strength)
             events = self._changed(start, bars, *steps, (seed, number))
             scores = np.ones((TOGETHER, 1)) if rule is None else rule.scores(events)
-            obeys: list[bool] = (scores >= least).all(axis=1).tolist()
-            for row, good in zip(events, obeys, strict=True):
+            for row, good in zip(events, np.asarray((scores >= least).all(axis=1)), strict=True):
                 made = Melody(row)
                 if good and made not in seen:
                     seen.add(made)
