@@ -227,6 +227,42 @@ def test_keeping_discarding_and_loading_the_page_again(page: Any, address: str, 
     page.locator("#show-all").click()
 
 
+def test_a_fit_is_offered_followed_and_stopped(page: Any) -> None:
+    """The page's part of it, with answers of the test's own: a real fit stands in test_studio.py."""
+    told = {"state": "none", "title": "E locrian", "round": 0, "rounds": 40, "rate": None, "best": None, "message": ""}
+    asked: list[Any] = []
+
+    def answer(route: Any) -> None:
+        if route.request.method == "POST":
+            asked.append(json.loads(route.request.post_data))
+            stopped = route.request.url.endswith("stop")
+            told.update(
+                {"state": "stopping"} if stopped else {"state": "running", "round": 3, "rate": 0.5, "best": 0.6}
+            )
+        busy = told["state"] in ("running", "stopping")
+        route.fulfill(json={**told, "busy": busy})
+
+    page.route("**/api/fit*", answer)
+    page.route("**/api/fit/stop", answer)
+    page.select_option("#root", "4")
+    page.select_option("#mode", "locrian")
+    page.locator("#fit-start").click()
+    progress = page.locator("#fit")
+    playwright.expect(progress).to_contain_text("Round 3 of 40: 50 % obey, best 60 %.", timeout=PATIENCE)
+    page.locator("#fit-keep").click()
+    playwright.expect(progress).to_contain_text("measuring the best so far", timeout=PATIENCE)
+    told.update(state="done", rate=0.93)
+    playwright.expect(page.locator("#say")).to_contain_text(
+        "E locrian: fitted; 93 % of single draws obey.", timeout=PATIENCE
+    )
+    assert asked[0]["scale"] == "E locrian"
+    assert asked[1:] == [{"keep": True}]
+    page.unroute_all()
+    page.select_option("#mode", "major")
+    page.select_option("#root", "0")
+    playwright.expect(progress).to_be_hidden(timeout=PATIENCE)
+
+
 def test_everything_has_a_name_and_can_be_reached_by_keyboard(page: Any) -> None:
     nameless = page.evaluate(
         """() => [...document.querySelectorAll("button, a, input:not([hidden]), select, [role=option], [role=img]")]
