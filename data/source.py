@@ -137,7 +137,7 @@ def source_of(file: str, content: bytes, choice: Choice = ANY) -> Source:
 
     >>> source_of("song.mid", b"words")
     Traceback (most recent call last):
-    melodylc.data.errors.MidiError: song.mid: this isn't a MIDI file
+    melodylc.data.errors.MidiError: song.mid: not a MIDI file (no MThd at its start)
     """
     try:
         score, sounding = read_score(content), length(content)
