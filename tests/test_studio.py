@@ -368,7 +368,7 @@ def test_a_named_rule_that_cannot_be_loaded_is_an_error() -> None:
 
 
 def progress(client: TestClient, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    for _ in range(2400):
+    for _ in range(12_000):
         told: dict[str, Any] = client.get("/api/fit").json()
         if until(told):
             return told
