@@ -102,7 +102,7 @@ def test_a_group_alone_shows_its_help(words: tuple[str, ...], run_cli: RunCli) -
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["compose"], "unknown command 'compose'; choose from generate, show, score, play, fit, rewards"),
+        (["compose"], "unknown command 'compose'; choose from generate, show, score, play, studio, fit, rewards"),
         (["--loud"], "No such option '--loud'"),
         (["train", "vae", "--loud"], "No such option '--loud'"),
         (["train", "vae"], "Missing argument 'CORPUS'"),
