@@ -7,7 +7,7 @@ check: lint typecheck test
 
 setup:
 	test -x $(PYTHON) || python3 -m venv .venv
-	$(PYTHON) -m pip install -e '.[dev,oracles]'
+	$(PYTHON) -m pip install -e '.[dev,oracles,e2e]'
 
 lint:
 	$(PYTHON) -m ruff check .

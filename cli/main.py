@@ -29,6 +29,7 @@ COMMANDS = {
     "show": Row("melodylc.cli.show:show", "Show MIDI files as piano rolls, in the terminal or a picture."),
     "score": Row("melodylc.cli.score:score", "Say how far a MIDI file obeys, as a whole and bar by bar."),
     "play": Row("melodylc.cli.play:play", "Play MIDI files through a MIDI port, looping."),
+    "studio": Row("melodylc.cli.studio:studio", "Open a page to make, hear and keep melodies, offline."),
     "fit": Row("melodylc.cli.fit:fit", "Learn an actor for a rule, as a file."),
     "rewards": Row("melodylc.cli.rewards:rewards", "Show the rules that can be asked for, and test your own."),
     "data": Row("melodylc.cli.data:data", "Build a corpus of melodies from MIDI files."),

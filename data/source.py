@@ -124,10 +124,26 @@ def read_source(path: str | os.PathLike[str], choice: Choice = ANY) -> Source:
     """
     try:
         content = _content(Path(path))
-        score, sounding = read_score(content), length(content)
-        return _source(os.fspath(path), score, choice, score.end if sounding is None else sounding)
     except InputError as error:
         raise MidiError(f"{os.fspath(path)}: {error}") from error
+    return source_of(os.fspath(path), content, choice)
+
+
+def source_of(file: str, content: bytes, choice: Choice = ANY) -> Source:
+    """As `read_source`, of a file's bytes; `file` is what it is called.
+
+    Raises:
+        MidiError: as `read_source`.
+
+    >>> source_of("song.mid", b"words")
+    Traceback (most recent call last):
+    melodylc.data.errors.MidiError: song.mid: not a MIDI file (no MThd at its start)
+    """
+    try:
+        score, sounding = read_score(content), length(content)
+        return _source(file, score, choice, score.end if sounding is None else sounding)
+    except InputError as error:
+        raise MidiError(f"{file}: {error}") from error
 
 
 def _content(path: Path) -> bytes:

@@ -98,11 +98,13 @@ class Sampler:
         budget: int,
         report: Callable[[int, int], None] = lambda passed, draws: None,
         best_of: int = 1,
+        found: Callable[[Draw], None] = lambda draw: None,
     ) -> list[Draw]:
         """The best attempt at each of melodies 1..count: the first that passes within `budget` draws, or the last.
 
         With `best_of`, the one most like a real melody among the first so many that pass within the budget.
-        `report` is told how many melodies are settled and how many latents were decoded so far.
+        `report` is told how many melodies are settled and how many latents were decoded so far; `found` is given each
+        that is settled, as soon as it is.
         """
         results: list[Draw] = []
         spent = 0
@@ -116,6 +118,8 @@ class Sampler:
                         if draw.number in wanted and not (before and before.found >= best_of):
                             settled[draw.number] = draw.after(before)
                             spent += 1
+                            if settled[draw.number].found >= best_of:
+                                found(settled[draw.number])
                     passed = sum(draw.found >= best_of for draw in settled.values())
                     report(len(results) + passed, spent)
                     if passed == len(wanted):

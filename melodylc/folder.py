@@ -55,9 +55,7 @@ class OutputFolder:
         Raises:
             InputError: the disk is full or the folder can't be written.
         """
-        entries = [_vouched(entry, files) for entry in manifest["files"]]
-        text = json.dumps({"format": FORMAT, **manifest, "files": entries}, indent=2, ensure_ascii=False) + "\n"
-        contents = {**files, MANIFEST: text.encode()}
+        contents = with_manifest(files, manifest)
         if self.path.exists():
             self._replace(contents)
         else:
@@ -87,6 +85,13 @@ class OutputFolder:
                 file.write(content)
         for stale in set(self.listed) - set(contents):
             (self.path / stale).unlink(missing_ok=True)
+
+
+def with_manifest(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> dict[str, bytes]:
+    """All that a folder holds: the files, and the manifest with their fingerprints as another one."""
+    entries = [_vouched(entry, files) for entry in manifest["files"]]
+    text = json.dumps({"format": FORMAT, **manifest, "files": entries}, indent=2, ensure_ascii=False) + "\n"
+    return {**files, MANIFEST: text.encode()}
 
 
 def _vouched(entry: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:

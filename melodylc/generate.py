@@ -136,8 +136,9 @@ def produce(
     actor: FoundActor | None,
     report: Callable[[int, int], None] = lambda passed, draws: None,
     critic: Critic | None = None,
+    found: Callable[[Draw], None] = lambda draw: None,
 ) -> Production:
-    """Draw the melodies of an order. `report` is told how many are settled, and the draws so far.
+    """Draw the melodies of an order. `report` and `found` are told of them as in `Sampler.draw`.
 
     Where `Order.method` is "optimize", the critic for its rule is needed too.
 
@@ -148,5 +149,5 @@ def produce(
     optimise = optimiser(model, rule, critic) if rule and critic else None
     judge = find_likeness(model) if order.best_of > 1 else None
     sampler = Sampler(model, actor.move if actor else None, rule, order.prior, optimise, judge)
-    drawn = sampler.draw(order.seed, order.count, order.budget, report, order.best_of)
+    drawn = sampler.draw(order.seed, order.count, order.budget, report, order.best_of, found)
     return Production(order, model, actor, tuple(drawn))

@@ -26,6 +26,8 @@ HEAVY = (
     "platformdirs",
     "PIL",
     "sklearn",
+    "starlette",
+    "uvicorn",
 )
 LATENT_MAY_IMPORT = ("torch", "numpy", "safetensors", "melodylc.latent", "melodylc.data.errors", "melodylc.data.files")
 
@@ -109,6 +111,23 @@ def test_latent_knows_no_melodies(module: str) -> None:
         found for found in imports(parse(module)) if not any(within(found.target, package) for package in allowed)
     ]
     assert not strangers
+
+
+def test_the_studio_is_a_house_of_its_own() -> None:
+    """Nothing needs it but its command, and nothing else knows of HTTP."""
+    for module in (name for name in SOURCES if not within(name, "melodylc.studio")):
+        found = {entry.target for entry in imports(parse(module))}
+        assert not [name for name in found if name.split(".")[0] in ("starlette", "uvicorn")], module
+        assert module == "melodylc.cli.studio" or not [name for name in found if within(name, "melodylc.studio")], (
+            module
+        )
+    # What can be done there is known without a word of HTTP.
+    talkers = {"guard", "routes", "serve", "streams"}
+    for module in (name for name in SOURCES if within(name, "melodylc.studio")):
+        if module.rpartition(".")[2] not in talkers:
+            found = {entry.target for entry in imports(parse(module))}
+            assert not [name for name in found if name.split(".")[0] in ("starlette", "uvicorn")], module
+            assert not [name for name in found if name in {f"melodylc.studio.{it}" for it in talkers}], module
 
 
 @every_module

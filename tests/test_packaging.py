@@ -88,7 +88,8 @@ def test_nothing_but_melodylc_reaches_site_packages(unpacked: Path) -> None:
 def test_the_wheel_holds_every_source_and_the_weights(unpacked: Path) -> None:
     kept = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
     pretrained = (path for path in (ROOT / "melodylc" / "pretrained").iterdir() if path.is_file())
-    others = (ROOT / "melodylc" / "py.typed", ROOT / "rewards" / "panel.npz")
+    page = (path for path in (ROOT / "melodylc" / "studio" / "page").rglob("*") if path.is_file())
+    others = (ROOT / "melodylc" / "py.typed", ROOT / "rewards" / "panel.npz", *page)
     wanted = {installed_path(path) for path in (*sources(), *pretrained, *others)}
     assert wanted == {name for name in kept if name.startswith("melodylc/")}
 
@@ -131,7 +132,7 @@ def test_note_seq_is_an_extra_that_dev_includes() -> None:
     extras = PYPROJECT["project"]["optional-dependencies"]
     assert any(need.startswith("note-seq") for need in extras["note-seq"])
     assert "audioop-lts; python_version >= '3.13'" in extras["note-seq"]
-    assert "melodylc[note-seq,png,image]" in extras["dev"]
+    assert "melodylc[note-seq,png,image,studio]" in extras["dev"]
 
 
 def shell_lines(text: str) -> list[str]:

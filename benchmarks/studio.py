@@ -1,0 +1,67 @@
+"""From a click to eight verified melodies in the studio, over HTTP on this machine.
+
+    python benchmarks/studio.py [SCALE] [TIMES]
+
+The server is that of `melodylc studio`, in a thread of this process, model and actor loaded as when its page is up. A
+click is the POST that the page sends; times are until the first and the last line with a melody, each click with a new
+seed, after one that isn't counted. "Processor" is what the whole process computed meanwhile: on a quiet machine about
+the time until the last melody.
+"""
+
+import http.client
+import json
+import os
+import platform
+import statistics
+import sys
+import threading
+import time
+from pathlib import Path
+
+import torch
+import uvicorn
+
+from melodylc.actors import shipped_model
+from melodylc.studio.port import HOST, listen
+from melodylc.studio.routes import create_app
+from melodylc.studio.rules import Rules
+from melodylc.studio.studio import Studio
+
+TOKEN = "benchmark"
+COUNT = 8
+
+
+def main(scale: str, times: int) -> None:
+    """Measure and print."""
+    studio = Studio(shipped_model(), Rules.gather(), Path("melodylc-studio"))
+    studio.warm()
+    bound = listen(0)
+    port = bound.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(create_app(studio, port, TOKEN), log_level="warning"))
+    thread = threading.Thread(target=lambda: server.run(sockets=[bound]), daemon=True)
+    thread.start()
+    rows = [click(port, scale, seed) for seed in range(times + 1)][1:]
+    server.should_exit = True
+    thread.join()
+    print(f"{scale}, {times} clicks for {COUNT} melodies; seconds, median (least to most)")
+    for name, column in zip(("first melody", "last melody", "processor"), zip(*rows, strict=True), strict=True):
+        print(f"{name:>12}: {statistics.median(column):.3f} ({min(column):.3f} to {max(column):.3f})")
+    load = " ".join(f"{it:.1f}" for it in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
+    print(f"torch {torch.__version__}, python {platform.python_version()}, {os.cpu_count()} cores, load {load}")
+
+
+def click(port: int, scale: str, seed: int) -> tuple[float, float, float]:
+    """Seconds until the first and the last melody, and of computing."""
+    body = json.dumps({"scale": scale, "count": COUNT, "seed": seed})
+    began, computed = time.perf_counter(), time.process_time()
+    connection = http.client.HTTPConnection(HOST, port)
+    connection.request("POST", "/api/generate", body, {"x-melodylc-token": TOKEN})
+    seen = [time.perf_counter() - began for line in connection.getresponse() if b'"take"' in line]
+    connection.close()
+    if len(seen) < COUNT:
+        raise SystemExit(f"{len(seen)} melodies of {COUNT}")
+    return seen[0], seen[-1], time.process_time() - computed
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "cmaj", int(sys.argv[2]) if len(sys.argv) > 2 else 20)

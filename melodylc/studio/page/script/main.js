@@ -1,0 +1,49 @@
+// The page comes to life.
+
+import { get } from "./api.js";
+import { Ask } from "./ask.js";
+import { Desk } from "./desk.js";
+import { $ } from "./dom.js";
+import { Drop } from "./drop.js";
+import { Fit } from "./fit.js";
+import { Player } from "./player.js";
+import { Runs } from "./runs.js";
+import { complain } from "./say.js";
+import { shortcuts } from "./shortcuts.js";
+import { Transport } from "./transport.js";
+
+async function start() {
+  const about = await get("/api/about");
+  const player = new Player();
+  const desk = new Desk(about, player);
+  const ask = new Ask(about);
+  const runs = new Runs(desk);
+  desk.join({ ask, runs, transport: new Transport(player, desk, about.tempo), drop: new Drop(desk, about.largest_file) });
+  new Fit(ask);
+  shortcuts(desk);
+  $("ask").addEventListener("submit", (event) => (event.preventDefault(), desk.generate()));
+  ask.addEventListener("plan", () => desk.rejudge());
+  for (const id of ["distance", "strength"]) $(id).addEventListener("input", () => ($(`${id}-out`).textContent = Number($(id).value).toFixed(2)));
+  for (const show of ["all", "kept"]) $(`show-${show}`).addEventListener("click", () => filter(show));
+  await remember(runs);
+  await ask.refresh();
+  document.documentElement.dataset.ready = "true";
+}
+
+/** What was made before the page was loaded. */
+async function remember(runs) {
+  for (const { takes, ...run } of await get("/api/runs")) {
+    const section = runs.add(run);
+    for (const take of takes) runs.put(section, take);
+    runs.close(section);
+    if (run.kind === "generate") runs.fold(section);
+  }
+}
+
+function filter(show) {
+  $("runs").dataset.show = show;
+  for (const name of ["all", "kept"]) $(`show-${name}`).setAttribute("aria-pressed", String(name === show));
+  if (show === "kept") for (const run of $("runs").querySelectorAll(".run")) run.open = true;
+}
+
+start().catch(complain);

@@ -1,0 +1,134 @@
+// The history: what each click made, the latest first, each with its seed and the command line that makes it again.
+
+import { get } from "./api.js";
+import { $, h, s } from "./dom.js";
+import { say, sentence } from "./say.js";
+import { Take } from "./takes.js";
+
+const KINDS = { generate: "generated", vary: "varied", mend: "key fixed", drop: "your file" };
+
+export class Runs {
+  #desk;
+  #sections = new Map();
+  takes = []; // in the order of the page
+
+  constructor(desk) {
+    this.#desk = desk;
+    this.#empty();
+  }
+
+  /** A new run at the top; `expected` places wait for its melodies. */
+  add(run, expected = 0) {
+    $("runs").querySelector(".empty")?.remove();
+    const grid = h("div", { class: "takes" }, Array.from({ length: expected }, () => h("div", { class: "take waiting", "aria-hidden": "true" })));
+    const meta = h("span", { class: "meta" });
+    const command = run.command ? h("code", { tabindex: 0, "aria-label": "The command line that makes these files" }, run.command) : null;
+    const folder = h("details", { class: "run", open: true, "data-run": run.run },
+      h("summary", {}, h("h2", {}, run.title), meta), this.#tray(run, command), grid);
+    $("runs").prepend(folder);
+    const section = { run, folder, grid, meta, command, takes: [] };
+    this.#sections.set(run.run, section);
+    this.#tell(section);
+    return section;
+  }
+
+  /** A melody takes the place that waits for it. */
+  put(section, told) {
+    const take = new Take(told, section.run, this.#desk);
+    const waiting = section.grid.querySelector(".waiting");
+    if (waiting) waiting.replaceWith(take.element);
+    else section.grid.append(take.element);
+    section.takes.push(take);
+    this.#order();
+    this.#tell(section);
+    return take;
+  }
+
+  /** No more will come. */
+  close(section) {
+    for (const waiting of section.grid.querySelectorAll(".waiting")) waiting.remove();
+    if (!section.takes.length) {
+      section.folder.remove();
+      this.#sections.delete(section.run.run);
+      this.#empty();
+    }
+  }
+
+  /** Fold older runs of the same kind, but for the one that is playing. */
+  fold(newest) {
+    for (const { run, folder, takes } of this.#sections.values())
+      if (folder !== newest.folder && run.kind === "generate" && !takes.some((take) => take === this.#desk.current)) folder.open = false;
+  }
+
+  section(number) {
+    return this.#sections.get(number);
+  }
+
+  /** The command lines name the tempo that files have now. */
+  async retell(tempo) {
+    for (const { run, command } of this.#sections.values())
+      if (command) command.textContent = (await get(`/api/runs/${run.run}/command?tempo=${tempo}`)).command;
+    for (const { run, folder } of this.#sections.values()) folder.querySelector(".zip").href = `/files/${run.run}.zip?tempo=${tempo}`;
+  }
+
+  #tray(run, command) {
+    const desk = this.#desk;
+    const zip = h("a", { class: "button zip", download: true, href: `/files/${run.run}.zip?tempo=${desk.tempo}` }, "Download all");
+    const copy = command && h("button", { type: "button", onclick: () => copied(command.textContent) }, "Copy");
+    const folder = command && h("button", { type: "button", onclick: () => desk.writeRun(run), title: `Write them to ${desk.folder}` }, "All to folder");
+    const again = run.asked && h("button", { type: "button", onclick: () => desk.restore(run) }, "Ask this again");
+    const discards = h("button", { type: "button", class: "hidden-takes", hidden: true, "aria-pressed": "false", onclick: () => {
+      const shown = this.#sections.get(run.run).grid.classList.toggle("discards");
+      discards.setAttribute("aria-pressed", String(shown));
+    } });
+    const tray = h("div", { class: "tray" }, command, copy, again, folder, zip, discards);
+    if (run.kind !== "drop") return tray;
+    return h("div", {}, h("p", { class: "remarks" }, sentence(run.remarks.join("; "))), h("div", { class: "drop-tray" }, this.#again(run), tray));
+  }
+
+  /** Another track or other bars of the same file. */
+  #again(run) {
+    const track = h("input", { "aria-label": "Track: its number or name", placeholder: "track" });
+    const bars = h("input", { "aria-label": "Bars, as in 5..20", placeholder: "bars 5..20" });
+    const read = () => this.#desk.reread(run, { track: track.value, bars: bars.value });
+    return h("div", { class: "again" }, track, bars, h("button", { type: "button", onclick: read }, "Read again"));
+  }
+
+  mark(take) {
+    this.#tell(this.#sections.get(take.told.run));
+  }
+
+  #tell(section) {
+    const { run, takes, folder } = section;
+    const gone = takes.filter((take) => take.mark === "discarded").length;
+    const kept = this.takes.filter((take) => take.mark === "kept").length;
+    const seed = run.kind === "drop" ? [] : [`seed ${run.seed}`];
+    section.meta.textContent = [KINDS[run.kind], ...seed, plural(takes.length - gone, "melody", "melodies")].join(" · ");
+    const button = folder.querySelector(".hidden-takes");
+    button.hidden = !gone;
+    button.textContent = `${gone} discarded`;
+    $("kept-count").textContent = kept || "";
+    $("download-kept").hidden = !kept;
+  }
+
+  #order() {
+    this.takes = [...$("runs").querySelectorAll(".run")].flatMap((folder) => this.#sections.get(Number(folder.dataset.run)).takes);
+  }
+
+  #empty() {
+    if (this.#sections.size) return;
+    const steps = [[0, 9, 3], [3, 7, 1], [4, 6, 3], [7, 4, 2], [9, 6, 1], [10, 7, 5], [15, 9, 1], [16, 5, 3], [19, 3, 4], [23, 6, 2], [25, 7, 6]];
+    const notes = steps.map(([x, y, width]) => s("rect", { x: 10 * x + 1, y: 8 * y, width: 10 * width - 2, height: 6, rx: 2, fill: "currentColor" }));
+    $("runs").append(h("section", { class: "empty" },
+      s("svg", { viewBox: "0 0 312 90", "aria-hidden": "true" }, notes),
+      h("h2", {}, "Sixteen bars that obey"),
+      h("p", {}, "Choose a key and press Generate. Or drop a MIDI file of your own anywhere on this page, to see it, vary it, or bring it into the key.")));
+  }
+}
+
+const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
+
+async function copied(text) {
+  await navigator.clipboard.writeText(text);
+  say("The command line is on the clipboard");
+}
