@@ -38,7 +38,9 @@ _RECIPES = {
         _run("pictures", 64, 2e-3, 10_000, 500), _run("labels", 64, 2e-3, 6000, 500), GameSettings(steps=5000)
     ),
     "celeba": Recipe(
-        _run("pictures", 64, 2e-3, 20_000, 500), _run("labels", 64, 2e-3, 4000, 250), GameSettings(steps=8000)
+        _run("pictures", 64, 2e-3, 6000, 250),
+        _run("labels", 64, 2e-3, 3000, 250),
+        GameSettings(steps=2000, batch=64, rate=1e-3, actor_rate=4e-3, average=0.99),
     ),
     "faces": Recipe(
         _run("pictures", 32, 2e-3, 1500, 250), _run("labels", 32, 2e-3, 600, 100), GameSettings(steps=2000)
