@@ -1,6 +1,6 @@
 """How picture models are trained: a recipe for each part of each configuration."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from melodylc.data.errors import InputError
 from melodylc.image.config import PictureConfig
@@ -17,6 +17,7 @@ class Recipe:
     vae: TrainSettings
     classifier: TrainSettings
     game: GameSettings
+    attributes: TrainSettings = field(default_factory=lambda: _run("labels", 256, 1e-3, 3000, 250))
 
 
 def _run(kind: str, batch: int, rate: float, steps: int, every: int) -> TrainSettings:

@@ -17,6 +17,7 @@ A `Game` can be stopped after any step: `state` is all of it, and a restored one
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -89,7 +90,7 @@ class Game:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             shape = labelled_actor(dim, labels, settings.hidden, settings.layers, settings.bound)
-            self.live, self.critic = Actor(shape), LabelledCritic(dim, labels, settings.hidden, settings.layers)
+            self.live, self.critic = Actor(shape), self._make_critic(dim, labels)
         self.actor = copy.deepcopy(self.live).requires_grad_(False)  #: the running mean: what is kept
         self.conditional = labels > 0
         self.optimisers = {"live": _adam(self.live), "critic": _adam(self.critic)}
@@ -128,6 +129,9 @@ class Game:
         self.generator.set_state(state["random"])
         self.step = int(state["step"])
 
+    def _make_critic(self, dim: int, labels: int) -> Any:
+        return LabelledCritic(dim, labels, self.settings.hidden, self.settings.layers)
+
     def _teach(self) -> float:
         real, labels = self.encodings.draw(self.settings.batch, self.generator)
         prior = self._prior(self.settings.batch)
@@ -140,7 +144,7 @@ class Game:
         third_term = (doubt_of(last) * counts).sum() / counts.sum().clamp(min=1)
         loss = cost_of(first).mean() + doubt_of(second).mean() + third_term
         penalty = gradient_penalty(self.critic, real, false, self._told(labels), self.generator)
-        _step(self.optimisers["critic"], loss + penalty)
+        minimise(self.optimisers["critic"], loss + penalty)
         return loss.item()
 
     def _false(self, real: Tensor, prior: Tensor, made: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
@@ -159,7 +163,7 @@ class Game:
         told = self._told(self.encodings.draw_labels(batch, self.generator))
         moved = move(self.live, z, told)
         costs, far = self.critic.cost(moved, told), distance(moved, z, self.sigma_bar)
-        _step(self.optimisers["live"], (costs + weight * far).mean())
+        minimise(self.optimisers["live"], (costs + weight * far).mean())
         return costs.mean().item(), far[: batch - batch // 2].mean().item()
 
     def _prior(self, count: int) -> Tensor:
@@ -185,7 +189,8 @@ def _adam(network: torch.nn.Module) -> torch.optim.Adam:
     return torch.optim.Adam(network.parameters(), betas=(0.0, 0.9), fused=True)  # `_set_rates` sets the rate
 
 
-def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+def minimise(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One step of an optimiser down the slope of a loss."""
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()

@@ -86,7 +86,7 @@ def doubt_of(logits: Tensor) -> Tensor:
 
 
 def gradient_penalty(
-    critic: LabelledCritic, real: Tensor, other: Tensor, labels: Tensor | None, generator: torch.Generator
+    critic: nn.Module, real: Tensor, other: Tensor, labels: Tensor | None, generator: torch.Generator
 ) -> Tensor:
     """GP between two batches of vectors (n, dim), under the same labels: a scalar that can be differentiated."""
     share = torch.rand(real.shape, generator=generator).to(real)
