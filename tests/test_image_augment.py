@@ -12,11 +12,13 @@ from torch import nn
 
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.base import Bytes
+from melodylc.data.pictures.cifar10 import load_cifar10
 from melodylc.data.pictures.corruptions import CORRUPTIONS, corrupted, gaussian_blur
 from melodylc.data.pictures.mnist import load_mnist
 from melodylc.image.augment import accuracy, recipe, student, train_student
 from melodylc.image.chain import Chain, load_chain
 from melodylc.image.dirty import COPIES, ambiguous_digits, entropy, spread
+from melodylc.image.shifted import cifar10_c
 
 RunCli = Callable[..., Run]
 
@@ -222,3 +224,36 @@ def test_augmenting_refuses_in_one_line(run_cli: RunCli, words: tuple[str, ...],
     assert refused.code == 2
     assert line in refused.err
     assert refused.err.count("\n") == 1
+
+
+# -- CIFAR-10 ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cifar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two batches of the binary version: classes are shades."""
+    folder = tmp_path_factory.mktemp("cifar")
+    for name, count in (("data_batch_2.bin", 40), ("test_batch.bin", 6)):
+        classes = np.arange(count) % 10
+        pixels = np.random.default_rng(count).integers(0, 20, (count, 3072)) + 22 * classes[:, None]
+        (folder / name).write_bytes(np.column_stack([classes, pixels]).astype(np.uint8).tobytes())
+    return folder
+
+
+def test_the_chain_of_cifar10_trains_and_generates(cifar: Path, tmp_path: Path, run_cli: RunCli) -> None:
+    start = ["--dataset", "cifar10", "--data", cifar, "-o", tmp_path, "--steps", 2]
+    assert run_cli("image", "train", *start).code == 0
+    chain = load_chain("cifar10", tmp_path)
+    assert chain.model.provenance["parts"] == ["data_batch_2.bin"]
+    asked = ["--dataset", "cifar10", "--run", tmp_path, "--class", "dog", "-n", 2, "-o", tmp_path / "dogs.png"]
+    assert run_cli("image", "generate", *asked).code == 0
+    assert (tmp_path / "dogs.png").is_file()
+
+
+def test_cifar10_c_is_every_corruption_at_five_severities(cifar: Path) -> None:
+    test = load_cifar10(cifar, "test")
+    plain, fog = cifar10_c(test, ("fog",))
+    assert (plain.name, len(plain.pictures)) == ("test", 6)
+    assert fog.name == "fog (reimplemented)"
+    assert fog.pictures.shape == (30, 3, 32, 32)
+    assert fog.classes.tolist() == 5 * plain.classes.tolist()

@@ -1,6 +1,7 @@
 """What else constrains pictures: AC-GAN's losses, critics that read labels, realism; the figures; transformation."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from melodylc.image.chain import load_auxiliary, load_chain, load_model
 from melodylc.image.figures import before_and_after, belief_map, labelled, optimised, realism_of, traversal
 from melodylc.image.plots import banded, contour_map, curves
 from melodylc.image.sheet import read_manifest
+from melodylc.image.similarity import likeness
 from melodylc.image.store import load_actor, load_attributes, save_attributes
 from melodylc.image.train import part_path
 from melodylc.image.transform import goal_labels, lacking
@@ -57,7 +59,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_label_that_is_missing_costs_its_cross_entropy() -> None:
     logits, labels = torch.randn(4, 3), torch.tensor([[0.0, 1.0, 1.0]]).expand(4, 3)
-    expected = -(labels * F.logsigmoid(logits) + (1 - labels) * F.logsigmoid(-logits)).mean(dim=1)
+    expected = -(labels * F.logsigmoid(logits) + (1 - labels) * F.logsigmoid(-logits)).sum(dim=1)
     assert torch.allclose(missing(logits, labels), expected)
     critic = AuxiliaryCritic(5, 3, hidden=8, layers=2)
     z = torch.randn(4, 5)
@@ -75,7 +77,7 @@ def two_heaps() -> Encodings:
 
 def test_the_auxiliary_actor_goes_where_the_labels_are() -> None:
     settings = GameSettings(
-        steps=150, critic_steps=3, batch=48, rate=3e-3, actor_rate=6e-3, hidden=24, layers=2, average=0.9
+        steps=200, critic_steps=3, batch=32, rate=3e-3, actor_rate=3e-3, hidden=32, layers=2, average=0.9
     )
     game = AuxiliaryGame(two_heaps(), torch.full((4,), 0.3), settings)
     while game.step < settings.steps:
@@ -256,7 +258,8 @@ def test_a_part_that_is_missing_is_named_with_its_command(run: Path, tmp_path: P
     assert f"has no realism critic: melodylc image train --dataset faces -o {tmp_path} --part realism" in refused.err
 
 
-def test_evaluation_tells_acgan_and_ratios_too(run: Path, run_cli: RunCli) -> None:
+def test_evaluation_tells_acgan_and_ratios_too(run: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("melodylc.image.evaluate.likeness", partial(likeness, pairs=2))
     pytest.importorskip("sklearn", reason="scikit-learn, of the extra melodylc[image], isn't installed")
     shown = run_cli("image", "evaluate", "--dataset", "faces", "--run", run, "-n", 20)
     assert shown.code == 0

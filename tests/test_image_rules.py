@@ -61,7 +61,7 @@ QUICK = replace(LIGHT, bank=32, rounds=1, fresh=16, critic_steps=1, actor_steps=
 
 @reward(domain="pictures")
 def bright(picture: Picture, least: float = 0.6) -> float:
-    return min(1.0, picture.grey.mean() / least)
+    return min(1.0, float(picture.grey.mean()) / least)
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +74,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     torch.manual_seed(0)
     vae = PictureVAE(config).eval()
+    into, out = (layer for layer in vae.decoder.modules() if isinstance(layer, torch.nn.Linear))
     with torch.no_grad():
-        vae.decoder[0].weight.fill_(0.4)  # type: ignore[union-attr]
-        vae.decoder[2].weight.fill_(0.2)  # type: ignore[union-attr]
-        vae.decoder[2].bias.fill_(-1.0)  # type: ignore[union-attr]
+        into.weight.fill_(0.4)
+        out.weight.fill_(0.2)
+        out.bias.fill_(-1.0)
     save_vae(vae_path(folder), vae, torch.full((6,), 0.5), {"dataset": "faces"})
     return folder
 

@@ -109,7 +109,8 @@ def snow(x: Floats, level: int, rng: Random) -> Floats:
     flakes = np.where(flakes < least, 0, flakes).clip(0, 1)
     flakes = _moved(flakes, radius, sigma, rng.uniform(-135, -45, len(x)))
     grey = (x @ np.array([0.299, 0.587, 0.114]))[..., None]
-    return share * x + (1 - share) * np.maximum(x, 1.5 * grey + 0.5) + flakes + flakes[:, ::-1, ::-1]
+    found: Floats = share * x + (1 - share) * np.maximum(x, 1.5 * grey + 0.5) + flakes + flakes[:, ::-1, ::-1]
+    return found
 
 
 def fog(x: Floats, level: int, rng: Random) -> Floats:
@@ -117,20 +118,23 @@ def fog(x: Floats, level: int, rng: Random) -> Floats:
     dense, decay = ((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75))[level]
     brightest = x.max(axis=(1, 2, 3), keepdims=True)
     clouds = np.stack([_plasma(x.shape[1], decay, rng) for _ in x])[..., None]
-    return (x + dense * clouds) * brightest / (brightest + dense)
+    found: Floats = (x + dense * clouds) * brightest / (brightest + dense)
+    return found
 
 
 def brightness(x: Floats, level: int, rng: Random) -> Floats:
     """More V of HSV."""
     value = x.max(axis=-1, keepdims=True)
     raised = (value + (0.05, 0.1, 0.15, 0.2, 0.3)[level]).clip(0, 1)
-    return np.where(value > 0, x * raised / np.maximum(value, 1e-12), raised)
+    found: Floats = np.where(value > 0, x * raised / np.maximum(value, 1e-12), raised)
+    return found
 
 
 def contrast(x: Floats, level: int, rng: Random) -> Floats:
     """Nearer to each channel's mean."""
     means = x.mean(axis=(1, 2), keepdims=True)
-    return (x - means) * (0.75, 0.5, 0.4, 0.3, 0.15)[level] + means
+    found: Floats = (x - means) * (0.75, 0.5, 0.4, 0.3, 0.15)[level] + means
+    return found
 
 
 def elastic_transform(x: Floats, level: int, rng: Random) -> Floats:
@@ -247,7 +251,8 @@ def _plasma(side: int, decay: float, rng: Random) -> Floats:
         heights[half::step, ::step] = along / 4 + wibble * rng.uniform(-wibble, wibble, along.shape)
         step, wibble = half, wibble / decay
     heights -= heights.min()
-    return heights / heights.max()
+    scaled: Floats = heights / heights.max()
+    return scaled
 
 
 def _elastic(picture: Floats, strength: float, smooth: float, shift: float, rng: Random) -> Floats:

@@ -43,7 +43,8 @@ class Picture:
     @property
     def grey(self) -> Plane:
         """(64, 64) brightness in [0, 1], the mean of the three channels; 1 is white."""
-        return self.pixels.astype(np.float64).mean(axis=2) / 255
+        grey: Plane = self.pixels.astype(np.float64).mean(axis=2) / 255
+        return grey
 
     @property
     def fingerprint(self) -> str:
@@ -99,4 +100,5 @@ def _resized(planes: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float
     shape = [1] * planes.ndim
     shape[axis] = SIDE
     share = (at - low).astype(np.float32).reshape(shape)
-    return planes.take(low, axis) * (1 - share) + planes.take(low + 1, axis) * share
+    found: npt.NDArray[np.float32] = planes.take(low, axis) * (1 - share) + planes.take(low + 1, axis) * share
+    return found

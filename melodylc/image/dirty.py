@@ -49,7 +49,7 @@ def ambiguous_digits(
     Raises:
         InputError: fewer than two classes, or fewer than two judges.
     """
-    if len(judges) < 2 or len(classes.unique()) < 2:
+    if len(judges) < 2 or len(set(classes.tolist())) < 2:
         raise InputError("ambiguous digits take two classes and an ensemble of two classifiers or more")
     generator = torch.Generator().manual_seed(seed)
     mixed = _mixtures(vae, pictures, classes, DRAWN * count, generator)
@@ -70,12 +70,13 @@ def entropy(answers: Tensor) -> Tensor:
     >>> round(entropy(torch.tensor([0.5, 0.5])).item(), 4), entropy(torch.tensor([1.0, 0.0])).item()
     (0.6931, 0.0)
     """
-    return torch.special.entr(answers).sum(dim=-1)
+    found: Tensor = torch.special.entr(answers).sum(dim=-1)
+    return found
 
 
 def spread(kinds: Tensor, values: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """`count` row numbers at most: of each kind as many, and of a kind as many from each tenth of its range."""
-    names = kinds.unique()
+    names = sorted(set(kinds.tolist()))
     share, chosen = -(-count // len(names)), []
     for name in names:
         rows = torch.nonzero(kinds == name)[:, 0]
@@ -90,7 +91,7 @@ def _even(values: Tensor, count: int) -> Tensor:
     low, high = values.min(), values.max()
     bins = ((values - low) / (high - low).clamp(min=1e-9) * BINS).long().clamp(max=BINS - 1)
     turn = torch.zeros(len(values), dtype=torch.long)
-    for at in bins.unique():
+    for at in set(bins.tolist()):
         members = torch.nonzero(bins == at)[:, 0]
         turn[members] = torch.arange(len(members))
     return turn.argsort(stable=True)[:count]

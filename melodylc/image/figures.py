@@ -148,7 +148,7 @@ def realistic(realism: LoadedActor, weight: float = 0.1, belief: float = LOOSE) 
 def labelled(critic: AttributeCritic, labels: Tensor, columns: Sequence[int], belief: float = SURE) -> Goal:
     """To show labels (n, labels) in some columns, all of them, by a critic that reads them."""
     asked = list(columns)
-    return Goal(lambda z: len(asked) * missing(critic(z)[:, asked], labels[:, asked]), 1.0, enough(belief))
+    return Goal(lambda z: missing(critic(z)[:, asked], labels[:, asked]), 1.0, enough(belief))
 
 
 def enough(belief: float) -> float:

@@ -16,7 +16,7 @@ Odena, Olah and Shlens (2017): the mean over random pairs of pictures of one lab
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d
+from torch.nn.functional import avg_pool2d
 
 from melodylc.data.errors import InputError
 
@@ -80,7 +80,7 @@ def _alike(pixels: Tensor, pairs: int, generator: torch.Generator) -> Tensor:
         return torch.tensor(torch.nan)
     first = torch.randint(len(pixels), (pairs,), generator=generator)
     second = (first + torch.randint(1, len(pixels), (pairs,), generator=generator)) % len(pixels)
-    parts = zip(first.split(CHUNK), second.split(CHUNK), strict=True)
+    parts = zip(torch.split(first, CHUNK), torch.split(second, CHUNK), strict=True)
     return torch.cat([ms_ssim(pixels[one].float() / 255, pixels[two].float() / 255) for one, two in parts]).mean()
 
 
@@ -94,10 +94,12 @@ def _terms(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _windowed(pictures: Tensor) -> Tensor:
-    """Gaussian means, (n, channels, side - 10, side - 10)."""
+    """Gaussian means, (n, channels, side - 10, side - 10), as products with a banded matrix."""
     at = torch.arange(WINDOW) - WINDOW // 2
     window = torch.exp(-(at**2) / (2 * SPREAD**2))
-    window = (window / window.sum()).to(pictures)
-    planes = pictures.flatten(0, 1).unsqueeze(1)
-    planes = conv2d(conv2d(planes, window.view(1, 1, -1, 1)), window.view(1, 1, 1, -1))
-    return planes.view(*pictures.shape[:2], *planes.shape[-2:])
+    side = pictures.shape[-1]
+    band = torch.zeros(side - WINDOW + 1, side)
+    for row in range(len(band)):
+        band[row, row : row + WINDOW] = window / window.sum()
+    band = band.to(pictures)
+    return band @ pictures @ band.T

@@ -157,7 +157,7 @@ def save_actor(
     tensors = {f"actor.{name}": it for name, it in halved(actor).items()}
     tensors |= {f"critic.{name}": it for name, it in halved(critic).items()}
     tensors |= {"labels.rows": rows.rows.to(torch.uint8), "labels.counts": rows.counts.float()}
-    header = {"config": asdict(actor.config), "names": list(names), "provenance": dict(provenance)}
+    header: dict[str, Any] = {"config": asdict(actor.config), "names": list(names), "provenance": dict(provenance)}
     if isinstance(critic, AuxiliaryCritic):
         header["auxiliary"] = True
     write_tensors(path, tensors, ACTOR, header)

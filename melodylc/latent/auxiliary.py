@@ -3,7 +3,7 @@
 Odena, Olah and Shlens (2017). S is "real", C the labels, one output each, with one network below:
 
     L_S = - E_q log S(z)    - E_f log(1 - S(f))                       f = G(z, y), z ~ p
-    L_C = - E_q log C(y|z)  - E_f log C(y|f)                          a mean over the labels
+    L_C = - E_q log C(y|z)  - E_f log C(y|f)                          a sum over the labels
     L_D = L_S + L_C + GP            L_G = E_z [ -log S(f) - log C(y|f) + lambda * L_dist(f, z) ]
 
 Labels are told to G alone, and C reads them off a vector. One sigmoid a label, so that classes and attributes are the
@@ -36,7 +36,7 @@ class AttributeCritic(nn.Module):
         return logits
 
     def cost(self, z: Tensor, labels: Tensor) -> Tensor:
-        """-log D of labels (n, labels), mean over them, (n,): near 0 where a vector shows them all."""
+        """-log D of labels (n, labels), all of them together, (n,): near 0 where a vector shows them all."""
         return missing(self(z), labels)
 
 
@@ -68,12 +68,12 @@ class AuxiliaryCritic(nn.Module):
 
 
 def missing(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of labels (n, labels) under logits of the same shape, mean over the labels, (n,).
+    """-log of the probability of labels (n, labels) under logits of the same shape, all of them together, (n,).
 
     >>> missing(torch.zeros(1, 2), torch.tensor([[0.0, 1.0]]))
-    tensor([0.6931])
+    tensor([1.3863])
     """
-    return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(dim=1)
+    return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").sum(dim=1)
 
 
 class AuxiliaryGame(Game):
