@@ -157,9 +157,10 @@ def evaluate(data: str, folder: Path | None, run: Path, count: int, seed: int) -
     """Let a run's classifier judge test data and what each of the run's actors generates.
 
     Accuracy, precision, recall and F1; how far z was moved (z_MSE); how alike pictures of one label are (MS-SSIM).
+    "Given back" are test pictures as the VAE decodes their encodings: what the decoder alone costs.
     """
     from melodylc.image.chain import load_auxiliary, load_chain
-    from melodylc.image.evaluate import as_row, compared, judge_data, judge_generated
+    from melodylc.image.evaluate import as_row, compared, given_back, judge_data, judge_generated
     from melodylc.image.store import load_classifier
     from melodylc.image.train import classifier_path, distances
 
@@ -170,11 +171,13 @@ def evaluate(data: str, folder: Path | None, run: Path, count: int, seed: int) -
     chains = {f"generated, distance {distance:g}": load_chain(data, run, distance) for distance in found}
     others = distances(run, "auxiliary")
     chains |= {f"AC-GAN, distance {distance:g}": load_auxiliary(data, run, distance) for distance in others}
-    test = judge_data(classifier, load_pictures(data, folder, "test"))
+    pictures = load_pictures(data, folder, "test")
+    test = judge_data(classifier, pictures)
+    back = judge_data(classifier, given_back(next(iter(chains.values())).model, pictures))
     judged = {name: judge_generated(classifier, chain, count, seed) for name, chain in chains.items()}
-    rows = [[name, *as_row(one)] for name, one in {"test data": test, **judged}.items()]
+    rows = [[name, *as_row(one)] for name, one in {"test data": test, "given back": back, **judged}.items()]
     table(["", "accuracy", "precision", "recall", "F1", "z_MSE", "MS-SSIM"], rows)
-    for name, one in judged.items():
+    for name, one in {"given back": back, **judged}.items():
         click.echo(f"{name}: {compared(test, one, classifier.config.names)}")
     _compare_distances({distance: judged[f"generated, distance {distance:g}"].z_mse or 0.0 for distance in found})
 

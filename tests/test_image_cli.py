@@ -251,10 +251,10 @@ def test_evaluation_judges_test_data_and_every_actor(
     shown = run_cli("image", "evaluate", "--dataset", "faces", "--run", trained, "-n", 20)
     assert shown.code == 0
     lines = [line.split() for line in shown.out.splitlines()]
-    assert [line[:1] for line in lines[2:5]] == [["test"], ["generated,"], ["generated,"]]
-    assert all(0 <= float(cell) <= 1 for cell in lines[2][2:])  # four scores, no z_MSE, MS-SSIM
-    assert all(0 <= float(cell) <= 1 for line in lines[3:5] for cell in (*line[3:7], line[8]))
-    assert all(float(line[7]) > 0 for line in lines[3:5])
+    assert [line[:1] for line in lines[2:6]] == [["test"], ["given"], ["generated,"], ["generated,"]]
+    assert all(0 <= float(cell) <= 1 for line in lines[2:4] for cell in line[2:])  # four scores, no z_MSE, MS-SSIM
+    assert all(0 <= float(cell) <= 1 for line in lines[4:6] for cell in (*line[3:7], line[8]))
+    assert all(float(line[7]) > 0 for line in lines[4:6])
 
 
 def test_scores_by_hand() -> None:

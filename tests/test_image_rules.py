@@ -46,9 +46,9 @@ def bad(picture) -> float:
 """
 LIGHT = FitSettings(
     bank=256,
-    rounds=6,
+    rounds=12,
     fresh=64,
-    critic_steps=20,
+    critic_steps=30,
     warmup=80,
     check=64,
     check_every=2,

@@ -7,7 +7,7 @@ answers. Beside that, how alike pictures of one label are: MS-SSIM, in `melodylc
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from melodylc.data.pictures.base import Pictures
 from melodylc.image.chain import Chain, as_bytes
 from melodylc.image.classifier import PictureClassifier
 from melodylc.image.similarity import likeness
+from melodylc.image.store import LoadedVAE
 from melodylc.image.table import as_inputs
 from melodylc.latent.distance import z_mse
 from melodylc.latent.labelled import move
@@ -78,6 +79,14 @@ def judge_data(classifier: PictureClassifier, pictures: Pictures) -> Judged:
         [classifier.labels(as_inputs(part, classifier.config.side)) for part in torch.split(pixels, CHUNK)]
     )
     return Judged(score(labels, told, pictures.exclusive), likeness(pixels, labels))
+
+
+@torch.no_grad()
+def given_back(model: LoadedVAE, pictures: Pictures) -> Pictures:
+    """The same pictures as the VAE gives them back from its posterior's mean: what its decoder alone costs."""
+    parts = torch.split(torch.from_numpy(np.array(pictures.pixels)), CHUNK)
+    found = [as_bytes(model.vae.decode(model.vae.encode(as_inputs(it, model.vae.config.side)).mean)) for it in parts]
+    return replace(pictures, pixels=torch.cat(found).numpy())
 
 
 @torch.no_grad()

@@ -45,7 +45,7 @@ def fit_rule(
     model: LoadedVAE,
     rule: Rule,
     path: Path,
-    settings: FitSettings = SETTINGS,
+    settings: FitSettings | None = None,
     report: Progress = lambda _: None,
     request: dict[str, Any] | None = None,
 ) -> StoredActor:
@@ -57,7 +57,7 @@ def fit_rule(
     box = PictureBox(model.vae, rule)
     _probe(path)
     with fixed_threads(1):  # the number of threads decides how sums are rounded
-        fitted = fit(box, model.sigma_bar, settings=settings, report=report)
+        fitted = fit(box, model.sigma_bar, settings=settings or SETTINGS, report=report)
     about = {"model": model.fingerprint, "prior": PRIOR, "rule": rule.identity}
     save_actor(path, fitted, **about, parts=rule.names, request=request)
     return load_actor(path)
