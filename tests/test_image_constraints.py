@@ -112,9 +112,9 @@ def test_parts_are_kept_and_belong_to_their_vae(run: Path) -> None:
     assert reader.critic(torch.zeros(2, 32)).shape == (2, 10)
     for load, part in ((load_actor, "realism"), (load_attributes, "attributes")):
         with pytest.raises(CheckpointError, match=f"another VAE than the one beside it; train it again .--part {part}"):
-            load(part_path(run, part), "faces", "0" * 16)  # type: ignore[operator]
+            load(part_path(run, part), "faces", "0" * 16)
         with pytest.raises(CheckpointError, match="a checkpoint of faces, not of mnist"):
-            load(part_path(run, part), "mnist")  # type: ignore[operator]
+            load(part_path(run, part), "mnist")
 
 
 def test_a_critic_of_another_shape_is_refused(tmp_path: Path) -> None:

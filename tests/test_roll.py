@@ -75,6 +75,7 @@ def test_png_shows_the_same_picture() -> None:
             corners = [(box.x, box.y), (box.x + box.width - 0.5, box.y + box.height - 0.5)]
             for x, y in corners:
                 colour = image.getpixel((int(x * SHARPNESS), int(y * SHARPNESS)))
+                assert isinstance(colour, tuple)
                 assert "#{:02x}{:02x}{:02x}".format(*colour) == COLOURS[box.role]
 
 

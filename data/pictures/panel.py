@@ -12,7 +12,7 @@ FACES = 64
 def odd_pictures() -> dict[str, Picture]:
     """Pictures at the edge of what is possible, by name.
 
-    >>> odd_pictures()["white"].grey.min()
+    >>> float(odd_pictures()["white"].grey.min())
     1.0
     """
     rows, columns = np.mgrid[0:SIDE, 0:SIDE]

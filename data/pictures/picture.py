@@ -27,10 +27,10 @@ class Picture:
 
     >>> half = np.zeros((64, 64, 3), np.uint8)
     >>> half[:, :32] = 255
-    >>> Picture(half).grey.mean(), Picture(half).rgb.shape
+    >>> float(Picture(half).grey.mean()), Picture(half).rgb.shape
     (0.5, (64, 64, 3))
     >>> Picture(half)
-    Picture(64 x 64, mean 0.500, 80dda83c31f3f2f5)
+    Picture(64 x 64, mean 0.500, 3af51b09ed79f4d6)
     """
 
     pixels: Bytes  #: (64, 64, 3), uint8: rows from the top, columns from the left, red, green and blue

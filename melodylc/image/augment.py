@@ -38,7 +38,7 @@ def student(data: str) -> nn.Module:
     Raises:
         InputError: it has none.
 
-    >>> [tuple(layer.weight.shape) for layer in student("mnist") if isinstance(layer, nn.Linear)]
+    >>> [tuple(layer.weight.shape) for layer in student("mnist").modules() if isinstance(layer, nn.Linear)]
     [(128, 784), (10, 128)]
     """
     if data == "mnist":

@@ -192,6 +192,7 @@ def about(pictures: Pictures) -> dict[str, Any]:
 
 
 def origin(spent: list[float]) -> dict[str, Any]:
+    """What a header says of how a model was made: commit, version, and the minutes of each stage from its seconds."""
     return {"commit": commit(), "version": __version__, "minutes": [round(seconds / 60, 1) for seconds in spent]}
 
 
