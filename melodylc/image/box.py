@@ -1,8 +1,8 @@
 """Pictures as a black box: latent vectors to pictures to what a rule says of them.
 
 Pictures are decoded at once, so a vector is a chain of one part before which nothing is known, and the actor is the
-paper's. A critic sees the vector and a thumbnail of what becomes of it: `THUMB` x `THUMB` means over the picture, which
-is differentiable where the rule is not.
+paper's. A critic sees a thumbnail of what becomes of a vector: `THUMB` x `THUMB` means over the picture, which are
+differentiable where the rule is not.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from melodylc.rewards import Rule
 from melodylc.rewards.base import PICTURES
 
 TOGETHER = 256  #: pictures decoded at a time
-THUMB = 8
+THUMB = 14
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,14 @@ class PictureBox:
         return torch.zeros(len(decoded), 1, 0)
 
     def view(self, z: Tensor, context: Tensor) -> Tensor:
-        """The vector and a thumbnail of its picture, (n, 1, z + channels * 8 * 8)."""
-        thumb = adaptive_avg_pool2d(self.vae.decode(z), THUMB).flatten(1)
-        return torch.cat([z, 2 * thumb - 1], dim=1).unsqueeze(1)
+        """A thumbnail of its picture, (n, 1, channels * 14 * 14), from -1 to 1."""
+        return thumbnail(self.vae.decode(z))
+
+
+def thumbnail(pictures: Tensor) -> Tensor:
+    """Means over parts of pictures (n, channels, side, side) in [0, 1], as a critic sees them.
+
+    >>> thumbnail(torch.ones(2, 1, 28, 28)).shape, float(thumbnail(torch.zeros(1, 1, 28, 28)).max())
+    (torch.Size([2, 1, 196]), -1.0)
+    """
+    return 2 * adaptive_avg_pool2d(pictures, THUMB).flatten(1).unsqueeze(1) - 1
