@@ -52,11 +52,10 @@ def contour_map(
             if max(abs(x), abs(y)) < extent:
                 right, down = left + (x / extent + 1) * SIZE / 2, top + (1 - y / extent) * SIZE / 2
                 pen.ellipse((right - 2, down - 2, right + 2, down + 2), fill=COLOURS[kind % len(COLOURS)])
-        pen.text((left, top - 20), title, INK, font)
+        pen.text((left, top - 20), f"{title}; upwards {axes[1]}", INK, font)
         pen.text((left, top + SIZE + 6), f"{-extent:g}", INK, font)
         pen.text((left + SIZE - 12, top + SIZE + 6), f"{extent:g}", INK, font)
         pen.text((left + SIZE / 2 - 30, top + SIZE + 6), axes[0], INK, font)
-    pen.text((4, EDGE + SIZE / 2), axes[1], INK, font)
     _write(path, sheet)
 
 
