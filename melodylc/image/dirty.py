@@ -27,7 +27,7 @@ from melodylc.image.vae import PictureVAE
 COPIES = 10  #: labels of an ambiguous digit
 NOISE = 0.05 * 0.3081
 BINS = 10
-DRAWN = 4  #: mixtures looked at for each one kept
+DRAWN = 16  #: mixtures looked at for each one kept: few are as ambiguous as the last bins want
 CHUNK = 256
 
 
