@@ -1,4 +1,4 @@
-"""Dirty-MNIST, reimplemented from its paper: MNIST, and ambiguous digits of several right answers.
+"""Dirty-MNIST, reimplemented: MNIST, and ambiguous digits of several right answers.
 
 Mukhoti, Kirsch, van Amersfoort, Torr and Gal (2021), appendix on Dirty-MNIST, and how their files are read
 (BlackHC/ddu_dirty_mnist): 6,000 ambiguous digits with ten labels each, which makes 60,000, beside MNIST's own.
@@ -11,7 +11,9 @@ Mukhoti, Kirsch, van Amersfoort, Torr and Gal (2021), appendix on Dirty-MNIST, a
    tenth of its share from every tenth of its range of entropies, as far as there are any.
 4. Its ten labels are drawn from p. Normal noise of 0.05 of MNIST's deviation (0.3081) is added to each of ten copies.
 
-The paper doesn't tell the mixture, the cut-off and the bins; those are ours. VAE and ensemble serve for nothing else.
+The paper was not at hand when this was written: the steps are what is known of its appendix, sizes, copies and noise
+are read off the authors' package. The mixture, the cut-off, the bins, and how many are looked at (`DRAWN` for each one
+kept, which decides how ambiguous they get), are ours. VAE and ensemble serve for nothing else.
 """
 
 from collections.abc import Sequence
