@@ -2,34 +2,28 @@
 
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from melodylc.cli.ui import console, progress, say, table
+from melodylc.cli.image_augment import augment
+from melodylc.cli.image_figures import figure, transform
+from melodylc.cli.image_rules import fit
+from melodylc.cli.options import SECONDS
+from melodylc.cli.pictures import (
+    MOST,
+    MOST_SEED,
+    Display,
+    dataset_option,
+    distance_option,
+    fitting,
+    folder_option,
+    load_pictures,
+    run_option,
+    sheet_option,
+    wrote,
+)
+from melodylc.cli.ui import say, table
 from melodylc.data.errors import InputError
-
-if TYPE_CHECKING:
-    from melodylc.data.pictures.base import Pictures, Split
-    from melodylc.latent.gan import Turn
-    from melodylc.training.loop import Report
-
-DATASETS = ("mnist", "cifar10", "celeba", "faces")
-MOST = 1000
-MOST_SEED = 2**63 - 1
-dataset_option = click.option(
-    "--dataset", "data", type=click.Choice(DATASETS), required=True, help="Which pictures; faces are drawn ones."
-)
-folder_option = click.option(
-    "--data", "folder", type=click.Path(path_type=Path), help="Folder of the official download, unpacked."
-)
-distance_option = click.option(
-    "--distance",
-    default=0.1,
-    show_default=True,
-    type=click.FloatRange(0),
-    help="Weight of the distance penalty: how dear it is to move far.",
-)
 
 
 @click.group()
@@ -43,10 +37,10 @@ def image() -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
 @click.option(
     "--part",
-    type=click.Choice(["all", "vae", "classifier", "actor"]),
+    type=click.Choice(["all", "vae", "classifier", "actor", "realism", "attributes", "auxiliary"]),
     default="all",
     show_default=True,
-    help="What to train; the actor needs the VAE.",
+    help="What to train: all is the first three. All but the classifier need the VAE; auxiliary has AC-GAN's losses.",
 )
 @click.option("--config", default="small", show_default=True, help="small, or paper (cifar10: replication).")
 @click.option("--deviation", type=float, help="Output deviation of the VAE, e.g. 0.1 (sharp) or 1.0 (blurry).")
@@ -78,6 +72,7 @@ def train(
     from dataclasses import replace
 
     from melodylc.image.config import named_config
+    from melodylc.image.constraints import train_attributes, train_auxiliary, train_realism
     from melodylc.image.settings import recipe, with_steps
     from melodylc.image.train import train_actor, train_classifier, train_vae
 
@@ -85,16 +80,24 @@ def train(
     model = replace(model, deviation=deviation) if deviation is not None else model
     how = recipe(model)
     game = replace(how.game, distance=distance, steps=steps or how.game.steps)
-    train_pictures, valid = _load(data, folder, "train"), _load(data, folder, "valid")
-    with _Display() as display:
+    games = {"actor": train_actor, "realism": train_realism, "auxiliary": train_auxiliary}
+    train_pictures, valid = load_pictures(data, folder, "train"), load_pictures(data, folder, "valid")
+    with Display() as display:
         if part in ("all", "vae"):
             settings = with_steps(replace(how.vae, seed=seed), steps)
-            _wrote(train_vae(train_pictures, valid, model, settings, output, display.report))
+            wrote(train_vae(train_pictures, valid, model, settings, output, display.report))
         if part in ("all", "classifier"):
             settings = with_steps(replace(how.classifier, seed=seed), steps)
-            _wrote(train_classifier(train_pictures, valid, settings, output, display.report))
-        if part in ("all", "actor"):
-            _wrote(train_actor(train_pictures, game, output, seed, lambda turn: display.turn(turn, game.steps)))
+            wrote(train_classifier(train_pictures, valid, settings, output, display.report))
+        for name, play in games.items():
+            if part in ((name, "all") if name == "actor" else (name,)):
+                wrote(play(train_pictures, game, output, seed, lambda turn: display.turn(turn, game.steps)))
+        if part == "attributes":
+            wrote(
+                train_attributes(
+                    train_pictures, with_steps(replace(how.attributes, seed=seed), steps), output, display.report
+                )
+            )
 
 
 @image.command()
@@ -104,8 +107,11 @@ def train(
 @click.option("--attr", "attributes", multiple=True, help="Attribute of a face, e.g. smiling or no-eyeglasses.")
 @click.option("-n", "--count", default=8, show_default=True, type=click.IntRange(1, MOST), help="How many pictures.")
 @click.option("--seed", type=click.IntRange(0, MOST_SEED), help="Same seed, same pictures.  [default: a new one]")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The contact sheet, a PNG.")
-@click.option("--run", type=click.Path(path_type=Path), help="Folder of `image train`.  [default: the shipped model]")
+@click.option("--reward", "rewards", multiple=True, metavar="REWARD", help="A rule on the picture, path.py:NAME.")
+@click.option("--actor", type=click.Path(path_type=Path), help="A learnt rule of `melodylc image fit`, instead.")
+@click.option("--reward-seconds", default=10.0, show_default=True, type=SECONDS, help="Most that a call may take.")
+@sheet_option
+@run_option
 @distance_option
 def generate(
     data: str,
@@ -113,21 +119,30 @@ def generate(
     attributes: tuple[str, ...],
     count: int,
     seed: int | None,
+    rewards: tuple[str, ...],
+    actor: Path | None,
+    reward_seconds: float,
     output: Path,
     run: Path | None,
     distance: float,
 ) -> None:
-    r"""Write a labelled contact sheet of pictures that have what is asked.
+    r"""Write a labelled contact sheet of pictures that have what is asked: labels, or a rule written in Python.
 
     \b
     melodylc image generate --dataset mnist --digit 7 -n 8 -o sevens.png
     melodylc image generate --dataset celeba --run runs/celeba --attr smiling --attr no-eyeglasses -o faces.png
+    melodylc image generate --dataset mnist --reward ink.py:left -o left.png
     """
-    from melodylc.image.order import PictureOrder, produce
+    from melodylc.image.order import PictureOrder, produce, produce_ruled
 
     seed = secrets.randbits(31) if seed is None else seed
-    order = PictureOrder(data, classes, attributes, count, seed, run, distance)
+    order = PictureOrder(data, classes, attributes, count, seed, run, distance, rewards, actor, reward_seconds)
     order.check(output)  # before torch is imported: a mistake should cost no time
+    if order.ruled:
+        with fitting() as report:
+            made, obeying = produce_ruled(order, output, report)
+        say(f"wrote {made} pictures to {output} (seed {seed}); {obeying} of these single draws obey")
+        return
     made = produce(order, output)
     say(f"wrote {made} pictures to {output} (seed {seed})")
 
@@ -139,9 +154,13 @@ def generate(
 @click.option("-n", "--count", default=5000, show_default=True, type=click.IntRange(10), help="Pictures to generate.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Of what is generated.")
 def evaluate(data: str, folder: Path | None, run: Path, count: int, seed: int) -> None:
-    """Let a run's classifier judge test data and what each of the run's actors generates."""
-    from melodylc.image.chain import load_chain
-    from melodylc.image.evaluate import as_row, score_data, score_generated
+    """Let a run's classifier judge test data and what each of the run's actors generates.
+
+    Accuracy, precision, recall and F1; how far z was moved (z_MSE); how alike pictures of one label are (MS-SSIM).
+    "Given back" are test pictures as the VAE decodes their encodings: what the decoder alone costs.
+    """
+    from melodylc.image.chain import load_auxiliary, load_chain
+    from melodylc.image.evaluate import as_row, compared, given_back, judge_data, judge_generated
     from melodylc.image.store import load_classifier
     from melodylc.image.train import classifier_path, distances
 
@@ -149,56 +168,26 @@ def evaluate(data: str, folder: Path | None, run: Path, count: int, seed: int) -
     found = distances(run)
     if not found:
         raise InputError(f"{run} has no actor yet: melodylc image train --dataset {data} -o {run} --part actor")
-    rows = [["test data", *as_row(score_data(classifier, _load(data, folder, "test"))), ""]]
-    for distance in found:
-        generated = score_generated(classifier, load_chain(data, run, distance), count, seed)
-        rows.append([f"generated, distance {distance:g}", *as_row(generated.scores), f"{generated.z_mse:.2f}"])
-    table(["", "accuracy", "precision", "recall", "F1", "z_MSE"], rows)
+    chains = {f"generated, distance {distance:g}": load_chain(data, run, distance) for distance in found}
+    others = distances(run, "auxiliary")
+    chains |= {f"AC-GAN, distance {distance:g}": load_auxiliary(data, run, distance) for distance in others}
+    pictures = load_pictures(data, folder, "test")
+    test = judge_data(classifier, pictures)
+    back = judge_data(classifier, given_back(next(iter(chains.values())).model, pictures))
+    judged = {name: judge_generated(classifier, chain, count, seed) for name, chain in chains.items()}
+    rows = [[name, *as_row(one)] for name, one in {"test data": test, "given back": back, **judged}.items()]
+    table(["", "accuracy", "precision", "recall", "F1", "z_MSE", "MS-SSIM"], rows)
+    for name, one in {"given back": back, **judged}.items():
+        click.echo(f"{name}: {compared(test, one, classifier.config.names)}")
+    _compare_distances({distance: judged[f"generated, distance {distance:g}"].z_mse or 0.0 for distance in found})
 
 
-def _load(data: str, folder: Path | None, split: "Split") -> "Pictures":
-    from melodylc.data.pictures.loading import dataset
-
-    with progress(f"reading {data}, {split}") as step:
-        done = 0
-
-        def report(now: int, total: int) -> None:
-            nonlocal done
-            step(now - done, total=total)
-            done = now
-
-        return dataset(data).load(folder, split, report)
+def _compare_distances(far: dict[float, float]) -> None:
+    if far.get(0.0):
+        for distance, value in far.items():
+            if distance:
+                click.echo(f"z_MSE with distance {distance:g} over without: {value / far[0.0]:.3f}")
 
 
-def _wrote(path: Path) -> None:
-    click.echo(f"wrote {path}")
-
-
-class _Display:
-    """A bar a part on a terminal; a line a validation, or every few hundred turns, everywhere."""
-
-    def __init__(self) -> None:
-        from melodylc.cli.train import _Progress
-
-        self.lines, self.bars = console(stderr=True), _Progress()
-
-    def report(self, report: "Report") -> None:
-        """Of the training loop."""
-        self.bars(report)
-
-    def turn(self, turn: "Turn", steps: int) -> None:
-        """Of an actor's game."""
-        from melodylc.training.loop import Report
-
-        numbers = {"critic": turn.critic, "actor": turn.actor, "distance": turn.distance}
-        self.bars(Report("actor", turn.step, turn.step / steps, numbers))
-        if turn.step % 500 == 0 or turn.step == steps:
-            shown = "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
-            self.lines.print(f"actor  step {turn.step}  {turn.step / steps:.1%}  {shown}")
-
-    def __enter__(self) -> "_Display":
-        self.bars.__enter__()
-        return self
-
-    def __exit__(self, *problem: object) -> None:
-        self.bars.__exit__(*problem)
+for _command in (fit, transform, figure, augment):
+    image.add_command(_command)

@@ -52,7 +52,7 @@ def show(reward: str, reward_seconds: float) -> None:
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the samples.")
 @click.option("--model", type=click.Path(path_type=Path), help="Another trained model than the one that's shipped.")
 def test(reward: str, reward_seconds: float, samples: int, seed: int, model: Path | None) -> None:
-    """Test REWARD on odd melodies, real ones and samples of the prior: is it sound, and can it be learnt?
+    """Test REWARD on odd melodies (or pictures), real ones and samples of the prior: is it sound, can it be learnt?
 
     \b
     melodylc rewards test leaps.py:stepwise,largest=2
@@ -68,7 +68,7 @@ def test(reward: str, reward_seconds: float, samples: int, seed: int, model: Pat
     trial = try_panel(make)
     if found.domain == MELODIES and not trial.problems:
         try_samples(trial, found, _samples(model, samples, seed))
-    _report(trial)
+    _report(trial, found.domain)
     if trial.problems:
         first, *others = trial.problems
         raise InputError(f"{reward} {first}{f'; {len(others)} more above' if others else ''}")
@@ -84,10 +84,10 @@ def _samples(model: Path | None, count: int, seed: int) -> "Rows":
         return prior_events(loaded, count, seed, step)
 
 
-def _report(trial: "Trial") -> None:
+def _report(trial: "Trial", kind: str) -> None:
     from melodylc.rewards.trial import histogram, verdict
 
-    table(["odd melodies", "score"], [[name, f"{score:.3f}"] for name, score in trial.odd.items()])
+    table([f"odd {kind}", "score"], [[name, f"{score:.3f}"] for name, score in trial.odd.items()])
     for problem in trial.problems:
         click.echo(f"\nproblem: {problem}")
         if problem.shown:
@@ -97,7 +97,7 @@ def _report(trial: "Trial") -> None:
     if scored:
         click.echo("")
         table(
-            ["melodies", "how many", "least", "mean", "most", "satisfied"],
+            [kind, "how many", "least", "mean", "most", "satisfied"],
             [
                 [
                     name,

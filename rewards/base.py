@@ -29,6 +29,7 @@ Scores = npt.NDArray[np.float64]
 """Rewards in [0, 1]."""
 
 MELODIES = "melodies"  #: the domain of rewards that say nothing else
+PICTURES = "pictures"  #: that of rewards that are given a `melodylc.data.pictures.picture.Picture`
 
 _LEAST = float(np.finfo(np.float64).tiny)
 _MOST = float(np.nextafter(1.0, 0.0))

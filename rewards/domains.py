@@ -13,7 +13,9 @@ import numpy.typing as npt
 from melodylc.data.alphabet import STEPS, checked
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
-from melodylc.rewards.base import MELODIES
+from melodylc.data.pictures.panel import odd_pictures, real_pictures
+from melodylc.data.pictures.picture import SHAPE, checked_pictures, stack, unstack
+from melodylc.rewards.base import MELODIES, PICTURES
 from melodylc.rewards.panel import odd_melodies, real_melodies
 from melodylc.rewards.parameters import nearest
 
@@ -31,7 +33,7 @@ class Domain:
     checked: Callable[[Any], Rows]  #: an array as such rows; InputError for anything else
     items: Callable[[Rows], Sequence[Any]]  #: what a reward is given, one for each row
     stack: Callable[[Iterable[Any]], Rows]  #: the inverse
-    show: Callable[[Any], str]  #: such a thing in words, completely
+    show: Callable[[Any], str]  #: such a thing in words, completely where that fits a line
     odd: Callable[[], Mapping[str, Any]]  #: things that rules stumble over, by name
     real: Callable[[], Rows]  #: things as people make them
 
@@ -66,5 +68,16 @@ DOMAINS = {
         show=_show,
         odd=odd_melodies,
         real=real_melodies,
-    )
+    ),
+    PICTURES: Domain(
+        name=PICTURES,
+        shape=SHAPE,
+        dtype=np.dtype(np.uint8),
+        checked=checked_pictures,
+        items=unstack,
+        stack=stack,
+        show=repr,
+        odd=odd_pictures,
+        real=real_pictures,
+    ),
 }

@@ -160,12 +160,3 @@ def test_bad_input_is_one_line_and_exit_code_2(
     monkeypatch.chdir(tmp_path)
     assert_refused(run_cli("generate", "-o", "out", *words), expected)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_picture_without_pillow_is_refused_before_the_work(
-    run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import sys
-
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    assert_refused(run_cli(*ASKED, "--format", "png", "-o", tmp_path / "out"), "pip install 'melodylc[png]'")

@@ -4,6 +4,7 @@ import itertools
 import json
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from melodylc.image import train as training
 from melodylc.image.chain import Chain, load_chain, make
 from melodylc.image.evaluate import score
 from melodylc.image.sheet import caption, draw_sheet, read_manifest
+from melodylc.image.similarity import likeness
 from melodylc.image.train import actor_path, classifier_path, distances, vae_path
 from melodylc.latent.gan import Game
 from melodylc.models.checkpoint import read_tensors
@@ -241,13 +243,18 @@ def test_somebody_elses_file_is_left_alone(tmp_path: Path, run_cli: RunCli, kind
 # -- evaluating --------------------------------------------------------------------------------
 
 
-def test_evaluation_judges_test_data_and_every_actor(trained: Path, run_cli: RunCli) -> None:
+def test_evaluation_judges_test_data_and_every_actor(
+    trained: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("melodylc.image.evaluate.likeness", partial(likeness, pairs=2))
     pytest.importorskip("sklearn", reason="scikit-learn, of the extra melodylc[image], isn't installed")
     shown = run_cli("image", "evaluate", "--dataset", "faces", "--run", trained, "-n", 20)
     assert shown.code == 0
     lines = [line.split() for line in shown.out.splitlines()]
-    assert [line[:1] for line in lines[2:]] == [["test"], ["generated,"], ["generated,"]]
-    assert all(0 <= float(cell) <= 1 for line in lines[2:] for cell in line[-5:-1] if "." in cell and cell != "0.1")
+    assert [line[:1] for line in lines[2:6]] == [["test"], ["given"], ["generated,"], ["generated,"]]
+    assert all(0 <= float(cell) <= 1 for line in lines[2:4] for cell in line[2:])  # four scores, no z_MSE, MS-SSIM
+    assert all(0 <= float(cell) <= 1 for line in lines[4:6] for cell in (*line[3:7], line[8]))
+    assert all(float(line[7]) > 0 for line in lines[4:6])
 
 
 def test_scores_by_hand() -> None:

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from PIL import Image
 from test_midi import MELODIES, SILENCE, TUNE
 
 from melodylc.data.errors import InputError
@@ -66,8 +67,7 @@ def test_titles_are_escaped_and_on_one_line() -> None:
 
 
 def test_png_shows_the_same_picture() -> None:
-    image_module = pytest.importorskip("PIL.Image")
-    image = image_module.open(io.BytesIO(png([Panel("x", WRONG)], C_MAJOR))).convert("RGB")
+    image = Image.open(io.BytesIO(png([Panel("x", WRONG)], C_MAJOR))).convert("RGB")
     picture = drawing([Panel("x", WRONG)], C_MAJOR)
     assert image.size == (picture.width * SHARPNESS, picture.height * SHARPNESS)
     for box in picture.boxes:
@@ -75,6 +75,7 @@ def test_png_shows_the_same_picture() -> None:
             corners = [(box.x, box.y), (box.x + box.width - 0.5, box.y + box.height - 0.5)]
             for x, y in corners:
                 colour = image.getpixel((int(x * SHARPNESS), int(y * SHARPNESS)))
+                assert isinstance(colour, tuple)
                 assert "#{:02x}{:02x}{:02x}".format(*colour) == COLOURS[box.role]
 
 

@@ -8,7 +8,7 @@ from melodylc.data.formats.abc_notation import abc
 from melodylc.data.formats.midi_file import Voice, midi_file
 from melodylc.data.formats.musicxml import musicxml
 from melodylc.data.formats.plain import melody_json
-from melodylc.data.formats.png import check_png, png
+from melodylc.data.formats.png import png
 from melodylc.data.formats.roll import Panel, svg
 from melodylc.data.keys import NOTES, Scale
 from melodylc.data.melody import Melody
@@ -41,8 +41,6 @@ def check_formats(writing: Writing) -> None:
     Raises:
         InputError: what one of them needs is missing.
     """
-    if "png" in writing.formats:
-        check_png()
     if "wav" in writing.formats:
         from melodylc.data.formats.fluidsynth import find
 

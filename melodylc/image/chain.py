@@ -19,7 +19,7 @@ from melodylc.data.pictures.base import Bytes
 from melodylc.data.pictures.loading import dataset
 from melodylc.image.settings import PENALTY
 from melodylc.image.store import LoadedActor, LoadedVAE, load_actor, load_vae
-from melodylc.image.train import actor_path, vae_path
+from melodylc.image.train import actor_path, part_path, vae_path
 from melodylc.latent.labelled import move
 from melodylc.threads import fixed_threads
 
@@ -63,6 +63,25 @@ def load_chain(data: str, run: Path | None = None, distance: float = PENALTY) ->
     return Chain(model, load_actor(actor, data, model.fingerprint))
 
 
+def load_auxiliary(data: str, run: Path, distance: float) -> Chain:
+    """The chain of a run's VAE and the actor of AC-GAN's losses; raises as `load_chain` does."""
+    model = load_vae(vae_path(run), data)
+    return Chain(model, load_actor(part_path(run, f"auxiliary-{distance:g}"), data, model.fingerprint))
+
+
+def load_model(data: str, run: Path | None = None) -> LoadedVAE:
+    """The VAE of a run's folder; the one that comes with the package where none is named.
+
+    Raises:
+        InputError: none comes with the package for this data set; how to train one.
+        CheckpointError: it is damaged, or of another data set.
+    """
+    path, _ = _paths(data, run, PENALTY)
+    if not path.is_file():
+        raise _untrained(data, run, PENALTY, False, actor=False)
+    return load_vae(path, data)
+
+
 def make(chain: Chain, wanted: Mapping[int, bool], count: int, seed: int) -> Made:
     """`count` pictures with the labels that are `wanted`, others as the training set has them."""
     with fixed_threads(1), torch.no_grad():
@@ -78,6 +97,11 @@ def as_bytes(pictures: Tensor) -> Tensor:
     [0, 128, 255]
     """
     return (pictures.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def draw_prior(dim: int, seed: int, first: int) -> Tensor:
+    """Samples (GROUP, dim) of the prior, of pictures number `first` on."""
+    return torch.stack([torch.randn(dim, generator=_stream(seed, first + at)) for at in range(GROUP)])
 
 
 def _group(chain: Chain, wanted: Mapping[int, bool], seed: int, first: int) -> tuple[Tensor, ...]:
@@ -100,11 +124,12 @@ def _paths(data: str, run: Path | None, distance: float) -> tuple[Path, Path]:
     return folder / f"{dataset(data).name}-vae.safetensors", folder / f"{data}-actor-{distance:g}.safetensors"
 
 
-def _untrained(data: str, run: Path | None, distance: float, has_vae: bool) -> InputError:
+def _untrained(data: str, run: Path | None, distance: float, has_vae: bool, actor: bool = True) -> InputError:
     folder = run or Path(data)
     start = f"melodylc image train --dataset {data}{'' if dataset(data).drawn else ' --data FOLDER'} -o {folder}"
     commands = [f"{start} --part vae"] * (not has_vae or run is None)
-    commands.append(f"{start} --part actor" + (f" --distance {distance:g}" if distance != PENALTY else ""))
+    penalty = f" --distance {distance:g}" if distance != PENALTY else ""
+    commands += [f"{start} --part actor{penalty}"] * actor
     what = f"no trained model of {data} comes with the package" if run is None else f"{run} has no trained model of it"
     then = "" if run else f", then --run {folder}"
     kind = InputError if run is None else CheckpointError

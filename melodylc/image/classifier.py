@@ -10,8 +10,6 @@ from melodylc.data.errors import InputError
 from melodylc.data.pictures.loading import dataset
 from melodylc.image.bodies import strided
 
-KERNEL = 5
-
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierConfig:
@@ -23,6 +21,7 @@ class ClassifierConfig:
     names: tuple[str, ...]  #: of the labels
     exclusive: bool  #: whether exactly one label is right
     widths: tuple[int, ...]  #: channels of the convolutions, each with stride 2
+    kernel: int = 5  #: of each
     norm: bool = True
     hidden: int = 128  #: features
     flip: bool = False  #: whether a mirrored picture has the same labels
@@ -42,7 +41,7 @@ class ClassifierConfig:
 _SHAPES: dict[str, dict[str, Any]] = {
     "mnist": {"channels": 1, "side": 28, "widths": (16, 32), "norm": False},
     "cifar10": {"channels": 3, "side": 32, "widths": (64, 128, 256), "flip": True},
-    "celeba": {"channels": 3, "side": 64, "widths": (32, 64, 128, 256), "flip": True},
+    "celeba": {"channels": 3, "side": 64, "widths": (32, 64, 128, 256), "kernel": 3, "flip": True},
     "faces": {"channels": 3, "side": 64, "widths": (16, 32, 64, 64), "flip": True},
 }
 
@@ -71,13 +70,13 @@ class PictureClassifier(nn.Module):
         if config.side % 2**steps:
             raise InputError(f"{steps} convolutions halve a side of {config.side}")
         size = config.widths[-1] * (config.side // 2**steps) ** 2
-        self.body = nn.Sequential(*strided(widths, (KERNEL,) * steps, config.norm), nn.Flatten())
+        self.body = nn.Sequential(*strided(widths, (config.kernel,) * steps, config.norm), nn.Flatten())
         self.hidden = nn.Sequential(nn.Linear(size, config.hidden), nn.ReLU())
         self.head = nn.Linear(config.hidden, len(config.names))
 
     def features(self, pictures: Tensor) -> Tensor:
         """(n, hidden) of pictures (n, channels, side, side) in [0, 1]."""
-        found: Tensor = self.hidden(self.body(pictures))
+        found: Tensor = self.hidden(self.body(pictures.contiguous(memory_format=torch.channels_last)))
         return found
 
     def forward(self, pictures: Tensor) -> Tensor:

@@ -94,9 +94,10 @@ _CELEBA_SMALL = PictureConfig(
     side=64,
     body="convolutions",
     widths=(32, 64, 128, 256),
-    kernels=(5, 5, 3, 3),
+    kernels=(5, 3, 3, 3),
     norm=True,
     z=128,
+    deviation=0.3,
 )
 _CIFAR10 = PictureConfig(
     name="replication",

@@ -3,10 +3,11 @@
 As in the paper's Table 1: accuracy, precision, recall and F1 of the classifier's answers against the truth on test
 data, and against what was asked on generated pictures; and z_MSE, how far the actor moved prior samples. Precision,
 recall and F1 are means over the labels. Where labels exclude each other accuracy is the share of pictures, else of
-answers.
+answers. Beside that, how alike pictures of one label are: MS-SSIM, in `melodylc.image.similarity`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from melodylc.data.errors import InputError
 from melodylc.data.pictures.base import Pictures
 from melodylc.image.chain import Chain, as_bytes
 from melodylc.image.classifier import PictureClassifier
+from melodylc.image.similarity import likeness
+from melodylc.image.store import LoadedVAE
 from melodylc.image.table import as_inputs
 from melodylc.latent.distance import z_mse
 from melodylc.latent.labelled import move
@@ -55,34 +58,66 @@ def score(asked: Tensor, told: Tensor, exclusive: bool) -> Scores:
     return Scores(accuracy, float(precision), float(recall), float(f1), len(truth))
 
 
-def score_data(classifier: PictureClassifier, pictures: Pictures) -> Scores:
-    """Scores on real pictures."""
-    inputs = torch.split(torch.from_numpy(np.array(pictures.pixels)), CHUNK)
-    told = torch.cat([classifier.labels(as_inputs(part, classifier.config.side)) for part in inputs])
-    return score(torch.from_numpy(np.array(pictures.labels)), told, pictures.exclusive)
-
-
 @dataclass(frozen=True)
-class Generated:
-    """Scores on generated pictures."""
+class Judged:
+    """What is said of a set of pictures."""
 
     scores: Scores
-    z_mse: float
+    alike: Tensor  #: (labels,) mean MS-SSIM of two pictures of a label; NaN where there aren't two
+    z_mse: float | None = None  #: how far an actor moved prior samples
+
+    @property
+    def mean_alike(self) -> float:
+        """Mean of `alike` over the labels that have two pictures."""
+        return float(self.alike.nanmean())
+
+
+def judge_data(classifier: PictureClassifier, pictures: Pictures) -> Judged:
+    """Real pictures."""
+    pixels, labels = (torch.from_numpy(np.array(it)) for it in (pictures.pixels, pictures.labels))
+    told = torch.cat(
+        [classifier.labels(as_inputs(part, classifier.config.side)) for part in torch.split(pixels, CHUNK)]
+    )
+    return Judged(score(labels, told, pictures.exclusive), likeness(pixels, labels))
 
 
 @torch.no_grad()
-def score_generated(classifier: PictureClassifier, chain: Chain, count: int, seed: int) -> Generated:
-    """Scores on `count` pictures, labels drawn as the training set has them; of classes, as many of each."""
+def given_back(model: LoadedVAE, pictures: Pictures) -> Pictures:
+    """The same pictures as the VAE gives them back from its posterior's mean: what its decoder alone costs."""
+    parts = torch.split(torch.from_numpy(np.array(pictures.pixels)), CHUNK)
+    found = [as_bytes(model.vae.decode(model.vae.encode(as_inputs(it, model.vae.config.side)).mean)) for it in parts]
+    return replace(pictures, pixels=torch.cat(found).numpy())
+
+
+@torch.no_grad()
+def judge_generated(classifier: PictureClassifier, chain: Chain, count: int, seed: int) -> Judged:
+    """`count` generated pictures, labels drawn as the training set has them; of classes, as many of each."""
     generator = torch.Generator().manual_seed(seed)
     asked, vae = _asked(chain, count, classifier.config.exclusive, generator), chain.model.vae
-    told, far = [], []
+    told, far, made = [], [], []
     for labels in torch.split(asked, CHUNK):
         z = torch.randn(len(labels), vae.config.z, generator=generator)
         moved = move(chain.constraint.actor, z, labels)
-        pixels = as_bytes(vae.decode(moved))  # what is judged is what a file would hold
-        told.append(classifier.labels(as_inputs(pixels, classifier.config.side)))
+        made.append(as_bytes(vae.decode(moved)))  # what is judged is what a file would hold
+        told.append(classifier.labels(as_inputs(made[-1], classifier.config.side)))
         far.append(z_mse(moved, z, chain.model.sigma_bar))
-    return Generated(score(asked, torch.cat(told), classifier.config.exclusive), torch.cat(far).mean().item())
+    scores = score(asked, torch.cat(told), classifier.config.exclusive)
+    return Judged(scores, likeness(torch.cat(made), asked), torch.cat(far).mean().item())
+
+
+def compared(test: Judged, generated: Judged, names: Sequence[str]) -> str:
+    """F1 of generated over test pictures, and how much more alike they are than real ones of the same label.
+
+    Real pictures of another size than the generated ones (CIFAR-10 at 64) have scales of their own.
+    """
+    ratios = generated.alike / test.alike
+    known = [(ratio, name) for ratio, name in zip(ratios.tolist(), names, strict=True) if ratio == ratio]
+    told = f"F1 over test data's {generated.scores.f1 / max(test.scores.f1, 1e-9):.3f}"
+    if not known:
+        return told
+    most, name = max(known)
+    mean = generated.mean_alike / test.mean_alike
+    return f"{told}; MS-SSIM over real pictures' {mean:.3f}, most {most:.3f} ({name})"
 
 
 def _asked(chain: Chain, count: int, exclusive: bool, generator: torch.Generator) -> Tensor:
@@ -92,6 +127,9 @@ def _asked(chain: Chain, count: int, exclusive: bool, generator: torch.Generator
     return rows.rows[torch.multinomial(rows.counts, count, replacement=True, generator=generator)]
 
 
-def as_row(scores: Scores) -> list[Any]:
+def as_row(judged: Judged) -> list[Any]:
     """A table's cells."""
-    return [f"{value:.4f}" for value in (scores.accuracy, scores.precision, scores.recall, scores.f1)]
+    scores, alike = judged.scores, judged.mean_alike
+    cells = [f"{value:.4f}" for value in (scores.accuracy, scores.precision, scores.recall, scores.f1)]
+    far = "" if judged.z_mse is None else f"{judged.z_mse:.2f}"
+    return [*cells, far, f"{alike:.3f}" if alike == alike else ""]

@@ -1,14 +1,22 @@
 """From what somebody asks of pictures to a contact sheet."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.attributes import parse_wanted
 from melodylc.data.pictures.loading import dataset
 from melodylc.image.sheet import caption, claim, write_sheet
+from melodylc.rewards import Rule, parse_reward
+from melodylc.rewards.base import PICTURES
+from melodylc.rewards.isolation import SECONDS
+
+if TYPE_CHECKING:
+    from melodylc.image.store import LoadedVAE
+    from melodylc.latent.fit import Progress
+    from melodylc.latent.store import StoredActor
 
 FORMAT = "melodylc-pictures/1"
 
@@ -24,6 +32,14 @@ class PictureOrder:
     seed: int
     run: Path | None = None
     distance: float = 0.1
+    rewards: tuple[str, ...] = ()  #: rules on the picture, as typed
+    actor: Path | None = None  #: fitted to a rule before; None: kept or fitted on the spot
+    seconds: float = SECONDS  #: that a call of a user's rule may take
+
+    @property
+    def ruled(self) -> bool:
+        """Whether a rule is asked for, instead of labels."""
+        return bool(self.rewards or self.actor)
 
     @property
     def wanted(self) -> list[Mapping[int, bool]]:
@@ -45,8 +61,12 @@ class PictureOrder:
         """Refuse what can't be done before any work.
 
         Raises:
-            InputError: an unknown label, or a file that is somebody else's.
+            InputError: an unknown label, labels and rules at once, or a file that is somebody else's.
         """
+        if self.ruled and (self.classes or self.attributes):
+            raise InputError("a picture obeys a rule or has labels, not both: leave out one or the other")
+        if self.rewards and self.actor:
+            raise InputError("--actor brings its own rule: leave out --reward")
         _ = self.wanted
         claim(path, self.to_dict())
 
@@ -60,6 +80,8 @@ class PictureOrder:
             "seed": self.seed,
             "run": None if self.run is None else str(self.run),
             "distance": self.distance,
+            "reward": list(self.rewards),
+            "actor": None if self.actor is None else str(self.actor),
         }
 
     def _class(self, text: str) -> Mapping[int, bool]:
@@ -68,6 +90,58 @@ class PictureOrder:
         if not all(wanted.values()):
             raise InputError(f"a picture of {self.data} has one class: name it, instead of {text!r}")
         return {label: label in wanted for label in range(len(known.names))}
+
+
+def picture_rule(texts: Sequence[str], seconds: float = SECONDS) -> Rule:
+    """The rule that somebody typed.
+
+    Raises:
+        InputError: one that can't be loaded, or that judges something else.
+    """
+    rule = Rule(tuple(parse_reward(text, seconds=seconds) for text in texts))
+    if rule.domain != PICTURES:
+        raise InputError(f'{rule.names[0]} judges {rule.domain}; a rule on pictures says @reward(domain="{PICTURES}")')
+    return rule
+
+
+def produce_ruled(order: PictureOrder, path: Path, report: "Progress") -> tuple[int, int]:
+    """Make pictures that obey a rule and write their sheet; how many that were, and how many obey.
+
+    Raises:
+        InputError: no trained model, a rule that can't be used, or the file can't be written.
+        CheckpointError: an actor for another model or rule.
+    """
+    from melodylc import __version__
+    from melodylc.image.chain import load_model
+    from melodylc.image.ruled import make_ruled
+
+    model = load_model(order.data, order.run)
+    stored, rule = _ruled_actor(order, model, report)
+    made = make_ruled(model, stored, rule, order.count, order.seed)
+    captions = [", ".join(f"{value:.3f}" for value in row) for row in made.scores]
+    manifest = {"format": FORMAT, "request": order.to_dict(), "version": __version__, "rule": rule.identity}
+    models = {"vae": model.fingerprint, "actor": stored.fingerprint}
+    title = f"{order.data}: {', '.join(rule.names)} (seed {order.seed})"
+    write_sheet(path, made.pixels.numpy(), captions, title, {**manifest, "models": models})
+    return len(captions), made.obeying
+
+
+def _ruled_actor(order: PictureOrder, model: "LoadedVAE", report: "Progress") -> "tuple[StoredActor, Rule]":
+    """The actor that was named, or the one for the rule: kept from the last time, else fitted and kept."""
+    from melodylc.image.ruled import fit_rule, kept_path, open_rule
+
+    if order.actor:
+        stored = open_rule(model, None, order.actor)
+        texts = stored.header.request.get("reward") or ()
+        if not texts:
+            raise InputError(f"{order.actor} doesn't say which rule on pictures it obeys: name another, or --reward")
+        rule = picture_rule(texts, order.seconds)
+        return open_rule(model, rule, order.actor), rule
+    rule = picture_rule(order.rewards, order.seconds)
+    kept = kept_path(model, rule)
+    if kept.exists():
+        return open_rule(model, rule, kept), rule
+    return fit_rule(model, rule, kept, report=report, request={"reward": list(order.rewards)}), rule
 
 
 def produce(order: PictureOrder, path: Path) -> int:

@@ -1,6 +1,6 @@
 """How picture models are trained: a recipe for each part of each configuration."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from melodylc.data.errors import InputError
 from melodylc.image.config import PictureConfig
@@ -17,6 +17,7 @@ class Recipe:
     vae: TrainSettings
     classifier: TrainSettings
     game: GameSettings
+    attributes: TrainSettings = field(default_factory=lambda: _run("labels", 256, 1e-3, 3000, 250))
 
 
 def _run(kind: str, batch: int, rate: float, steps: int, every: int) -> TrainSettings:
@@ -38,7 +39,9 @@ _RECIPES = {
         _run("pictures", 64, 2e-3, 10_000, 500), _run("labels", 64, 2e-3, 6000, 500), GameSettings(steps=5000)
     ),
     "celeba": Recipe(
-        _run("pictures", 64, 2e-3, 20_000, 500), _run("labels", 64, 2e-3, 4000, 250), GameSettings(steps=8000)
+        _run("pictures", 64, 2e-3, 6000, 250),
+        _run("labels", 64, 2e-3, 3000, 250),
+        GameSettings(steps=2000, batch=64, rate=1e-3, actor_rate=4e-3, average=0.99),
     ),
     "faces": Recipe(
         _run("pictures", 32, 2e-3, 1500, 250), _run("labels", 32, 2e-3, 600, 100), GameSettings(steps=2000)

@@ -25,8 +25,15 @@ GAP, CAPTION, COLUMNS = 8, 13, 8
 PAPER, INK = (255, 255, 255), (30, 30, 30)
 
 
-def write_sheet(path: Path, pixels: Bytes, captions: Sequence[str], title: str, manifest: Mapping[str, Any]) -> None:
-    """Write pictures (n, channels, side, side) with a caption each, whole or not at all.
+def write_sheet(
+    path: Path,
+    pixels: Bytes,
+    captions: Sequence[str],
+    title: str,
+    manifest: Mapping[str, Any],
+    columns: int = COLUMNS,
+) -> None:
+    """Write pictures (n, channels, side, side) with a caption each, in rows of `columns`, whole or not at all.
 
     Raises:
         InputError: the file can't be written.
@@ -36,19 +43,19 @@ def write_sheet(path: Path, pixels: Bytes, captions: Sequence[str], title: str, 
     told = PngInfo()
     told.add_text(KEY, json.dumps(manifest, sort_keys=True))
     content = io.BytesIO()
-    draw_sheet(pixels, captions, title).save(content, "PNG", pnginfo=told)
+    draw_sheet(pixels, captions, title, columns).save(content, "PNG", pnginfo=told)
     with atomic_write(path) as file:
         file.write(content.getvalue())
 
 
-def draw_sheet(pixels: Bytes, captions: Sequence[str], title: str) -> Any:
+def draw_sheet(pixels: Bytes, captions: Sequence[str], title: str, columns: int = COLUMNS) -> Any:
     """The sheet as a `PIL.Image.Image`."""
     from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.load_default(CAPTION)
     side = pixels.shape[-1] * max(1, ceil(CELL / pixels.shape[-1]))
     lines = [_wrapped(caption, font, side) for caption in captions]
-    columns, under = min(COLUMNS, len(pixels)), GAP + (CAPTION + 3) * max(len(line) for line in lines)
+    columns, under = min(columns, len(pixels)), GAP + (CAPTION + 3) * max(len(line) for line in lines)
     rows, over = ceil(len(pixels) / columns), 2 * GAP + CAPTION
     heading = _wrapped(title, font, columns * (side + GAP) - GAP)
     over += (len(heading) - 1) * (CAPTION + 3)

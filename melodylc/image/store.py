@@ -5,6 +5,7 @@
 | VAE | `melodylc-picture-vae/1` | sigma_bar |
 | classifier | `melodylc-picture-classifier/1` | |
 | actor and critic | `melodylc-picture-actor/1` | the label rows of the training set and how often each occurs |
+| attribute critic | `melodylc-picture-attributes/1` | |
 
 A file of another part, another data set or another VAE than it is asked for is refused in one line.
 """
@@ -23,12 +24,14 @@ from melodylc.image.classifier import ClassifierConfig, PictureClassifier
 from melodylc.image.config import PictureConfig
 from melodylc.image.vae import PictureVAE
 from melodylc.latent.actor import Actor, ActorConfig
+from melodylc.latent.auxiliary import AttributeCritic, AuxiliaryCritic
 from melodylc.latent.labelled import LabelledCritic
 from melodylc.models.checkpoint import first_line, read_tensors, write_tensors
 
 VAE = "melodylc-picture-vae/1"
 CLASSIFIER = "melodylc-picture-classifier/1"
 ACTOR = "melodylc-picture-actor/1"
+ATTRIBUTES = "melodylc-picture-attributes/1"
 
 
 @dataclass(frozen=True)
@@ -80,14 +83,23 @@ class LabelRows:
 
 @dataclass(frozen=True)
 class LoadedActor:
-    """An actor that takes labels, with its critic."""
+    """An actor that takes labels (or none), with its critic."""
 
     actor: Actor
-    critic: LabelledCritic
+    critic: LabelledCritic | AuxiliaryCritic
     names: tuple[str, ...]  #: of the labels
     rows: LabelRows
     fingerprint: str
     provenance: dict[str, Any]  #: among it `vae`, the fingerprint of the VAE it belongs to
+
+
+@dataclass(frozen=True)
+class LoadedAttributes:
+    """A critic that reads labels off latent vectors."""
+
+    critic: AttributeCritic
+    names: tuple[str, ...]
+    provenance: dict[str, Any]
 
 
 def save_vae(path: Path, vae: PictureVAE, sigma_bar: Tensor, provenance: Mapping[str, Any]) -> None:
@@ -136,7 +148,7 @@ def load_classifier(path: Path, data: str | None = None) -> LoadedClassifier:
 def save_actor(
     path: Path,
     actor: Actor,
-    critic: LabelledCritic,
+    critic: LabelledCritic | AuxiliaryCritic,
     names: tuple[str, ...],
     rows: LabelRows,
     provenance: Mapping[str, Any],
@@ -145,7 +157,9 @@ def save_actor(
     tensors = {f"actor.{name}": it for name, it in halved(actor).items()}
     tensors |= {f"critic.{name}": it for name, it in halved(critic).items()}
     tensors |= {"labels.rows": rows.rows.to(torch.uint8), "labels.counts": rows.counts.float()}
-    header = {"config": asdict(actor.config), "names": list(names), "provenance": dict(provenance)}
+    header: dict[str, Any] = {"config": asdict(actor.config), "names": list(names), "provenance": dict(provenance)}
+    if isinstance(critic, AuxiliaryCritic):
+        header["auxiliary"] = True
     write_tensors(path, tensors, ACTOR, header)
 
 
@@ -153,18 +167,45 @@ def load_actor(path: Path, data: str | None = None, vae: str | None = None) -> L
     """Read what `save_actor` wrote; raises as `load_vae` does, and for another VAE than that with fingerprint `vae`."""
     tensors, header = read_tensors(path, ACTOR)
     try:
-        provenance = dict(header["provenance"])
-        check_dataset(path, provenance["dataset"], data)
-        if vae is not None and provenance["vae"] != vae:
-            raise CheckpointError(f"{path}: made for another VAE than the one beside it; train it again (--part actor)")
+        provenance = _belonging(path, header, data, vae)
         config = ActorConfig(**header["config"])
         actor = _filled(Actor, config, _below("actor.", tensors))
-        critic = LabelledCritic(config.size, config.context, config.hidden, config.layers)
+        kind = AuxiliaryCritic if header.get("auxiliary") else LabelledCritic
+        critic = kind(config.size, config.context, config.hidden, config.layers)
         _fill(critic, _below("critic.", tensors))
         rows = LabelRows(tensors["labels.rows"].float(), tensors["labels.counts"])
         return LoadedActor(actor, critic, tuple(header["names"]), rows, fingerprint_file(path), provenance)
     except _MISFITS as error:
         raise _misfit(path, error) from None
+
+
+def save_attributes(
+    path: Path, critic: AttributeCritic, shape: Mapping[str, int], names: tuple[str, ...], provenance: Mapping[str, Any]
+) -> None:
+    """Write a critic that reads labels off latent vectors; `shape` is what it was made with."""
+    header = {"shape": dict(shape), "names": list(names), "provenance": dict(provenance)}
+    write_tensors(path, halved(critic), ATTRIBUTES, header)
+
+
+def load_attributes(path: Path, data: str | None = None, vae: str | None = None) -> LoadedAttributes:
+    """Read what `save_attributes` wrote; raises as `load_actor` does."""
+    tensors, header = read_tensors(path, ATTRIBUTES)
+    try:
+        provenance = _belonging(path, header, data, vae)
+        critic = _filled(lambda shape: AttributeCritic(**shape), header["shape"], tensors)
+        return LoadedAttributes(critic, tuple(header["names"]), provenance)
+    except _MISFITS as error:
+        raise _misfit(path, error) from None
+
+
+def _belonging(path: Path, header: Mapping[str, Any], data: str | None, vae: str | None) -> dict[str, Any]:
+    """The provenance of a part, if it is of that data set and of that VAE."""
+    provenance = dict(header["provenance"])
+    check_dataset(path, provenance["dataset"], data)
+    if vae is not None and provenance["vae"] != vae:
+        part = path.parent.name.split("-")[0]
+        raise CheckpointError(f"{path}: made for another VAE than the one beside it; train it again (--part {part})")
+    return provenance
 
 
 def check_dataset(path: Path, found: str, wanted: str | None) -> None:

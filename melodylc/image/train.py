@@ -3,6 +3,8 @@
 RUN/vae/model.safetensors
 RUN/classifier/model.safetensors        only judges: nothing that makes pictures has seen it
 RUN/actor-0.1/model.safetensors         one for each weight of the distance penalty
+
+What else there can be: `melodylc.image.constraints`.
 """
 
 from collections.abc import Callable
@@ -50,6 +52,11 @@ def actor_path(run: Path, distance: float = PENALTY) -> Path:
     return run / f"actor-{distance:g}" / MODEL
 
 
+def part_path(run: Path, part: str) -> Path:
+    """Where a run keeps another part: "realism", "attributes", or "auxiliary-0.1"."""
+    return run / part / MODEL
+
+
 def train_vae(
     train: Pictures,
     valid: Pictures,
@@ -91,7 +98,7 @@ def train_vae(
             vae.standardise(mean)
         sigma_bar = torch.ones(config.z) if config.autoencoder else sigma.mean(dim=0)
         figures = reconstruction(vae, table)
-        save_vae(path, vae, sigma_bar, {**identity, **_origin(spent), "validation": figures})
+        save_vae(path, vae, sigma_bar, {**identity, **origin(spent), "validation": figures})
     return path
 
 
@@ -126,7 +133,7 @@ def train_classifier(
     )
     spent = trainer.run().spent
     if team.leads:
-        save_classifier(path, classifier.cpu(), {**identity, **_origin(spent)})
+        save_classifier(path, classifier.cpu(), {**identity, **origin(spent)})
     return path
 
 
@@ -149,7 +156,7 @@ def train_actor(
     game = Game(encodings, model.sigma_bar, settings, seed)
     play(game, path.parent, identity, report)
     rows = LabelRows.of(encodings.labels)
-    save_actor(path, game.actor, game.critic, train.names, rows, {**identity, **_origin([])})
+    save_actor(path, game.actor, game.critic, train.names, rows, {**identity, **origin([])})
     return path
 
 
@@ -184,7 +191,8 @@ def about(pictures: Pictures) -> dict[str, Any]:
     return {"dataset": pictures.dataset, "pictures": pictures.fingerprint, "parts": list(pictures.parts)}
 
 
-def _origin(spent: list[float]) -> dict[str, Any]:
+def origin(spent: list[float]) -> dict[str, Any]:
+    """What a header says of how a model was made: commit, version, and the minutes of each stage from its seconds."""
     return {"commit": commit(), "version": __version__, "minutes": [round(seconds / 60, 1) for seconds in spent]}
 
 
@@ -193,7 +201,7 @@ def _check_pictures(pictures: Pictures, wanted: str) -> None:
         raise InputError(f"pictures of {pictures.dataset} for a model of {wanted}")
 
 
-def distances(run: Path) -> list[float]:
-    """The weights of the distance penalty that a run has finished actors for, rising."""
-    found = [path.parent.name.removeprefix("actor-") for path in run.glob(f"actor-*/{MODEL}")]
+def distances(run: Path, part: str = "actor") -> list[float]:
+    """The weights of the distance penalty that a run has finished actors for, rising; `part` may be "auxiliary"."""
+    found = [path.parent.name.removeprefix(f"{part}-") for path in run.glob(f"{part}-*/{MODEL}")]
     return sorted(float(name) for name in found if name.replace(".", "", 1).replace("e-", "", 1).isdigit())

@@ -30,6 +30,11 @@ class Encodings:
         if self.labels.ndim != 2 or len(self.labels) != rows:
             raise InputError(f"labels of shape {tuple(self.labels.shape)} for {rows} encodings")
 
+    @classmethod
+    def unlabelled(cls, mean: Tensor, sigma: Tensor) -> "Encodings":
+        """Encodings of examples that nothing is known of."""
+        return cls(mean, sigma, mean.new_zeros(len(mean), 0))
+
     def __len__(self) -> int:
         return len(self.mean)
 

@@ -1,21 +1,23 @@
-"""An actor and a critic that play against each other: a conditional GAN in latent space.
+"""An actor and a critic that play against each other: a (conditional) GAN in latent space.
 
 Unlike the cooperating pair of `fit`, nobody scores anything: what is real are the encodings of data, z ~ q(z|x).
 
-    L_D = E_q L_1(z, y)  + E_f L_0(f, y) + E_q L_0(z, y')
-          f is z ~ p with probability 0.1, else G(z, y);  y' are labels of another example, other than y
+    realism      L_D = E_q L_1(z)     + E_p L_0(z)                           + E_p L_0(G(z))
+    conditional  L_D = E_q L_1(z, y)  + E_f L_0(f, y)                        + E_q L_0(z, y')
+                 f is z ~ p with probability 0.1, else G(z, y);  y' are labels of another example, other than y
     L_G = E_z [ L_1(G(z, y), y) + lambda * L_dist(G(z, y), z) ],   z ~ p, and half of them z ~ q where lambda > 0
 
-This form, its third term above all, is the authors' notebook's; their equations have that of `realism` for both.
-Without y' a critic can ignore the labels, since no example ever shows it wrong ones. Their y' may happen to be y; here
-such rows count for nothing. Beside it stands the gradient penalty of `labelled`, and there are ten critic steps for one
-of the actor's (Adam with beta_1 = 0), as Gulrajani et al. (2017) do. What is kept is the running mean of G's weights.
+The conditional form, its third block above all, is the authors' notebook's; their equations have the realism form for
+both. Without y' a critic can ignore the labels, since no example ever shows it wrong ones. Their y' may happen to be
+y; here such rows count for nothing. Both add the gradient penalty of `labelled`, and take ten critic steps for one of
+the actor's (Adam with beta_1 = 0), as Gulrajani et al. (2017) do. What is kept is the running mean of G's weights.
 
 A `Game` can be stopped after any step: `state` is all of it, and a restored one goes on as if nothing had happened.
 """
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -70,10 +72,10 @@ class Turn:
 
 
 class Game:
-    """Actor against critic, on encodings with labels.
+    """Actor against critic, on encodings with labels (conditional) or without (realism).
 
     Args:
-        encodings: what is real, with labels.
+        encodings: what is real.
         sigma_bar: (dim,), the encoder's mean deviation, positive.
         settings: how to play.
         seed: of everything random.
@@ -88,8 +90,9 @@ class Game:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             shape = labelled_actor(dim, labels, settings.hidden, settings.layers, settings.bound)
-            self.live, self.critic = Actor(shape), LabelledCritic(dim, labels, settings.hidden, settings.layers)
+            self.live, self.critic = Actor(shape), self._make_critic(dim, labels)
         self.actor = copy.deepcopy(self.live).requires_grad_(False)  #: the running mean: what is kept
+        self.conditional = labels > 0
         self.optimisers = {"live": _adam(self.live), "critic": _adam(self.critic)}
         self.step = 0
 
@@ -126,23 +129,28 @@ class Game:
         self.generator.set_state(state["random"])
         self.step = int(state["step"])
 
+    def _make_critic(self, dim: int, labels: int) -> Any:
+        return LabelledCritic(dim, labels, self.settings.hidden, self.settings.layers)
+
     def _teach(self) -> float:
         real, labels = self.encodings.draw(self.settings.batch, self.generator)
         prior = self._prior(self.settings.batch)
         with torch.no_grad():
-            made = move(self.live, prior, labels)
+            made = move(self.live, prior, self._told(labels))
         false, third, others, counts = self._false(real, prior, made, labels)
         # One pass for all three terms: small products are slow.
-        logits = self.critic(torch.cat([real, false, third]), torch.cat([labels, labels, others]))
+        logits = self.critic(torch.cat([real, false, third]), self._told(torch.cat([labels, labels, others])))
         first, second, last = logits.chunk(3)
         third_term = (doubt_of(last) * counts).sum() / counts.sum().clamp(min=1)
         loss = cost_of(first).mean() + doubt_of(second).mean() + third_term
-        penalty = gradient_penalty(lambda z: self.critic(z, labels), real, false, self.generator)
-        _step(self.optimisers["critic"], loss + penalty)
+        penalty = gradient_penalty(lambda z: self.critic(z, self._told(labels)), real, false, self.generator)
+        minimise(self.optimisers["critic"], loss + penalty)
         return loss.item()
 
     def _false(self, real: Tensor, prior: Tensor, made: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         """Vectors of the second term; those of the third with their labels, and which of them count, 0 or 1."""
+        if not self.conditional:
+            return made, prior, labels, torch.ones(len(prior))
         bare = torch.rand(len(prior), 1, generator=self.generator) < self.settings.bare
         others = labels[torch.randperm(len(labels), generator=self.generator)]
         return torch.where(bare, prior, made), real, others, (others != labels).any(dim=1).float()
@@ -152,14 +160,17 @@ class Game:
         z = self._prior(batch)
         if weight:
             z = torch.cat([z[: batch - batch // 2], self.encodings.draw(batch // 2, self.generator)[0]])
-        labels = self.encodings.draw_labels(batch, self.generator)
-        moved = move(self.live, z, labels)
-        costs, far = self.critic.cost(moved, labels), distance(moved, z, self.sigma_bar)
-        _step(self.optimisers["live"], (costs + weight * far).mean())
+        told = self._told(self.encodings.draw_labels(batch, self.generator))
+        moved = move(self.live, z, told)
+        costs, far = self.critic.cost(moved, told), distance(moved, z, self.sigma_bar)
+        minimise(self.optimisers["live"], (costs + weight * far).mean())
         return costs.mean().item(), far[: batch - batch // 2].mean().item()
 
     def _prior(self, count: int) -> Tensor:
         return torch.randn(count, self.encodings.dim, generator=self.generator)
+
+    def _told(self, labels: Tensor) -> Tensor | None:
+        return labels if self.conditional else None
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -178,7 +189,8 @@ def _adam(network: torch.nn.Module) -> torch.optim.Adam:
     return torch.optim.Adam(network.parameters(), betas=(0.0, 0.9), fused=True)  # `_set_rates` sets the rate
 
 
-def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+def minimise(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One step of an optimiser down the slope of a loss."""
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()

@@ -122,7 +122,7 @@ class Studio:
             run.melodies[draw.number] = draw.melody.transposed(plan.transpose)
             found(run, draw.number)
 
-        production = produce(order, self.model, plan.actor, report, take)
+        production = produce(order, self.model, plan.actor, report, found=take)
         made.draws.update({draw.number: draw for draw in production.draws})
         return run
 

@@ -1,0 +1,261 @@
+"""`melodylc image transform` and `melodylc image figure`: pictures changed, and the paper's figures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from melodylc.cli.pictures import (
+    dataset_option,
+    distance_option,
+    folder_option,
+    load_pictures,
+    run_option,
+    seed_option,
+    sheet_option,
+    trained_option,
+    wrote,
+)
+from melodylc.cli.ui import table
+from melodylc.data.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from melodylc.image.figures import Shown
+
+FORMAT = "melodylc-figure/1"
+rows_option = click.option(
+    "-n", "--count", default=8, show_default=True, type=click.IntRange(1, 64), help="How many latent vectors."
+)
+wanted_options = (
+    click.option("--attr", "attributes", multiple=True, help="Attribute wanted, e.g. smiling or no-eyeglasses."),
+    click.option("--digit", "--class", "label", help="Digit or class wanted."),
+)
+
+
+@click.command()
+@dataset_option
+@folder_option
+@trained_option
+@wanted_options[0]
+@wanted_options[1]
+@click.option("-n", "--count", default=500, show_default=True, type=click.IntRange(1), help="Test pictures to change.")
+@click.option(
+    "--until", default=0.9, show_default=True, type=click.FloatRange(0, 1, True, True), help="D that is enough."
+)
+@sheet_option
+def transform(
+    data: str,
+    folder: Path | None,
+    run: Path,
+    attributes: tuple[str, ...],
+    label: str | None,
+    count: int,
+    until: float,
+    output: Path,
+) -> None:
+    r"""Change an attribute of test pictures and keep the rest: by optimisation, and by each of the run's actors.
+
+    A row a way, under the pictures and what the VAE gives back of them; a table of what each way costs.
+
+    \b
+    melodylc image transform --dataset celeba --data celeba --run runs/celeba --attr smiling -o smiling.png
+    """
+    from melodylc.image.figures import attributes_of, realism_of
+    from melodylc.image.order import PictureOrder
+    from melodylc.image.sheet import claim
+
+    order = PictureOrder(data, (label,) if label else (), attributes, 1, 0, run)
+    wanted = {at: value for at, value in order.wanted[0].items() if value or not label}
+    request = {"command": "transform", **order.to_dict(), "until": until}
+    claim(output, request)
+    from melodylc.image.chain import load_chain, load_model
+    from melodylc.image.store import load_classifier
+    from melodylc.image.train import classifier_path, distances
+    from melodylc.image.transform import Tools, lacking
+    from melodylc.image.transform import transform as change
+
+    model = load_model(data, run)
+    actors = {f"actor, distance {far:g}": load_chain(data, run, far).constraint for far in reversed(distances(run))}
+    realism, reader = realism_of(run, model), attributes_of(run, model)
+    tools = Tools(model, load_classifier(classifier_path(run), data).classifier, realism, reader, actors)
+    done = change(tools, lacking(load_pictures(data, folder, "test"), wanted, count), wanted, sure=until)
+    _draw(output, done.shown(8), f"{data}: {_words(attributes, label)}", request)
+    table(
+        ["", "has it", "all labels", "features, from the picture", "from its encoding", "z_MSE"],
+        [
+            [
+                way.name,
+                f"{way.success:.3f}",
+                f"{way.labels:.3f}",
+                f"{way.from_picture:.3f}",
+                f"{way.from_encoding:.3f}",
+                f"{way.z_mse:.2f}",
+            ]
+            for way in done.ways
+        ],
+    )
+    wrote(output)
+
+
+@click.group()
+def figure() -> None:
+    """The paper's figures: traverse, realism, frames, contours, deviations."""
+
+
+@figure.command()
+@dataset_option
+@run_option
+@distance_option
+@click.option("--attr", "attributes", multiple=True, help="Attributes to begin with; others are absent.")
+@click.option("--then", "steps", multiple=True, required=True, help="Label that changes next; several make columns.")
+@rows_option
+@seed_option
+@sheet_option
+def traverse(
+    data: str,
+    run: Path | None,
+    distance: float,
+    attributes: tuple[str, ...],
+    steps: tuple[str, ...],
+    count: int,
+    seed: int,
+    output: Path,
+) -> None:
+    r"""One z a row, labels changed one at a time, a column a step.
+
+    \b
+    melodylc image figure traverse --dataset mnist --then 3 --then 8 --then 9 -n 4 -o digits.png
+    """
+    from melodylc.data.pictures.attributes import parse_label, parse_wanted
+    from melodylc.data.pictures.loading import dataset
+    from melodylc.image.sheet import claim
+
+    known = dataset(data)
+    begin = parse_wanted(attributes, known.names) if not known.exclusive else {}
+    changes = [parse_label(text, known.names) for text in steps]
+    if known.exclusive:
+        if attributes or not all(value for _, value in changes):
+            raise InputError(f"{data} has classes: name one after the other with --then")
+        begin, changes = {changes[0][0]: True}, changes[1:]
+    request = {"command": "traverse", "dataset": data, "attr": list(attributes), "then": list(steps), "seed": seed}
+    claim(output, request)
+    from melodylc.image.chain import load_chain
+    from melodylc.image.figures import traversal
+
+    shown = traversal(load_chain(data, run, distance), begin, changes, count, seed)
+    _draw(output, shown, f"{data}: one z a row, distance {distance:g} (seed {seed})", request)
+    wrote(output)
+
+
+@figure.command()
+@dataset_option
+@trained_option
+@rows_option
+@seed_option
+@sheet_option
+def realism(data: str, run: Path, count: int, seed: int, output: Path) -> None:
+    """Samples of the prior, and under each what the realism actor makes of it."""
+    from melodylc.image.sheet import claim
+
+    request = {"command": "realism", "dataset": data, "run": str(run), "count": count, "seed": seed}
+    claim(output, request)
+    from melodylc.image.chain import load_model
+    from melodylc.image.figures import before_and_after, realism_of
+
+    model = load_model(data, run)
+    shown = before_and_after(model, realism_of(run, model), count, seed)
+    _draw(output, shown, f"{data}: prior, and after the realism actor (seed {seed})", request)
+    wrote(output)
+
+
+@figure.command()
+@dataset_option
+@trained_option
+@wanted_options[0]
+@wanted_options[1]
+@rows_option
+@click.option("--steps", default=100, show_default=True, type=click.IntRange(1), help="Steps of Adam.")
+@click.option("--every", default=20, show_default=True, type=click.IntRange(1), help="Steps from frame to frame.")
+@seed_option
+@sheet_option
+def frames(
+    data: str,
+    run: Path,
+    attributes: tuple[str, ...],
+    label: str | None,
+    count: int,
+    steps: int,
+    every: int,
+    seed: int,
+    output: Path,
+) -> None:
+    """Samples of the prior on their way to realism, and to labels where any are named: a row each."""
+    from melodylc.image.order import PictureOrder
+    from melodylc.image.sheet import claim
+
+    order = PictureOrder(data, (label,) if label else (), attributes, count, seed, run)
+    wanted = order.wanted[0]
+    request = {"command": "frames", **order.to_dict(), "steps": steps, "every": every}
+    claim(output, request)
+    from melodylc.image.chain import load_model
+    from melodylc.image.figures import attributes_of, optimised, realism_of
+    from melodylc.latent.optimise import OptimiseSettings
+
+    model = load_model(data, run)
+    reader = attributes_of(run, model) if wanted else None
+    settings = OptimiseSettings(steps=steps, frames=every)
+    shown = optimised(model, realism_of(run, model), reader, wanted, count, seed, settings)
+    title = f"{data}: optimised for realism{' and ' + _words(attributes, label) if wanted else ''} (seed {seed})"
+    _draw(output, shown, title, request)
+    wrote(output)
+
+
+@figure.command()
+@dataset_option
+@folder_option
+@trained_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The map, a PNG.")
+def contours(data: str, folder: Path | None, run: Path, output: Path) -> None:
+    """What the realism critic believes over the two most used dimensions, with encodings of 1,000 test pictures."""
+    from melodylc.image.chain import load_model
+    from melodylc.image.figures import EXTENT, belief_map, realism_of
+    from melodylc.image.plots import contour_map
+
+    model = load_model(data, run)
+    realism = realism_of(run, model)
+    test = load_pictures(data, folder, "test").only(slice(0, 1000))
+    values, dimensions, points = belief_map(model, realism.critic, test)
+    kinds = test.labels.argmax(axis=1).tolist() if test.exclusive else [0] * len(test)
+    names = (f"dimension {dimensions[0]}", f"dimension {dimensions[1]}")
+    maps = {"D of the realism critic": values}
+    contour_map(output, maps, EXTENT, points, kinds, names)
+    wrote(output)
+
+
+@figure.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The curves, a PNG.")
+def deviations(runs: tuple[Path, ...], output: Path) -> None:
+    """The encoder's deviation in each latent dimension, sorted, of the VAEs of several RUNS."""
+    from melodylc.image.plots import curves
+    from melodylc.image.store import load_vae
+    from melodylc.image.train import vae_path
+
+    models = [load_vae(vae_path(run)) for run in runs]
+    lines = {f"s = {model.vae.config.deviation:g}": model.sigma_bar.sort().values.tolist() for model in models}
+    curves(output, lines, "posterior deviation of each latent dimension, sorted", 1.0)
+    wrote(output)
+
+
+def _words(attributes: tuple[str, ...], label: str | None) -> str:
+    return ", ".join(attributes) or str(label)
+
+
+def _draw(path: Path, shown: "Shown", title: str, request: "Mapping[str, object]") -> None:
+    from melodylc import __version__
+    from melodylc.image.sheet import write_sheet
+
+    manifest = {"format": FORMAT, "request": request, "version": __version__}
+    write_sheet(path, shown.pixels, shown.captions, title, manifest, shown.columns)

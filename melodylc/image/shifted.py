@@ -1,0 +1,76 @@
+"""What an augmented classifier is tried on: test data, and test data of another kind, both reimplemented.
+
+RUN/dirty/vae, RUN/dirty/judge-0 ...      the VAE and the ensemble that make ambiguous digits, trained for that alone
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from melodylc.data.pictures.base import Pictures
+from melodylc.data.pictures.corruptions import CORRUPTIONS, SEVERITIES, corrupted
+from melodylc.image.config import named_config
+from melodylc.image.dirty import ambiguous_digits
+from melodylc.image.settings import recipe, with_steps
+from melodylc.image.store import load_classifier, load_vae
+from melodylc.image.table import as_inputs
+from melodylc.image.train import classifier_path, train_classifier, train_vae, vae_path
+from melodylc.training.loop import Report
+
+JUDGES = 3  #: classifiers of the ensemble
+JUDGE_STEPS = 600
+OTHER_SEED = 1000  #: of what makes Dirty-MNIST: nothing that it shares with what is measured
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Pictures that a classifier is tried on."""
+
+    name: str
+    pictures: Tensor  #: (n, channels, h, w), bytes or numbers in [0, 1]
+    classes: Tensor  #: (n,)
+
+
+def as_trial(pictures: Pictures, name: str = "test") -> Trial:
+    """A split as it is."""
+    return Trial(name, torch.from_numpy(np.array(pictures.pixels)), torch.from_numpy(pictures.labels.argmax(axis=1)))
+
+
+def dirty_mnist(
+    train: Pictures,
+    valid: Pictures,
+    test: Pictures,
+    run: Path,
+    count: int,
+    steps: int | None = None,
+    report: Callable[[Report], None] = lambda _: None,
+) -> list[Trial]:
+    """MNIST's test digits, `count` ambiguous ones made of them (ten copies each), and both together."""
+    config = named_config("mnist", "small")
+    how = recipe(config)
+    folder = run / "dirty"
+    train_vae(train, valid, config, with_steps(replace(how.vae, seed=OTHER_SEED), steps), folder, report)
+    judges = []
+    for number in range(JUDGES):
+        settings = with_steps(replace(how.classifier, seed=OTHER_SEED + number), steps or JUDGE_STEPS)
+        train_classifier(train, valid, settings, folder / f"judge-{number}", report)
+        judges.append(load_classifier(classifier_path(folder / f"judge-{number}")).classifier)
+    plain, vae = as_trial(test), load_vae(vae_path(folder)).vae
+    inputs = as_inputs(plain.pictures, config.side)
+    found = ambiguous_digits(vae, judges, inputs, plain.classes, count)
+    both = torch.cat([inputs, found.pictures]), torch.cat([plain.classes, found.classes])
+    ambiguous = Trial("Ambiguous-MNIST (reimplemented)", found.pictures, found.classes)
+    return [plain, ambiguous, Trial("Dirty-MNIST (reimplemented)", *both)]
+
+
+def cifar10_c(test: Pictures, names: tuple[str, ...] = tuple(CORRUPTIONS)) -> Iterator[Trial]:
+    """CIFAR-10's test pictures, then each corruption at five severities."""
+    plain = as_trial(test)
+    yield plain
+    for name in names:
+        parts = [torch.from_numpy(corrupted(test.pixels, name, severity)) for severity in SEVERITIES]
+        yield Trial(f"{name} (reimplemented)", torch.cat(parts), plain.classes.repeat(len(parts)))
