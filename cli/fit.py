@@ -56,11 +56,15 @@ def fit(
 
 
 def find_or_fit(
-    model: "LoadedModel", request: "Request", prior: "PriorName | None", realism: float = 0.0
+    model: "LoadedModel",
+    request: "Request",
+    prior: "PriorName | None",
+    realism: float = 0.0,
+    elsewhere: bool = False,
 ) -> "FoundActor | None":
     """The actor for a request; where none is shipped or cached, one is fitted, with progress, and cached.
 
-    None where nothing is asked.
+    None where nothing is asked. `elsewhere` as for `find_actor`.
     """
     from melodylc.actors import SETTINGS, cache_path, find_actor, probe
 
@@ -68,7 +72,7 @@ def find_or_fit(
     if rule is None:
         return None
     weighted = _weighted(model, realism)
-    found = find_actor(model, rule, prior, say, weighted)
+    found = find_actor(model, rule, prior, say, weighted, elsewhere)
     if found is None:
         path = cache_path(model, rule, prior, weighted)
         probe(path)

@@ -130,7 +130,7 @@ def _produce(order: "Order") -> "Production":
 
 def _actor(order: "Order", model: "LoadedModel") -> "FoundActor | None":
     if order.actor is None:
-        return find_or_fit(model, order.request, order.prior, order.realism)
+        return find_or_fit(model, order.request, order.prior, order.realism, elsewhere=order.method == "actor")
     from melodylc.kept import kept_actor
 
     return kept_actor(order.actor, model, order.request, order.prior)
@@ -154,7 +154,9 @@ def _show(production: "Production", rendered: "Rendered", folder: Path) -> None:
     judged = ["realism"] if production.order.best_of > 1 else []
     table(["file", *parts, "", "notes", "draws", "distance", *judged], rows)
     if production.actor:
-        measured = production.actor.stored.measured
+        measured, semitones = production.actor.stored.measured, production.actor.shift
+        if semitones:
+            say(f"the actor's key is another: made there, moved by {semitones:+d} semitones, and checked here")
         say(
             f"single draws that obeyed when it was fitted: prior {measured.prior:.2%} of {measured.prior_samples}, "
             f"actor {measured.actor:.2%} of {measured.samples}; here {production.accepted:.2%} of {production.spent}"

@@ -3,7 +3,7 @@
 An actor belongs to one model, one of its priors and one rule; all three stand in its header and are checked.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -30,10 +30,12 @@ from melodylc.models.config import PriorName
 from melodylc.realism import RealismCritic
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
+from melodylc.transposing import transposed_rule
 
 SETTINGS = FitSettings(bank=7168, faithful=1000.0)
 LESSONS = 8  #: rounds in which a critic is taught that an actor lacks, from what that actor makes
 THREADS = 2  #: the same for all, because it decides how sums are rounded, and so which actor a rule gets
+KEYS = (1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6)  #: how far the other keys are, nearest first
 JUDGES = 1024  #: samples of the bank that an actor is measured on, and that it never met; the others teach
 
 
@@ -52,6 +54,7 @@ class FoundActor:
     stored: StoredActor
     origin: Literal["shipped", "cached", "fitted", "given"]
     told: Tensor | None = None  #: the label (1, labels) of what is asked of it, where it serves several requests
+    shift: int = 0  #: semitones that its melodies must be moved by: it was fitted to this rule in another key
 
     @property
     def move(self) -> Move:
@@ -63,6 +66,7 @@ class FoundActor:
         return {
             "fingerprint": self.stored.fingerprint,
             "origin": self.origin,
+            "semitones": self.shift,
             "measured": self.stored.measured.to_dict(),
         }
 
@@ -78,17 +82,19 @@ def find_actor(
     prior: PriorName | None = None,
     say: Callable[[str], None] = lambda _: None,
     realism: Weighted | None = None,
+    elsewhere: bool = False,
 ) -> FoundActor | None:
     """The shipped or cached actor for this model, its prior and this rule, or None.
 
     Those that ship were fitted without a realism critic. A damaged cached one is named and forgotten.
+    Where `elsewhere`, one that ships for the same rule in another key will do, too: see `FoundActor.shift`.
     """
     start = model.prior(prior).identity
-    for asked, told in _askings(rule) if realism is None else ():
+    for asked, told, shift in _askings(rule, elsewhere) if realism is None else ():
         for path in sorted(pretrained().glob("*.safetensors")):
             header = read_header(path)
             if header and (header.model, header.prior, header.rule) == (model.fingerprint, start, asked):
-                return FoundActor(load_actor(path), "shipped", told)
+                return FoundActor(load_actor(path), "shipped", told, shift)
     path = cache_path(model, rule, prior, realism)
     try:
         if not path.exists():
@@ -189,10 +195,14 @@ def _fitted(
         )
 
 
-def _askings(rule: Rule) -> list[tuple[str, Tensor | None]]:
-    """What a shipped actor may have been fitted to that serves a rule: the rule, or all common requests."""
-    request = common.common_request(rule)
-    return [(rule.identity, None)] + ([(common.IDENTITY, request.label[None])] if request else [])
+def _askings(rule: Rule, elsewhere: bool) -> Iterator[tuple[str, Tensor | None, int]]:
+    """What a shipped actor may have been fitted to that serves a rule, best first."""
+    yield rule.identity, None, 0
+    for shift in KEYS if elsewhere else ():
+        if other := transposed_rule(rule, -shift):
+            yield other.identity, None, shift
+    if request := common.common_request(rule):
+        yield common.IDENTITY, request.label[None], 0
 
 
 def cache_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None, realism: Weighted | None = None) -> Path:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from melodylc.data.alphabet import canonical
+from melodylc.data.alphabet import PITCHES, canonical
 from melodylc.data.melody import Melody
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel
@@ -91,6 +91,8 @@ class Sampler:
     optimise: Callable[[Tensor], Tensor] | None = None  #: moves latents (n, z) in place of the actor
     judge: Judge | None = None  #: what says how like real melodies draws are, if anything does
 
+    shift: int = 0  #: semitones that melodies are moved by; one that would leave 0..127 stays, and is judged as it is
+
     def draw(
         self,
         seed: int,
@@ -133,6 +135,7 @@ class Sampler:
         z = latents(self.model.prior(self.prior), seed, numbers, attempt)
         moved, raw = self.model.vae.write(self.optimise(z)) if self.optimise else self.model.vae.write(z, self.actor)
         events, touched = canonical(raw.to(torch.uint8).numpy())
+        events = _transposed(events, self.shift)
         distances = ((moved - z) / self.model.sigma_bar).square().mean(1).tolist()
         rewards = self.rule.scores(events).tolist() if self.rule else [()] * GROUP
         realism = self.judge(moved, raw).tolist() if self.judge else [None] * GROUP
@@ -148,3 +151,9 @@ class Sampler:
                 found=int(all(reward == 1 for reward in rewards[row])),
                 realism=realism[row],
             )
+
+
+def _transposed(events: npt.NDArray[np.uint8], semitones: int) -> npt.NDArray[np.uint8]:
+    notes, moved = events < PITCHES, events.astype(np.int64) + semitones
+    fits = ~(notes & ((moved < 0) | (moved >= PITCHES))).any(axis=1, keepdims=True)
+    return np.where(notes & fits, moved, events).astype(np.uint8)

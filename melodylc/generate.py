@@ -148,6 +148,8 @@ def produce(
     rule = order.request.rule
     optimise = optimiser(model, rule, critic) if rule and critic else None
     judge = find_likeness(model) if order.best_of > 1 else None
-    sampler = Sampler(model, actor.move if actor else None, rule, order.prior, optimise, judge)
+    sampler = Sampler(
+        model, actor.move if actor else None, rule, order.prior, optimise, judge, actor.shift if actor else 0
+    )
     drawn = sampler.draw(order.seed, order.count, order.budget, report, order.best_of, found)
     return Production(order, model, actor, tuple(drawn))

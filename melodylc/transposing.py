@@ -14,8 +14,11 @@ from melodylc.data.alphabet import HOLD, PITCHES
 from melodylc.data.errors import InputError
 from melodylc.data.formats.render import transposed
 from melodylc.data.melody import Melody
+from melodylc.rewards import Density, Reward, Rule, pitch_classes, tonic
 from melodylc.rewards.base import Events
 from melodylc.rewards.panel import real_melodies
+from melodylc.rewards.pitch import PitchClasses, Tonic
+from melodylc.rewards.variety import Variety
 
 if TYPE_CHECKING:
     from melodylc.request import Asked, Request
@@ -52,6 +55,29 @@ def check_transposed(request: "Request", melodies: Sequence[Melody], semitones: 
     after = Melody.stack(melody.transposed(semitones) for melody in melodies)
     if moved and not np.array_equal(request.rule.scores(Melody.stack(melodies)), moved.scores(after)):
         raise InputError(f"--transpose {semitones} changes what {request.rule.identity} says: leave it out")
+
+
+def transposed_rule(rule: Rule, semitones: int) -> Rule | None:
+    """The rule that says of transposed melodies what this one says of melodies; None where a part is of unknown kind.
+
+    >>> from melodylc.rewards import density, pitch_classes, tonic
+    >>> transposed_rule(Rule((pitch_classes([0, 4, 7]), tonic(0), density(64))), 2).identity
+    'density(64..) & pitch_classes(2,6,9) & tonic(2)'
+    """
+    parts = [_transposed_reward(part, semitones) for part in rule.parts]
+    known = tuple(part for part in parts if part is not None)
+    return Rule(known) if len(known) == len(parts) else None
+
+
+def _transposed_reward(reward: Reward, semitones: int) -> Reward | None:
+    match reward:
+        case PitchClasses():
+            return pitch_classes((it + semitones) % 12 for it in reward.classes)
+        case Tonic():
+            return tonic((reward.pitch_class + semitones) % 12)
+        case Density() | Variety():
+            return reward
+    return None
 
 
 def _panel(semitones: int) -> tuple[Events, Events]:

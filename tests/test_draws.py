@@ -91,3 +91,12 @@ def unused_class(model: LoadedModel) -> int:
     drawn = Sampler(model, None, None).draw(0, 3, budget=4)
     single = [{int(pitch) % 12 for pitch in draw.melody.pitches} for draw in drawn]
     return next(c for c in range(12) if all(found != {c} for found in single))
+
+
+def test_melodies_are_moved_before_they_are_judged(model: LoadedModel) -> None:
+    plain, moved = Sampler(model, None, None), Sampler(model, None, None, shift=3)
+    for before, after in zip(plain.draw(3, 8, 1), moved.draw(3, 8, 1), strict=True):
+        highest = max((note.pitch for note in before.melody.notes), default=0)
+        assert after.melody == (before.melody.transposed(3) if highest < 125 else before.melody)
+    above = Sampler(model, None, None, shift=127).draw(3, 8, 1)
+    assert [draw.melody for draw in above] == [draw.melody for draw in plain.draw(3, 8, 1)]
