@@ -49,7 +49,6 @@ pretrained:
 	$(PYTHON) -m melodylc train vae runs/corpus -o runs/base --start runs/first/model.safetensors --minutes $(MORE) --seed 1
 	$(PYTHON) -m melodylc train prior runs/corpus -o runs/prior --model runs/base/model.safetensors --minutes $(PRIOR)
 	cp runs/prior/model.safetensors melodylc/pretrained/base.safetensors
-	$(PYTHON) -m melodylc train realism runs/corpus -o melodylc/pretrained/realism.safetensors
 	$(PYTHON) tools/bank.py
 	$(PYTHON) tools/actors.py
 

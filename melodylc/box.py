@@ -15,10 +15,13 @@ from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
 
 
+STEP = 8  #: semitones that a melody's change in height is reckoned in: a leap costs more than another pitch class
+
+
 def _event_features() -> Tensor:
     """Of each of the 130 events (130, 26): its pitch class and octave, one-hot, its height; or hold, or rest."""
     pitches = torch.arange(PITCHES)
-    notes = torch.cat((one_hot(pitches % 12, 12), one_hot(pitches // 12, 11), (pitches[:, None] - 60) / 24), 1)
+    notes = torch.cat((one_hot(pitches % 12, 12), one_hot(pitches // 12, 11), (pitches[:, None] - 60) / STEP), 1)
     events = torch.zeros(STATES, notes.shape[1] + 2)
     events[:PITCHES, :-2] = notes
     events[HOLD, -2] = events[REST, -1] = 1

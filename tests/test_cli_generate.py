@@ -255,7 +255,7 @@ def test_a_full_disk(run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.fixture
 def no_actor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw from the prior, which hardly ever obeys."""
-    monkeypatch.setattr("melodylc.cli.generate.find_or_fit", lambda model, request, prior, realism: None)
+    monkeypatch.setattr("melodylc.cli.generate.find_or_fit", lambda *_, **__: None)
 
 
 def assert_refused(run: Any, expected: str) -> None:

@@ -74,7 +74,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: LoadedModel) -
 @pytest.fixture
 def no_actor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw from the prior."""
-    monkeypatch.setattr("melodylc.cli.generate.find_or_fit", lambda model, request, prior, realism: None)
+    monkeypatch.setattr("melodylc.cli.generate.find_or_fit", lambda *_, **__: None)
 
 
 def manifest(folder: str) -> Any:

@@ -123,7 +123,7 @@ def test_a_rule_that_hears_what_the_panel_does_not_is_caught_too(
 ) -> None:
     monkeypatch.setattr("melodylc.request.check_transposable", lambda rewards, semitones: None)
     words = ("generate", "--reward", "last_note", "--no-variety", "--no-verify", "-n", 2, "--seed", 1)
-    monkeypatch.setattr("melodylc.cli.generate.find_or_fit", lambda model, request, prior, realism: None)
+    monkeypatch.setattr("melodylc.cli.generate.find_or_fit", lambda *_, **__: None)
     run = run_cli(*words, "--transpose", 1, "-o", tmp_path / "out")
     assert_refused(run, "--transpose 1 changes what last_note(pitch=C) says")
     assert not (tmp_path / "out").exists()

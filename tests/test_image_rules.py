@@ -48,6 +48,7 @@ LIGHT = FitSettings(
     bank=256,
     rounds=12,
     fresh=64,
+    rate=1e-3,
     critic_steps=30,
     warmup=80,
     check=64,

@@ -25,7 +25,7 @@ from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
 PRIOR = "normal"  #: what such an actor's vectors are drawn from
-SETTINGS = FitSettings(bank=2048, rounds=30, actor_steps=20)
+SETTINGS = FitSettings(bank=2048, rounds=30, fresh=256, actor_steps=20, rate=1e-3, fall=0.1, hard=0.0)
 
 
 @dataclass(frozen=True)
