@@ -14,7 +14,6 @@ from melodylc.latent.precision import brief
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
 
-
 STEP = 8  #: semitones that a melody's change in height is reckoned in: a leap costs more than another pitch class
 
 
