@@ -15,7 +15,7 @@ class FitSettings:
     """
 
     bank: int = 4096  #: prior samples scored first, where no bank is given
-    rounds: int = 20  #: rounds of actor and critic
+    rounds: int = 17  #: rounds of actor and critic
     fresh: int = 512  #: vectors scored in each round
     actor_steps: int = 12  #: in each round
     critic_steps: int = 40  #: in each round
