@@ -1,15 +1,11 @@
 """The main job: an order in, melodies and their manifest out."""
 
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from melodylc import __version__
 from melodylc.actors import FoundActor
 from melodylc.box import MelodyBox
 from melodylc.data.formats.render import Piece, Rendered, render
@@ -21,6 +17,7 @@ from melodylc.models.checkpoint import LoadedModel
 from melodylc.request import Order
 from melodylc.rewards import Rule
 from melodylc.transposing import check_transposed
+from melodylc.versions import versions
 
 
 @dataclass(frozen=True)
@@ -118,16 +115,6 @@ class Production:
 def optimiser(model: LoadedModel, rule: Rule, critic: Critic) -> Callable[[Tensor], Tensor]:
     """What moves latents (n, z) to where their melodies obey, by optimisation along a critic's slope."""
     return lambda z: obey(z, MelodyBox(model.vae, rule), critic, model.sigma_bar).z
-
-
-def versions() -> dict[str, str]:
-    """What made a melody, for a manifest."""
-    return {
-        "melodylc": __version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
 
 
 def produce(

@@ -20,12 +20,12 @@ from melodylc.data.alphabet import canonical
 from melodylc.data.errors import InputError
 from melodylc.data.files import atomic_write, fingerprint_bytes
 from melodylc.draws import latents
-from melodylc.evaluation.figures import versions
 from melodylc.evaluation.subject import CHUNK, chunks
 from melodylc.latent.distance import distance, z_mse
 from melodylc.latent.store import StoredActor
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.prior import Prior
+from melodylc.versions import versions
 
 Values = npt.NDArray[np.float64]
 

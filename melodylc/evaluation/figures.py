@@ -1,14 +1,11 @@
 """Figures with their spread, and plain values of everything for a file."""
 
-import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Self
 
 import numpy as np
-import torch
 
-from melodylc import __version__
 from melodylc.data.errors import InputError
 
 
@@ -51,16 +48,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(name): plain(part) for name, part in value.items()}
     return [plain(part) for part in value] if isinstance(value, list | tuple) else value
-
-
-def versions() -> dict[str, str]:
-    """Of what a figure may depend on."""
-    return {
-        "melodylc": __version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
 
 
 def check_seeds(seeds: Sequence[int]) -> None:

@@ -18,7 +18,7 @@ from melodylc.data.errors import InputError
 from melodylc.data.leave_out import LEFT_OUT, all_of, collection_number
 from melodylc.data.overlap import Gathered
 from melodylc.evaluation.copies import CopyFigures, find_copies
-from melodylc.evaluation.figures import check_seeds, plain, versions
+from melodylc.evaluation.figures import check_seeds, plain
 from melodylc.evaluation.interpolation import STEPS, InterpolationFigures, compare_walks, walk
 from melodylc.evaluation.real import Ground, before_dropping
 from melodylc.evaluation.reconstruction import Answers, Reconstruction, answers
@@ -26,6 +26,7 @@ from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_rea
 from melodylc.evaluation.subject import Subject, subject_of
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.training.batches import HIGHEST, LOWEST, evenly
+from melodylc.versions import versions
 
 FORMAT = "melodylc-evaluation/1"
 Events = npt.NDArray[np.uint8]

@@ -28,7 +28,7 @@ from melodylc.data.overlap import Gathered
 from melodylc.evaluation.copies import CopyFigures, find_copies
 from melodylc.evaluation.diversity import apart, differ
 from melodylc.evaluation.drawn import Drawer, Drawn
-from melodylc.evaluation.figures import Spread, check_seeds, plain, versions
+from melodylc.evaluation.figures import Spread, check_seeds, plain
 from melodylc.evaluation.real import Ground, before_dropping
 from melodylc.evaluation.samples import SampleFigures, compare_samples, distinct, draw_real
 from melodylc.evaluation.statistics import features
@@ -36,6 +36,7 @@ from melodylc.latent.store import StoredActor
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.rewards import Rule
+from melodylc.versions import versions
 
 FORMAT = "melodylc-rules/1"
 PRIOR = "prior"  #: what the rows of no actor are called

@@ -10,7 +10,7 @@ from melodylc.data.formats.render import Piece, Rendered, render
 from melodylc.data.melody import Melody
 from melodylc.data.texts import printable
 from melodylc.draws import Sampler
-from melodylc.generate import optimiser, versions
+from melodylc.generate import optimiser
 from melodylc.latent.critic import Critic
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.request import Request
@@ -19,6 +19,7 @@ from melodylc.transform.propose import Proposer
 from melodylc.transform.roads import Roads, morph
 from melodylc.transform.transformer import Moved, Transformer
 from melodylc.transposing import check_transposed
+from melodylc.versions import versions
 
 _FIRST_DRAWS = 100  # for the melody that a morph without a file begins with
 
