@@ -75,6 +75,20 @@ def evaluate() -> None:
 @click.option(
     "--pairs", default=64, show_default=True, type=click.IntRange(1, MOST), help="Pairs of melodies to walk between."
 )
+@click.option(
+    "--refine",
+    default=0,
+    type=click.IntRange(0, 10_000),
+    metavar="STEPS",
+    help="Give 256 of them back once more, with posteriors fitted to each by so many steps of gradient descent.",
+)
+@click.option(
+    "--beta",
+    default=0.3,
+    show_default=True,
+    type=float,
+    help="What a nat of KL costs there, beside a nat of the melody.",
+)
 @shown
 def model(
     corpus: Path,
@@ -83,6 +97,8 @@ def model(
     melodies: int,
     samples: int,
     pairs: int,
+    refine: int,
+    beta: float,
     seeds: tuple[int, ...],
     as_json: bool,
     as_markdown: bool,
@@ -99,8 +115,10 @@ def model(
     from melodylc.evaluation.model import EvaluationSettings, Evaluator
     from melodylc.evaluation.report import conditions, tables
     from melodylc.models.checkpoint import load_model
+    from melodylc.models.refinement import Refinement
 
-    settings = EvaluationSettings(melodies=melodies, samples=samples, pairs=pairs, seeds=seeds)
+    how = Refinement(steps=refine, beta=beta) if refine else None
+    settings = EvaluationSettings(melodies=melodies, samples=samples, pairs=pairs, seeds=seeds, refine=how)
     evaluator = Evaluator(load_model(path) if path else shipped_model(), Corpus.open(corpus), settings)
     with progress("starting", total=evaluator.work) as step:
         done = evaluator.run(lambda count, what: step(count, label=what))

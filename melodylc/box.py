@@ -14,7 +14,8 @@ from melodylc.latent.precision import brief
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
 
-STEP = 8  #: semitones that a melody's change in height is reckoned in: a leap costs more than another pitch class
+STEP = 3  #: semitones in which a melody's change in height is reckoned: a leap costs more than another pitch class
+RHYTHM = 3  #: weight of holds and rests beside notes: other pitches are cheaper than another rhythm
 
 
 def _event_features() -> Tensor:
@@ -23,7 +24,7 @@ def _event_features() -> Tensor:
     notes = torch.cat((one_hot(pitches % 12, 12), one_hot(pitches // 12, 11), (pitches[:, None] - 60) / STEP), 1)
     events = torch.zeros(STATES, notes.shape[1] + 2)
     events[:PITCHES, :-2] = notes
-    events[HOLD, -2] = events[REST, -1] = 1
+    events[HOLD, -2] = events[REST, -1] = RHYTHM
     return events
 
 
@@ -61,6 +62,11 @@ class _Melodies:
         """What precedes each part of latents (n, z), and the bar that it would be: (n, parts of z, context)."""
         with brief():
             return self.vae.contexts(decoded.long(), z)
+
+    def moved(self, z: Tensor, context: Tensor, move: Move) -> Tensor:
+        """Latents (n, z) with every bar's part moved."""
+        with brief():
+            return self.vae.moved(z, context, move)
 
     def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
         """The features of every bar's sixteen events, (n, 16, 16 * 26)."""

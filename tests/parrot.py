@@ -10,6 +10,7 @@ from melodylc.data.alphabet import HOLD, REST, STATES, STEPS
 from melodylc.models.config import named_config
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding
+from melodylc.models.refinement import Refinement
 from melodylc.models.vae import MelodyVAE
 
 Events = npt.NDArray[np.uint8]
@@ -23,12 +24,14 @@ class Parrot(MelodyVAE):
         super().__init__(named_config("tiny"))
         self.sigma = sigma
 
-    def encode(self, events: Tensor, noise: Noise | None = None) -> Encoding:
+    def encode(self, events: Tensor, noise: Noise | None = None, refine: Refinement | None = None) -> Encoding:
         mean = (events.float() - 64) / 64
         sigma = torch.full_like(mean, self.sigma)
         return Encoding(mean if noise is None else mean + sigma * noise.normal(*mean.shape), mean, sigma)
 
-    def forced_logits(self, events: Tensor, noise: Noise | None) -> tuple[Encoding, Tensor]:
+    def forced_logits(
+        self, events: Tensor, noise: Noise | None, refine: Refinement | None = None
+    ) -> tuple[Encoding, Tensor]:
         encoding = self.encode(events, noise)
         return encoding, self.logits(encoding.z, events)
 

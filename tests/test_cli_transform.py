@@ -15,6 +15,7 @@ from melodylc.actors import shipped_model
 from melodylc.data import Melody, parse_scale, read_midi, write_midi
 from melodylc.data.source import read_source
 from melodylc.latent import obeying
+from melodylc.models.refinement import Refinement
 from melodylc.rewards import Rule, pitch_classes
 from melodylc.rewards.panel import real_melodies
 from melodylc.transform import search, transformer
@@ -191,11 +192,14 @@ def test_generate_optimises_too(run_cli: Cli, tmp_path: Path) -> None:
 # -- its kin -----------------------------------------------------------------------------------
 
 
-def test_a_reconstruction_is_what_the_model_gives_back(run_cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize("steps", [0, 3])
+def test_a_reconstruction_is_what_the_model_gives_back(run_cli: Cli, tmp_path: Path, steps: int) -> None:
     out, vae = tmp_path / "out", shipped_model().vae
-    assert run_cli("reconstruct", song(tmp_path, REAL[0]), "-n", 2, "--seed", 1, "-o", out).code == 0
+    words = ("reconstruct", song(tmp_path, REAL[0]), "-n", 2, "--seed", 1, "--refine", steps, "-o", out)
+    assert run_cli(*words).code == 0
+    how = Refinement(steps=steps) if steps else None
     with torch.no_grad():
-        z = vae.encode(torch.from_numpy(REAL[0].events[None].astype(np.int64))).z
+        z = vae.encode(torch.from_numpy(REAL[0].events[None].astype(np.int64)), None, how).z
     first, second = melodies(out)
     assert np.array_equal(first.events, vae.decode(z)[0])
     assert second != first

@@ -25,6 +25,7 @@ from melodylc.evaluation.statistics import features
 from melodylc.evaluation.subject import StandardNormal, Subject
 from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import named_config
+from melodylc.models.refinement import Refinement
 from melodylc.models.vae import MelodyVAE
 from melodylc.training.batches import evaluation_rows
 
@@ -67,7 +68,14 @@ def test_an_evaluation_tells_its_conditions(done: ModelEvaluation, model: Loaded
     told = done.conditions
     assert (told["model"], told["corpus"]) == (model.fingerprint, corpus.fingerprint)
     assert (told["configuration"], told["balance"], told["corpus_is_the_trained_one"]) == ("tiny", 1.0, True)
-    assert told["settings"] == {"melodies": 9, "samples": 6, "pairs": 2, "seeds": [1, 2]}
+    assert told["settings"] == {
+        "melodies": 9,
+        "samples": 6,
+        "pairs": 2,
+        "seeds": [1, 2],
+        "refine": None,
+        "refined": 256,
+    }
     assert told["trained"]["commit"] == "abc"
     assert (told["melodies"], told["held_out"]) == (9, len(evaluation_rows(corpus)))
     assert set(told["versions"]) == {"melodylc", "torch", "numpy", "python"}
@@ -97,6 +105,19 @@ def test_every_part_is_measured_on_what_it_should_be(done: ModelEvaluation, mode
     shares = [share for found in done.interpolation.between.shares.values() for share in found.values]
     assert len(shares) == 16
     assert all(0 <= share <= 1 for share in shares)
+
+
+def test_some_are_given_back_once_more_with_posteriors_fitted_to_each(model: LoadedModel, corpus: Corpus) -> None:
+    how, heard = Refinement(steps=2), []
+    evaluator = Evaluator(model, corpus, replace(SMALL, melodies=1, pairs=1, samples=2, refine=how, refined=3))
+    done = evaluator.run(lambda count, what: heard.append(count))
+    events = np.asarray(corpus.heldout[evaluation_rows(corpus, 3)])
+    written = model.vae.decode(model.vae.encode(torch.from_numpy(events.astype(np.int64)), None, how).mean)
+    assert done.refined is not None
+    assert done.refined.melodies == 3
+    assert done.refined.mean_free.steps.mean == pytest.approx((written == events).mean())
+    assert sum(heard) == evaluator.work
+    assert [table.title for table in tables(done)][1] == "Giving melodies back: held-out works, q fitted to each"
 
 
 def test_the_same_seeds_make_the_same_figures_in_any_order(

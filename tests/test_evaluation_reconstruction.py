@@ -117,7 +117,7 @@ def test_dimensions_that_say_nothing_are_not_active(monkeypatch: pytest.MonkeyPa
     mean[3] = 0.1  # 0.005 nats
     sigma[4] = 0.5  # 0.318 nats
     encoding = Encoding(*(p.expand(4, -1) for p in (mean, mean, sigma)))
-    monkeypatch.setattr(vae, "encode", lambda events, noise: encoding)
+    monkeypatch.setattr(vae, "encode", lambda events, noise, refine: encoding)
     found = figures(vae, 4)
     assert found.active == 4
     (rate,) = found.rates.values()

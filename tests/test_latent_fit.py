@@ -235,6 +235,9 @@ class Sums:
     def context(self, decoded: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.pad(decoded[:, :-1], (1, 0))[..., None]
 
+    def moved(self, z: torch.Tensor, context: torch.Tensor, move: Move) -> torch.Tensor:
+        return move(z[..., None], context, 0)[..., 0]
+
     def seen(self, decoded: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
         return decoded[..., None]
 

@@ -69,7 +69,7 @@ def test_what_is_written_follows_what_was_written(song: ChainedSong) -> None:
     assert bars.equal(written.reshape(3, STEPS))
 
 
-def test_every_part_of_z_is_moved_in_its_turn(song: ChainedSong) -> None:
+def test_every_part_of_z_is_moved_in_its_turn_and_again_when_it_is_known_what_that_made(song: ChainedSong) -> None:
     told: list[Tensor] = []
 
     def move(part: Tensor, context: Tensor, bar: int) -> Tensor:
@@ -77,9 +77,21 @@ def test_every_part_of_z_is_moved_in_its_turn(song: ChainedSong) -> None:
         return part + bar
 
     moved, bars = song.write(latents(3), move)
-    assert moved.equal((latents(3).reshape(3, BARS, PART) + torch.arange(BARS)[:, None]).flatten(1))
+    once, twice = (
+        (latents(3).reshape(3, BARS, PART) + times * torch.arange(BARS)[:, None]).flatten(1) for times in (1, 2)
+    )
+    torch.testing.assert_close(moved, twice)
     assert bars.equal(song.write(moved)[1])
-    torch.testing.assert_close(torch.cat(told, 1), song.contexts(bars, latents(3)))
+    torch.testing.assert_close(torch.cat(told[::2], 1), song.contexts(bars, latents(3)))
+    torch.testing.assert_close(torch.cat(told[1::2], 1), song.contexts(bars, once))
+
+
+def test_all_parts_at_once_are_moved_as_in_their_turns(song: ChainedSong) -> None:
+    def move(part: Tensor, context: Tensor, bar: int) -> Tensor:
+        return part + context[..., : part.shape[-1]] - 2 * context[..., -part.shape[-1] :]
+
+    moved, bars = song.write(latents(3), move)
+    torch.testing.assert_close(song.moved(latents(3), song.contexts(bars, latents(3)), move), moved)
 
 
 def test_a_pointer_sharp_and_open_copies_the_bar_it_points_to(song: ChainedSong) -> None:

@@ -12,13 +12,13 @@ from melodylc.latent.fit import Round
 from melodylc.latent.settings import FitSettings
 from melodylc.request import Request
 
-LONG = replace(SETTINGS, rounds=100, fall=0.05, cheapest=0.002, faithful=700.0)
+LONG = replace(SETTINGS, rounds=90, fall=0.05, cheapest=0.002, faithful=500.0)
 SHIPPED: dict[str, tuple[Request, FitSettings]] = {
     "cmaj": (Request.read(scale=["cmaj"]), LONG),
     # Three times as many notes can't be had without changing nearly everything.
     "cmaj-high": (
         Request.read(scale=["cmaj"], density=["high"]),
-        replace(LONG, rounds=90, distance=0.03, faithful=100.0),
+        replace(LONG, distance=0.03, faithful=60.0),
     ),
 }
 

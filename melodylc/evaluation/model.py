@@ -25,6 +25,7 @@ from melodylc.evaluation.reconstruction import Answers, Reconstruction, answers
 from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_real, draw_samples
 from melodylc.evaluation.subject import Subject, subject_of
 from melodylc.models.checkpoint import LoadedModel
+from melodylc.models.refinement import Refinement
 from melodylc.training.batches import HIGHEST, LOWEST, evenly
 from melodylc.versions import versions
 
@@ -41,6 +42,8 @@ class EvaluationSettings:
     samples: int = 1000  #: melodies in each set that is compared, a seed
     pairs: int = 64  #: pairs of melodies to walk between, a seed
     seeds: tuple[int, ...] = (1, 2, 3)
+    refine: Refinement | None = None  #: give melodies back once more, with posteriors fitted to each
+    refined: int = 256  #: held-out melodies to give back so
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class ModelEvaluation:
 
     conditions: dict[str, Any]
     reconstruction: Reconstruction
+    refined: Reconstruction | None  #: of some of the melodies, with posteriors fitted to each, if that was asked for
     by_collection: dict[str, Reconstruction]
     unseen: dict[str, Reconstruction]  #: the collection that the model was trained without, if any
     samples: SampleFigures
@@ -77,6 +81,7 @@ class Evaluator:
         ground = Ground.of(model.provenance, corpus)
         self.left_out, self.remaining, self.balance = ground.left_out, ground.remaining, ground.balance
         self.held = ground.held
+        self.ground_rows = ground.rows
         self.rows = evenly(ground.rows, settings.melodies)
         self.unseen = self._unseen()
 
@@ -85,6 +90,7 @@ class Evaluator:
         """How many melodies go through the model in all."""
         settings = self.settings
         given_back = (len(self.rows) + len(self.unseen)) * (1 + len(settings.seeds))
+        given_back += self._refined * (1 + len(settings.seeds))
         drawn = settings.samples * len(self.subject.priors) + settings.pairs * (STEPS + 2)
         return given_back + drawn * len(settings.seeds)
 
@@ -92,6 +98,7 @@ class Evaluator:
         """Measure everything. `report` hears of `work` melodies in all."""
         settings, seeds = self.settings, self.settings.seeds
         given = self._give_back(np.asarray(self.corpus.heldout[self.rows]), "giving melodies back", report)
+        refined = self._give_back_refined(report)
         unseen = self._give_unseen_back(report)
         drawn = [draw_real(self.held, settings.samples, seed) for seed in seeds]
         samples = {
@@ -110,6 +117,7 @@ class Evaluator:
         return ModelEvaluation(
             conditions=self.conditions(),
             reconstruction=given.figures(),
+            refined=refined,
             by_collection=self._by_collection(given),
             unseen=unseen,
             samples=compare_samples(drawn, samples),
@@ -141,6 +149,18 @@ class Evaluator:
     def _give_back(self, events: Events, what: str, report: Report) -> Answers:
         return answers(self.subject, events, self.settings.seeds, lambda count: report(count, what))
 
+    @property
+    def _refined(self) -> int:
+        return min(self.settings.refined, len(self.held.events)) if self.settings.refine else 0
+
+    def _give_back_refined(self, report: Report) -> Reconstruction | None:
+        how, settings = self.settings.refine, self.settings
+        if how is None:
+            return None
+        rows = evenly(self.ground_rows, settings.refined)
+        events, what = np.asarray(self.corpus.heldout[rows]), "giving back what posteriors are fitted to"
+        return answers(self.subject.refined(how), events, settings.seeds, lambda count: report(count, what)).figures()
+
     def _by_collection(self, given: Answers) -> dict[str, Reconstruction]:
         of = np.asarray(self.corpus.heldout_collection[self.rows])
         return {self.corpus.collections[number]: given.select(of == number).figures() for number in np.unique(of)}
@@ -168,6 +188,7 @@ def _check_settings(settings: EvaluationSettings) -> None:
         ("melodies", settings.melodies, 1),
         ("samples", settings.samples, 2),
         ("pairs", settings.pairs, 1),
+        ("refined melodies", settings.refined, 1),
     ):
         if value < least:
             raise InputError(f"{value} {name} to evaluate on: take {least} or more")

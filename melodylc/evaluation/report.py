@@ -87,11 +87,14 @@ def _lines(table: Table) -> Iterator[str]:
 
 def _given_back(done: ModelEvaluation) -> Iterator[Table]:
     columns = ("from, way", "steps", "notes", "bars", "melodies")
-    for name, found in [("held-out works", done.reconstruction), *_left_out(done)]:
+    refined = [("held-out works, q fitted to each", done.refined)] if done.refined else []
+    for name, found in [("held-out works", done.reconstruction), *refined, *_left_out(done)]:
         ways = (found.mean_forced, found.mean_free, found.sample_forced, found.sample_free)
         rows = [(way, *_accuracy(accuracy)) for way, accuracy in zip(WAYS, ways, strict=True)]
+        kl = next(iter(found.rates.values()))
         note = (
-            f"Shares that are right, of {found.melodies} melodies. "
+            f"Shares that are right, of {found.melodies} melodies. KL to N(0, I) {kl.kl.text(1)} nats a melody, "
+            f"negative ELBO {kl.bits.text(3)} bits a step. "
             f"The canonical form made {found.touched} of the steps rests, from the mean."
         )
         yield Table(f"Giving melodies back: {name}", columns, rows, note)

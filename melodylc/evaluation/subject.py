@@ -18,6 +18,7 @@ from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding
 from melodylc.models.prior import LearntPrior, NormalPrior, pool
+from melodylc.models.refinement import Refinement
 from melodylc.models.vae import MelodyVAE
 
 Events = npt.NDArray[np.uint8]
@@ -100,14 +101,20 @@ class Learnt:
 class Subject:
     """A VAE and the priors that it can be sampled from."""
 
-    def __init__(self, vae: MelodyVAE, priors: tuple[Prior, ...] | None = None) -> None:
-        self.vae = vae
+    def __init__(
+        self, vae: MelodyVAE, priors: tuple[Prior, ...] | None = None, refine: Refinement | None = None
+    ) -> None:
+        self.vae, self.refine = vae, refine
         self.priors: tuple[Prior, ...] = (StandardNormal(vae.config.z),) if priors is None else priors
+
+    def refined(self, how: Refinement) -> "Subject":
+        """The same, with posteriors that are fitted to each melody."""
+        return Subject(self.vae, self.priors, how)
 
     @torch.no_grad()
     def encode(self, events: Events, seed: int | None = None) -> Encoded:
         """Latents of melodies: the posterior's mean, or one sample of it that depends on the seed alone."""
-        return _encoded(self.vae.encode(_tensor(events), _noise(seed)))
+        return _encoded(self.vae.encode(_tensor(events), _noise(seed), self.refine))
 
     @torch.no_grad()
     def forced(self, events: Events, seed: int | None = None) -> Forced:
@@ -116,7 +123,7 @@ class Subject:
         A chain's latents are the posterior's given true bars, and so aren't quite those of `encode`.
         """
         truth = _tensor(events)
-        encoding, logits = self.vae.forced_logits(truth, _noise(seed))
+        encoding, logits = self.vae.forced_logits(truth, _noise(seed), self.refine)
         nll = cross_entropy(logits.float().transpose(1, 2), truth, reduction="none").sum(1)
         return Forced(logits.argmax(2).to(torch.uint8).numpy(), nll.double().numpy(), _encoded(encoding))
 

@@ -51,7 +51,7 @@ class PictureBox:
     @torch.no_grad()
     def decode(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         """Vectors (n, z) as they were moved, and their pictures, uint8."""
-        moved = z if move is None else move(z.unsqueeze(1), self.context(z, z), 0).squeeze(1)
+        moved = z if move is None else self.moved(z, self.context(z, z), move)
         return moved, torch.cat([as_bytes(self.vae.decode(part)) for part in torch.split(moved, TOGETHER)])
 
     def score(self, decoded: Tensor, told: Tensor) -> Scores:
@@ -61,6 +61,10 @@ class PictureBox:
     def context(self, decoded: Tensor, z: Tensor) -> Tensor:
         """Nothing, (n, 1, 0)."""
         return torch.zeros(len(decoded), 1, 0)
+
+    def moved(self, z: Tensor, context: Tensor, move: Move) -> Tensor:
+        """Vectors (n, z), moved."""
+        return move(z.unsqueeze(1), context, 0).squeeze(1)
 
     def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
         """Thumbnails of pictures, (n, 1, channels * 14 * 14), from -1 to 1."""

@@ -46,6 +46,10 @@ class Box(Protocol):
         """
         ...
 
+    def moved(self, z: Tensor, context: Tensor, move: Move) -> Tensor:
+        """Vectors (n, dim) with all parts moved at once, each in its context, with a gradient."""
+        ...
+
     def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
         """What a critic sees of what was decoded, as `told` asks: features (n, rows, width), about as large as 1."""
         ...
@@ -83,7 +87,7 @@ class Plain:
 
     def decode(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         """The vectors, moved, twice."""
-        moved = z if move is None else move(z.unsqueeze(1), self.context(z, z), 0).squeeze(1)
+        moved = z if move is None else self.moved(z, self.context(z, z), move)
         return moved, moved
 
     def score(self, decoded: Tensor, told: Tensor) -> Scores:
@@ -93,6 +97,10 @@ class Plain:
     def context(self, decoded: Tensor, z: Tensor) -> Tensor:
         """Nothing, (n, 1, 0)."""
         return torch.zeros(len(decoded), 1, 0)
+
+    def moved(self, z: Tensor, context: Tensor, move: Move) -> Tensor:
+        """Vectors (n, dim), moved."""
+        return move(z.unsqueeze(1), context, 0).squeeze(1)
 
     def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
         """Their features (n, rows, width); (n, 1, dim) by default."""

@@ -231,7 +231,7 @@ class _Fitting:
             z, original = (one[chosen] for one in start)
             told, known = answers.told[chosen], context[chosen]
             with brief():
-                moved = informed(self.actor, told)(z.view(len(z), *self.box.chain[:2]), known, 0).flatten(1)
+                moved = self.box.moved(z, known, informed(self.actor, told))
                 view = self.box.view(moved, known, answers.decoded[chosen], told)
                 cost = self.critic.cost(view, told, reached)
                 if self.also:

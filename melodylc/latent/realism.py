@@ -167,7 +167,7 @@ class RealismGame:
             rows = torch.randint(len(start), (settings.batch,), generator=self.generator)
             z, context = start[rows], contexts[rows]
             with brief():
-                moved = self.live(z.view(len(z), *self.box.chain[:2]), context).flatten(1)
+                moved = self.box.moved(z, context, self.live)
                 cost = self.critic.cost(self.box.view(moved, context, decoded[rows], torch.zeros(len(z), 0)))
             _step(self.actor_rates, (cost + settings.distance * distance(moved, z, self.sigma_bar)).mean())
             self._average()

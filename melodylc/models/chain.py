@@ -16,15 +16,17 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu
+from torch.nn.functional import cross_entropy, silu
 
-from melodylc.data.alphabet import BARS
+from melodylc.data.alphabet import BARS, STEPS_PER_BAR
 from melodylc.models.bars import BarEncoder, DenseBarDecoder, Move
 from melodylc.models.config import ModelConfig
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding, Posterior, normal_or_none
+from melodylc.models.refinement import Misfit, Refinement, refined
 
 HEADS = 4
+MOVES = 2  #: how often a part is moved in its turn: the second time it is known what the first has made of it
 SHY = -2.0  #: where the pointer's gate starts: nearly closed
 SHARP = 0.13  #: where the posterior's deviations start: low, so that z tells something from the first step on
 
@@ -141,26 +143,34 @@ class ChainedSong(nn.Module):
         self.posterior = Posterior(config.song_hidden, self.part, sigma=SHARP)
         self.conductor = Conductor(config)
 
-    def forced(self, events: Tensor, noise: Noise | None, blur: float = 0.0) -> tuple[Encoding, Tensor]:
+    def forced(
+        self, events: Tensor, noise: Noise | None, blur: float = 0.0, refine: Refinement | None = None
+    ) -> tuple[Encoding, Tensor]:
         """A latent of q(z|x) for events (n, 256), and the bar embeddings (n, 16, embedding) it gives after true bars.
 
         The posterior's mean where `noise` is None, a draw otherwise. `blur`, which needs noise, is the deviation of
-        what is added to the bars before as they are seen.
+        what is added to the bars before as they are seen. With `refine` the posterior is fitted to each melody.
         """
         bars, count = self.bars(events), len(events)
         before = self._before(bars + blur * noise.normal(*bars.shape).to(bars) if noise and blur else bars)
         states, _ = self.conductor.lstm(before)
-        encoding = self._encode(self._features(bars), states, self._normal(noise, count))
-        embeddings = self.conductor(states, encoding.z, self.conductor.remember(before))
-        return _flat([encoding]), embeddings
+        past, normal = self.conductor.remember(before), self._normal(noise, count)
+        encoding = self._encode(self._features(bars), states, normal)
+        if refine:
+            encoding = refined(encoding, self._misfit(events, states, past), refine, normal)
+        return _flat([encoding]), self.conductor(states, encoding.z, past)
 
-    def through(self, events: Tensor, noise: Noise | None) -> tuple[Encoding, Tensor]:
+    def through(self, events: Tensor, noise: Noise | None, refine: Refinement | None = None) -> tuple[Encoding, Tensor]:
         """As `forced`, but every bar follows the bars as they come out: what `write` does with the latent."""
         features, normal = self._features(self.bars(events)), self._normal(noise, len(events))
 
         def choose(bar: int, state: Tensor, past: Past) -> Encoding:
-            here = slice(bar, bar + 1)
-            return self._encode(features[:, here], state, None if normal is None else normal[:, here])
+            here, steps = slice(bar, bar + 1), slice(bar * STEPS_PER_BAR, (bar + 1) * STEPS_PER_BAR)
+            chance = None if normal is None else normal[:, here]
+            encoding = self._encode(features[:, here], state, chance)
+            return (
+                refined(encoding, self._misfit(events[:, steps], state, past), refine, chance) if refine else encoding
+            )
 
         encoding, embeddings, _ = self._walk(len(events), choose)
         return encoding, embeddings
@@ -192,10 +202,20 @@ class ChainedSong(nn.Module):
 
         What `embeddings` gives, all bars at once, where the contexts are those of what the latents become.
         """
-        embedding = self.bars.head.out_features
-        states, before, _ = torch.split(contexts, [self.conductor.lstm.hidden_size, embedding, embedding], dim=-1)
+        size = self.conductor.lstm.hidden_size
+        states, before = contexts[..., :size], contexts[..., size : size + self.bars.head.out_features]
         made: Tensor = self.conductor(states, z.reshape(len(z), BARS, self.part), self.conductor.remember(before))
         return made
+
+    def moved(self, z: Tensor, contexts: Tensor, move: Move) -> Tensor:
+        """Latents (n, z) with every part moved as `write` does, all at once, each in its context."""
+        parts = z.reshape(len(z), BARS, self.part)
+        for number in range(MOVES):
+            if number:
+                known = contexts[..., : -self.bars.head.out_features]
+                contexts = torch.cat((known, self.after(parts, known).to(known.dtype)), -1)
+            parts = move(parts, contexts, 0)
+        return parts.flatten(1)
 
     @property
     def context_size(self) -> int:
@@ -207,7 +227,7 @@ class ChainedSong(nn.Module):
 
         def choose(bar: int, state: Tensor, past: Past) -> Encoding:
             part = parts[:, bar : bar + 1]
-            if move is not None:
+            for _ in range(MOVES if move is not None else 0):
                 would = self.conductor(state, part, past)
                 part = move(part, _context(state, past.embeddings[:, -1:], would), bar)
             return Encoding(part, part, torch.zeros_like(part))
@@ -242,6 +262,17 @@ class ChainedSong(nn.Module):
     def _encode(self, features: Tensor, state: Tensor, normal: Tensor | None) -> Encoding:
         encoding: Encoding = self.posterior(self.blocks(silu(features + self.context(state))), normal)
         return encoding
+
+    def _misfit(self, events: Tensor, state: Tensor, past: Past) -> Misfit:
+        """-log p(bar|z) of the last q bars, whose events are (n, 16 * q), of latents (n, q, part)."""
+        bars = events.reshape(-1, STEPS_PER_BAR)
+
+        def misfit(z: Tensor) -> Tensor:
+            logits = self.decoder(self.conductor(state, z, past).flatten(0, 1), bars)
+            nats = cross_entropy(logits.float().transpose(1, 2), bars, reduction="none")
+            return nats.sum(1).view(z.shape[:2])
+
+        return misfit
 
     def _normal(self, noise: Noise | None, rows: int) -> Tensor | None:
         return normal_or_none(noise, rows, BARS, self.part)

@@ -7,8 +7,9 @@ model's probabilities as weights:
     p(z) = sum_x p_LM(x) q(z|x),   so that   KL(q(z|x) || p) <= -log p_LM(x)
 
 N(0, I) has room for every latent, and most of its room is between melodies; this one is only where melodies are.
-A draw takes the mean of its posterior. The language model writes a little colder than it was trained (`COOL`), because
-one event in a few hundred is otherwise an accident that no composer would leave.
+A draw takes the mean of its posterior, a chain's after true bars: so all bars go at once. The language model writes a
+little colder than it was trained (`COOL`), because one event in a few hundred is otherwise an accident that no composer
+would leave.
 """
 
 from dataclasses import dataclass
@@ -91,7 +92,8 @@ class LearntPrior:
     @torch.no_grad()
     def latents(self, numbers: Numbers) -> Tensor:
         """Latents (n, z) of numbers (n, 256)."""
-        return self.vae.encode(self.language.write(torch.from_numpy(numbers), self.temperature)).z
+        written = self.language.write(torch.from_numpy(numbers), self.temperature)
+        return self.vae.forced(written, None)[0].z
 
 
 def pool(prior: Prior, count: int, rng: np.random.Generator, chunk: int = 256) -> Tensor:

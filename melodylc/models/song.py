@@ -2,12 +2,14 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
-from melodylc.data.alphabet import BARS, STATES, STEPS
+from melodylc.data.alphabet import BARS, STATES, STEPS, STEPS_PER_BAR
 from melodylc.models.bars import LstmBarDecoder, Move
 from melodylc.models.config import ModelConfig
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding, Posterior, normal_or_none
+from melodylc.models.refinement import Misfit, Refinement, refined
 
 
 class FlatSong(nn.Module):
@@ -27,19 +29,34 @@ class FlatSong(nn.Module):
         self.head = nn.Linear(config.conductor_hidden, config.embedding)
         self.decoder = LstmBarDecoder(config.event, config.decoder_hidden, config.embedding)
 
-    def forced(self, events: Tensor, noise: Noise | None, blur: float = 0.0) -> tuple[Encoding, Tensor]:
+    def forced(
+        self, events: Tensor, noise: Noise | None, blur: float = 0.0, refine: Refinement | None = None
+    ) -> tuple[Encoding, Tensor]:
         """As `through`: here no bar follows another."""
-        return self.through(events, noise)
+        return self.through(events, noise, refine)
 
-    def through(self, events: Tensor, noise: Noise | None) -> tuple[Encoding, Tensor]:
+    def through(self, events: Tensor, noise: Noise | None, refine: Refinement | None = None) -> tuple[Encoding, Tensor]:
         """A latent of q(z|x) for events (n, 256), int64, and the bar embeddings (n, 16, embedding) it leads to.
 
-        The posterior's mean where `noise` is None, a draw otherwise.
+        The posterior's mean where `noise` is None, a draw otherwise. With `refine` it is fitted to each melody.
         """
         _, (final, _) = self.encoder(self.events(events))
         normal = normal_or_none(noise, len(events), self.initial.in_features)
         encoding = self.posterior(torch.cat((final[0], final[1]), dim=-1), normal)
+        if refine:
+            encoding = refined(encoding, self._misfit(events), refine, normal)
         return encoding, self.embeddings(encoding.z)
+
+    def _misfit(self, events: Tensor) -> Misfit:
+        """-log p(x|z) of events (n, 256), of latents (n, z)."""
+        bars = events.reshape(-1, STEPS_PER_BAR)
+
+        def misfit(z: Tensor) -> Tensor:
+            logits = self.decoder(self.embeddings(z).flatten(0, 1), bars)
+            nats = cross_entropy(logits.float().transpose(1, 2), bars, reduction="none")
+            return nats.view(len(events), STEPS).sum(1)
+
+        return misfit
 
     def embeddings(self, z: Tensor) -> Tensor:
         """Bar embeddings (n, 16, embedding) in (-1, 1) of latents (n, z)."""
@@ -50,8 +67,12 @@ class FlatSong(nn.Module):
 
     def write(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         """Latents (n, z), moved or not, and the events (n, 256), int64, that they become; z is all of one part."""
-        moved = z if move is None else move(z[:, None], z.new_zeros(len(z), 1, 0), 0)[:, 0]
+        moved = z if move is None else self.moved(z, z.new_zeros(len(z), 1, 0), move)
         return moved, self.decoder.greedy(self.embeddings(moved).flatten(0, 1)).reshape(len(z), STEPS)
+
+    def moved(self, z: Tensor, contexts: Tensor, move: Move) -> Tensor:
+        """Latents (n, z), moved."""
+        return move(z[:, None], contexts, 0)[:, 0]
 
     def contexts(self, events: Tensor, z: Tensor) -> Tensor:
         """Nothing precedes the only part: (n, 1, 0)."""

@@ -14,6 +14,7 @@ from melodylc.models.chain import ChainedSong
 from melodylc.models.config import ModelConfig
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding
+from melodylc.models.refinement import Refinement
 from melodylc.models.song import FlatSong
 
 Events = npt.NDArray[np.uint8]
@@ -38,13 +39,16 @@ class MelodyVAE(nn.Module):
         """What writes a bar from its embedding."""
         return self.song.decoder
 
-    def encode(self, events: Tensor, noise: Noise | None = None) -> Encoding:
-        """A latent of q(z|x) for events (n, 256), int64: the mean without noise, a draw with it."""
-        return self.through(events, noise)[0]
+    def encode(self, events: Tensor, noise: Noise | None = None, refine: Refinement | None = None) -> Encoding:
+        """A latent of q(z|x) for events (n, 256), int64: the mean without noise, a draw with it.
 
-    def through(self, events: Tensor, noise: Noise | None) -> tuple[Encoding, Tensor]:
+        With `refine`, q is fitted to each melody from the encoder's answer on.
+        """
+        return self.through(events, noise, refine)[0]
+
+    def through(self, events: Tensor, noise: Noise | None, refine: Refinement | None = None) -> tuple[Encoding, Tensor]:
         """As `encode`, and the bar embeddings (n, 16, embedding) that the latent leads to."""
-        return self.song.through(events, noise)
+        return self.song.through(events, noise, refine)
 
     def forced(self, events: Tensor, noise: Noise | None, blur: float = 0.0) -> tuple[Encoding, Tensor]:
         """As `through`, each bar following true bars (with noise of deviation `blur`): what training needs."""
@@ -63,6 +67,10 @@ class MelodyVAE(nn.Module):
         """What is known of each part of latents (n, z) after the bars of events (n, 256): (n, parts, context)."""
         return self.song.contexts(events, z)
 
+    def moved(self, z: Tensor, contexts: Tensor, move: Move) -> Tensor:
+        """Latents (n, z) with every part moved as `write` does, all at once, in contexts (n, parts, context)."""
+        return self.song.moved(z, contexts, move)
+
     def after(self, z: Tensor, contexts: Tensor) -> Tensor:
         """As `embeddings`, each bar following what its context (n, parts, context) says, and all of them at once."""
         return self.song.after(z, contexts)
@@ -71,9 +79,11 @@ class MelodyVAE(nn.Module):
         """log p(x_t | x_<t, z) up to a constant: (n, 256, 130), for latents (n, z) and events (n, 256)."""
         return self._logits(self.embeddings(z), events)
 
-    def forced_logits(self, events: Tensor, noise: Noise | None) -> tuple[Encoding, Tensor]:
+    def forced_logits(
+        self, events: Tensor, noise: Noise | None, refine: Refinement | None = None
+    ) -> tuple[Encoding, Tensor]:
         """As `forced`, and what the bar decoder then expects of every event: logits (n, 256, 130)."""
-        encoding, embeddings = self.forced(events, noise)
+        encoding, embeddings = self.song.forced(events, noise, refine=refine)
         return encoding, self._logits(embeddings, events)
 
     def _logits(self, embeddings: Tensor, events: Tensor) -> Tensor:

@@ -38,12 +38,13 @@ class Rework:
     method: Method = "actor"
     strength: float | None = None  #: of a transformation, in [0, 1]; None: no farther than the rule needs
     distance: float = 0.3  #: of a variation, in (0, 1]
+    refine: int = 60  #: steps in which a reconstruction's posterior is fitted to the melody; 0: the encoder's answer
     keys: bool = True  #: whether a transformation may move a melody to another key as a whole
     model: Path | None = None  #: None: the shipped one
     prior: PriorName | None = None  #: None: the best that the model has
 
     def __post_init__(self) -> None:
-        for name, least in (("count", 1), ("seed", 0)):
+        for name, least in (("count", 1), ("seed", 0), ("refine", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} is a whole number from {least} up, not {getattr(self, name)}")
         if not 0 < self.distance <= 1:
@@ -112,6 +113,8 @@ class Rework:
             yield from ("--to-scale", self.to.slug)
         if self.what == "vary":
             yield from ("--distance", f"{self.distance:g}")
+        if self.what == "reconstruct":
+            yield from ("--refine", str(self.refine))
         if self.strength is not None:
             yield from ("--strength", f"{self.strength:g}")
         if not self.keys:
@@ -134,6 +137,7 @@ class Rework:
             "method": self.method,
             "strength": self.strength,
             "distance": self.distance if self.what == "vary" else None,
+            "refine": self.refine if self.what == "reconstruct" else None,
             "keys": self.keys,
             "model": str(self.model) if self.model else None,
             "prior": self.prior,

@@ -164,7 +164,7 @@ def _made(
 ) -> list[Moved]:
     melodies = [source.melody for source in order.sources]
     if order.what == "reconstruct":
-        return Roads(model).reconstruct(melodies[0], order.count, order.seed)
+        return Roads(model).reconstruct(melodies[0], order.count, order.seed, order.refine)
     if order.what == "morph":
         steps = _steps(order.requests, toward)
         start = melodies[0] if melodies else _own(order, model, steps[0])

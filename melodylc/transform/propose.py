@@ -59,9 +59,9 @@ class Proposer:
         mean = self.vae.forced(told[:: 1 + draws], None)[0].z
         drawn = self.vae.forced(torch.from_numpy(np.repeat(events, draws, axis=0).astype(np.int64)), Noise(seed))[0].z
         z = torch.cat((mean[:, None], drawn.view(len(events), draws, -1)), dim=1).flatten(0, 1)
-        contexts, parts = self.vae.contexts(told, z), z.view(len(z), *self.vae.chain[:2])
-        moved = self.actor(parts, contexts, 0)
-        rows = torch.cat([torch.lerp(parts, moved, strength) for strength in (0.0, *strengths)]).flatten(1)
+        contexts = self.vae.contexts(told, z)
+        moved = self.vae.moved(z, contexts, self.actor)
+        rows = torch.cat([torch.lerp(z, moved, strength) for strength in (0.0, *strengths)])
         embeddings = self.vae.after(rows, contexts.repeat(1 + len(strengths), 1, 1))
         written = self.vae.decoder.greedy(embeddings.flatten(0, 1)).reshape(len(rows), -1).to(torch.uint8).numpy()
         back, made = written[: len(z)], written[len(z) :]

@@ -13,6 +13,7 @@ from melodylc.evaluation.interpolation import arc
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.models.noise import Noise
+from melodylc.models.refinement import Refinement
 from melodylc.threads import fixed_threads
 from melodylc.transform.change import Events
 from melodylc.transform.propose import Proposer
@@ -31,14 +32,16 @@ class Roads:
     transformer: Transformer | None = None
     prior: PriorName | None = None
 
-    def reconstruct(self, melody: Melody, count: int, seed: int) -> list[Moved]:
-        """What the model gives back: of the posterior's mean first, then of draws from it."""
+    def reconstruct(self, melody: Melody, count: int, seed: int, refine: int = 0) -> list[Moved]:
+        """What the model gives back: of the posterior's mean first, then of draws from it.
+
+        With `refine`, of a posterior that was fitted to the melody in so many steps.
+        """
         events = torch.from_numpy(melody.events[None].astype(np.int64))
+        how = Refinement(steps=refine) if refine else None
+        chances = [None, *(Noise(seed + number) for number in range(2, count + 1))]
         with fixed_threads(1), torch.no_grad():
-            z = self.model.vae.encode(events).z
-            if count > 1:
-                drawn = [self.model.vae.encode(events, Noise(seed + number)).z for number in range(2, count + 1)]
-                z = torch.cat((z, *drawn))
+            z = torch.cat([self.model.vae.encode(events, chance, how).z for chance in chances])
         return [moved(number, melody, one) for number, one in enumerate(self._written(z), start=1)]
 
     def vary(
