@@ -15,7 +15,9 @@ from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
 
 STEP = 3  #: semitones in which a melody's change in height is reckoned: a leap costs more than another pitch class
-RHYTHM = 3  #: weight of holds and rests beside notes: other pitches are cheaper than another rhythm
+HEIGHT = 23  #: which of an event's features that is
+LEFT = 0.3  #: weight of the note before at steps where it is only left over: it lasts
+RHYTHM = 5  #: weight of holds and rests beside notes: other pitches are cheaper than another rhythm
 
 
 def _event_features() -> Tensor:
@@ -29,8 +31,32 @@ def _event_features() -> Tensor:
 
 
 def _rows(features: Tensor) -> Tensor:
-    """Features of events (n, 256, width), bar by bar: (n, 16, 16 * width)."""
-    return features.view(len(features), BARS, -1)
+    """Features of events (n, 256, 26), and what is left of the notes before, bar by bar: (n, 16, 16 * 40).
+
+    Left is, at every step, the pitch class and the height of the latest note, and the interval to it from the one
+    before. That makes an ending or a leap a matter of one step; without it, of all steps since that note.
+    """
+    notes, sounding = torch.cat((features[..., :12], features[..., HEIGHT : HEIGHT + 1]), -1), features[..., :12].sum(-1)
+    latest = _latest(notes, sounding)
+    before = torch.nn.functional.pad(latest[:, :-1, -1], (1, 0))
+    interval = features[..., HEIGHT] - sounding * before
+    return torch.cat((features, LEFT * latest, interval[..., None]), -1).view(len(features), BARS, -1)
+
+
+def _latest(notes: Tensor, sounding: Tensor) -> Tensor:
+    """The latest of notes (n, 256, width) at every step, of which each is there as probably as `sounding` (n, 256) says.
+
+    m_t = notes_t + (1 - sounding_t) m_(t-1), for all bars at once and then from bar to bar.
+    """
+    notes, silent = notes.unflatten(1, (BARS, -1)), (1 - sounding).unflatten(1, (BARS, -1))[..., None]
+    inside, kept = [notes[:, :, 0]], [silent[:, :, 0]]
+    for step in range(1, STEPS_PER_BAR):
+        inside.append(notes[:, :, step] + silent[:, :, step] * inside[-1])
+        kept.append(silent[:, :, step] * kept[-1])
+    last = [torch.zeros_like(notes[:, 0, 0])]
+    for bar in range(BARS - 1):
+        last.append(inside[-1][:, bar] + kept[-1][:, bar] * last[-1])
+    return (torch.stack(inside, 2) + torch.stack(kept, 2) * torch.stack(last, 1)[:, :, None]).flatten(1, 2)
 
 
 EVENTS = _event_features()
@@ -69,7 +95,7 @@ class _Melodies:
             return self.vae.moved(z, context, move)
 
     def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
-        """The features of every bar's sixteen events, (n, 16, 16 * 26)."""
+        """The features of every bar's sixteen events, (n, 16, 16 * 40)."""
         return _rows(EVENTS[decoded.long()])
 
     def view(self, z: Tensor, context: Tensor, decoded: Tensor, told: Tensor) -> Tensor:

@@ -34,8 +34,8 @@ class Critic(Remembered):
     """Logits l of D, one for each part and exponent, parts first.
 
     Half of the layers look at each row by itself, the same weights for all (and a learnt vector that tells them
-    which row it is). What they found is averaged over the rows, and how alike every two rows are is added: the other
-    layers look at that. Labels, where there are any, stress some features and add to what each row is.
+    which row it is). What they found is averaged over the rows; what they found in the first and the last row, which a
+    mean would drown, and how alike every two rows are is added: the other layers look at that. Labels, where there are any, stress some features and add to what each row is.
 
     Args:
         rows: how many rows of features a vector has in view.
@@ -71,6 +71,7 @@ class Critic(Remembered):
         self.place = nn.Parameter(torch.zeros(rows, hidden))
         self.each = nn.Sequential(nn.LayerNorm(hidden), nn.SiLU(), *_layers(hidden, first - 1))
         self.pairs = Pairs(rows, hidden) if rows > 1 else None
+        self.ends = _nothing(2 * hidden, hidden) if rows > 1 else None
         self.all = nn.Sequential(*_layers(hidden, layers - first), nn.Linear(hidden, parts * len(exponents)))
 
     exponents: Tensor
@@ -82,7 +83,9 @@ class Critic(Remembered):
             view = view * (1 + self.stress(told)[:, None])
             place = place + self.told(told)[:, None]
         each = self.each(self.enter(view) + place)
-        found = each.mean(dim=-2) if self.pairs is None else each.mean(dim=-2) + self.pairs(each)
+        found = each.mean(dim=-2)
+        if self.pairs is not None and self.ends is not None:
+            found = found + self.pairs(each) + self.ends(each[..., [0, -1], :].flatten(-2))
         logits: Tensor = self.all(found)
         return logits.view(*logits.shape[:-1], self.parts, len(self.exponents))
 
@@ -128,9 +131,7 @@ class Pairs(nn.Module):
     def __init__(self, rows: int, hidden: int) -> None:
         super().__init__()
         self.key = nn.Linear(hidden, KEY)
-        self.head = nn.Linear(PAIRINGS * rows * (rows - 1) // 2, hidden)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self.head = _nothing(PAIRINGS * rows * (rows - 1) // 2, hidden)
         one, other = torch.triu_indices(rows, rows, 1)
         self.register_buffer("places", one * rows + other, persistent=False)
 
@@ -143,6 +144,14 @@ class Pairs(nn.Module):
         alike = (keys @ keys.transpose(2, 3)).flatten(2)[:, :, self.places]
         said: Tensor = self.head(alike.flatten(1))
         return said
+
+
+def _nothing(inputs: int, outputs: int) -> nn.Linear:
+    """A linear map that starts as nothing."""
+    made = nn.Linear(inputs, outputs)
+    nn.init.zeros_(made.weight)
+    nn.init.zeros_(made.bias)
+    return made
 
 
 def _layers(hidden: int, count: int) -> list[nn.Module]:
