@@ -41,13 +41,15 @@ panel:
 MIDI ?= midi
 MINUTES ?= 3,80
 MORE ?= 93
+LAST ?= 105
 PRIOR ?= 75
 .PHONY: pretrained
 pretrained:
 	$(PYTHON) -m melodylc data build $(wildcard $(MIDI)/*) -o runs/corpus
 	$(PYTHON) -m melodylc train vae runs/corpus -o runs/first --config base --minutes $(MINUTES)
 	$(PYTHON) -m melodylc train vae runs/corpus -o runs/base --start runs/first/model.safetensors --minutes $(MORE) --seed 1
-	$(PYTHON) -m melodylc train prior runs/corpus -o runs/prior --model runs/base/model.safetensors --minutes $(PRIOR)
+	$(PYTHON) -m melodylc train vae runs/corpus -o runs/longer --start runs/base/model.safetensors --minutes $(LAST) --seed 2
+	$(PYTHON) -m melodylc train prior runs/corpus -o runs/prior --model runs/longer/model.safetensors --minutes $(PRIOR)
 	cp runs/prior/model.safetensors melodylc/pretrained/base.safetensors
 	$(PYTHON) tools/bank.py
 	$(PYTHON) tools/actors.py

@@ -15,6 +15,8 @@ from melodylc.request import Request
 LONG = replace(SETTINGS, rounds=90, fall=0.05, cheapest=0.002, faithful=600.0)
 SHIPPED: dict[str, tuple[Request, FitSettings]] = {
     "cmaj": (Request.read(scale=["cmaj"]), LONG),
+    # A last note is right or wrong, so it takes longer until all are.
+    "amin": (Request.read(scale=["amin"], tonic=True), LONG),
     # Three times as many notes can't be had without changing nearly everything.
     "cmaj-high": (
         Request.read(scale=["cmaj"], density=["high"]),
