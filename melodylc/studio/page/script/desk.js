@@ -10,6 +10,7 @@ export class Desk {
 
   constructor(about, player) {
     this.folder = about.folder;
+    $("folder").textContent = about.folder;
     this.player = player;
     player.addEventListener("change", () => this.#mirror());
   }
