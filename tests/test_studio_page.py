@@ -344,6 +344,9 @@ def test_everything_has_a_name_and_can_be_reached_by_keyboard(page: Any) -> None
 def test_it_is_readable_on_a_phone_and_in_the_dark(page: Any, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # colours at once
     page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate("document.querySelectorAll('.run').forEach(run => (run.open = true))")
+    page.locator(".run code").first.wait_for()
+    wait(lambda: page.locator(".run:not(:has(.take))").count() == 0)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     contrasts = page.evaluate(CONTRASTS)
     assert contrasts
