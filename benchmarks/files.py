@@ -303,6 +303,8 @@ def main(count: int) -> None:
     melodies, wrong = [draw.melody for draw in drawn], Counter[str]()
     for number in range(count):
         check(number, melodies, wrong)
+        if number % 100 == 99:
+            print(f"{number + 1} files, {wrong.total()} disagreements", file=sys.stderr, flush=True)
     met, of = crossed(count)
     print(f"{count} files, {met} of {of} pairs of settings, {len({setting(it)[1] for it in range(count)})} keys")
     print("disagreements:", ", ".join(f"{name} {wrong[name]}" for name in wrong))

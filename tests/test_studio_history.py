@@ -29,7 +29,7 @@ from melodylc.studio.routes import create_app
 from melodylc.studio.rules import Rules
 from melodylc.studio.shown import shown_run, shown_take
 from melodylc.studio.streams import Gone
-from melodylc.studio.studio import HISTORY, Studio, Wanted
+from melodylc.studio.studio import HISTORY, Studio, Wanted, _slug, _title
 
 Cli = Callable[..., Any]
 WORDS: dict[str, Any] = {"scale": "D major", "tonic": None, "density": None, "rules": [], "variety": True}
@@ -129,6 +129,21 @@ def test_variations_of_variations_keep_short_names(folder: Path) -> None:
     assert run.slug == f"{studio.history.run(1).slug}-vary{run.number}"
     assert studio.history.run(5).title == "Variations of D major, 1"
     assert studio.history.run(6).title == "Variations of D major, 1.1"
+    closed(studio)
+
+
+@pytest.mark.parametrize("scale", ["f# minor", "bb whole tone", "0,2,4,7,9", "c 8-tone spanish"])
+def test_any_key_and_density_is_there_again(tmp_path: Path, scale: str) -> None:
+    studio = opened(tmp_path)
+    words = {**WORDS, "scale": scale, "density": "192..256"}
+    request = studio.request(asked(studio, words))
+    run = studio.history.add("vary", title=_title(request), slug=_slug(request, 7), request=request, asked=words)
+    run.melodies[1] = crooked()
+    studio.history.record(run)
+    before = shown(studio)
+    closed(studio)
+    studio = opened(tmp_path)
+    assert shown(studio) == before
     closed(studio)
 
 

@@ -77,7 +77,7 @@ class Records:
             number,
             kind,
             title=fields.text("title", LONGEST) or "",
-            slug=_plain(fields.text("slug")),
+            slug=_plain(fields.text("slug", LONGEST)),
             request=request,
             asked=asked,
             seed=fields.whole("seed", 0, (1 << 63) - 1),
@@ -221,6 +221,6 @@ def _one_of(value: Any, allowed: tuple[Any, ...]) -> Any:
 
 def _plain(slug: str | None) -> str:
     """A file's name without folders."""
-    if not slug or not all(it.isalnum() or it in "-+_" for it in slug):
-        raise InputError("a slug is letters, digits and dashes")
+    if not slug or not all(it.isalnum() or it in "-+_#" for it in slug):
+        raise InputError("a slug is letters, digits, dashes and a few signs")
     return slug
