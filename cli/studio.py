@@ -64,5 +64,7 @@ def _made(named: tuple[str, ...], seconds: float, folder: Path, model: Path | No
     from melodylc.studio.studio import Studio
 
     made = Studio(load_model(model) if model else shipped_model(), rules, folder, model)
+    if remark := made.remember():
+        say(f"the history: {remark}")
     made.warm()
     return made

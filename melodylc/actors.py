@@ -90,11 +90,10 @@ def find_actor(
     Where `elsewhere`, one that ships for the same rule in another key will do, too: see `FoundActor.shift`.
     """
     start = model.prior(prior).identity
-    for asked, told, shift in _askings(rule, elsewhere) if realism is None else ():
-        for path in sorted(pretrained().glob("*.safetensors")):
-            header = read_header(path)
-            if header and (header.model, header.prior, header.rule) == (model.fingerprint, start, asked):
-                return FoundActor(load_actor(path), "shipped", told, shift)
+    shipped = _shipped(model.fingerprint, start) if realism is None else {}
+    for asked, told, shift in _askings(rule, elsewhere):
+        if asked in shipped:
+            return FoundActor(load_actor(shipped[asked]), "shipped", told, shift)
     path = cache_path(model, rule, prior, realism)
     try:
         if not path.exists():
@@ -193,6 +192,12 @@ def _fitted(
             start=actor,
             also=realism.critic.cost if realism else None,
         )
+
+
+def _shipped(model: str, prior: str) -> dict[str, Path]:
+    """The shipped actors of a model and a prior, by rule."""
+    headers = [(read_header(path), path) for path in sorted(pretrained().glob("*.safetensors"))]
+    return {it.rule: path for it, path in reversed(headers) if it and (it.model, it.prior) == (model, prior)}
 
 
 def _askings(rule: Rule, elsewhere: bool) -> Iterator[tuple[str, Tensor | None, int]]:

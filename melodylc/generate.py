@@ -68,12 +68,13 @@ class Production:
             InputError: a note that `Writing.transpose` moves out of 0..127, or away from the rule.
         """
         seed, moved = self.order.seed, self.order.writing.transpose
-        check_transposed(self.order.request, [draw.melody for draw in self.kept], moved)
         pieces = [
             Piece(self.name(draw), f"melodylc {seed}-{draw.number}", draw.melody, (seed, draw.number))
             for draw in self.kept
         ]
-        return render(pieces, self.order.writing, self.order.request.scale)
+        rendered = render(pieces, self.order.writing, self.order.request.scale)
+        check_transposed(self.order.request, [draw.melody for draw in self.kept], moved)
+        return rendered
 
     def manifest(self, rendered: Rendered) -> dict[str, Any]:
         """What the melodies are, how they came about and what they score; no time of day, so it reproduces too.

@@ -130,7 +130,9 @@ def test_a_rule_that_hears_what_the_panel_does_not_is_caught_too(
 
 
 def test_notes_that_leave_the_keyboard(run_cli: Cli, tmp_path: Path) -> None:
-    assert_refused(run_cli(*ASKED, "--transpose", 108, "-o", tmp_path / "out"), "leaves 0..127")
+    run = run_cli(*ASKED, "--transpose", 108, "-o", tmp_path / "out")
+    assert_refused(run, "leaves 0..127: choose another --transpose")
+    assert "melodylc 7-" in run.err  # which melody
     assert list(tmp_path.iterdir()) == []
 
 

@@ -115,7 +115,7 @@ def test_a_run_is_what_the_command_line_makes_manifest_and_all(
     run = generated[0]["run"]
     words = run["command"].split()
     assert words[:2] == ["melodylc", "generate"]
-    assert "--transpose" in words  # D major is C major, two semitones higher: nothing to fit
+    assert words[2:4] == ["--scale", "dmaj"]  # C major, two semitones higher: nothing to fit
     assert run_cli(*words[1:], "-o", tmp_path / "out").code == 0
     packed = zipfile.ZipFile(BytesIO(client.get(f"/files/{run['run']}.zip?tempo=92").content))
     written = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
@@ -156,8 +156,9 @@ def test_a_page_that_is_loaded_again_finds_everything(client: TestClient, genera
     runs = {run["run"]: run for run in client.get("/api/runs?tempo=92").json()}
     told = dict(generated[0]["run"])
     found = runs[told["run"]]
-    assert found["takes"] == takes(generated)
-    assert {name: found[name] for name in told} == told
+    counts = {"takes": 3, "kept": 0, "discarded": 0}  # when it began there were none
+    assert {name: found[name] for name in told} == {**told, **counts}
+    assert client.get(f"/api/runs/{told['run']}").json() == takes(generated)
 
 
 # -- your own melody -------------------------------------------------------------------------------
@@ -317,7 +318,7 @@ def test_a_run_that_was_stopped_keeps_what_is_there(client: TestClient, studio: 
 
 def test_old_runs_are_forgotten_unless_something_was_kept() -> None:
     history = History()
-    about = {"title": "", "slug": "", "request": Request()}
+    about: dict[str, Any] = {"title": "", "slug": "", "request": Request(), "asked": {}}
     kept = history.add("drop", **about)
     kept.melodies[1] = crooked()
     history.mark(1, 1, "kept")

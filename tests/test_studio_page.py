@@ -11,6 +11,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from playwright import sync_api as playwright
 
 from melodylc.actors import shipped_model
 from melodylc.data import Melody, midi_bytes, read_midi
+from melodylc.data.source import Choice
 from melodylc.rewards.panel import real_melodies
+from melodylc.studio.asked import Asked
 from melodylc.studio.port import listen
 from melodylc.studio.routes import create_app
 from melodylc.studio.rules import Rules
@@ -42,6 +45,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The studio, served from a thread of this process."""
     studio = Studio(shipped_model(), Rules.gather(), tmp_path_factory.mktemp("studio"))
     studio.warm()
+    with served(studio) as where:
+        yield where
+
+
+@contextmanager
+def served(studio: Studio) -> Iterator[str]:
+    """Its address."""
     bound: socket.socket = listen(0)
     port = bound.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(create_app(studio, port, "token"), log_level="warning", lifespan="off"))
@@ -228,6 +238,47 @@ def test_keeping_discarding_and_loading_the_page_again(page: Any, address: str, 
     page.locator("#show-all").click()
 
 
+def test_the_next_day_the_history_is_there_and_drawn_as_it_is_opened(
+    browser: Any, tmp_path: Path, run_cli: Cli
+) -> None:
+    before = Studio(shipped_model(), Rules.gather(), tmp_path)
+    assert before.remember() == ""
+    words: dict[str, Any] = {"scale": "C major", "rules": []}
+    asked = Asked.read(words, before.rules)
+    before.generate(asked, words, 2, 7)
+    for index in range(4):
+        content = midi_bytes(Melody(real_melodies()[index]))
+        before.drop(f"song {index}.mid", content, Choice(), asked, words)
+    before.history.mark(1, 2, "kept")
+    before.history.mark(2, 1, "kept")
+    before.history.close()
+    studio = Studio(before.model, Rules.gather(), tmp_path)
+    assert studio.remember() == ""
+    context = browser.new_context(accept_downloads=True)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    with served(studio) as where:
+        page.goto(where)
+        page.locator("html[data-ready]").wait_for()
+        assert page.locator(".run").count() == 5
+        assert page.locator(".take").count() == 3  # of the latest three runs
+        assert page.locator("#kept-count").inner_text() == "2"
+        oldest = page.locator(".run[data-run='1']")
+        assert "seed 7 · 2 melodies" in oldest.locator(".meta").inner_text()
+        oldest.locator("summary").click()
+        playwright.expect(oldest.locator(".take")).to_have_count(2, timeout=PATIENCE)
+        playwright.expect(oldest.locator(".take[data-mark=kept]")).to_have_count(1)
+        with page.expect_download() as download:
+            oldest.locator(".take").first.locator(".drag").click()
+        words_typed = oldest.locator("code").inner_text().split()
+        assert run_cli(*words_typed[1:], "-o", tmp_path / "out").code == 0
+        assert Path(download.value.path()).read_bytes() == (tmp_path / "out" / "01.mid").read_bytes()
+        page.locator("#show-kept").click()
+        playwright.expect(page.locator(".take:visible")).to_have_count(2, timeout=PATIENCE)
+        context.close()
+    studio.history.close()
+
+
 def test_a_fit_is_offered_followed_and_stopped(page: Any) -> None:
     """The page's part of it, with answers of the test's own: a real fit stands in test_studio.py."""
     told = {"state": "none", "title": "E locrian", "round": 0, "rounds": 40, "rate": None, "best": None, "message": ""}
@@ -293,6 +344,9 @@ def test_everything_has_a_name_and_can_be_reached_by_keyboard(page: Any) -> None
 def test_it_is_readable_on_a_phone_and_in_the_dark(page: Any, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # colours at once
     page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate("document.querySelectorAll('.run').forEach(run => (run.open = true))")
+    page.locator(".run code").first.wait_for()
+    wait(lambda: page.locator(".run:not(:has(.take))").count() == 0)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     contrasts = page.evaluate(CONTRASTS)
     assert contrasts

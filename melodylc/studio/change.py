@@ -6,7 +6,8 @@ were not chosen stay, note for note.
 
     z = mean q(z|x)      z'_k = G(sqrt(1 - d^2) z_k + d e, h_k)      x'_t = x_t where dec(z')_t = dec(z)_t
 
-with e standard normal, d the distance, and G the actor of the rule, where there is one, on the chosen bars alone.
+with e standard normal, d the distance, and G the actor of the rule, where there is one, on the chosen bars alone. Where
+the actor's key is another, all that happens there, and what comes of it is moved and judged here.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from melodylc.data.alphabet import BARS, HOLD, STEPS, STEPS_PER_BAR, canonical
+from melodylc.actors import FoundActor
+from melodylc.data.alphabet import BARS, HOLD, PITCHES, STEPS, STEPS_PER_BAR, canonical
+from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
 from melodylc.models.bars import Move
 from melodylc.models.vae import MelodyVAE
@@ -33,11 +36,13 @@ Numbers = npt.NDArray[np.float64]
 
 
 class _Start(NamedTuple):
-    """A melody's events (256,), its latent (1, z), and what the decoder makes of that, (1, 256)."""
+    """A melody in an actor's key: events (256,), its latent (1, z), what the decoder makes of that (1, 256)."""
 
     events: Events
     z: Tensor
     decoded: npt.NDArray[np.int64]
+    actor: Move | None
+    shift: int  #: semitones from there to where it came from
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Changer:
     """A model, and the actor of the rule, where there is one."""
 
     vae: MelodyVAE
-    actor: Move | None = None
+    actor: FoundActor | None = None
 
     def vary(
         self,
@@ -77,7 +82,7 @@ class Changer:
         for number in range(ROUNDS):
             steps = np.full(TOGETHER, distance), np.full(TOGETHER, strength)
             events = self._changed(start, bars, *steps, (seed, number))
-            scores = np.ones((TOGETHER, 1)) if rule is None else rule.scores(events)
+            scores = np.ones((len(events), 1)) if rule is None else rule.scores(events)
             for row, good in zip(events, np.asarray((scores >= least).all(axis=1)), strict=True):
                 made = Melody(row)
                 if good and made not in seen:
@@ -122,9 +127,15 @@ class Changer:
         return Melody(canonical(mended)[0])
 
     def _start(self, melody: Melody) -> "_Start":
+        """The melody where the actor is at home; as it is and without the actor, where it doesn't fit there."""
+        actor, shift = (self.actor.move, self.actor.shift) if self.actor else (None, 0)
+        try:
+            events = melody.transposed(-shift).events
+        except InputError:
+            events, actor, shift = melody.events, None, 0
         with fixed_threads(1), torch.no_grad():
-            z = self.vae.encode(torch.from_numpy(melody.events.astype(np.int64))[None]).z
-            return _Start(melody.events, z, self.vae.raw_events(z).numpy())
+            z = self.vae.encode(torch.from_numpy(events.astype(np.int64))[None]).z
+            return _Start(events, z, self.vae.raw_events(z).numpy(), actor, shift)
 
     def _changed(
         self, start: "_Start", bars: tuple[int, ...], distances: Numbers, strengths: Numbers, seed: tuple[int, ...]
@@ -135,17 +146,16 @@ class Changer:
         share = torch.from_numpy(distances).float()[:, None] * self._where(chosen)
         shaken = (1 - share.square()).sqrt() * start.z + share * torch.from_numpy(normal)
         with fixed_threads(1):
-            after = self.vae.write(shaken, self._move(chosen, strengths))[1].numpy()
+            after = self.vae.write(shaken, self._move(start.actor, chosen, strengths))[1].numpy()
         takes = np.repeat(chosen, STEPS_PER_BAR) & (after != start.decoded)
-        return canonical(np.where(takes, after, start.events).astype(np.uint8))[0]
+        return _moved(canonical(np.where(takes, after, start.events).astype(np.uint8))[0], start.shift)
 
     def _where(self, chosen: npt.NDArray[np.bool_]) -> Tensor:
         """1 for the dimensions of z that belong to chosen bars, (z,); all of them, where z isn't made of bars."""
         parts, size, _ = self.vae.chain
         return torch.from_numpy(np.repeat(chosen, size) if parts == BARS else np.ones(parts * size)).float()
 
-    def _move(self, chosen: npt.NDArray[np.bool_], strengths: Numbers) -> Move | None:
-        actor = self.actor
+    def _move(self, actor: Move | None, chosen: npt.NDArray[np.bool_], strengths: Numbers) -> Move | None:
         if actor is None:
             return None
         whole = self.vae.chain[0] != BARS
@@ -155,6 +165,13 @@ class Changer:
             return torch.lerp(parts, actor(parts, context, first), far) if whole or chosen[first] else parts
 
         return move
+
+
+def _moved(events: Events, semitones: int) -> Events:
+    """Those melodies (n, 256) that can be moved so far, moved."""
+    notes, moved = events < PITCHES, events.astype(np.int64) + semitones
+    fits = ~(notes & ((moved < 0) | (moved >= PITCHES))).any(axis=1)
+    return np.where(notes, moved, events)[fits].astype(np.uint8)
 
 
 def _floor(rule: Rule | None, melody: Melody, bars: tuple[int, ...]) -> npt.NDArray[np.float64]:

@@ -46,9 +46,8 @@ def folder_of(run: Run, tempo: float, model: LoadedModel) -> dict[str, bytes]:
     if run.made and not run.made.complete:
         return kept_of([(run, number) for number in sorted(run.melodies)], tempo, model)
     if run.made:
-        production = _production(run.made, tempo, model)
-        rendered = production.rendered()
-        return with_manifest(rendered.files, production.manifest(rendered))
+        rendered, manifest = _as_generated(run.made, tempo, model)
+        return with_manifest(rendered.files, manifest)
     numbers = tuple(sorted(run.melodies))
     rendered = _rendered(run, tempo, numbers)
     return with_manifest(rendered.files, _manifest(run, tempo, numbers, rendered))
@@ -104,11 +103,11 @@ def write_run(folder: Path, run: Run, tempo: float, model: LoadedModel) -> Path:
     """
     if run.made is None or not run.made.complete:
         raise InputError("only a run that was generated to its end is written as a folder: write these one by one")
-    production = _production(run.made, tempo, model)
-    path = folder / production.order.folder_name
-    claimed = OutputFolder.claim(path, production.order.to_dict())
-    rendered = production.rendered()
-    claimed.write(rendered.files, production.manifest(rendered))
+    order = _ordered(run.made, tempo)
+    path = folder / order.folder_name
+    claimed = OutputFolder.claim(path, order.to_dict())
+    rendered, manifest = _as_generated(run.made, tempo, model)
+    claimed.write(rendered.files, manifest)
     return path
 
 
@@ -125,7 +124,14 @@ def _ordered(made: Made, tempo: float) -> Order:
 
 def _production(made: Made, tempo: float, model: LoadedModel) -> Production:
     draws = tuple(made.draws[number] for number in sorted(made.draws))
-    return Production(_ordered(made, tempo), model, made.plan.actor, draws)
+    return Production(_ordered(made, tempo), model, None, draws)
+
+
+def _as_generated(made: Made, tempo: float, model: LoadedModel) -> tuple[Rendered, dict[str, Any]]:
+    """The files that the command line writes, and its manifest: of what made them, not of what is here now."""
+    production = _production(made, tempo, model)
+    rendered = production.rendered()
+    return rendered, {**production.manifest(rendered), **made.origin}
 
 
 def _rendered(run: Run, tempo: float, numbers: tuple[int, ...]) -> Rendered:
@@ -156,5 +162,6 @@ def _origin(run: Run, number: int | None, tempo: float) -> dict[str, Any]:
         return {"made": "generate", "command": command(run.made, tempo), **which}
     source = {"source": list(run.of)} if run.of else {}
     asked = {"request": run.request.to_dict(), "seed": run.seed, **run.settings} if run.kind != "drop" else {}
-    remarks = {"remarks": list(run.remarks)} if run.remarks else {}
+    said = [*run.remarks, *run.lost]
+    remarks = {"remarks": said} if said else {}
     return {"made": run.kind, "title": run.title, **source, **asked, **remarks, **which}

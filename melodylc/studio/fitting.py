@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -54,7 +53,6 @@ class Fitting:
         model: that they are for.
         path: its file; None: the shipped one.
         settings: how.
-        done: called when an actor is there.
     """
 
     def __init__(
@@ -62,9 +60,8 @@ class Fitting:
         model: LoadedModel,
         path: Path | None = None,
         settings: FitSettings = SETTINGS,
-        done: Callable[[], None] = lambda: None,
     ) -> None:
-        self._model, self._path, self._settings, self._done = model, path, settings, done
+        self._model, self._path, self._settings = model, path, settings
         self._progress = Progress()
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
@@ -146,7 +143,6 @@ class Fitting:
         elif "ready" in said:
             self._progress = replace(self._progress, message="Scoring samples of the prior.")
         elif "done" in said:
-            self._done()
             self._end("done", "", rate=said["done"])
         elif "refused" in said:
             self._end("failed", said["refused"])

@@ -23,11 +23,11 @@ class Fields:
             raise InputError("a JSON object was expected")
         self._values = dict(values)
 
-    def text(self, name: str) -> str | None:
-        """A text of at most `LONGEST_TEXT` characters, or None."""
+    def text(self, name: str, longest: int = LONGEST_TEXT) -> str | None:
+        """A text of at most so many characters, or None."""
         value = self._values.pop(name, None)
-        if value is not None and not (isinstance(value, str) and len(value) <= LONGEST_TEXT):
-            raise InputError(f"{name} is a text of at most {LONGEST_TEXT} characters")
+        if value is not None and not (isinstance(value, str) and len(value) <= longest):
+            raise InputError(f"{name} is a text of at most {longest} characters")
         return value or None
 
     def whole(self, name: str, least: int, most: int, default: int | None = None) -> int:
@@ -73,6 +73,14 @@ class Fields:
             raise InputError(f"{name} has at most {most} fields")
         read = {key: inner.text(key) for key in list(inner._values)}
         return {key: value for key, value in read.items() if value is not None}
+
+    def object(self, name: str, most: int) -> dict[str, Any]:
+        """An object of at most `most` values by name; empty where it is missing or null."""
+        value = self._values.pop(name, None)
+        value = {} if value is None else value
+        if not isinstance(value, dict) or len(value) > most:
+            raise InputError(f"{name} is a JSON object of at most {most} fields")
+        return value
 
     def rest(self) -> dict[str, Any]:
         """What hasn't been taken yet, as it came."""

@@ -1,5 +1,6 @@
 """What the page can ask over HTTP: JSON in, JSON, lines of JSON or files out."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,7 +17,7 @@ from melodylc.data.source import MAX_FILE, Choice, parse_bars
 from melodylc.data.writing import check_tempo
 from melodylc.studio.about import about
 from melodylc.studio.asked import Asked
-from melodylc.studio.files import command, file_name, folder_of, kept_of, midi, write_one, write_run, zipped
+from melodylc.studio.files import file_name, folder_of, kept_of, midi, write_one, write_run, zipped
 from melodylc.studio.guard import Guard
 from melodylc.studio.history import Mark, Run
 from melodylc.studio.page import page_files
@@ -69,7 +70,7 @@ class _Desk:
             ("/api/about", self.about),
             ("/api/rules/{rule:int}", self.rule),
             ("/api/runs", self.runs),
-            ("/api/runs/{run:int}/command", self.command),
+            ("/api/runs/{run:int}", self.run),
             ("/api/fit", self.progress),
             ("/files/kept.zip", self.kept),
             ("/files/{run:int}.zip", self.folder),
@@ -109,18 +110,15 @@ class _Desk:
         return JSONResponse(await self._engine.run(lambda: self._studio.rules.details(number)))
 
     async def runs(self, request: Request) -> Response:
-        def all_runs() -> list[dict[str, Any]]:
-            tempo = _tempo(request)
-            return [
-                {**shown_run(run, tempo), "takes": [shown_take(run, number) for number in sorted(run.melodies)]}
-                for run in self._studio.history
-            ]
+        """All of them, without their melodies: there may be thousands."""
+        tempo, runs = _tempo(request), self._studio.history
+        return JSONResponse(await self._engine.run(lambda: [shown_run(run, tempo) for run in runs]))
 
-        return JSONResponse(await self._engine.run(all_runs))
-
-    async def command(self, request: Request) -> Response:
-        made = self._studio.history.run(request.path_params["run"]).made
-        return JSONResponse({"command": command(made, _tempo(request)) if made else None})
+    async def run(self, request: Request) -> Response:
+        run = self._studio.history.run(request.path_params["run"])
+        return JSONResponse(
+            await self._engine.run(lambda: [shown_take(run, number) for number in sorted(run.melodies)])
+        )
 
     # -- making melodies -------------------------------------------------------------------------
 
@@ -129,7 +127,7 @@ class _Desk:
 
         def planned() -> dict[str, Any]:
             plan = self._studio.plan(asked)
-            shown = {"scale": shown_scale(plan.asked.scale), "parts": shown_parts(plan.asked)}
+            shown = {"scale": shown_scale(plan.request.scale), "parts": shown_parts(plan.request)}
             return {"ready": plan.ready, "how": plan.how, **shown}
 
         return JSONResponse(await self._engine.run(planned))
@@ -190,7 +188,7 @@ class _Desk:
             raise InputError("what was made for a rule is judged by that one")
 
         def judge() -> dict[str, Any]:
-            run.request, run.asked = self._studio.request(asked), words
+            self._studio.judge(run, asked, words)
             return {"run": shown_run(run, TEMPO), "take": shown_take(run, number)}
 
         return JSONResponse(await self._engine.run(judge))
@@ -219,7 +217,8 @@ class _Desk:
         marks: dict[str | None, Mark | None] = {"kept": "kept", "discarded": "discarded", None: None}
         if word not in marks:
             raise InputError("a mark is kept, discarded or null")
-        self._studio.history.mark(run.number, number, marks[word])
+        # Beside whatever is being made: a file is written.
+        await asyncio.to_thread(self._studio.history.mark, run.number, number, marks[word])
         return JSONResponse({"mark": word})
 
     async def file(self, request: Request) -> Response:

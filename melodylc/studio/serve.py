@@ -29,4 +29,5 @@ def serve(studio: Studio, bound: socket.socket, ready: Callable[[str], None]) ->
         uvicorn.Server(config).run(sockets=[bound])
     finally:
         studio.fitting.close()
+        studio.history.close()
         bound.close()

@@ -38,10 +38,12 @@ def shown_run(run: Run, tempo: float) -> dict[str, Any]:
         "seed": run.seed,
         "of": list(run.of) if run.of else None,
         "asked": run.asked,
-        "remarks": list(run.remarks),
+        "remarks": [*run.remarks, *run.lost],
         "scale": shown_scale(run.request.scale),
         "parts": shown_parts(run.request),
         "command": command(run.made, tempo) if run.made else None,
+        "takes": len(run.melodies),
+        **{mark: list(run.marks.values()).count(mark) for mark in ("kept", "discarded")},
     }
 
 

@@ -23,11 +23,15 @@ from melodylc.studio.asked import Asked, Requests
 from melodylc.studio.change import ALL, Changer
 from melodylc.studio.fitting import Fitting
 from melodylc.studio.history import History, Made, Run
+from melodylc.studio.kept import open_history
 from melodylc.studio.plan import Plan, Planner
+from melodylc.studio.records import Records
 from melodylc.studio.rules import Rules
 from melodylc.studio.uploads import read_upload
+from melodylc.versions import versions
 
 MOST_SEED = 2**63 - 1
+HISTORY = "history"  #: the folder of runs, in the studio's
 Found = Callable[[Run, int], None]
 """Told of each melody of a run as it is made, by its number."""
 
@@ -56,7 +60,7 @@ class Studio:
 
     def __post_init__(self) -> None:
         self.planner = Planner(self.model)
-        self.fitting = Fitting(self.model, self.model_path, self.settings, self.planner.forget)
+        self.fitting = Fitting(self.model, self.model_path, self.settings)
         self._requests = Requests(self.rules.seconds)
 
     def request(self, asked: Asked) -> Request:
@@ -67,10 +71,19 @@ class Studio:
         """How it can be served."""
         return self.planner.plan(self.request(asked))
 
+    def remember(self) -> str:
+        """Take up the history that lies in the folder, and keep it there from now on; what didn't go well, in words."""
+        records = Records(self.rules, self._requests, self.model_path, self._origin(Plan(Request(), None)))
+        self.history, remark = open_history(self.folder / HISTORY, records)
+        return remark
+
     def warm(self) -> None:
         """Load the shipped actor of C major and decode once: what comes first takes longest."""
         plan = self.planner.plan(Request(scales=(parse_scale("cmaj"),)))
-        Sampler(self.model, plan.actor.move if plan.actor else None, plan.made.rule).draw(0, 1, 1)
+        actor = plan.actor
+        Sampler(self.model, actor.move if actor else None, plan.request.rule, shift=actor.shift if actor else 0).draw(
+            0, 1, 1
+        )
 
     def fit(self, asked: Asked) -> None:
         """Begin to fit an actor for what is asked."""
@@ -104,26 +117,28 @@ class Studio:
         plan = self.plan(asked)
         if not plan.ready:
             raise InputError("no actor has learnt this yet: fit one first")
-        order = Order(plan.made, count, secrets.randbits(31) if seed is None else seed, model=self.model_path)
-        order = _moved(order, plan.transpose)
+        order = Order(plan.request, count, secrets.randbits(31) if seed is None else seed, model=self.model_path)
         run = self.history.add(
             "generate",
-            title=_title(plan.asked),
-            slug=_slug(plan.asked, order.seed),
-            request=plan.asked,
+            title=_title(plan.request),
+            slug=_slug(plan.request, order.seed),
+            request=plan.request,
             asked=words,
             seed=order.seed,
-            made=(made := Made(order, plan)),
+            made=(made := Made(order, self._origin(plan))),
         )
         begun(run)
 
         def take(draw: Draw) -> None:
             made.draws[draw.number] = draw
-            run.melodies[draw.number] = draw.melody.transposed(plan.transpose)
+            run.melodies[draw.number] = draw.melody
             found(run, draw.number)
 
-        production = produce(order, self.model, plan.actor, report, found=take)
-        made.draws.update({draw.number: draw for draw in production.draws})
+        try:
+            production = produce(order, self.model, plan.actor, report, found=take)
+            made.draws.update({draw.number: draw for draw in production.draws})
+        finally:
+            self.history.record(run)
         return run
 
     def vary(self, run: Run, number: int, asked: Asked, words: dict[str, Any], wanted: Wanted, found: Found) -> Run:
@@ -133,20 +148,22 @@ class Studio:
             InputError: no such melody, or none was found that obeys.
         """
         plan, source = self.plan(asked), run.melody(number)
-        made = self._child("vary", run, number, plan.asked, words, wanted)
-        changer = Changer(self.model.vae, plan.actor.move if plan.actor else None)
-        varied = changer.vary(
-            source.transposed(-plan.transpose),
-            plan.made.rule,
+        made = self._child("vary", run, number, plan.request, words, wanted)
+        varied = Changer(self.model.vae, plan.actor).vary(
+            source,
+            plan.request.rule,
             wanted.count,
             bars=wanted.bars,
             distance=wanted.distance,
             strength=wanted.strength,
             seed=made.seed,
         )
-        for count, melody in enumerate(varied, 1):
-            made.melodies[count] = melody.transposed(plan.transpose)
-            found(made, count)
+        try:
+            for count, melody in enumerate(varied, 1):
+                made.melodies[count] = melody
+                found(made, count)
+        finally:
+            self.history.record(made)
         if not made.melodies:
             raise InputError(_no_variation(plan))
         return made
@@ -160,19 +177,18 @@ class Studio:
         request, source = self.request(asked), run.melody(number)
         # The key's own actor will do, of which there are more than of whole rules.
         plan = self.planner.plan(Request(scales=request.scales, end_on_tonic=False if request.scales else None))
-        scale = plan.made.scale
+        scale = request.scale
         if scale is None:
             raise InputError("choose a key first: these bars have none to be brought into")
-        changer = Changer(self.model.vae, plan.actor.move if plan.actor else None)
         seed = secrets.randbits(31) if wanted.seed is None else wanted.seed
-        base = source.transposed(-plan.transpose)
-        mended = changer.mend(base, scale.pitch_classes, wanted.bars, strength=wanted.strength, seed=seed)
-        if mended == base:
-            key = plan.asked.scale.name if plan.asked.scale else "the key"
-            raise InputError(f"nothing to change: these bars are in {key}, or nothing near them is")
+        changer = Changer(self.model.vae, plan.actor)
+        mended = changer.mend(source, scale.pitch_classes, wanted.bars, strength=wanted.strength, seed=seed)
+        if mended == source:
+            raise InputError(f"nothing to change: these bars are in {scale.name}, or nothing near them is")
         made = self._child("mend", run, number, request, words, replace(wanted, seed=seed))
-        made.melodies[1] = mended.transposed(plan.transpose)
+        made.melodies[1] = mended
         found(made, 1)
+        self.history.record(made)
         return made
 
     def drop(self, name: str, content: bytes, choice: Choice, asked: Asked, words: dict[str, Any]) -> Run:
@@ -192,16 +208,33 @@ class Studio:
             remarks=source.remarks,
         )
         run.melodies[1] = source.melody
+        self.history.record(run)
         return run
 
+    def judge(self, run: Run, asked: Asked, words: dict[str, Any]) -> None:
+        """Judge a file's melody by what is asked now."""
+        same = run.asked == words
+        run.request, run.asked = self.request(asked), words
+        if not same or run.record is not None:
+            run.lost, run.record = (), None
+            self.history.record(run)
+
+    def _origin(self, plan: Plan) -> dict[str, Any]:
+        """What makes melodies here, as a manifest has it."""
+        return {
+            "versions": versions(),
+            "model": self.model.fingerprint,
+            "prior": self.model.prior().identity,
+            "actor": plan.actor.to_dict() if plan.actor else None,
+        }
+
     def _child(self, kind: Any, run: Run, number: int, request: Request, words: dict[str, Any], wanted: Wanted) -> Run:
-        title = {"vary": "Variations of", "mend": "In key:"}[kind]
         settings: dict[str, Any] = {"bars": [bar + 1 for bar in wanted.bars], "strength": wanted.strength}
         if kind == "vary":
             settings["distance"] = wanted.distance
         made = self.history.add(
             kind,
-            title=f"{title} {run.title}, {number}",
+            title=_child_title(kind, run, number),
             slug="",
             request=request,
             asked=words,
@@ -209,12 +242,20 @@ class Studio:
             of=(run.number, number),
             settings=settings,
         )
-        made.slug = f"{run.slug}-{number:02}-{kind}{made.number}"
+        made.slug = f"{_CHILD.sub('', run.slug)}-{kind}{made.number}"
         return made
 
 
-def _moved(order: Order, semitones: int) -> Order:
-    return replace(order, writing=replace(order.writing, transpose=semitones))
+_CHILD = re.compile(r"-(vary|mend)\d+$")
+_TITLES = {"vary": "Variations of ", "mend": "In key: "}
+_LONGEST_TITLE = 80
+
+
+def _child_title(kind: str, run: Run, number: int) -> str:
+    """Such as "Variations of C major, 3.2": of the second variation of the third melody; of many, the end."""
+    name = run.title.removeprefix(_TITLES.get(run.kind, ""))
+    name = f"{name}{'.' if run.of else ', '}{number}"
+    return _TITLES[kind] + (name if len(name) <= _LONGEST_TITLE else f"…{name[1 - _LONGEST_TITLE :]}")
 
 
 def _title(request: Request) -> str:

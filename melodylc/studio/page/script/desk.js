@@ -10,6 +10,7 @@ export class Desk {
 
   constructor(about, player) {
     this.folder = about.folder;
+    $("folder").textContent = about.folder;
     this.player = player;
     player.addEventListener("change", () => this.#mirror());
   }
@@ -103,8 +104,8 @@ export class Desk {
   }
 
   /** What your own files are judged by follows what is asked. */
-  async rejudge() {
-    for (const take of this.runs.takes.filter((take) => take.run.kind === "drop")) {
+  async rejudge(takes = this.runs.takes) {
+    for (const take of takes.filter((take) => take.run.kind === "drop")) {
       const { run, number } = take.told;
       const told = await post("/api/judge", { ...this.rule, run, number }).catch(() => null);
       if (!told) continue;
@@ -115,7 +116,7 @@ export class Desk {
   }
 
   async restore(run) {
-    await this.ask.restore(run.asked, run.kind === "generate" ? run.seed : null, this.runs.section(run.run)?.takes.length);
+    await this.ask.restore(run.asked, run.kind === "generate" ? run.seed : null, this.runs.section(run.run)?.takes.length || run.takes);
     say("The controls are as they were for this");
   }
 

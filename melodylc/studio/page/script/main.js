@@ -12,6 +12,8 @@ import { complain } from "./say.js";
 import { shortcuts } from "./shortcuts.js";
 import { Transport } from "./transport.js";
 
+const OPEN = 3; // runs that are drawn when the page is loaded
+
 async function start() {
   const about = await get("/api/about");
   const player = new Player();
@@ -24,26 +26,22 @@ async function start() {
   $("ask").addEventListener("submit", (event) => (event.preventDefault(), desk.generate()));
   ask.addEventListener("plan", () => desk.rejudge());
   for (const id of ["distance", "strength"]) $(id).addEventListener("input", () => ($(`${id}-out`).textContent = Number($(id).value).toFixed(2)));
-  for (const show of ["all", "kept"]) $(`show-${show}`).addEventListener("click", () => filter(show));
+  for (const show of ["all", "kept"]) $(`show-${show}`).addEventListener("click", () => filter(runs, show).catch(complain));
   await remember(runs);
   await ask.refresh();
   document.documentElement.dataset.ready = "true";
 }
 
-/** What was made before the page was loaded. */
+/** What was made before the page was loaded; only the latest is drawn at once, the others when they are opened. */
 async function remember(runs) {
-  for (const { takes, ...run } of await get("/api/runs")) {
-    const section = runs.add(run);
-    for (const take of takes) runs.put(section, take);
-    runs.close(section);
-    if (run.kind === "generate") runs.fold(section);
-  }
+  const sections = (await get("/api/runs")).map((run) => runs.remember(run));
+  for (const section of sections.slice(-OPEN)) await runs.open(section);
 }
 
-function filter(show) {
+async function filter(runs, show) {
   $("runs").dataset.show = show;
   for (const name of ["all", "kept"]) $(`show-${name}`).setAttribute("aria-pressed", String(name === show));
-  if (show === "kept") for (const run of $("runs").querySelectorAll(".run")) run.open = true;
+  if (show === "kept") await runs.openKept();
 }
 
 start().catch(complain);

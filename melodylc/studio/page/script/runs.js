@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { $, h, s } from "./dom.js";
-import { say, sentence } from "./say.js";
+import { complain, say, sentence } from "./say.js";
 import { Take } from "./takes.js";
 
 const KINDS = { generate: "generated", vary: "varied", mend: "key fixed", drop: "your file" };
@@ -26,10 +26,33 @@ export class Runs {
     const folder = h("details", { class: "run", open: true, "data-run": run.run },
       h("summary", {}, h("h2", {}, run.title), meta), this.#tray(run, command), grid);
     $("runs").prepend(folder);
-    const section = { run, folder, grid, meta, command, takes: [] };
+    const section = { run, folder, grid, meta, command, takes: [], unread: false };
     this.#sections.set(run.run, section);
     this.#tell(section);
     return section;
+  }
+
+  /** A run of before, folded; its melodies come when it is opened. */
+  remember(run) {
+    const section = this.add(run);
+    section.unread = true;
+    section.folder.open = false;
+    section.folder.addEventListener("toggle", () => section.folder.open && this.open(section).catch(complain));
+    this.#tell(section);
+    return section;
+  }
+
+  async open(section) {
+    section.folder.open = true;
+    if (!section.unread) return;
+    section.unread = false;
+    for (const take of await get(`/api/runs/${section.run.run}`)) this.put(section, take);
+    if (section.run.kind === "drop") await this.#desk.rejudge(section.takes);
+  }
+
+  /** Open every run of which something is kept. */
+  async openKept() {
+    for (const section of this.#sections.values()) if (kept(section)) await this.open(section);
   }
 
   /** A melody takes the place that waits for it. */
@@ -66,8 +89,10 @@ export class Runs {
 
   /** The command lines name the tempo that files have now. */
   async retell(tempo) {
-    for (const { run, command } of this.#sections.values())
-      if (command) command.textContent = (await get(`/api/runs/${run.run}/command?tempo=${tempo}`)).command;
+    for (const run of await get(`/api/runs?tempo=${tempo}`)) {
+      const command = this.#sections.get(run.run)?.command;
+      if (command) command.textContent = run.command;
+    }
     for (const { run, folder } of this.#sections.values()) folder.querySelector(".zip").href = `/files/${run.run}.zip?tempo=${tempo}`;
   }
 
@@ -82,8 +107,8 @@ export class Runs {
       discards.setAttribute("aria-pressed", String(shown));
     } });
     const tray = h("div", { class: "tray" }, command, copy, again, folder, zip, discards);
-    if (run.kind !== "drop") return tray;
-    return h("div", {}, h("p", { class: "remarks" }, sentence(run.remarks.join("; "))), h("div", { class: "drop-tray" }, this.#again(run), tray));
+    const remarks = run.remarks.length ? h("p", { class: "remarks" }, sentence(run.remarks.join("; "))) : null;
+    return h("div", {}, remarks, run.kind === "drop" ? h("div", { class: "drop-tray" }, this.#again(run), tray) : tray);
   }
 
   /** Another track or other bars of the same file. */
@@ -99,16 +124,16 @@ export class Runs {
   }
 
   #tell(section) {
-    const { run, takes, folder } = section;
-    const gone = takes.filter((take) => take.mark === "discarded").length;
-    const kept = this.takes.filter((take) => take.mark === "kept").length;
+    const { run, takes, folder, unread } = section;
+    const gone = unread ? run.discarded : takes.filter((take) => take.mark === "discarded").length;
+    const all = [...this.#sections.values()].reduce((sum, section) => sum + kept(section), 0);
     const seed = run.kind === "drop" ? [] : [`seed ${run.seed}`];
-    section.meta.textContent = [KINDS[run.kind], ...seed, plural(takes.length - gone, "melody", "melodies")].join(" · ");
+    section.meta.textContent = [KINDS[run.kind], ...seed, plural((unread ? run.takes : takes.length) - gone, "melody", "melodies")].join(" · ");
     const button = folder.querySelector(".hidden-takes");
     button.hidden = !gone;
     button.textContent = `${gone} discarded`;
-    $("kept-count").textContent = kept || "";
-    $("download-kept").hidden = !kept;
+    $("kept-count").textContent = all || "";
+    $("download-kept").hidden = !all;
   }
 
   #order() {
@@ -125,6 +150,9 @@ export class Runs {
       h("p", {}, "Choose a key and press Generate. Or drop a MIDI file of your own anywhere on this page, to see it, vary it, or bring it into the key.")));
   }
 }
+
+/** How many of a run's melodies are kept. */
+const kept = ({ run, takes, unread }) => (unread ? run.kept : takes.filter((take) => take.mark === "kept").length);
 
 const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 
