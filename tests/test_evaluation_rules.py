@@ -213,8 +213,9 @@ def test_a_fit_costs_what_it_decodes(model: LoadedModel) -> None:
             decoded += len(z)
             return super().decode(z, move)
 
-    few = {"rounds": 3, "fresh": 20, "check_every": 2, "check": 10, "measure": 7, "warmup": 0, "critic_steps": 1}
-    settings = FitSettings(bank=30, actor_steps=0, batch=5, **few)
+    settings = FitSettings(
+        rounds=3, fresh=20, check_every=2, check=10, measure=7, warmup=0, critic_steps=1, actor_steps=0, batch=5
+    )
     box = Counted(2, lambda z: (z[:, :1] > 0).double().numpy())
     z = torch.randn(30, 2)
     fit(box, torch.ones(2), bank=(z, z), settings=settings)
