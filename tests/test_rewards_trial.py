@@ -183,3 +183,10 @@ def test_show_names_parameters_and_their_values(run_cli: Cli) -> None:
     rows = [line.split() for line in run.out.splitlines()]
     assert ["least", "a", "whole", "number", "64"] in rows
     assert ["most", "a", "whole", "number", "or", "none", "None"] in rows
+
+
+def test_show_tells_the_formula_and_where_it_comes_from(run_cli: Cli) -> None:
+    run = run_cli("rewards", "show", "form")
+    assert "c_form(x) = S * D" in run.out
+    assert "MuSpy" in run.out
+    assert "Args:" in run.out
