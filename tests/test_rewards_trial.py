@@ -118,7 +118,7 @@ def test_a_second_domain_needs_a_row_and_no_more(monkeypatch: pytest.MonkeyPatch
     assert trial.odd == {"black": 0, "white": 1}
     assert trial.real is not None
     assert trial.real.tolist() == [0.25] * 9
-    assert Rule((bright, 0.5 * ~bright)).scores(pictures.real()).shape == (9, 2)
+    assert Rule((bright, 0.5 * (bright | ~bright))).scores(pictures.real()).shape == (9, 2)
     problems = try_panel(lambda: paints).problems
     assert problems[0].what.startswith("tried to change what it was given")
     assert problems[1].shown == "a picture of 4.0"
