@@ -1,7 +1,7 @@
 """The paper's recipe done plainly against ours: how often single draws obey, over time, for one rule.
 
     python benchmarks/paper_recipe.py --recipe paper -o paper.json
-    python benchmarks/paper_recipe.py --recipe ours --beside paper.json -o curves.json --picture docs/paper-recipe.svg
+    python benchmarks/paper_recipe.py --recipe ours --beside paper.json -o curves.json --picture curves.svg
 
 Plainly: critic and actor are MLPs of four ReLU layers that see z, all of it at once; the critic regresses each part's
 score itself by cross-entropy, half on samples of the prior and half on such as the actor moved; Adam at 3e-4, batches
@@ -17,6 +17,7 @@ makes anyway.
 """
 
 import json
+import math
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -162,6 +163,36 @@ def verdict(curves: dict[str, list[Point]]) -> str:
     return f"{told}; ours after {there:.1f} s: {best['seconds'] / there:.0f} times sooner (asked for: at least 10)"
 
 
+def drawn(curves: dict[str, list[Point]]) -> str:
+    """Both curves as SVG: rate upwards, seconds of processor to the right on a logarithmic scale from 5."""
+    last = max(point["seconds"] for curve in curves.values() for point in curve)
+
+    def place(point: Point) -> str:
+        x = 50 + 560 * math.log(max(point["seconds"], 5) / 5) / math.log(last / 5)
+        return f"{x:.1f},{320 - 290 * point['rate']:.1f}"
+
+    def text(x: float, y: float, said: str, colour: str = "#303030") -> str:
+        return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}">{said}</text>'
+
+    rows = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 360" font-family="sans-serif" font-size="11">']
+    rows.append('<rect width="640" height="360" fill="#ffffff"/>')
+    for tenth in range(0, 11, 2):
+        y = 320 - 29 * tenth
+        rows.append(f'<path d="M50 {y}H610" stroke="#d9d9d9"/>{text(20, y + 4, f"{tenth / 10:g}")}')
+    for seconds in (5, 10, 20, 50, 100, 200, 500, 1000):
+        if seconds <= last:
+            x = float(place({"seconds": seconds, "rate": 0.0}).split(",")[0])
+            rows.append(f'<path d="M{x:.1f} 30V320" stroke="#d9d9d9"/>{text(x - 8, 335, str(seconds))}')
+    for at, (name, curve) in enumerate(curves.items()):
+        colour, points = ("#d62728", "#2b5f8f")[at], " ".join(place(point) for point in curve)
+        rows.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        rows.append(
+            text(60, 20 + 14 * at, {"paper": "the paper's recipe, plainly", "ours": "melodylc fit"}[name], colour)
+        )
+    rows.append(text(400, 352, "seconds of processor, one thread"))
+    return "\n".join([*rows, text(300, 20, "share of single draws that obey"), "</svg>", ""])
+
+
 @click.command()
 @click.option("--recipe", type=click.Choice(["paper", "ours", "both"]), default="both", show_default=True)
 @click.option("--scale", default="cmaj", show_default=True)
@@ -173,6 +204,7 @@ def verdict(curves: dict[str, list[Point]]) -> str:
 @click.option("--bound", default=2.0, show_default=True, help="Of the plain recipe's dz; 0: none.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--beside", type=click.Path(path_type=Path), help="Curves of an earlier run, to compare with.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Draw both curves there, as SVG.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Curves, as JSON.")
 def main(
     recipe: str,
@@ -185,6 +217,7 @@ def main(
     bound: float,
     seed: int,
     beside: Path | None,
+    picture: Path | None,
     output: Path,
 ) -> None:
     """Run one recipe or both, and write their curves."""
@@ -216,6 +249,8 @@ def main(
             keep("ours", ours(model, rule, prior))
     if {"paper", "ours"} <= set(told["curves"]):
         click.echo(verdict(told["curves"]))
+        if picture:
+            picture.write_text(drawn(told["curves"]), "utf-8")
 
 
 if __name__ == "__main__":
