@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
-from melodylc.cli.fit import find_or_fit
+from melodylc.cli.fit import find_or_fit, find_or_teach
 from melodylc.cli.options import make_request, prior_option, request_options
 from melodylc.cli.ui import progress, say, table
 from melodylc.data.errors import InputError
@@ -138,15 +139,38 @@ def model(
 @prior_option
 @click.option("--fit/--no-fit", default=True, help="Whether an actor is fitted where none is there.  [default: yes]")
 @click.option(
+    "--rows",
+    default="prior,rejection,snapping,optimize,actor",
+    show_default=True,
+    help="Which rows, with commas between; the prior is always there. prior,actor is quick.",
+)
+@click.option(
     "--samples", default=1000, show_default=True, type=click.IntRange(2, 10_000), help="Single draws of each, a seed."
 )
+@click.option(
+    "--few",
+    default=100,
+    show_default=True,
+    type=click.IntRange(2, 10_000),
+    help="The same of rejection and optimize, whose draws cost a hundred times as much.",
+)
+@click.option(
+    "--tries",
+    type=click.IntRange(1, 1_000_000),
+    help="Draws of the prior for a melody of rejection.  [default: as an actor's draw costs, its fit's share included]",
+)
+@click.option("--picture", type=click.Path(path_type=Path), metavar="FILE.svg", help="Draw the table there.")
 @shown
 def rules(
     corpus: Path | None,
     actors: tuple[Path, ...],
     prior: "PriorName | None",
     fit: bool,
+    rows: str,
     samples: int,
+    few: int,
+    tries: int | None,
+    picture: Path | None,
     path: Path | None,
     output: Path | None,
     seeds: tuple[int, ...],
@@ -154,33 +178,46 @@ def rules(
     as_markdown: bool,
     **asked: Any,
 ) -> None:
-    """Measure how often single draws keep rules: the prior's, and those of the rules' actors.
+    """Measure how often single draws keep rules: the prior's, those of the rules' actors, and their simple rivals.
 
-    Beside that, how far draws were moved, how many are different, and how far apart. With CORPUS (made by
-    `melodylc data build`) they are held against its held-out works too, and searched for copies. What was drawn before
-    Ctrl-C is kept: the same command goes on from there.
+    Rivals are rejection at equal compute, snapping to the scale, and latents optimised one by one. Beside that, how far
+    draws were moved, how many are different, and how far apart. With CORPUS (made by `melodylc data build`) they are
+    held against its held-out works too, and searched for copies. What was drawn before Ctrl-C is kept: the same command
+    goes on from there.
 
     \b
     melodylc evaluate rules --scale cmaj --density high --markdown
-    melodylc evaluate rules corpus --actor stepwise.safetensors --actor dmin.safetensors
+    melodylc evaluate rules --scale dmaj --rows prior,actor --samples 200
+    melodylc evaluate rules corpus --actor stepwise.safetensors --picture rules.svg
     """
     _check(output, as_json, as_markdown)
+    if picture:
+        if picture.suffix.lower() != ".svg":
+            raise InputError(f"a picture is a file ending in .svg, not {str(picture)!r}")
+        check_writable(picture)
     request = make_request(**asked)
 
     from melodylc.actors import shipped_model
     from melodylc.cache import cache_folder
     from melodylc.data.corpus import Corpus
+    from melodylc.evaluation import rule_picture
     from melodylc.evaluation.report_rules import rule_conditions, rule_tables
-    from melodylc.evaluation.rules import RuleEvaluator, RuleSettings
+    from melodylc.evaluation.rules import RuleEvaluator, RuleSettings, read_rows
     from melodylc.models.checkpoint import load_model
 
-    settings = RuleSettings(samples=samples, seeds=seeds)
+    settings = RuleSettings(samples=samples, few=few, tries=tries, rows=read_rows(rows), seeds=seeds)
     opened = Corpus.open(corpus) if corpus else None
     model = load_model(path) if path else shipped_model()
     cases = [*_asked(model, request, prior, fit), *_kept(model, actors, prior, asked["reward_seconds"])]
+    if "optimize" in settings.rows:
+        cases = [_with_critic(model, case, prior) for case in cases]
     evaluator = RuleEvaluator(model, cases, settings, prior, opened, cache_folder() / "drawn")
     with progress("starting", total=evaluator.work) as step:
         done = evaluator.run(lambda count, what: step(count, label=what))
+    if picture:
+        with atomic_write(picture, "w") as file:
+            file.write(rule_picture.picture(done))
+        say(f"wrote {picture}")
     _finish(done, rule_conditions(done), rule_tables(done), output, as_json, as_markdown)
 
 
@@ -190,8 +227,12 @@ def _asked(model: "LoadedModel", request: "Request", prior: "PriorName | None", 
 
     if request.rule is None:
         return []
-    found = find_or_fit(model, request, prior) if fit else find_actor(model, request.rule, prior, say)
-    return [Case(" ".join(request.words), request.rule, found.stored if found else None)]
+    # As `generate` does: one that ships for the same rule in another key will do.
+    if fit:
+        found = find_or_fit(model, request, prior, elsewhere=True)
+    else:
+        found = find_actor(model, request.rule, prior, say, elsewhere=True)
+    return [Case(" ".join(request.words), request.rule, found)]
 
 
 def _kept(
@@ -204,8 +245,14 @@ def _kept(
     for path in paths:
         request = request_of(path, reward_seconds)
         if request.rule:
-            cases.append(Case(path.stem, request.rule, kept_actor(path, model, request, prior).stored))
+            cases.append(Case(path.stem, request.rule, kept_actor(path, model, request, prior)))
     return cases
+
+
+def _with_critic(model: "LoadedModel", case: "Case", prior: "PriorName | None") -> "Case":
+    if case.actor is None:
+        return case
+    return replace(case, critic=find_or_teach(model, case.own_rule, case.actor, prior))
 
 
 def _check(output: Path | None, as_json: bool, as_markdown: bool) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from melodylc.models.checkpoint import LoadedModel
     from melodylc.models.config import PriorName
     from melodylc.request import Request
+    from melodylc.rewards import Rule
 
 
 @click.command()
@@ -82,19 +83,19 @@ def find_or_fit(
 
 
 def find_or_teach(
-    model: "LoadedModel", request: "Request", actor: "FoundActor | None", prior: "PriorName | None"
+    model: "LoadedModel", rule: "Rule | None", actor: "FoundActor | None", prior: "PriorName | None"
 ) -> "Critic | None":
-    """The critic for a request that has an actor; where none is cached, one is taught, with progress, and cached."""
+    """The critic for a rule that has an actor; where none is cached, one is taught, with progress, and cached."""
     from melodylc.actors import LESSONS, find_critic
 
-    if request.rule is None or actor is None:
+    if rule is None or actor is None:
         return None
     with progress("looking for the critic", total=LESSONS) as step:
 
         def report(done: "Round") -> None:
             step(label="teaching a critic, kept for the next time")
 
-        return find_critic(model, request.rule, actor.stored.actor, prior, report)
+        return find_critic(model, rule, actor.stored.actor, prior, report)
 
 
 def _weighted(model: "LoadedModel", weight: float) -> "Weighted | None":

@@ -116,7 +116,7 @@ def _produce(order: "Order") -> "Production":
 
     model = load_model(order.model) if order.model else shipped_model()
     actor = _actor(order, model)
-    critic = find_or_teach(model, order.request, actor, order.prior) if order.method == "optimize" else None
+    critic = find_or_teach(model, order.request.rule, actor, order.prior) if order.method == "optimize" else None
     with progress("drawing", total=order.count) as step:
         settled = 0
 

@@ -119,7 +119,9 @@ def _work(order: "Rework") -> "Reworked":
 
     def means(request: "Request") -> "Means":
         actor = find_or_fit(model, request, order.prior)
-        return Means(actor, find_or_teach(model, request, actor, order.prior) if order.method == "optimize" else None)
+        return Means(
+            actor, find_or_teach(model, request.rule, actor, order.prior) if order.method == "optimize" else None
+        )
 
     with progress("making melodies", total=order.count) as step:
         made = 0

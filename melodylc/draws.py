@@ -135,7 +135,7 @@ class Sampler:
         z = latents(self.model.prior(self.prior), seed, numbers, attempt)
         moved, raw = self.model.vae.write(self.optimise(z)) if self.optimise else self.model.vae.write(z, self.actor)
         events, touched = canonical(raw.to(torch.uint8).numpy())
-        events = _transposed(events, self.shift)
+        events = transposed(events, self.shift)
         distances = ((moved - z) / self.model.sigma_bar).square().mean(1).tolist()
         rewards = self.rule.scores(events).tolist() if self.rule else [()] * GROUP
         realism = self.judge(moved, raw).tolist() if self.judge else [None] * GROUP
@@ -153,7 +153,13 @@ class Sampler:
             )
 
 
-def _transposed(events: npt.NDArray[np.uint8], semitones: int) -> npt.NDArray[np.uint8]:
+def transposed(events: npt.NDArray[np.uint8], semitones: int) -> npt.NDArray[np.uint8]:
+    """Melodies (n, 256) moved by so many semitones; one that would leave 0..127 stays as it is.
+
+    >>> transposed(np.array([[60, 128, 129], [1, 126, 129]], np.uint8), 3)
+    array([[ 63, 128, 129],
+           [  1, 126, 129]], dtype=uint8)
+    """
     notes, moved = events < PITCHES, events.astype(np.int64) + semitones
     fits = ~(notes & ((moved < 0) | (moved >= PITCHES))).any(axis=1, keepdims=True)
     return np.where(notes & fits, moved, events).astype(np.uint8)

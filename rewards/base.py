@@ -199,6 +199,10 @@ class Complement(Reward):
         """The complement of the raw reward."""
         return ~self.reward.raw
 
+    def clash(self, other: Reward) -> str | None:
+        """What it is the complement of."""
+        return f"nothing satisfies {other.name} and {self.name} at once" if other == self.reward else None
+
     def __invert__(self) -> Reward:
         return self.reward
 

@@ -80,7 +80,9 @@ def _builtin(name: str, texts: dict[str, str]) -> Description:
     for parameter in parameters.each:
         value = values.get(parameter.name, parameter.default)
         rows.append([parameter.name, parameter.kind.words, "must be given" if value is REQUIRED else repr(value)])
-    return Description(name, "melodylc", MELODIES, inspect.getdoc(BUILTIN[name]) or "", rows)
+    made = BUILTIN[name]
+    said = (inspect.getdoc(made), inspect.getdoc(inspect.getmodule(made)))  # the formula, and where it comes from
+    return Description(name, "melodylc", MELODIES, "\n\n".join(filter(None, said)), rows)
 
 
 def _summary(doc: str) -> str:

@@ -16,8 +16,10 @@ from melodylc.data.alphabet import PITCHES, STEPS
 from melodylc.data.errors import InputError
 from melodylc.data.keys import pitch_class
 from melodylc.data.melody import pitch_name
-from melodylc.rewards.base import Events, Scores
+from melodylc.rewards.ambitus import Register
+from melodylc.rewards.base import Events, Reward, Scores
 from melodylc.rewards.features import EventsReward, Mask, Numbers, begins, check_number, durations, note_counts, scored
+from melodylc.rewards.pitch import PitchClasses, Tonic
 
 _NAME = re.compile(r"([A-Ga-g])([#b]?)(-1|[0-9])?")
 _NUMBER = re.compile(r"[0-9]{1,3}")
@@ -33,6 +35,19 @@ class _Note(EventsReward):
         target, any_octave = _parsed(self.pitch)
         name = pitch_name(target)
         object.__setattr__(self, "pitch", re.sub("-?[0-9]+$", "", name) if any_octave else name)
+
+    @property
+    def allowed(self) -> frozenset[int]:
+        """The MIDI pitches that satisfy."""
+        target, any_octave = _parsed(self.pitch)
+        return frozenset(range(target % 12, PITCHES, 12)) if any_octave else frozenset((target,))
+
+    def clash(self, other: Reward) -> str | None:
+        """Two first notes, two last ones, or one that no note of the melody may be."""
+        if isinstance(other, type(self)) and not self.allowed & other.allowed:
+            return f"no melody has {self.name} and {other.name} at once"
+        held = _allowed_of_all(other)
+        return None if held is None or self.allowed & held else f"no note is in {self.name} and {other.name} at once"
 
     def _nearness(self, pitches: Numbers, there: Mask) -> Scores:
         target, any_octave = _parsed(self.pitch)
@@ -55,6 +70,11 @@ class FirstNote(_Note):
 @dataclass(frozen=True)
 class LastNote(_Note):
     """How near the last note comes to `pitch`; see `last_note`."""
+
+    def clash(self, other: Reward) -> str | None:
+        """Another last note, too, where that is a tonic."""
+        apart = isinstance(other, Tonic) and not any(pitch % 12 == other.pitch_class for pitch in self.allowed)
+        return f"no melody ends on {self.name} and on {other.name}" if apart else super().clash(other)
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
@@ -82,6 +102,16 @@ def _first(events: Events) -> tuple[Numbers, Mask]:
     notes = begins(events)
     pitches = np.take_along_axis(events, notes.argmax(axis=1)[:, None], axis=1)[:, 0]
     return pitches.astype(np.int64), note_counts(events) > 0
+
+
+def _allowed_of_all(reward: Reward) -> frozenset[int] | None:
+    """The MIDI pitches that a reward allows for every note, or None where it asks something else."""
+    match reward:
+        case PitchClasses():
+            return frozenset(pitch for pitch in range(PITCHES) if pitch % 12 in reward.classes)
+        case Register():
+            return frozenset(range(reward.lowest, reward.highest + 1))
+    return None
 
 
 def _parsed(text: str) -> tuple[int, bool]:

@@ -73,7 +73,7 @@ def _mean(values: npt.NDArray[np.float64]) -> Scores:
 
 
 def form(pattern: str = "AABA", likeness: float = 1.0, contrast: float = 0.25, rhythm: bool = False) -> Form:
-    """How near a melody comes to a form, S * D as above, in [0, 1]; 0 for no notes.
+    """How near a melody comes to a form, in [0, 1]: likeness of sections times contrast; 0 for no notes.
 
     Args:
         pattern: 2, 4, 8 or 16 letters, one a section.

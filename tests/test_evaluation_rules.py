@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,16 +14,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_corpus import build_small
 
+from melodylc.actors import FoundActor
+from melodylc.box import MelodyBox
+from melodylc.data.alphabet import canonical
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
-from melodylc.draws import Sampler
+from melodylc.draws import Sampler, latents, transposed
 from melodylc.evaluation.diversity import apart, differ, edit_distances, in_one_key
-from melodylc.evaluation.drawn import Drawer
+from melodylc.evaluation.drawn import Drawn
 from melodylc.evaluation.report import markdown
 from melodylc.evaluation.report_rules import rule_conditions, rule_tables
-from melodylc.evaluation.rules import Case, RuleEvaluator, RuleSettings, RulesEvaluation, wilson
+from melodylc.evaluation.rule_figures import wilson
+from melodylc.evaluation.rule_picture import SHARE, picture
+from melodylc.evaluation.rules import TRIES, Case, Row, RuleEvaluator, RuleSettings, RulesEvaluation, read_rows
 from melodylc.evaluation.statistics import MAJOR, best_root
+from melodylc.evaluation.ways import Optimised, Rejected, Single, Snapped, Source, Way, fit_cost, snapped
 from melodylc.latent.actor import Actor, ActorConfig
+from melodylc.latent.box import Move, Plain
+from melodylc.latent.critic import Critic
+from melodylc.latent.distance import z_mse
+from melodylc.latent.fit import fit
+from melodylc.latent.obeying import obey
+from melodylc.latent.settings import FitSettings
 from melodylc.latent.store import Header, Rates, StoredActor
 from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import named_config
@@ -31,7 +44,7 @@ from melodylc.rewards import Rule, density, pitch_classes
 
 RunCli = Callable[..., Run]
 RULE = Rule((pitch_classes(MAJOR), density(40)))
-SETTINGS = RuleSettings(samples=5, seeds=(1, 2))
+SETTINGS = RuleSettings(samples=5, few=3, tries=4, seeds=(1, 2))
 RATES = Rates(0.1, 0.5, 10, 10, (0.1,), (0.5,), (0.2,), (0.6,), 1.0, 1.0)
 
 
@@ -54,11 +67,11 @@ def model(path: Path) -> LoadedModel:
 
 
 @pytest.fixture(scope="module")
-def actor(model: LoadedModel) -> StoredActor:
+def actor(model: LoadedModel) -> FoundActor:
     torch.manual_seed(1)
     actor = Actor(ActorConfig(*model.vae.chain, hidden=8)).requires_grad_(False)
     header = Header(model.fingerprint, "N(0, I)", RULE.identity, RULE.names, actor.config, {"rounds": 7}, RATES)
-    return StoredActor(actor, header, "a" * 16)
+    return FoundActor(StoredActor(actor, header, "a" * 16), "given")
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +79,22 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return build_small(tmp_path_factory)
 
 
-def evaluator(model: LoadedModel, actor: StoredActor | None = None, folder: Path | None = None) -> RuleEvaluator:
-    return RuleEvaluator(model, [Case("mine", RULE, actor)], SETTINGS, folder=folder)
+@pytest.fixture(scope="module")
+def critic(model: LoadedModel) -> Critic:
+    torch.manual_seed(2)
+    box = MelodyBox(model.vae, RULE)
+    rows, width = box.seen(torch.zeros(1, 256, dtype=torch.uint8), torch.zeros(1, 0)).shape[1:]
+    return Critic(rows, width, parts=2, hidden=8, layers=2).requires_grad_(False)
+
+
+def evaluator(
+    model: LoadedModel, actor: FoundActor | None = None, critic: Critic | None = None, folder: Path | None = None
+) -> RuleEvaluator:
+    return RuleEvaluator(model, [Case("mine", RULE, actor, critic)], SETTINGS, folder=folder)
+
+
+def draw(model: LoadedModel, way: Way, seed: int, count: int) -> Drawn:
+    return way.draw(Source(model, model.prior()), seed, count, lambda _: None)
 
 
 # -- how far apart -----------------------------------------------------------------------------
@@ -122,43 +149,133 @@ def test_an_interval_is_wilson_s() -> None:
 # -- the evaluation ----------------------------------------------------------------------------
 
 
-def test_draws_are_those_of_generate_without_a_check(model: LoadedModel, actor: StoredActor) -> None:
-    for moved in (None, actor):
-        drawn = Drawer(model, model.prior(), 20).draw(3, moved, lambda _: None)
-        sampled = Sampler(model, moved.actor if moved else None, RULE).draw(3, 20, budget=1)
-        alike = [np.array_equal(row, draw.melody.events) for row, draw in zip(drawn.events, sampled, strict=True)]
+@pytest.mark.parametrize("shift", [0, 5])
+def test_draws_are_those_of_generate_without_a_check(model: LoadedModel, actor: FoundActor, shift: int) -> None:
+    for moved in (None, replace(actor, shift=shift)):
+        drawn = draw(model, Single(moved), 3, 20)
+        sampler = Sampler(model, moved.move if moved else None, RULE, shift=moved.shift if moved else 0)
+        sampled = sampler.draw(3, 20, budget=1)
+        alike = [np.array_equal(row, one.melody.events) for row, one in zip(drawn.events, sampled, strict=True)]
         assert np.mean(alike) > 0.8  # a rounding may change a note
-        assert drawn.z_mse == pytest.approx([draw.distance for draw in sampled], rel=1e-3)
-        assert drawn.touched[alike].tolist() == [
-            draw.touched for draw, same in zip(sampled, alike, strict=True) if same
-        ]
+        assert drawn.z_mse == pytest.approx([one.distance for one in sampled], rel=1e-3)
+        assert drawn.touched[alike].tolist() == [one.touched for one, same in zip(sampled, alike, strict=True) if same]
 
 
-def test_figures_are_those_of_the_draws(model: LoadedModel, actor: StoredActor) -> None:
-    done = evaluator(model, actor).run()
+def test_rejection_takes_the_first_that_obeys_or_the_last(model: LoadedModel) -> None:
+    prior = draw(model, Single(), 1, 60).events
+    counts = (prior < 128).sum(axis=1)
+    rule = Rule((density(int(np.sort(counts)[-6])),))  # one in ten obeys
+    drawn = draw(model, Rejected(rule, tries=7), 1, 5)
+    at = 0
+    for events, spent in zip(drawn.events, drawn.decodes, strict=True):
+        tries = rule.satisfied(prior[at : at + 7])
+        assert spent == (tries.argmax() + 1 if tries.any() else 7)
+        at += int(spent)
+        assert np.array_equal(events, prior[at - 1])
+    assert draw(model, Rejected(rule, tries=1), 1, 9).events.tolist() == prior[:9].tolist()
+
+
+@given(st.lists(st.integers(0, 129), min_size=1, max_size=12), st.sets(st.integers(0, 11), min_size=1))
+def test_snapping_moves_each_note_as_little_as_can_be(events: list[int], classes: set[int]) -> None:
+    (found,) = snapped(np.array([events], np.uint8), frozenset(classes)).tolist()
+    for event, after in zip(events, found, strict=True):
+        if event > 127:
+            assert after == event
+        else:
+            inside = [pitch for pitch in range(128) if pitch % 12 in classes]
+            assert after in inside
+            assert abs(after - event) == min(abs(pitch - event) for pitch in inside)
+
+
+def test_snapped_melodies_are_the_prior_s_with_other_pitches(model: LoadedModel) -> None:
+    before, after = draw(model, Single(), 1, 9), draw(model, Snapped(frozenset(MAJOR)), 1, 9)
+    assert np.array_equal(before.events < 128, after.events < 128)
+    assert Rule((pitch_classes(MAJOR),)).satisfied(after.events)[(before.events < 128).any(axis=1)].all()
+    assert np.isnan(after.z_mse).all()
+
+
+def test_optimised_latents_are_those_of_generate(model: LoadedModel, critic: Critic) -> None:
+    drawn = draw(model, Optimised(RULE, critic, shift=2), 1, 2)
+    z = latents(model.prior(), 1, range(1, 33))
+    found = obey(z, MelodyBox(model.vae, RULE), critic, model.sigma_bar)
+    _, raw = model.vae.write(found.z)
+    assert np.array_equal(drawn.events, transposed(canonical(raw[:2].to(torch.uint8).numpy())[0], 2))
+    assert drawn.z_mse == pytest.approx(z_mse(found.z, z, model.sigma_bar)[:2].tolist())
+    assert drawn.decodes.tolist() == [1 + 3 * steps + -(-steps // 8) for steps in found.steps[:2].tolist()]
+
+
+def test_a_fit_costs_what_it_decodes(model: LoadedModel) -> None:
+    decoded = 0
+
+    class Counted(Plain):
+        def decode(self, z: torch.Tensor, move: Move | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+            nonlocal decoded
+            decoded += len(z)
+            return super().decode(z, move)
+
+    settings = FitSettings(
+        rounds=3, fresh=20, check_every=2, check=10, measure=7, warmup=0, critic_steps=1, actor_steps=0, batch=5
+    )
+    box = Counted(2, lambda z: (z[:, :1] > 0).double().numpy())
+    z = torch.randn(30, 2)
+    fit(box, torch.ones(2), bank=(z, z), settings=settings)
+    assert decoded == fit_cost(vars(settings))
+    assert fit_cost(vars(replace(settings, actor_steps=2))) == decoded + 3 * 3 * 2 * 5
+
+
+def test_figures_are_those_of_the_draws(model: LoadedModel, actor: FoundActor, critic: Critic) -> None:
+    done = evaluator(model, actor, critic).run()
     case = done.cases["mine"]
-    assert case.actor is not None
-    for draws, of in ((case.prior, None), (case.actor, actor)):
-        drawn = [Drawer(model, model.prior(), 5).draw(seed, of, lambda _: None) for seed in (1, 2)]
-        scores = [RULE.scores(one.events) for one in drawn]
-        assert draws.parts[RULE.names[1]].mean.values == pytest.approx([one[:, 1].mean() for one in scores])
-        assert draws.all.values == pytest.approx([(one == 1).all(axis=1).mean() for one in scores])
-        assert draws.apart.values == pytest.approx([apart(one.events) for one in drawn])
-        assert draws.notes.values == pytest.approx([(one.events < 128).sum(axis=1).mean() for one in drawn])
-    assert case.prior.z_mse.mean == 0 < case.actor.z_mse.mean
-    assert case.apart is not None
-    assert case.apart.values == pytest.approx(np.divide(case.actor.apart.values, case.prior.apart.values))
-    assert (case.rule, case.rounds, case.fingerprint) == (RULE.identity, 7, "a" * 16)
-    assert done.conditions["settings"] == {"samples": 5, "seeds": [1, 2]}
+    assert list(case.rows) == ["prior", "rejection", "snapping", "optimize", "actor"]
+    ways: dict[Row, tuple[Way, int]] = {
+        "prior": (Single(), 5),
+        "rejection": (Rejected(RULE, 4), 3),
+        "snapping": (Snapped(frozenset(MAJOR)), 5),
+        "optimize": (Optimised(RULE, critic), 3),
+        "actor": (Single(actor), 5),
+    }
+    for row, (way, count) in ways.items():
+        drawn = [draw(model, way, seed, count) for seed in (1, 2)]
+        scores, found = [RULE.scores(one.events) for one in drawn], case.rows[row]
+        part = found.parts[RULE.names[1]]
+        assert part.mean.values == pytest.approx([one[:, 1].mean() for one in scores])
+        assert part.mean_interval[0] <= part.mean.mean <= part.mean_interval[1]
+        assert part.rate_interval == wilson(int(sum((one[:, 1] == 1).sum() for one in scores)), 2 * count)
+        assert found.all.values == pytest.approx([(one == 1).all(axis=1).mean() for one in scores])
+        assert found.apart.values == pytest.approx([apart(one.events) for one in drawn])
+        assert found.notes.values == pytest.approx([(one.events < 128).sum(axis=1).mean() for one in drawn])
+        assert found.decodes.values == pytest.approx([one.decodes.mean() for one in drawn])
+        assert (found.z_mse is None) == (row == "snapping")
+        if found.over_prior:
+            ratio = np.divide(found.apart.values, case.rows["prior"].apart.values)
+            assert found.over_prior.values == pytest.approx(ratio)
+    assert (case.rule, case.rounds, case.fingerprint, case.tries) == (RULE.identity, 7, "a" * 16, 4)
+    assert done.conditions["settings"]["rows"] == list(ways)
 
 
-def test_fewer_draws_are_the_start_of_more(model: LoadedModel) -> None:
-    some, more = (Drawer(model, model.prior(), count).draw(4, None, lambda _: None).events for count in (3, 9))
-    assert np.array_equal(some, more[:3])
+def test_rejection_has_what_the_actor_costs(actor: FoundActor) -> None:
+    settings = RuleSettings(samples=50, seeds=(1, 2))
+    assert Case("mine", RULE).tries(settings) == TRIES
+    cost = fit_cost(actor.stored.header.settings)
+    assert Case("mine", RULE, actor).tries(settings) == 1 + -(-cost // 100)
+    assert Case("mine", RULE, actor).tries(replace(settings, tries=9)) == 9
+
+
+def test_rows_are_those_asked_for_and_possible(model: LoadedModel, actor: FoundActor) -> None:
+    only = RuleSettings(rows=read_rows("actor,snapping"))
+    assert list(Case("mine", RULE, actor).ways(only)) == ["prior", "snapping", "actor"]
+    assert list(Case("mine", Rule((density(40),))).ways(RuleSettings())) == ["prior", "rejection"]
+
+
+def test_fewer_draws_are_the_start_of_more(model: LoadedModel, actor: FoundActor) -> None:
+    rule = Rule((density(40),))
+    for way in (Single(), Single(actor), Snapped(frozenset((0,))), Rejected(rule, 3)):
+        some, more = (draw(model, way, 4, count).events for count in (3, 9))
+        assert np.array_equal(some, more[:3])
 
 
 def test_an_evaluation_that_was_stopped_goes_on_where_it_was(
-    model: LoadedModel, actor: StoredActor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: LoadedModel, actor: FoundActor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, written = evaluator(model, actor).run(), list[int]()
     write = MelodyVAE.write
@@ -170,55 +287,87 @@ def test_an_evaluation_that_was_stopped_goes_on_where_it_was(
     monkeypatch.setattr(MelodyVAE, "write", spy)
 
     def stop(count: int, what: str) -> None:
-        if len(written) == 3:
+        if what.endswith("actor") and count:
             raise KeyboardInterrupt
 
+    kept = tmp_path / "kept"
     with pytest.raises(KeyboardInterrupt):
-        evaluator(model, actor, tmp_path / "kept").run(stop)
-    first, *others = (tmp_path / "kept").iterdir()
-    assert len(others) == 1
+        evaluator(model, actor, folder=kept).run(stop)
+    assert len(written) == 2 + 1  # the prior's of two seeds, which three rows share, and the actor's first
+    first, *others = kept.iterdir()
+    assert len(others) == 2 * 3 - 1
     first.write_bytes(b"half a file")
     told: list[int] = []
-    again = evaluator(model, actor, tmp_path / "kept").run(lambda count, what: told.append(count))
-    assert len(written) == 3 + 3  # one that was whole is there, one is damaged, two were never done
-    assert (again, sum(told)) == (whole, 20)
-    assert list((tmp_path / "kept").iterdir()) == []
+    again = evaluator(model, actor, folder=kept).run(lambda count, what: told.append(count))
+    assert len(written) == 3 + 1 + 2  # one is damaged, the actor's were never done
+    assert (again, sum(told)) == (whole, evaluator(model, actor).work)
+    assert list(kept.iterdir()) == []
 
 
 def test_real_melodies_and_copies_stand_beside_them_on_a_corpus(
-    model: LoadedModel, actor: StoredActor, corpus: Corpus
+    model: LoadedModel, actor: FoundActor, corpus: Corpus
 ) -> None:
     done = RuleEvaluator(model, [Case("mine", RULE, actor), Case("bare", RULE)], SETTINGS, corpus=corpus).run()
     assert done.samples is not None
     assert done.copies is not None
-    assert list(done.samples.priors) == list(done.copies.priors) == ["prior", "mine"]
-    assert (done.cases["bare"].actor, done.cases["bare"].apart) == (None, None)
+    names = ["prior", *(f"mine: {row}" for row in ("rejection", "snapping", "actor"))]
+    names += [f"bare: {row}" for row in ("rejection", "snapping")]
+    assert list(done.samples.priors) == list(done.copies.priors) == names
+    assert done.cases["bare"].fingerprint is None
     titles = [table.title for table in rule_tables(done)]
     assert titles == ["mine", "bare", "Samples against held-out melodies", "Copies of training melodies"]
-    assert json.loads(json.dumps(done.to_dict()))["cases"]["bare"]["actor"] is None
+    assert json.loads(json.dumps(done.to_dict(), allow_nan=False))["cases"]["bare"]["rows"]["snapping"]["z_mse"] is None
+    assert picture(done).count("like real melodies") == 2
 
 
-def test_a_table_has_a_cell_for_every_column(model: LoadedModel, actor: StoredActor) -> None:
-    done: RulesEvaluation = evaluator(model, actor).run()
+def test_a_table_has_a_cell_for_every_column(model: LoadedModel, actor: FoundActor, critic: Critic) -> None:
+    done: RulesEvaluation = evaluator(model, actor, critic).run()
     (found,) = rule_tables(done)
     assert {len(row) for row in found.rows} == {len(found.columns)}
     assert "7 rounds" in found.note
+    assert "first of 4 draws" in found.note
+    assert [row[0] for row in found.rows] == [
+        "prior",
+        "rejection (3 a seed)",
+        "snapping",
+        "optimize (3 a seed)",
+        "actor",
+    ]
     assert "single draws" in "\n".join(rule_conditions(done))
     assert markdown([found]).startswith("### mine")
 
 
+def test_a_picture_has_a_bar_for_every_share(model: LoadedModel, actor: FoundActor, critic: Critic) -> None:
+    done = evaluator(model, actor, critic).run()
+    drawn = ElementTree.fromstring(picture(done))
+    width, height = (float(drawn.attrib[side]) for side in ("width", "height"))
+    boxes = drawn.findall("{http://www.w3.org/2000/svg}rect")
+    # Two parts, all of them, how many are different: five rows each; how far apart: four.
+    assert sum(box.attrib["fill"] == SHARE for box in boxes) == 4 * 5 + 4
+    for box in boxes:
+        x, y, across, down = (float(box.attrib[name]) for name in ("x", "y", "width", "height"))
+        assert min(x, y, across, down) >= 0
+        assert (x + across <= width, y + down <= height) == (True, True)
+    texts = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"prior", "rejection", "snapping", "optimize", "actor"} <= set(texts)
+    assert f"{done.cases['mine'].rows['actor'].all.mean:.3f}" in texts
+
+
 @pytest.mark.parametrize(
     ("cases", "expected"),
-    [([], "no rule"), ([Case("a", RULE)] * 2, "'a' twice"), ([Case("prior", RULE)], "'prior' twice")],
+    [([], "no rule"), ([Case("a", RULE)] * 2, "'a' twice")],
 )
 def test_cases_need_names_of_their_own(model: LoadedModel, cases: list[Case], expected: str) -> None:
     with pytest.raises(InputError, match=expected):
         RuleEvaluator(model, cases, SETTINGS)
 
 
-@pytest.mark.parametrize(("name", "value"), [("samples", 1), ("seeds", ()), ("seeds", (1, 1)), ("seeds", (-1,))])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("samples", 1), ("few", 1), ("tries", 0), ("seeds", ()), ("seeds", (1, 1)), ("seeds", (-1,))],
+)
 def test_settings_that_make_no_sense_are_refused(name: str, value: object) -> None:
-    with pytest.raises(InputError, match=r"seed|samples"):
+    with pytest.raises(InputError, match=name.rstrip("s")):
         replace(SETTINGS, **{name: value})  # type: ignore[arg-type]
 
 
@@ -227,15 +376,16 @@ def test_settings_that_make_no_sense_are_refused(name: str, value: object) -> No
 
 def test_the_command_writes_tables_and_a_file(run_cli: RunCli, path: Path, corpus: Corpus, tmp_path: Path) -> None:
     words = ("evaluate", "rules", corpus.folder, "--density", "40", "--no-variety", "--no-fit", "--model", path)
-    few = ("--samples", 4, "--seed", 1)
-    done = run_cli(*words, *few, "-o", tmp_path / "all.json", "--markdown")
+    few = ("--samples", 4, "--few", 2, "--tries", 2, "--seed", 1)
+    done = run_cli(*words, *few, "-o", tmp_path / "all.json", "--markdown", "--picture", tmp_path / "all.svg")
     assert done.code == 0, done.err
     assert "### --density 40.. --no-variety" in done.out
     assert "Copies of training melodies" in done.out
+    assert (tmp_path / "all.svg").read_text("utf-8").startswith("<svg")
     found = json.loads((tmp_path / "all.json").read_text("utf-8"))
     again = run_cli(*words, *few, "--json")
     assert json.loads(again.out) == found
-    assert found["format"] == "melodylc-rules/1"
+    assert found["format"] == "melodylc-rules/2"
 
 
 @pytest.mark.parametrize(
@@ -244,6 +394,9 @@ def test_the_command_writes_tables_and_a_file(run_cli: RunCli, path: Path, corpu
         ((), "no rule to evaluate"),
         (("--actor", "none.safetensors"), "none.safetensors"),
         (("--density", "40", "--json", "--markdown"), "choose one"),
+        (("--density", "40", "--no-fit", "--rows", "prior,magic"), "'magic' is no row"),
+        (("--density", "40", "--no-fit", "--picture", "rules.png"), "ending in .svg"),
+        (("--density", "40", "--no-fit", "--picture", "no/such/rules.svg"), "no/such"),
         (("nowhere", "--density", "40", "--no-fit"), "nowhere"),
         (("--density", "40", "--no-fit", "-o", "no/such/folder.json"), "no/such"),
     ],

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from melodylc.data import STEPS, InputError, Melody
-from melodylc.rewards import Reward, Rule, density, pitch_classes, tonic
+from melodylc.rewards import Reward, Rule, density, first_note, last_note, pitch_classes, register, tonic
 from melodylc.rewards.base import Events, Scores
 from melodylc.rewards.isolation import IsolatedReward
 
@@ -147,6 +147,8 @@ def test_de_morgan_holds_for_what_is_satisfied(pair: tuple[Reward, Reward]) -> N
 @given(pairs)
 def test_a_rule_of_a_product_has_its_factors_as_parts(pair: tuple[Reward, Reward]) -> None:
     a, b = pair
+    factors = [factor.raw for factor in (a & b).factors]
+    assume(not any(one.clash(other) for one in factors for other in factors))
     rule = Rule((a & b,))
     assert rule.identity == Rule((b, a)).identity
     assert rule.satisfied(EVENTS).tolist() == satisfied(a & b)
@@ -206,6 +208,14 @@ def test_rewards_join_with_rewards_alone(wrong: object) -> None:
         (tonic(0), tonic(9), "ends on"),
         (pitch_classes([0, 4, 7]), pitch_classes([1, 3]), "no note is in"),
         (pitch_classes([0, 4, 7]), tonic(2), "no note is in"),
+        (last_note("Eb4"), last_note("Eb5"), "no melody has last_note"),
+        (first_note("C"), first_note("D4"), "no melody has first_note"),
+        (last_note("D"), tonic(0), "ends on"),
+        (pitch_classes([0, 4, 7]), last_note("C#4"), "no note is in"),
+        (register(60, 71), first_note("C5"), "no note is in"),
+        (register(61, 71), last_note("C"), "no note is in"),
+        (0.5 * tonic(0), ~tonic(0), "nothing satisfies"),
+        (density(64) | tonic(2), ~(tonic(2) | density(64)), "nothing satisfies"),
     ],
 )
 def test_parts_that_exclude_each_other_are_refused(one: Reward, other: Reward, expected: str) -> None:
@@ -215,7 +225,14 @@ def test_parts_that_exclude_each_other_are_refused(one: Reward, other: Reward, e
 
 
 @pytest.mark.parametrize(
-    "parts", [(density(16, 64), density(64)), (density(16), tonic(0)), (tonic(0), pitch_classes([0]), ~tonic(9))]
+    "parts",
+    [
+        (density(16, 64), density(64)),
+        (density(16), tonic(0)),
+        (tonic(0), pitch_classes([0]), ~tonic(9)),
+        (last_note("C"), last_note("C4"), tonic(0), register(60, 72), pitch_classes([0])),
+        (first_note("C4"), last_note("D4")),
+    ],
 )
 def test_parts_that_go_together_do(parts: tuple[Reward, ...]) -> None:
     assert Rule(parts).parts == parts

@@ -118,7 +118,7 @@ def test_a_second_domain_needs_a_row_and_no_more(monkeypatch: pytest.MonkeyPatch
     assert trial.odd == {"black": 0, "white": 1}
     assert trial.real is not None
     assert trial.real.tolist() == [0.25] * 9
-    assert Rule((bright, 0.5 * ~bright)).scores(pictures.real()).shape == (9, 2)
+    assert Rule((bright, 0.5 * (bright | ~bright))).scores(pictures.real()).shape == (9, 2)
     problems = try_panel(lambda: paints).problems
     assert problems[0].what.startswith("tried to change what it was given")
     assert problems[1].shown == "a picture of 4.0"
@@ -183,3 +183,10 @@ def test_show_names_parameters_and_their_values(run_cli: Cli) -> None:
     rows = [line.split() for line in run.out.splitlines()]
     assert ["least", "a", "whole", "number", "64"] in rows
     assert ["most", "a", "whole", "number", "or", "none", "None"] in rows
+
+
+def test_show_tells_the_formula_and_where_it_comes_from(run_cli: Cli) -> None:
+    run = run_cli("rewards", "show", "form")
+    assert "c_form(x) = S * D" in run.out
+    assert "MuSpy" in run.out
+    assert "Args:" in run.out

@@ -1,30 +1,18 @@
-"""Single draws of a prior or of an actor, kept while an evaluation is under way so that it can be gone on with.
-
-They are the draws of `melodylc generate --no-verify`, argmax and no second try, but decoded 256 at a time: a rounding
-may change a note here or there.
-"""
+"""Draws of an evaluation, kept while it is under way so that it can be gone on with."""
 
 import io
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from melodylc.data.alphabet import canonical
 from melodylc.data.errors import InputError
 from melodylc.data.files import atomic_write, fingerprint_bytes
-from melodylc.draws import latents
-from melodylc.evaluation.subject import CHUNK, chunks
-from melodylc.latent.distance import distance, z_mse
-from melodylc.latent.store import StoredActor
-from melodylc.models.checkpoint import LoadedModel
-from melodylc.models.prior import Prior
 from melodylc.versions import versions
 
 Values = npt.NDArray[np.float64]
@@ -32,67 +20,54 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Drawn:
-    """What n single draws gave."""
+    """Some draws, and how they came about."""
 
     events: npt.NDArray[np.uint8]  #: (n, 256) canonical
     touched: npt.NDArray[np.int64]  #: (n,) steps that the canonical form made rests
-    distance: Values  #: (n,) L_dist from the prior's sample
-    z_mse: Values  #: (n,)
+    distance: Values  #: (n,) L_dist from the prior's sample; not a number where there is no latent
+    z_mse: Values  #: (n,) likewise
+    decodes: Values  #: (n,) what each cost, in melodies through the decoder
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:
         """One after the other."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
+    def __getitem__(self, rows: slice) -> Self:
+        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def costing(self, decodes: npt.ArrayLike) -> Self:
+        """The same at another cost: one for all, or (n,)."""
+        return replace(self, decodes=np.broadcast_to(np.asarray(decodes, np.float64), self.decodes.shape).copy())
+
 
 @dataclass(frozen=True)
-class Drawer:
-    """Draws from one model and one of its priors; what is done is kept in a folder until `forget`."""
+class Kept:
+    """Draws in a folder; where that is None, nothing is kept."""
 
-    model: LoadedModel
-    prior: Prior
-    count: int  #: draws a seed
-    folder: Path | None = None  #: None: nothing is kept
+    folder: Path | None = None
 
-    def draw(self, seed: int, actor: StoredActor | None, report: Callable[[int], None]) -> Drawn:
-        """The draws of a seed, moved by an actor or not; `report` hears of each."""
-        path = self._path(seed, actor)
-        kept = _read(path, self.count) if path else None
-        if kept:
-            report(self.count)
-            return kept
-        drawn = Drawn.joined([self._some(seed, part, actor, report) for part in chunks(self.count)])
+    def get(self, key: object, count: int, make: Callable[[], Drawn]) -> tuple[Drawn, bool]:
+        """`count` draws under a key, and whether they were there already; else they are made and kept."""
+        path = self._path(key)
+        if path and (found := _read(path, count)):
+            return found, True
+        made = make()
         if path:
-            _keep(path, drawn)
-        return drawn
+            _keep(path, made)
+        return made, False
 
-    def forget(self, seeds: tuple[int, ...], actors: list[StoredActor | None]) -> None:
-        """Remove what was kept of these."""
-        for path in (self._path(seed, actor) for seed in seeds for actor in actors):
+    def forget(self, keys: Iterable[object]) -> None:
+        """Remove what was kept under these."""
+        for path in map(self._path, keys):
             if path:
                 path.unlink(missing_ok=True)
 
-    @torch.no_grad()
-    def _some(self, seed: int, part: slice, actor: StoredActor | None, report: Callable[[int], None]) -> Drawn:
-        # Always as many together: the shape decides how sums are rounded, and so what a seed's melody is.
-        z = latents(self.prior, seed, range(part.start + 1, part.start + 1 + CHUNK))
-        moved, raw = self.model.vae.write(z, actor.actor if actor else None)
-        events, touched = canonical(raw.to(torch.uint8).numpy())
-        rows = slice(part.stop - part.start)
-        far = (_numbers(of(moved, z, self.model.sigma_bar)) for of in (distance, z_mse))
-        report(part.stop - part.start)
-        return Drawn(*(one[rows] for one in (events, touched.sum(axis=1).astype(np.int64), *far)))
-
-    def _path(self, seed: int, actor: StoredActor | None) -> Path | None:
+    def _path(self, key: object) -> Path | None:
         if self.folder is None:
             return None
-        of = (self.model.fingerprint, self.prior.identity, actor and actor.fingerprint, seed, self.count)
-        key = fingerprint_bytes(repr((*of, sorted(versions().items()), torch.get_num_threads())).encode())
-        return self.folder / f"{key}.npz"
-
-
-def _numbers(values: Tensor) -> Values:
-    return np.asarray(values.double().numpy())
+        of = (key, sorted(versions().items()), torch.get_num_threads())
+        return self.folder / f"{fingerprint_bytes(repr(of).encode())}.npz"
 
 
 def _keep(path: Path, drawn: Drawn) -> None:

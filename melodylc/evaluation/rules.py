@@ -1,47 +1,61 @@
-"""How rules are kept: single draws of a prior and of the actors that were fitted to it, and what these are like.
+"""How rules are kept: draws of a prior, of the actors that were fitted to it, and of an actor's simple rivals.
 
-    mean, = 1        of each part of a rule: mean score, and share of draws where it is exactly 1
-    all              share of draws that satisfy every part
-    z_MSE, L_dist    how far an actor moved the prior's samples (`melodylc.latent.distance`)
-    distinct         share of different melodies, in any transposition
-    differ           share of steps in which two melodies differ, on average
-    apart            mean edit distance of two melodies, each first moved to one key (`melodylc.evaluation.diversity`)
-
-Means over seeds with their deviation; the interval of `all` is Wilson's, at 95 %, over the draws of all seeds. All
-actors move the same samples of the prior. On a corpus the draws are held against real melodies too, as
-`melodylc evaluate model` holds samples of priors, and searched for copies.
+What is told of each stands in `melodylc.evaluation.rule_figures`, what they are in `melodylc.evaluation.ways`. All rows
+begin at the same samples of the prior. Rejection has as many tries for a melody as the actor's cost, its fit's share
+included, would pay for. On a corpus the draws are held against real melodies too, as `melodylc evaluate model` holds
+samples of priors, and searched for copies.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from melodylc.data.alphabet import STEPS
+from melodylc.actors import FoundActor
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
 from melodylc.data.overlap import Gathered
 from melodylc.evaluation.copies import CopyFigures, find_copies
-from melodylc.evaluation.diversity import apart, differ
-from melodylc.evaluation.drawn import Drawer, Drawn
-from melodylc.evaluation.figures import Spread, check_seeds, plain
+from melodylc.evaluation.drawn import Drawn, Kept
+from melodylc.evaluation.figures import check_seeds, plain
 from melodylc.evaluation.real import Ground, before_dropping
-from melodylc.evaluation.samples import SampleFigures, compare_samples, distinct, draw_real
-from melodylc.evaluation.statistics import features
-from melodylc.latent.store import StoredActor
+from melodylc.evaluation.rule_figures import Draws
+from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_real
+from melodylc.evaluation.ways import Optimised, Rejected, Single, Snapped, Source, Way, common_classes, fit_cost
+from melodylc.latent.critic import Critic
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.rewards import Rule
+from melodylc.transposing import transposed_rule
 from melodylc.versions import versions
 
-FORMAT = "melodylc-rules/1"
-PRIOR = "prior"  #: what the rows of no actor are called
+FORMAT = "melodylc-rules/2"
+Row = Literal["prior", "rejection", "snapping", "optimize", "actor"]
+ROWS: tuple[Row, ...] = get_args(Row)
+TRIES = 100  #: of rejection, where there is no actor whose cost could be spent
 Events = npt.NDArray[np.uint8]
 Report = Callable[[int, str], None]  #: draws since the last call, and what of
+
+
+def read_rows(text: str) -> tuple[Row, ...]:
+    """Rows as one types them, with commas between.
+
+    Raises:
+        InputError: an unknown one.
+
+    >>> read_rows("prior, actor")
+    ('prior', 'actor')
+    """
+    words = [word.strip() for word in text.split(",")]
+    unknown = next((word for word in words if word not in ROWS), None)
+    if unknown is not None:
+        raise InputError(f"{unknown!r} is no row of the table: take some of {', '.join(ROWS)}")
+    return tuple(row for row in ROWS if row in words)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,88 +63,77 @@ class RuleSettings:
     """How much is drawn.
 
     Raises:
-        InputError: fewer than 2 draws, no seed, one given twice, or one below 0.
+        InputError: fewer than 2 draws, no tries, no seed, one given twice, or one below 0.
     """
 
     samples: int = 1000  #: draws a seed
+    few: int = 100  #: the same of rejection and optimisation, which cost as much as a fit
+    tries: int | None = None  #: draws of the prior for a melody of rejection; None: what an actor's draw costs
+    rows: tuple[Row, ...] = ROWS  #: the prior is always among them
     seeds: tuple[int, ...] = (1, 2, 3)
 
     def __post_init__(self) -> None:
-        if self.samples < 2:
-            raise InputError(f"{self.samples} samples to evaluate on: take 2 or more")
+        for name, least in (("samples", 2), ("few", 2), ("tries", 1)):
+            count = getattr(self, name)
+            if count is not None and count < least:
+                raise InputError(f"{count} {name} to evaluate on: take {least} or more")
         check_seeds(self.seeds)
+
+    def count(self, row: Row) -> int:
+        """Draws a seed of a row."""
+        return min(self.few, self.samples) if row in ("rejection", "optimize") else self.samples
 
 
 @dataclass(frozen=True)
 class Case:
-    """A rule, and the actor that was fitted to it, if there is one."""
+    """A rule, and what was fitted to it, if there is anything."""
 
     name: str
     rule: Rule
-    actor: StoredActor | None = None
+    actor: FoundActor | None = None
+    critic: Critic | None = None  #: of the rule in the actor's own key
 
+    @property
+    def own_rule(self) -> Rule:
+        """The rule in the key that the actor was fitted in."""
+        shift = self.actor.shift if self.actor else 0
+        return (transposed_rule(self.rule, -shift) if shift else None) or self.rule
 
-@dataclass(frozen=True)
-class Part:
-    """How one part of a rule is kept."""
+    def ways(self, settings: RuleSettings) -> dict[Row, Way]:
+        """What can be drawn of the rows that are asked for."""
+        classes = common_classes(self.rule)
+        shift = self.actor.shift if self.actor else 0
+        made: dict[Row, Way | None] = {
+            "prior": Single(),
+            "rejection": Rejected(self.rule, self.tries(settings)),
+            "snapping": Snapped(classes) if classes else None,
+            "optimize": Optimised(self.own_rule, self.critic, shift) if self.critic else None,
+            "actor": Single(self.actor) if self.actor else None,
+        }
+        return {row: way for row, way in made.items() if way and (row in settings.rows or row == "prior")}
 
-    mean: Spread
-    rate: Spread  #: share of draws where it is exactly 1
+    def tries(self, settings: RuleSettings) -> int:
+        """Draws of the prior that one of the actor's pays for, its fit's share included."""
+        if settings.tries or not self.actor:
+            return settings.tries or TRIES
+        return 1 + ceil(self.fitted() / (settings.samples * len(settings.seeds)))
 
-
-@dataclass(frozen=True)
-class Draws:
-    """What single draws are like under a rule; see the module."""
-
-    parts: dict[str, Part]
-    all: Spread
-    interval: tuple[float, float]
-    z_mse: Spread
-    distance: Spread
-    distinct: Spread
-    differ: Spread
-    apart: Spread
-    pitches: Spread  #: different ones in a melody
-    notes: Spread
-    touched: Spread  #: share of steps that the canonical form made rests
-
-    @classmethod
-    def of(cls, rule: Rule, drawn: Sequence[Drawn]) -> Self:
-        """The figures of one set of draws a seed."""
-        scores = [rule.scores(one.events) for one in drawn]
-        kept = [(one == 1).all(axis=1) for one in scores]
-        found = [features(one.events) for one in drawn]
-        return cls(
-            parts={
-                name: Part(
-                    Spread.of(one[:, at].mean() for one in scores),
-                    Spread.of((one[:, at] == 1).mean() for one in scores),
-                )
-                for at, name in enumerate(rule.names)
-            },
-            all=Spread.of(one.mean() for one in kept),
-            interval=wilson(sum(int(one.sum()) for one in kept), sum(map(len, kept))),
-            z_mse=Spread.of(one.z_mse.mean() for one in drawn),
-            distance=Spread.of(one.distance.mean() for one in drawn),
-            distinct=Spread.of(distinct(one.events) for one in drawn),
-            differ=Spread.of(differ(one.events) for one in drawn),
-            apart=Spread.of(apart(one.events) for one in drawn),
-            pitches=Spread.of(one.pitch_count.mean() for one in found),
-            notes=Spread.of(one.notes_per_bar.sum(axis=1).mean() for one in found),
-            touched=Spread.of(one.touched.sum() / one.events.size for one in drawn),
-        )
+    def fitted(self) -> int:
+        """What the actor's fit cost, in melodies decoded; 0 without an actor."""
+        return fit_cost(self.actor.stored.header.settings) if self.actor else 0
 
 
 @dataclass(frozen=True)
 class CaseFigures:
-    """How a rule is kept by the prior and by its actor."""
+    """How a rule is kept in each way."""
 
     rule: str
-    prior: Draws
-    actor: Draws | None
-    apart: Spread | None  #: how far the actor's are apart, over the same of the prior's
-    rounds: int | None  #: of the actor's fit
+    rows: dict[str, Draws]
+    tries: int  #: of rejection, for a melody
+    fit: int  #: what the actor's fit cost, in melodies decoded
+    rounds: int | None  #: of that fit
     fingerprint: str | None  #: of the actor
+    semitones: int  #: that the actor's melodies are moved by
 
 
 @dataclass(frozen=True)
@@ -139,23 +142,16 @@ class RulesEvaluation:
 
     conditions: dict[str, Any]
     cases: dict[str, CaseFigures]
-    samples: SampleFigures | None  #: prior and actors against real melodies, on a corpus
+    samples: SampleFigures | None  #: every row against real melodies, on a corpus
     copies: CopyFigures | None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a file."""
         return {"format": FORMAT, **plain(self)}
 
-
-def wilson(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's interval of a share, `count` at least 1.
-
-    >>> [round(bound, 4) for bound in wilson(0, 100)]
-    [0.0, 0.037]
-    """
-    share, spread = hits / count, z * z / count
-    middle, width = share + spread / 2, z * (share * (1 - share) / count + spread / count / 4) ** 0.5
-    return max((middle - width) / (1 + spread), 0.0), min((middle + width) / (1 + spread), 1.0)
+    def sample_name(self, case: str, row: str) -> str:
+        """What a row of a case is called among `samples` and `copies`."""
+        return _sample_name(case, row, alone=len(self.cases) == 1)
 
 
 class RuleEvaluator:
@@ -184,36 +180,32 @@ class RuleEvaluator:
         folder: Path | None = None,
     ) -> None:
         names = [case.name for case in cases]
-        twice = next((name for name in names if names.count(name) > 1 or name == PRIOR), None)
+        twice = next((name for name in names if names.count(name) > 1), None)
         if twice or not names:
             raise InputError(f"{twice!r} twice: name each rule once" if twice else "no rule to evaluate: give one")
         self.model, self.cases, self.settings, self.corpus = model, cases, settings, corpus
-        self.drawer = Drawer(model, model.prior(prior), settings.samples, folder)
+        self.source, self.kept = Source(model, model.prior(prior)), Kept(folder)
         self.ground = Ground.of(model.provenance, corpus) if corpus else None
-
-    @property
-    def actors(self) -> dict[str, StoredActor | None]:
-        """The prior, which is no actor, and those of the cases."""
-        return {PRIOR: None, **{case.name: case.actor for case in self.cases if case.actor}}
+        self.ways = {case.name: case.ways(settings) for case in cases}
 
     @property
     def work(self) -> int:
-        """How many melodies are drawn in all."""
-        return self.settings.samples * len(self.settings.seeds) * len(self.actors)
+        """How many melodies are drawn in all; those of the prior once for each case."""
+        counts = [self.settings.count(row) for ways in self.ways.values() for row in ways]
+        return sum(counts) * len(self.settings.seeds)
 
     def run(self, report: Report = lambda count, what: None) -> RulesEvaluation:
         """Measure everything. `report` hears of `work` draws in all."""
-        drawn = {
-            name: [
-                self.drawer.draw(seed, actor, lambda count, what=name: report(count, f"drawing: {what}"))  # type: ignore[misc]
-                for seed in self.settings.seeds
-            ]
-            for name, actor in self.actors.items()
-        }
+        drawn = {case.name: self._drawn(case, report) for case in self.cases}
         report(0, "asking the rules")
-        cases = {case.name: _figures(case, drawn) for case in self.cases}
-        samples, copies = self._against_real({name: [one.events for one in given] for name, given in drawn.items()})
-        self.drawer.forget(self.settings.seeds, list(self.actors.values()))
+        cases = {case.name: self._figures(case, drawn[case.name]) for case in self.cases}
+        samples, copies = self._against_real(self._sets(drawn))
+        self.kept.forget(
+            self._key(seed, row, way)
+            for ways in self.ways.values()
+            for row, way in ways.items()
+            for seed in self.settings.seeds
+        )
         return RulesEvaluation(self.conditions(), cases, samples, copies)
 
     def conditions(self) -> dict[str, Any]:
@@ -221,11 +213,52 @@ class RuleEvaluator:
         return {
             "model": self.model.fingerprint,
             "configuration": self.model.vae.config.name,
-            "prior": self.drawer.prior.identity,
+            "prior": self.source.prior.identity,
             "corpus": self.corpus.fingerprint if self.corpus else None,
             "settings": plain(self.settings),
             "threads": torch.get_num_threads(),
             "versions": versions(),
+        }
+
+    def _drawn(self, case: Case, report: Report) -> dict[Row, list[Drawn]]:
+        return {
+            row: [self._seed(case.name, row, way, seed, report) for seed in self.settings.seeds]
+            for row, way in self.ways[case.name].items()
+        }
+
+    def _seed(self, name: str, row: Row, way: Way, seed: int, report: Report) -> Drawn:
+        count, told = self.settings.count(row), f"drawing: {name}, {row}"
+        report(0, told)
+
+        def make() -> Drawn:
+            return way.draw(self.source, seed, count, lambda some: report(some, told))
+
+        drawn, there = self.kept.get(self._key(seed, row, way), count, make)
+        if there:
+            report(count, told)
+        return drawn
+
+    def _key(self, seed: int, row: Row, way: Way) -> tuple[object, ...]:
+        return (self.model.fingerprint, self.source.prior.identity, way.key, seed, self.settings.count(row))
+
+    def _figures(self, case: Case, drawn: Mapping[Row, Sequence[Drawn]]) -> CaseFigures:
+        prior, actor = Draws.of(case.rule, drawn["prior"]), case.actor
+        return CaseFigures(
+            rule=case.rule.identity,
+            rows={row: prior if row == "prior" else Draws.of(case.rule, one, prior) for row, one in drawn.items()},
+            tries=case.tries(self.settings),
+            fit=case.fitted(),
+            rounds=actor.stored.header.settings.get("rounds") if actor else None,
+            fingerprint=actor.stored.fingerprint if actor else None,
+            semitones=actor.shift if actor else 0,
+        )
+
+    def _sets(self, drawn: Mapping[str, Mapping[Row, Sequence[Drawn]]]) -> dict[str, list[Events]]:
+        """Melodies of every row under a name of its own, those of the prior once."""
+        return {
+            _sample_name(name, row, alone=len(drawn) == 1): [one.events for one in given]
+            for name, rows in drawn.items()
+            for row, given in rows.items()
         }
 
     def _against_real(self, samples: Mapping[str, Sequence[Events]]) -> tuple[SampleFigures | None, CopyFigures | None]:
@@ -237,11 +270,6 @@ class RuleEvaluator:
         return compare_samples(real, samples), copies
 
 
-def _figures(case: Case, drawn: Mapping[str, Sequence[Drawn]]) -> CaseFigures:
-    prior, actor = Draws.of(case.rule, drawn[PRIOR]), case.actor
-    if actor is None:
-        return CaseFigures(case.rule.identity, prior, None, None, None, None)
-    moved = Draws.of(case.rule, drawn[case.name])
-    pairs = zip(moved.apart.values, prior.apart.values, strict=True)
-    ratio = Spread.of(one / max(other, 1 / STEPS) for one, other in pairs)
-    return CaseFigures(case.rule.identity, prior, moved, ratio, actor.header.settings.get("rounds"), actor.fingerprint)
+def _sample_name(case: str, row: str, *, alone: bool) -> str:
+    # The prior's melodies are the same whatever the rule.
+    return row if alone or row == "prior" else f"{case}: {row}"

@@ -1,0 +1,226 @@
+"""Ways from a prior's samples to melodies that may obey: what `melodylc evaluate rules` holds against one another.
+
+    single       one draw, moved by an actor or not; what `melodylc generate --no-verify` writes
+    snapped      a single draw of the prior, every note at the nearest pitch of the scale, of two equally near the lower
+    rejected     of so many draws of the prior the first that obeys, or the last
+    optimised    each latent along the slope of a critic until its melody obeys, or the steps are spent
+
+Their cost is counted in melodies through the decoder, a gradient through it as three; drawing latents is for free. What
+a fit costs is counted so, too: its rounds' melodies, the actor's steps, the checks and the last measurement.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import ceil, nan
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from melodylc.actors import FoundActor
+from melodylc.box import MelodyBox
+from melodylc.data.alphabet import PITCHES, STATES, canonical
+from melodylc.draws import latents, transposed
+from melodylc.evaluation.drawn import Drawn
+from melodylc.evaluation.subject import CHUNK, chunks
+from melodylc.latent.critic import Critic
+from melodylc.latent.distance import distance, z_mse
+from melodylc.latent.obeying import SETTINGS, obey
+from melodylc.latent.settings import FitSettings
+from melodylc.models.checkpoint import LoadedModel
+from melodylc.models.prior import Prior
+from melodylc.rewards import Rule
+from melodylc.rewards.pitch import PitchClasses
+
+Events = npt.NDArray[np.uint8]
+Report = Callable[[int], None]
+GRADIENT = 3  #: what a gradient costs, in melodies decoded: the way back is twice the way there
+_TOGETHER = 32  # latents that are optimised together
+
+
+@dataclass(frozen=True)
+class Source:
+    """What latents are drawn from, and decoded by."""
+
+    model: LoadedModel
+    prior: Prior
+    made: dict[tuple[int, int], Drawn] = field(
+        default_factory=dict
+    )  #: the prior's own melodies, which several ways need
+
+    def latents(self, seed: int, first: int, count: int) -> Tensor:
+        """Those of draws `first`, `first` + 1, ... of a seed, from 0: (count, z)."""
+        return latents(self.prior, seed, range(first + 1, first + 1 + count))
+
+    def melodies(self, seed: int, first: int) -> Drawn:
+        """The prior's own of `CHUNK` draws from `first` on."""
+        if (seed, first) not in self.made:
+            self.made[seed, first] = _chunk(self, seed, first)
+        return self.made[seed, first]
+
+
+class Way(Protocol):
+    """Draws melodies."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells it from other ways."""
+        ...
+
+    def draw(self, source: Source, seed: int, count: int, report: Report) -> Drawn:
+        """`count` melodies of a seed, the same whatever follows them; `report` hears of each."""
+        ...
+
+
+@dataclass(frozen=True)
+class Single:
+    """One draw each, moved by an actor or not."""
+
+    actor: FoundActor | None = None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """The actor's file, what it is told, and how far its melodies are moved."""
+        if self.actor is None:
+            return ("prior",)
+        told = None if self.actor.told is None else self.actor.told.tolist()
+        return ("single", self.actor.stored.fingerprint, told, self.actor.shift)
+
+    def draw(self, source: Source, seed: int, count: int, report: Report) -> Drawn:
+        """One after the other, `CHUNK` at a time."""
+        parts = []
+        for part in chunks(count):
+            some = _chunk(source, seed, part.start, self.actor) if self.actor else source.melodies(seed, part.start)
+            parts.append(some[: part.stop - part.start])
+            report(part.stop - part.start)
+        return Drawn.joined(parts)
+
+
+@dataclass(frozen=True)
+class Snapped:
+    """Single draws of the prior, every note at the nearest pitch of some pitch classes."""
+
+    classes: frozenset[int]
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """The pitch classes."""
+        return ("snapped", *sorted(self.classes))
+
+    def draw(self, source: Source, seed: int, count: int, report: Report) -> Drawn:
+        """The prior's, snapped; there is no latent whose distance could be told."""
+        drawn = Single().draw(source, seed, count, report)
+        none = np.full(count, nan)
+        return Drawn(snapped(drawn.events, self.classes), drawn.touched, none, none, drawn.decodes)
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """The first of at most `tries` draws of the prior that obeys a rule, or the last of them."""
+
+    rule: Rule
+    tries: int
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """The rule and the tries."""
+        return ("rejected", self.rule.identity, self.tries)
+
+    def draw(self, source: Source, seed: int, count: int, report: Report) -> Drawn:
+        """One melody's draws after the other's; the prior's single draws are the first of them."""
+        found: list[Drawn] = []
+        spent, first = 0, 0
+        while len(found) < count:
+            drawn = source.melodies(seed, first)
+            obeyed = self.rule.satisfied(drawn.events)
+            for row in range(CHUNK):
+                spent += 1
+                if (obeyed[row] or spent == self.tries) and len(found) < count:
+                    found.append(drawn[row : row + 1].costing(spent))
+                    spent = 0
+                    report(1)
+            first += CHUNK
+        return Drawn.joined(found)
+
+
+@dataclass(frozen=True)
+class Optimised:
+    """Latents optimised along a critic's slope until the rule holds."""
+
+    rule: Rule
+    critic: Critic
+    shift: int = 0  #: semitones that melodies are moved by in the end: the rule is that of another key
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """The rule, the settings, and the critic's weights."""
+        weights = tuple(float(it.double().abs().sum()) for it in self.critic.state_dict().values())
+        return ("optimised", self.rule.identity, SETTINGS, weights, self.shift)
+
+    def draw(self, source: Source, seed: int, count: int, report: Report) -> Drawn:
+        """Some at a time."""
+        parts = []
+        for first in range(0, count, _TOGETHER):
+            parts.append(self._some(source, seed, first)[: min(_TOGETHER, count - first)])
+            report(len(parts[-1].events))
+        return Drawn.joined(parts)
+
+    def _some(self, source: Source, seed: int, first: int) -> Drawn:
+        z = source.latents(seed, first, _TOGETHER)
+        found = obey(z, MelodyBox(source.model.vae, self.rule), self.critic, source.model.sigma_bar)
+        with torch.no_grad():
+            moved, raw = source.model.vae.write(found.z)
+        drawn = _drawn(source, z, moved, raw, self.shift)
+        taken = found.steps.numpy()
+        return drawn.costing(1 + GRADIENT * taken + np.ceil(taken / SETTINGS.renew))
+
+
+def common_classes(rule: Rule) -> frozenset[int] | None:
+    """The pitch classes that every scale of a rule has, or None where there are none or it names no scale.
+
+    >>> from melodylc.rewards import density, pitch_classes
+    >>> sorted(common_classes(Rule((pitch_classes([0, 4, 7]), pitch_classes([0, 7, 9]), density(9)))) or [])
+    [0, 7]
+    """
+    sets = [part.raw.classes for part in rule.parts if isinstance(part.raw, PitchClasses)]
+    return (frozenset.intersection(*sets) or None) if sets else None
+
+
+def snapped(events: Events, classes: frozenset[int]) -> Events:
+    """Melodies (n, 256) with every note at the nearest pitch of these classes, of two equally near the lower.
+
+    >>> snapped(np.array([[61, 128, 66, 129]], np.uint8), frozenset((0, 2, 4, 5, 7, 9, 11)))
+    array([[ 60, 128,  65, 129]], dtype=uint8)
+    """
+    pitches = np.array([pitch for pitch in range(PITCHES) if pitch % 12 in classes])
+    table = np.arange(STATES)
+    table[:PITCHES] = pitches[np.abs(pitches - np.arange(PITCHES)[:, None]).argmin(axis=1)]
+    return table[events].astype(np.uint8)
+
+
+def fit_cost(settings: Mapping[str, Any]) -> int:
+    """What a fit with these settings costs, as an actor's file tells them, in melodies decoded.
+
+    >>> fit_cost({"rounds": 10, "fresh": 100, "actor_steps": 2, "batch": 50, "check": 30, "measure": 70})
+    4100
+    """
+    known = {**vars(FitSettings()), **settings}
+    rounds = known["rounds"]
+    a_round = known["fresh"] + GRADIENT * known["actor_steps"] * known["batch"]
+    return int(rounds * a_round + ceil(rounds / known["check_every"]) * known["check"] + known["measure"])
+
+
+@torch.no_grad()
+def _chunk(source: Source, seed: int, first: int, actor: FoundActor | None = None) -> Drawn:
+    # Always as many together: the shape decides how sums are rounded, and so what a seed's melody is.
+    z = source.latents(seed, first, CHUNK)
+    moved, raw = source.model.vae.write(z, actor.move if actor else None)
+    return _drawn(source, z, moved, raw, actor.shift if actor else 0)
+
+
+def _drawn(source: Source, z: Tensor, moved: Tensor, raw: Tensor, shift: int = 0) -> Drawn:
+    events, touched = canonical(raw.to(torch.uint8).numpy())
+    far, squared = (of(moved, z, source.model.sigma_bar).double().numpy() for of in (distance, z_mse))
+    return Drawn(transposed(events, shift), touched.sum(axis=1).astype(np.int64), far, squared, np.ones(len(z)))
