@@ -36,7 +36,10 @@ def _rows(features: Tensor) -> Tensor:
     Left is, at every step, the pitch class and the height of the latest note, and the interval to it from the one
     before. That makes an ending or a leap a matter of one step; without it, of all steps since that note.
     """
-    notes, sounding = torch.cat((features[..., :12], features[..., HEIGHT : HEIGHT + 1]), -1), features[..., :12].sum(-1)
+    notes, sounding = (
+        torch.cat((features[..., :12], features[..., HEIGHT : HEIGHT + 1]), -1),
+        features[..., :12].sum(-1),
+    )
     latest = _latest(notes, sounding)
     before = torch.nn.functional.pad(latest[:, :-1, -1], (1, 0))
     interval = features[..., HEIGHT] - sounding * before
@@ -44,7 +47,7 @@ def _rows(features: Tensor) -> Tensor:
 
 
 def _latest(notes: Tensor, sounding: Tensor) -> Tensor:
-    """The latest of notes (n, 256, width) at every step, of which each is there as probably as `sounding` (n, 256) says.
+    """The latest of notes (n, 256, width) at every step; each is there as probably as `sounding`, (n, 256), says.
 
     m_t = notes_t + (1 - sounding_t) m_(t-1), for all bars at once and then from bar to bar.
     """

@@ -113,9 +113,9 @@ def test_some_are_given_back_once_more_with_posteriors_fitted_to_each(model: Loa
     done = evaluator.run(lambda count, what: heard.append(count))
     events = np.asarray(corpus.heldout[evaluation_rows(corpus, 3)])
     written = model.vae.decode(model.vae.encode(torch.from_numpy(events.astype(np.int64)), None, how).mean)
-    assert done.refined is not None
-    assert done.refined.melodies == 3
-    assert done.refined.mean_free.steps.mean == pytest.approx((written == events).mean())
+    (found,) = done.refined.values()
+    assert found.melodies == 3
+    assert found.mean_free.steps.mean == pytest.approx((written == events).mean())
     assert sum(heard) == evaluator.work
     assert [table.title for table in tables(done)][1] == "Giving melodies back: held-out works, q fitted to each"
 
@@ -169,6 +169,8 @@ def test_a_collection_that_was_left_out_is_judged_by_itself(corpus: Corpus, tmp_
     assert number not in evaluator.held.collection
     shown = {table.title: table for table in tables(found)}
     assert f"Giving melodies back: {name} (left out)" in shown
+    refined = Evaluator(model, corpus, replace(SMALL, refine=Refinement(steps=1), refined=2)).run().refined
+    assert {title: done.melodies for title, done in refined.items()} == {"held-out works": 2, name: 2}
     rows = {row[0]: row for row in shown["By collection, free-running"].rows}
     gap = found.reconstruction.mean_free.steps.mean - found.unseen[name].mean_free.steps.mean
     assert rows[f"all less {name} (left out)"][2] == f"{gap:.4f}"

@@ -30,6 +30,7 @@ from melodylc.training.batches import HIGHEST, LOWEST, evenly
 from melodylc.versions import versions
 
 FORMAT = "melodylc-evaluation/1"
+HELD_OUT = "held-out works"
 Events = npt.NDArray[np.uint8]
 Report = Callable[[int, str], None]  #: melodies that went through the model since the last call, and what for
 
@@ -52,7 +53,9 @@ class ModelEvaluation:
 
     conditions: dict[str, Any]
     reconstruction: Reconstruction
-    refined: Reconstruction | None  #: of some of the melodies, with posteriors fitted to each, if that was asked for
+    refined: dict[
+        str, Reconstruction
+    ]  #: of some of the melodies, with posteriors fitted to each, if that was asked for
     by_collection: dict[str, Reconstruction]
     unseen: dict[str, Reconstruction]  #: the collection that the model was trained without, if any
     samples: SampleFigures
@@ -81,8 +84,8 @@ class Evaluator:
         ground = Ground.of(model.provenance, corpus)
         self.left_out, self.remaining, self.balance = ground.left_out, ground.remaining, ground.balance
         self.held = ground.held
-        self.ground_rows = ground.rows
         self.rows = evenly(ground.rows, settings.melodies)
+        self._refined_rows = evenly(ground.rows, settings.refined)
         self.unseen = self._unseen()
 
     @property
@@ -151,15 +154,22 @@ class Evaluator:
 
     @property
     def _refined(self) -> int:
-        return min(self.settings.refined, len(self.held.events)) if self.settings.refine else 0
+        """How many melodies are given back from fitted posteriors."""
+        if self.settings.refine is None:
+            return 0
+        return len(self._refined_rows) + min(len(self.unseen), self.settings.refined)
 
-    def _give_back_refined(self, report: Report) -> Reconstruction | None:
-        how, settings = self.settings.refine, self.settings
+    def _give_back_refined(self, report: Report) -> dict[str, Reconstruction]:
+        how, settings, what = self.settings.refine, self.settings, "giving back what posteriors are fitted to"
         if how is None:
-            return None
-        rows = evenly(self.ground_rows, settings.refined)
-        events, what = np.asarray(self.corpus.heldout[rows]), "giving back what posteriors are fitted to"
-        return answers(self.subject.refined(how), events, settings.seeds, lambda count: report(count, what)).figures()
+            return {}
+        subject, sets = self.subject.refined(how), {HELD_OUT: np.asarray(self.corpus.heldout[self._refined_rows])}
+        if self.left_out:
+            sets[self.left_out] = self.unseen[evenly(np.arange(len(self.unseen)), settings.refined)]
+        return {
+            name: answers(subject, events, settings.seeds, lambda count: report(count, what)).figures()
+            for name, events in sets.items()
+        }
 
     def _by_collection(self, given: Answers) -> dict[str, Reconstruction]:
         of = np.asarray(self.corpus.heldout_collection[self.rows])

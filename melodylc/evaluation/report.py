@@ -7,7 +7,7 @@ from melodylc.data.leave_out import LEFT_OUT
 from melodylc.evaluation.copies import CopyFigures
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.interpolation import InterpolationFigures
-from melodylc.evaluation.model import ModelEvaluation
+from melodylc.evaluation.model import HELD_OUT, ModelEvaluation
 from melodylc.evaluation.reconstruction import Accuracy, Reconstruction
 from melodylc.evaluation.samples import SampleFigures
 
@@ -87,8 +87,8 @@ def _lines(table: Table) -> Iterator[str]:
 
 def _given_back(done: ModelEvaluation) -> Iterator[Table]:
     columns = ("from, way", "steps", "notes", "bars", "melodies")
-    refined = [("held-out works, q fitted to each", done.refined)] if done.refined else []
-    for name, found in [("held-out works", done.reconstruction), *refined, *_left_out(done)]:
+    refined = [(f"{name}, q fitted to each", found) for name, found in done.refined.items()]
+    for name, found in [(HELD_OUT, done.reconstruction), *_left_out(done), *refined]:
         ways = (found.mean_forced, found.mean_free, found.sample_forced, found.sample_free)
         rows = [(way, *_accuracy(accuracy)) for way, accuracy in zip(WAYS, ways, strict=True)]
         kl = next(iter(found.rates.values()))

@@ -35,7 +35,8 @@ class Critic(Remembered):
 
     Half of the layers look at each row by itself, the same weights for all (and a learnt vector that tells them
     which row it is). What they found is averaged over the rows; what they found in the first and the last row, which a
-    mean would drown, and how alike every two rows are is added: the other layers look at that. Labels, where there are any, stress some features and add to what each row is.
+    mean would drown, and how alike every two rows are is added: the other layers look at that. Labels, where there are
+    any, stress some features and add to what each row is.
 
     Args:
         rows: how many rows of features a vector has in view.
