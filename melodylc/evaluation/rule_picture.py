@@ -74,7 +74,7 @@ def _case(name: str, rows: Sequence[str], columns: Sequence[Column], top: int) -
     yield f'<g font-weight="bold">{_text(MARGIN, top + FONT_SIZE, name)}</g>'
     first = top + HEAD
     for at, row in enumerate(rows):
-        yield _text(MARGIN, first + at * LINE + LINE / 2, row)
+        yield _text(MARGIN, first + at * LINE + LINE / 2 - 3, row)
     for place, column in enumerate(columns):
         left = MARGIN + NAMES + place * (COLUMN + GAP)
         most = max(1.0, *(bar.value for bar in column.bars if bar))
