@@ -20,7 +20,7 @@ SHIPPED: dict[str, tuple[Request, FitSettings]] = {
     # Three times as many notes can't be had without changing nearly everything.
     "cmaj-high": (
         Request.read(scale=["cmaj"], density=["high"]),
-        replace(LONG, distance=0.03, faithful=60.0),
+        replace(LONG, distance=0.03, faithful=30.0),
     ),
 }
 
