@@ -81,8 +81,9 @@ def evaluate() -> None:
     default=0,
     type=click.IntRange(0, 10_000),
     metavar="STEPS",
-    help="Give 256 of them back once more, with posteriors fitted to each by so many steps of gradient descent.",
+    help="Give melodies back once more, with posteriors fitted to each by so many steps of gradient descent.",
 )
+@click.option("--refined", default=256, show_default=True, type=click.IntRange(1, MOST), help="How many melodies then.")
 @click.option(
     "--beta",
     default=0.3,
@@ -99,6 +100,7 @@ def model(
     samples: int,
     pairs: int,
     refine: int,
+    refined: int,
     beta: float,
     seeds: tuple[int, ...],
     as_json: bool,
@@ -119,7 +121,9 @@ def model(
     from melodylc.models.refinement import Refinement
 
     how = Refinement(steps=refine, beta=beta) if refine else None
-    settings = EvaluationSettings(melodies=melodies, samples=samples, pairs=pairs, seeds=seeds, refine=how)
+    settings = EvaluationSettings(
+        melodies=melodies, samples=samples, pairs=pairs, seeds=seeds, refine=how, refined=refined
+    )
     evaluator = Evaluator(load_model(path) if path else shipped_model(), Corpus.open(corpus), settings)
     with progress("starting", total=evaluator.work) as step:
         done = evaluator.run(lambda count, what: step(count, label=what))
