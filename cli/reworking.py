@@ -111,7 +111,7 @@ def _at_tempo(writing: "Writing", tempo: float) -> "Writing":
 
 
 def _work(order: "Rework") -> "Reworked":
-    from melodylc.actors import shipped_model
+    from melodylc.actors import find_actor, shipped_model
     from melodylc.models.checkpoint import load_model
     from melodylc.transform.production import Means, rework
 
@@ -123,6 +123,10 @@ def _work(order: "Rework") -> "Reworked":
             actor, find_or_teach(model, request.rule, actor, order.prior) if order.method == "optimize" else None
         )
 
+    def shipped(request: "Request") -> "Means | None":
+        actor = find_actor(model, request.rule, order.prior) if request.rule else None
+        return Means(actor) if actor and actor.origin == "shipped" else None
+
     with progress("making melodies", total=order.count) as step:
         made = 0
 
@@ -131,7 +135,7 @@ def _work(order: "Rework") -> "Reworked":
             step(done - made)
             made = done
 
-        return rework(order, model, means, report)
+        return rework(order, model, means, report, shipped)
 
 
 def _show(done: "Reworked", rendered: "Rendered", folder: Path) -> None:

@@ -16,7 +16,7 @@ from melodylc.data import Melody, parse_scale, read_midi, write_midi
 from melodylc.data.source import read_source
 from melodylc.latent import obeying
 from melodylc.models.refinement import Refinement
-from melodylc.rewards import Rule, pitch_classes
+from melodylc.rewards import Rule, density, pitch_classes, tonic
 from melodylc.rewards.panel import real_melodies
 from melodylc.transform import search, transformer
 from melodylc.transform.change import kept
@@ -157,6 +157,32 @@ def test_a_rule_of_ones_own_and_a_critic_in_place_of_an_actor(run_cli: Cli, tmp_
     (after,) = melodies(out)
     assert after.pitches.min() >= 60
     assert manifest(out)["request"]["method"] == "optimize"
+
+
+def test_nothing_is_fitted_where_bending_notes_will_do(
+    run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No actor ships for this rule, and a musician with a melody needn't wait for one."""
+    monkeypatch.setattr(actors, "fit_actor", None)
+    before, out = tune(5, up=3), tmp_path / "out"
+    words = ("transform", song(tmp_path, before), "--scale", "gmin", "--density", "50..60", "-n", 3, "--seed", 1)
+    run = run_cli(*words, "-o", out)
+    assert run.code == 0, run.err
+    rule = Rule((pitch_classes(parse_scale("gmin").pitch_classes), tonic(7), density(50, 60)))
+    made = melodies(out)
+    assert all(rule(melody) == (1.0, 1.0, 1.0) for melody in made)
+    assert len(set(made)) == 3
+    assert made[0].note_count == 60, "no fewer notes than were asked"
+    assert manifest(out)["actor"] == []
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_strength_asks_for_the_actor_of_a_rule(run_cli: Cli, tmp_path: Path) -> None:
+    words = ("--scale", "e dorian", "--strength", "0.3", "--seed", 1, "-o", tmp_path / "out")
+    run = run_cli("transform", song(tmp_path, tune()), *words)
+    assert run.code == 0, run.err
+    assert "fitting one" in run.err
+    assert [actor["origin"] for actor in manifest(tmp_path / "out")["actor"]] == ["fitted"]
 
 
 @pytest.mark.usefixtures("quick")

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from melodylc.data.alphabet import BARS, HOLD, PITCHES, STEPS_PER_BAR, canonical
+from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STEPS_PER_BAR, canonical
 from melodylc.data.melody import Melody
-from melodylc.rewards import Rule, density, pitch_classes
+from melodylc.rewards import Rule, density, pitch_classes, tonic
 from melodylc.rewards.panel import real_melodies
+from melodylc.transform import change
 from melodylc.transform.change import Change, bar_classes, first_alike, kept
 from melodylc.transform.search import Aim, descend
 
@@ -56,14 +57,31 @@ def test_the_change_by_hand() -> None:
     def cost(*notes: tuple[int, int, int]) -> float:
         return float(measure(Melody.from_notes(notes).events[None])[0]) * (3 + 8)
 
-    # The last note a semitone up: its pitch, and the one interval that leads to it.
-    assert cost((60, 0, 4), (64, 4, 8), (68, 8, 12)) == pytest.approx(0.2 + 0.01 + 0.3 + 0.7 / 6)
+    # The last note a semitone up: its pitch, and the one interval that leads to it, a semitone wider.
+    assert cost((60, 0, 4), (64, 4, 8), (68, 8, 12)) == pytest.approx(0.2 + 0.01 + 0.3 + 0.7 / 6 + 0.02)
     # The last note gone: the note, its interval, and three sixteenths that no longer sound. Bars 2..16 are as before.
     assert cost((60, 0, 4), (64, 4, 8)) == pytest.approx(1 + 0.5 + 0.3)
     # All of it a tone up: three pitches, no interval.
     assert cost((62, 0, 4), (66, 4, 8), (69, 8, 12)) == pytest.approx(3 * (0.2 + 0.02))
     # A note more in bar 3, and a bar that is no longer like bar 2.
     assert cost((60, 0, 4), (64, 4, 8), (67, 8, 12), (60, 32, 33)) == pytest.approx(1 + 1)
+
+
+@given(st.integers(0, len(REAL) - 1), st.integers(0, 2**32))
+def test_notes_of_one_pitch_that_move_apart_are_counted(row: int, seed: int) -> None:
+    before, rng = Melody(REAL[row]), np.random.default_rng(seed)
+    moves = rng.integers(-1, 2, before.note_count)
+    events = before.events.copy()
+    events[events < PITCHES] = np.clip(before.pitches + moves, 0, PITCHES - 1)
+    gone = rng.random(before.note_count) < 0.2
+    events[np.flatnonzero(before.events < PITCHES)[gone]] = REST
+    after = [int(event) for event in events[before.events < PITCHES]]
+    became: dict[int, list[int]] = {}
+    for pitch, now in zip(before.pitches.tolist(), after, strict=True):
+        became.setdefault(pitch, []).extend([now] * (now < PITCHES))
+    by_hand = sum(len(found) - max(map(found.count, found)) for found in became.values() if found)
+    there, moved = change._moved(before.events, events[None])
+    assert change._astray(before.pitches.astype(np.uint8), there, moved).tolist() == [by_hand]
 
 
 def test_bars_that_are_the_same_are_found_by_comparing_them() -> None:
@@ -157,3 +175,20 @@ def test_rests_and_notes_are_proposals_too() -> None:
     found = descend(Aim(Change(melody.events), rule.scores, NONE), melody.events, sparse[None])
     assert found.obeys
     assert 34 <= Melody(found.events).note_count <= 40
+
+
+def test_without_any_proposal_notes_go_and_come() -> None:
+    melody = tune()
+    for asked in ((40, 50), (70, 80)):
+        rule = Rule((density(*asked),))
+        found = descend(Aim(Change(melody.events), rule.scores, NONE), melody.events, melody.events[None])
+        assert found.obeys
+        assert Melody(found.events).note_count == min(asked, key=lambda count: abs(count - melody.note_count))
+
+
+def test_an_ending_far_away_is_found() -> None:
+    """A rule that says yes or no of the last note, four semitones off, gives no hint where to go."""
+    melody, rule = tune(), Rule((tonic(8),))
+    found = descend(Aim(Change(melody.events), rule.scores, NONE), melody.events, melody.events[None])
+    assert found.obeys
+    assert np.flatnonzero(found.events != melody.events).tolist() == [252]

@@ -175,13 +175,13 @@ def _longest_rest(events: Events) -> Values:
 # -- two sets ----------------------------------------------------------------------------------
 
 
-def overlapping_areas(reference: Features, other: Features) -> dict[str, float]:
+def overlapping_areas(reference: Features, other: Features, *, paired: bool = False) -> dict[str, float]:
     """The overlapping area of each feature, in [0, 1]; `reference` needs two melodies or more, `other` one."""
     others = other.by_name()
-    return {name: overlapping_area(values, others[name]) for name, values in reference.by_name().items()}
+    return {name: overlapping_area(values, others[name], paired=paired) for name, values in reference.by_name().items()}
 
 
-def overlapping_area(reference: Values, other: Values) -> float:
+def overlapping_area(reference: Values, other: Values, *, paired: bool = False) -> float:
     """How far the distances within `reference` and those from it to `other` are distributed alike, in [0, 1].
 
     Distances are Euclidean; within the reference each melody is compared with all others, as in the authors' code.
@@ -189,14 +189,18 @@ def overlapping_area(reference: Values, other: Values) -> float:
     Args:
         reference: (n,) or (n, width), n at least 2.
         other: (m,) or (m, width), m at least 1.
+        paired: row k of `other` was made of row k of `reference`, and isn't compared with it.
 
     >>> same = np.arange(50.0)
     >>> [round(overlapping_area(same, same + shift), 1) for shift in (0, 1000)]
     [1.0, 0.0]
+    >>> overlapping_area(same, same, paired=True)
+    1.0
     """
     reference, other = reference.reshape(len(reference), -1), other.reshape(len(other), -1)
-    within = _distances(reference, reference)[~np.eye(len(reference), dtype=np.bool_)]
-    return common_area(within, _distances(reference, other).ravel())
+    different = ~np.eye(len(reference), dtype=np.bool_)
+    across = _distances(reference, other)
+    return common_area(_distances(reference, reference)[different], across[different] if paired else across.ravel())
 
 
 def common_area(one: Values, other: Values) -> float:

@@ -4,7 +4,9 @@ For a melody x with k notes, and y that was made of it, in notes of x:
 
     lost and added notes            1 each
     a kept note's pitch             0.2 where it changed, and 0.01 for each semitone up to 12
+                                    and 0.1 where it moved otherwise than most notes of its pitch did
     an interval between neighbours  where both are kept, 0.3 where it changed and 0.7 * min(1, semitones / 6); else 0.5
+    the leaps on the whole          0.02 for each semitone by which those intervals together are wider, or narrower
     a bar                           1 where it no longer repeats the bar that it repeated, or repeats one anew
     lengths                         0.1 for each sixteenth that sounds where it didn't, or is silent where it wasn't
 
@@ -25,6 +27,7 @@ Events = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
+_WIDE, _NOWHERE = 256, 256 * PITCHES  # for what a pitch became as one number, and a note that is gone
 _FEW = 8  # notes that are added to k: in a melody of three, one note is not everything
 
 
@@ -69,6 +72,7 @@ class Change:
         self.onsets = before < PITCHES
         self.repeats = first_alike(before[None])
         self.classes = bar_classes(before)
+        self.steps = np.diff(before[self.onsets].astype(np.int64))
 
     def __call__(self, after: Events) -> Values:
         """The change of each of melodies (n, 256): (n,)."""
@@ -77,12 +81,14 @@ class Change:
         count = (after < PITCHES).sum(axis=1)
         exchanged = notes + count - 2 * there.sum(axis=1)
         pitches = np.where(moved != 0, 0.2 + 0.01 * np.minimum(np.abs(moved), 12), 0.0).sum(axis=1)
-        bend = np.abs(np.diff(moved, axis=1))
-        bent = np.where(bend > 0, 0.3 + 0.7 * np.minimum(bend / 6, 1.0), 0.0)
-        intervals = np.where(there[:, 1:] & there[:, :-1], bent, 0.5).sum(axis=1)
+        both, bend = there[:, 1:] & there[:, :-1], np.diff(moved, axis=1)
+        bent = np.where(bend != 0, 0.3 + 0.7 * np.minimum(np.abs(bend) / 6, 1.0), 0.0)
+        intervals = np.where(both, bent, 0.5).sum(axis=1)
+        wider = np.where(both, np.abs(self.steps + bend) - np.abs(self.steps), 0).sum(axis=1)
         form = (first_alike(after) != self.repeats).sum(axis=1)
         sound = ((after == HOLD) != (self.before == HOLD)) & ~self.onsets & (after >= PITCHES)
-        total = exchanged + pitches + intervals + form + 0.1 * sound.sum(axis=1)
+        astray = 0.1 * _astray(self.before[self.onsets], there, moved)
+        total = exchanged + pitches + astray + intervals + 0.02 * np.abs(wider) + form + 0.1 * sound.sum(axis=1)
         return np.asarray(total / (notes + _FEW), np.float64)
 
 
@@ -106,6 +112,21 @@ def _moved(before: Events, after: Events) -> tuple[Flags, npt.NDArray[np.int64]]
     found = after[:, where].astype(np.int64)
     there = found < PITCHES
     return there, np.where(there, found - before[where].astype(np.int64), 0)
+
+
+def _astray(pitches: Events, there: Flags, moved: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """How many kept notes of `pitches` (notes,) moved otherwise than most of their pitch did: (n,)."""
+    if not moved.shape[1]:
+        return np.zeros(len(moved), np.int64)
+    kinds = np.where(there, _WIDE * pitches.astype(np.int64) + moved + PITCHES, _NOWHERE)
+    kinds = np.sort(kinds.astype(np.uint16), axis=1, kind="stable")
+    place = np.arange(kinds.shape[1])
+    first = np.diff(kinds, axis=1, prepend=np.uint16(0)) != 0  # no kind is 0
+    run = place - np.maximum.accumulate(np.where(first, place, 0), axis=1)  # how many like it come before
+    most = np.sort((kinds // _WIDE * _WIDE + run).astype(np.uint16), axis=1, kind="stable")
+    last = np.diff(most // _WIDE, axis=1, append=_NOWHERE // _WIDE + 1) != 0  # the largest of its pitch
+    kept = np.where(last & (most < _NOWHERE), most % _WIDE + 1, 0).sum(axis=1)
+    return np.asarray(there.sum(axis=1) - kept, np.int64)
 
 
 def _most(moved: npt.NDArray[np.int64]) -> int:

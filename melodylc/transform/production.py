@@ -123,13 +123,15 @@ def rework(
     model: LoadedModel,
     means: Callable[[Request], Means],
     report: Callable[[int], None] = lambda done: None,
+    shipped: Callable[[Request], Means | None] = lambda request: None,
 ) -> Reworked:
     """Make the melodies of an order.
 
     Args:
         order: what is asked.
         model: what encodes and decodes.
-        means: finds what moves latents towards a request; asked only where something must be moved.
+        means: finds or makes what moves latents towards a request; asked only where that is needed.
+        shipped: finds it, where it is at hand on every machine; None where it isn't.
         report: told how many melodies there are.
     """
     found: dict[str, Means] = {}
@@ -141,9 +143,18 @@ def rework(
         # What proposes is taught with variety in mind, as every actor; what is asked of it may be less.
         taught = replace(request, varied=True)
         key = taught.rule.identity if taught.rule else ""
-        if key not in found:
-            found[key] = means(taught)
-        return Transformer(model, rule, _proposer(model, taught, found[key]), order.prior, order.keys)
+
+        def later() -> Proposer:
+            if key not in found:
+                found[key] = means(taught)
+            return _proposer(model, taught, found[key])
+
+        if key not in found and order.method == "actor" and (ready := shipped(taught)):
+            found[key] = ready
+        # Not what the cache happens to hold: the same command makes the same melodies everywhere.
+        wanted = key in found or order.method != "actor" or order.strength is not None
+        proposer = later() if wanted else Proposer(model.vae)
+        return Transformer(model, rule, proposer, order.prior, order.keys, None if wanted else later)
 
     moved = _made(order, model, toward, report)
     return Reworked(order, model, tuple(found.values()), tuple(moved))
@@ -191,7 +202,7 @@ def _steps(requests: Sequence[Request], toward: Callable[[Request], Transformer 
 
 def _own(order: Rework, model: LoadedModel, first: Transformer) -> Melody:
     """A melody of the model's own that obeys the first rule of a morph."""
-    sampler = Sampler(model, first.proposer.actor, first.rule, order.prior, first.proposer.optimise)
+    sampler = Sampler(model, first.moving.actor, first.rule, order.prior, first.moving.optimise)
     return sampler.draw(order.seed, 1, _FIRST_DRAWS)[0].melody
 
 

@@ -75,12 +75,8 @@ class Proposer:
     @torch.no_grad()
     def _latents(self, events: Events, draws: int, seed: int) -> Tensor:
         """Means and draws, melody by melody: (n * (1 + draws), z)."""
-        found = self.encode(events)[:, None]
-        if draws:
-            many = torch.from_numpy(np.repeat(events, draws, axis=0).astype(np.int64))
-            drawn = self.vae.encode(many, Noise(seed)).z.view(len(events), draws, -1)
-            found = torch.cat((found, drawn), dim=1)
-        return found.flatten(0, 1)
+        rows = torch.from_numpy(np.repeat(events.astype(np.int64), 1 + draws, axis=0))
+        return self.vae.encode(rows, _Spared(seed, 1 + draws)).z
 
     def _walked(self, z: Tensor, strengths: Sequence[float]) -> tuple[Events, Events]:
         """What latents (m, z) become at each strength, (strengths * m, 256), and unmoved, (m, 256)."""
@@ -93,6 +89,19 @@ class Proposer:
             written = self.vae.write(start, _eased(self.actor, share[..., None]) if self.actor else None)[1]
         events = written.to(torch.uint8).numpy()
         return events[len(z) :], events[: len(z)]
+
+
+class _Spared(Noise):
+    """Noise but for the first of every so many rows, which are means."""
+
+    def __init__(self, seed: int, every: int) -> None:
+        super().__init__(seed)
+        self.every = every
+
+    def normal(self, rows: int, *shape: int) -> Tensor:
+        numbers = super().normal(rows, *shape)
+        numbers[:: self.every] = 0
+        return numbers
 
 
 def _eased(actor: Move, share: Tensor) -> Move:

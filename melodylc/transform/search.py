@@ -7,7 +7,8 @@ The rule is a black box that is asked about whole melodies. What is minimised is
 from several starts, by moves that each put one thing in place of another. Coarse ones: a bar by one that was proposed
 for it (in all bars that are the same in x at once, or in one alone), a bar a semitone or two up or down, one pitch by
 another wherever it stands. And fine ones: a note's pitch by one that was proposed there or lies beside it, a stretch
-by what stood in x. So what needn't change goes back to what it was, and a melody with one wrong note loses one note.
+by what stood in x. Where neither obeys, far ones: notes are taken away or struck once more, and go up to an octave
+away. So what needn't change goes back to what it was, and a melody with one wrong note loses one note.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from melodylc.data.alphabet import BARS, HOLD, PITCHES, STEPS, STEPS_PER_BAR, canonical
+from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STEPS, STEPS_PER_BAR, canonical
 from melodylc.transform.change import Change, Events, Flags, Values, bar_classes
 
 Judge = Callable[[Events], Values]
@@ -27,7 +28,7 @@ Judge = Callable[[Events], Values]
 NUDGES = (-2, -1, 1, 2)  #: semitones that a pitch may move by though nobody proposed it
 _DEAR, _FAILED = 100.0, 0.05
 _ALIKE, _PUSH = 0.9, 10.0
-_MOST_MOVES = 1500  # looked at in a step
+_MOST_MOVES = 2500  # looked at in a step
 _TOGETHER = (1, 2, 4, 8, 16, 32)  # how many of the best moves are tried at once
 LONGEST = 24  #: steps of a descent, at most
 
@@ -81,21 +82,23 @@ class Aim:
 def descend(aim: Aim, start: Events, pool: Events) -> Found:
     """Better melodies one after another, from `start` (256,), until no move helps.
 
-    Coarse moves first: while they help, single notes aren't looked at; and again when those don't help any more.
+    Coarse moves first: while they help, single notes aren't looked at; and again when those don't help any more. Last,
+    and only where that doesn't obey, come moves that make notes fewer or more, or move one far.
 
     Args:
         aim: what is searched for.
         start: canonical events.
         pool: (m, 256), what was proposed.
     """
-    best, fine, idle = aim.found(start), False, 0
+    best, kind, idle = aim.found(start), 0, 0
     for _ in range(LONGEST):
-        moves = list(islice((_fine if fine else _coarse)(aim.change, best.events, pool), _MOST_MOVES))
+        kinds = (_coarse, _fine) if best.obeys else (_coarse, _fine, _far)
+        moves = list(islice(kinds[kind % len(kinds)](aim.change, best.events, pool), _MOST_MOVES))
         better = _stepped(aim, best, moves) if moves else best
         idle = idle + 1 if better is best else 0
-        if idle == 2:  # neither kind helps
+        if idle == len(kinds):  # none helps
             break
-        best, fine = better, fine != (idle > 0)
+        best, kind = better, kind + (idle > 0)
     return best
 
 
@@ -150,11 +153,15 @@ def _bars(change: Change, here: Events, pool: Events) -> Iterator[_Move]:
 
 
 def _back(before: Events, here: Events) -> Iterator[_Move]:
-    """Notes and rests of the melody that should be kept, each by itself, where they aren't."""
+    """Notes and rests of the melody that should be kept, each by itself; a note that is gone also beside its pitch."""
     starts = np.flatnonzero(before != HOLD)
     for start, end in zip(starts, np.append(starts[1:], STEPS), strict=True):
         if (before[start:end] != here[start:end]).any():
             yield _Move(np.arange(start, end), before[start:end])
+        if before[start] < PITCHES <= here[start]:
+            near = (int(before[start]) + nudge for nudge in NUDGES)
+            for pitch in (it for it in near if 0 <= it < PITCHES):
+                yield _Move(np.arange(start, end), np.append(np.uint8(pitch), before[start + 1 : end]))
 
 
 def _notes(change: Change, here: Events, pool: Events) -> Iterator[_Move]:
@@ -169,6 +176,28 @@ def _notes(change: Change, here: Events, pool: Events) -> Iterator[_Move]:
         for pitch in sorted(it for it in told if 0 <= it < PITCHES and it != now):
             for steps in groups:
                 yield _Move(steps, np.full(len(steps), pitch, np.uint8))
+
+
+def _far(change: Change, here: Events, pool: Events) -> Iterator[_Move]:
+    """A note gone, sung on or silent in its place, or another pitch within an octave; or the last note struck again.
+
+    In all bars alike and alone; from the end on, for rules ask more of endings than of anything in between.
+    """
+    classes = {bar: np.array(members) for members in bar_classes(here) for bar in members}
+    sounding = np.maximum.accumulate(np.where(here < PITCHES, np.arange(STEPS), -1))
+    for step in range(STEPS - 1, -1, -1):
+        bar, place = divmod(step, STEPS_PER_BAR)
+        now, told = int(here[step]), []
+        if now < PITCHES:
+            near = range(max(0, now - 12), min(PITCHES, now + 13))
+            told = [HOLD, REST, *(pitch for pitch in near if abs(pitch - now) > max(NUDGES))]
+        elif sounding[step] >= 0:
+            told = [int(here[sounding[step]])]
+        alone = np.array([step])
+        groups = [alone] if len(classes[bar]) == 1 else [STEPS_PER_BAR * classes[bar] + place, alone]
+        for event in told:
+            for steps in groups:
+                yield _Move(steps, np.full(len(steps), event, np.uint8))
 
 
 def _combinations(order: list[_Move]) -> list[list[_Move]]:

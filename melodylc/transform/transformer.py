@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -20,9 +21,10 @@ from melodylc.transform.search import Aim, Found, descend
 STRENGTHS = (0.3, 0.6, 1.0)
 DRAWS = 3  #: of the posterior, beside its mean
 FURTHEST = 6  #: semitones by which a melody may be moved as a whole
-KEYS = 2  #: such moves that are looked at
+KEYS = 4  #: such moves that are looked at
 ROUNDS = 6  #: of proposals; all but the first only where those before didn't do
-_WAYS = 3  # starts of a search beside the melody itself
+_ASKED = 2  # of the melody and its moves, those that the model is asked about
+_WAYS = 3  # proposals that a search begins with where nothing obeys yet; else one
 _STRANGERS = 16  # melodies of the prior, moved, in the last round
 
 
@@ -53,6 +55,12 @@ class Transformer:
     proposer: Proposer
     prior: PriorName | None = None
     keys: bool = True  #: whether a melody may be moved to another key as a whole
+    later: Callable[[], Proposer] | None = None  #: fetches one that moves, where `proposer` doesn't; may take minutes
+
+    @cached_property
+    def moving(self) -> Proposer:
+        """What proposes, fetched if it must be."""
+        return self.later() if self.later else self.proposer
 
     def transform(
         self,
@@ -84,7 +92,7 @@ class Transformer:
         """A melody moved so far, obedient or not: from the posterior's mean, and from a draw for all but the first."""
         draws = int(number > 1)
         with fixed_threads(1):
-            rows = self.proposer.propose(melody.events[None], (strength,), draws, _mixed(seed, number, 0))
+            rows = self.moving.propose(melody.events[None], (strength,), draws, _mixed(seed, number, 0))
         return Melody(rows[-1])
 
     def nearest(self, before: Melody, toward: Melody, others: Events, number: int, seed: int) -> Moved:
@@ -98,18 +106,30 @@ class Transformer:
         return moved(number, before, melody, self.rule(melody), rounds, new=not aim.taken(found.events))
 
     def _search(self, aim: Aim, number: int, seed: int) -> tuple[Found, int]:
-        starts = self._keys(aim)
-        proposed = self.proposer.propose(starts, STRENGTHS, DRAWS, _mixed(seed, number, 1))
-        pool = np.concatenate((starts, proposed))
-        best = min((descend(aim, start, pool) for start in _heads(aim, starts, proposed)), key=lambda way: way.cost)
+        """First notes are bent, in each key; then the model is asked, where that came out best; then both are joined.
+
+        Where what moves latents is yet to be fetched, the model is asked only if bending doesn't do.
+        """
+        bent = sorted((self._bent(aim, start) for start in self._keys(aim)), key=lambda way: way[1].cost)
+        if self.later and bent[0][1].obeys and not aim.taken(bent[0][1].events):
+            return bent[0][1], 1
+        starts = np.stack([start for start, _ in bent])
+        proposed = self.moving.propose(starts[:_ASKED], STRENGTHS, DRAWS, _mixed(seed, number, 1))
+        pool = np.concatenate((starts, np.stack([found.events for _, found in bent]), proposed))
+        ways = 1 if bent[0][1].obeys and not len(aim.others) else _WAYS
+        heads = [*(found.events for _, found in bent), *_first(aim, proposed, ways)]
+        best = min((descend(aim, head, pool) for head in heads), key=lambda way: way.cost)
         rounds = 1
         while rounds < ROUNDS and not (best.obeys and not aim.taken(best.events)):
             rounds += 1
             fresh = self._more(best.events, rounds, _mixed(seed, number, rounds))
             pool = np.concatenate((pool, fresh))
-            ways = [descend(aim, start, pool) for start in _first(aim, fresh, best)]
-            best = min((best, *ways), key=lambda way: way.cost)
+            heads = [best.events, *_first(aim, fresh, 1)]
+            best = min((best, *(descend(aim, head, pool) for head in heads)), key=lambda way: way.cost)
         return best, rounds
+
+    def _bent(self, aim: Aim, start: Events) -> tuple[Events, Found]:
+        return start, descend(aim, start, start[None])
 
     def _keys(self, aim: Aim) -> Events:
         """The melody, and where the rule is better pleased with it in another key, the best of those: (n, 256)."""
@@ -131,16 +151,16 @@ class Transformer:
         """What is proposed in round 2 and later, from the best so far."""
         if rounds == ROUNDS:
             return self._strangers(seed)
-        if rounds % 2 == 0 and self.proposer.actor:
-            return self.proposer.in_place(events[None], (0.5, 1.0), 7, seed)
-        return self.proposer.propose(events[None], (0.5, 1.0), 5, seed)
+        if rounds % 2 == 0 and self.moving.actor:
+            return self.moving.in_place(events[None], (0.5, 1.0), 7, seed)
+        return self.moving.propose(events[None], (0.5, 1.0), 5, seed)
 
     def _strangers(self, seed: int) -> Events:
         """Melodies of the prior, moved."""
         prior = self.model.prior(self.prior)
         z = prior_pool(prior, _STRANGERS, np.random.default_rng(seed))
         with torch.no_grad():
-            return self.proposer.made(z)
+            return self.moving.made(z)
 
 
 def moved(
@@ -151,19 +171,13 @@ def moved(
     return Moved(number, melody, rewards, kept(before, melody), change, rounds, new)
 
 
-def _heads(aim: Aim, starts: Events, proposed: Events) -> list[Events]:
-    """Where to begin: the melody itself, and the best of what there is besides."""
-    rows = np.unique(np.concatenate((starts[1:], proposed)), axis=0)
+def _first(aim: Aim, proposed: Events, count: int) -> list[Events]:
+    """The best of what was proposed."""
+    if not len(proposed):
+        return []
+    rows = np.unique(proposed, axis=0)
     costs, _ = aim.look(rows)
-    return [starts[0], *rows[np.argsort(costs, kind="stable")[:_WAYS]]]
-
-
-def _first(aim: Aim, fresh: Events, best: Found) -> list[Events]:
-    """Where to go on: what is best so far, and the best of what is new."""
-    if not len(fresh):
-        return [best.events]
-    costs, _ = aim.look(fresh)
-    return [best.events, fresh[int(costs.argmin())]]
+    return list(rows[np.argsort(costs, kind="stable")[:count]])
 
 
 def _mixed(*numbers: int) -> int:
