@@ -207,27 +207,6 @@ def test_the_actor_learns_from_as_many_vectors_as_it_is_told(monkeypatch: pytest
     assert drawn == [32, 80]
 
 
-def test_a_balanced_game_draws_rare_labels_as_often_as_their_weight_says() -> None:
-    labels = torch.zeros(1000, 2)
-    labels[:20, 0], labels[:500, 1] = 1.0, 1.0
-    encodings = Encodings(torch.arange(1000.0)[:, None], torch.zeros(1000, 1), labels)
-    game = Game(encodings, torch.ones(1), replace(SMALL, balanced=True))
-    z, told = game.encodings.draw(20_000, torch.Generator().manual_seed(3))
-    # Of 20 examples each weighs 1 / 0.02, of the other 980 each 1 / 0.5.
-    assert float(told[:, 0].mean()) == pytest.approx(1000 / (1000 + 1960), abs=0.02)
-    assert torch.equal(labels[z[:, 0].long()], told)
-    rare = z[told[:, 0] == 1, 0].long()
-    assert rare.unique().tolist() == list(range(20))  # among those that have it, all alike
-    assert rare.bincount().float().std() < 0.1 * rare.bincount().float().mean()
-    plain = Game(encodings, torch.ones(1), SMALL).encodings.draw_labels(20_000, torch.Generator().manual_seed(3))
-    assert float(plain[:, 0].mean()) == pytest.approx(0.02, abs=0.005)
-
-
-def test_examples_of_which_nothing_is_known_are_all_alike() -> None:
-    bare = Encodings.unlabelled(torch.zeros(5, 2), torch.ones(5, 2))
-    assert bare.balanced() is bare
-
-
 def test_sizes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(InputError, match="sigma_bar is 4 positive numbers"):
         Game(clusters(), torch.ones(3), SMALL)

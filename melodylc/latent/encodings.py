@@ -3,7 +3,7 @@
 Draws from it are draws from the marginal posterior, which is what a realism critic takes for real.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -22,7 +22,6 @@ class Encodings:
     mean: Tensor  #: (n, dim)
     sigma: Tensor  #: (n, dim); 0 for an encoder that is sure
     labels: Tensor  #: (n, labels), numbers in [0, 1]; (n, 0) where there are none
-    until: Tensor | None = None  #: (n,) running sums of how often each is drawn, the last of them 1; None: all alike
 
     def __post_init__(self) -> None:
         rows = len(self.mean)
@@ -49,22 +48,6 @@ class Encodings:
         """(dim,) the deviation averaged over the examples."""
         return self.sigma.mean(dim=0)
 
-    def balanced(self) -> "Encodings":
-        """The same, drawn so that rare labels come more often: 1 / p of the rarest value among an example's labels.
-
-        What z is like given its labels stays as it was, and that is all that a game with labels is about.
-
-        >>> rare = Encodings(torch.zeros(10, 1), torch.ones(10, 1), (torch.arange(10) == 0).float()[:, None])
-        >>> [round(value, 3) for value in rare.balanced().until.tolist()[:3]]
-        [0.5, 0.556, 0.611]
-        """
-        if not self.labels.shape[1]:
-            return self
-        there = self.labels.double().mean(dim=0)
-        shares = self.labels * there + (1 - self.labels) * (1 - there)
-        sums = (1 / shares.amin(dim=1)).cumsum(dim=0)
-        return replace(self, until=sums / sums[-1])
-
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """z ~ q(z|x) of `count` examples drawn with replacement (count, dim), and their labels (count, labels).
 
@@ -73,16 +56,10 @@ class Encodings:
         >>> z.shape, labels.shape
         (torch.Size([5, 2]), torch.Size([5, 3]))
         """
-        rows = self._rows(count, generator)
+        rows = torch.randint(len(self), (count,), generator=generator)
         noise = torch.randn(count, self.dim, generator=generator)
         return self.mean[rows] + self.sigma[rows] * noise, self.labels[rows]
 
     def draw_labels(self, count: int, generator: torch.Generator) -> Tensor:
         """Labels of `count` examples drawn with replacement, (count, labels)."""
-        return self.labels[self._rows(count, generator)]
-
-    def _rows(self, count: int, generator: torch.Generator) -> Tensor:
-        if self.until is None:
-            return torch.randint(len(self), (count,), generator=generator)
-        found = torch.searchsorted(self.until, torch.rand(count, dtype=torch.float64, generator=generator), right=True)
-        return found.clamp(max=len(self) - 1)
+        return self.labels[torch.randint(len(self), (count,), generator=generator)]

@@ -44,7 +44,6 @@ class GameSettings:
     rate: float = 3e-4  #: Adam's learning rate of the critic, falling in the last third
     actor_rate: float = 3e-4  #: the same of the actor, which makes far fewer steps
     distance: float = 0.0  #: lambda, the weight of L_dist
-    balanced: bool = False  #: whether examples of rare labels are drawn more often
     bare: float = 0.1  #: share of prior samples among the conditional critic's false vectors
     hidden: int = 256  #: width of the layers of both
     layers: int = 3  #: hidden layers of both
@@ -88,8 +87,7 @@ class Game:
     def __init__(self, encodings: Encodings, sigma_bar: Tensor, settings: GameSettings, seed: int = 0) -> None:
         if sigma_bar.shape != (encodings.dim,) or not bool((sigma_bar > 0).all()):
             raise InputError(f"sigma_bar is {encodings.dim} positive numbers, not {tuple(sigma_bar.shape)}")
-        self.encodings = encodings.balanced() if settings.balanced else encodings
-        self.sigma_bar, self.settings = sigma_bar, settings
+        self.encodings, self.sigma_bar, self.settings = encodings, sigma_bar, settings
         self.generator = torch.Generator().manual_seed(seed)
         labels, dim = encodings.labels.shape[1], encodings.dim
         with torch.random.fork_rng(devices=[]):
