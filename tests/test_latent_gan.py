@@ -199,9 +199,12 @@ def test_settings_that_make_no_sense_are_refused(change: dict[str, float], line:
 def test_the_actor_learns_from_as_many_vectors_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[int] = []
     known = Encodings.draw_labels
-    monkeypatch.setattr(
-        Encodings, "draw_labels", lambda self, count, generator: drawn.append(count) or known(self, count, generator)
-    )
+
+    def noted(self: Encodings, count: int, generator: torch.Generator) -> Tensor:
+        drawn.append(count)
+        return known(self, count, generator)
+
+    monkeypatch.setattr(Encodings, "draw_labels", noted)
     for settings in (SMALL, replace(SMALL, actor_batch=80)):
         Game(clusters(), SIGMA_BAR, settings).turn()
     assert drawn == [32, 80]
