@@ -33,7 +33,8 @@ def main() -> None:
     given = parser.parse_args()
     pictures = load_pictures(given.dataset, Path(given.data), "test")
     found = [figures(given.dataset, run, pictures, given.count) for run in given.runs]
-    rows = [[name, *(told([one[name].get(column) for one in found]) for column in COLUMNS)] for name in found[0]]
+    shared = [name for name in found[0] if all(name in one for one in found)]  # actors that all runs have
+    rows = [[name, *(told([one[name].get(column) for one in found]) for column in COLUMNS)] for name in shared]
     table([f"{len(found)} runs", *COLUMNS], rows)
 
 
