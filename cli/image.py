@@ -153,7 +153,8 @@ def generate(
 @click.option("--run", type=click.Path(path_type=Path), required=True, help="Folder of `image train`.")
 @click.option("-n", "--count", default=5000, show_default=True, type=click.IntRange(10), help="Pictures to generate.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Of what is generated.")
-def evaluate(data: str, folder: Path | None, run: Path, count: int, seed: int) -> None:
+@click.option("--by-label", is_flag=True, help="F1 of each label, too.")
+def evaluate(data: str, folder: Path | None, run: Path, count: int, seed: int, by_label: bool) -> None:
     """Let a run's classifier judge test data and what each of the run's actors generates.
 
     Accuracy, precision, recall and F1; how far z was moved (z_MSE); how alike pictures of one label are (MS-SSIM).
@@ -175,8 +176,14 @@ def evaluate(data: str, folder: Path | None, run: Path, count: int, seed: int) -
     test = judge_data(classifier, pictures)
     back = judge_data(classifier, given_back(next(iter(chains.values())).model, pictures))
     judged = {name: judge_generated(classifier, chain, count, seed) for name, chain in chains.items()}
-    rows = [[name, *as_row(one)] for name, one in {"test data": test, "given back": back, **judged}.items()]
-    table(["", "accuracy", "precision", "recall", "F1", "z_MSE", "MS-SSIM"], rows)
+    told = {"test data": test, "given back": back, **judged}
+    table(
+        ["", "accuracy", "precision", "recall", "F1", "z_MSE", "MS-SSIM"],
+        [[name, *as_row(one)] for name, one in told.items()],
+    )
+    if by_label:
+        names = (name.replace("_", " ") for name in classifier.config.names)
+        table(["F1", *names], [[name, *(f"{f1:.3f}" for f1 in one.scores.each)] for name, one in told.items()])
     for name, one in {"given back": back, **judged}.items():
         click.echo(f"{name}: {compared(test, one, classifier.config.names)}")
     _compare_distances({distance: judged[f"generated, distance {distance:g}"].z_mse or 0.0 for distance in found})

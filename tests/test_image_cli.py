@@ -248,9 +248,13 @@ def test_evaluation_judges_test_data_and_every_actor(
 ) -> None:
     monkeypatch.setattr("melodylc.image.evaluate.likeness", partial(likeness, pairs=2))
     pytest.importorskip("sklearn", reason="scikit-learn, of the extra melodylc[image], isn't installed")
-    shown = run_cli("image", "evaluate", "--dataset", "faces", "--run", trained, "-n", 20)
+    shown = run_cli("image", "evaluate", "--dataset", "faces", "--run", trained, "-n", 20, "--by-label")
     assert shown.code == 0
     lines = [line.split() for line in shown.out.splitlines()]
+    (start,) = (at for at, line in enumerate(lines) if line[:2] == ["F1", "Bald"])
+    macro, each = float(lines[2][5]), [float(cell) for cell in lines[start + 2][2:]]
+    assert len(each) == 10
+    assert sum(each) / 10 == pytest.approx(macro, abs=1e-3)
     assert [line[:1] for line in lines[2:6]] == [["test"], ["given"], ["generated,"], ["generated,"]]
     assert all(0 <= float(cell) <= 1 for line in lines[2:4] for cell in line[2:])  # four scores, no z_MSE, MS-SSIM
     assert all(0 <= float(cell) <= 1 for line in lines[4:6] for cell in (*line[3:7], line[8]))
@@ -265,6 +269,7 @@ def test_scores_by_hand() -> None:
     # Class 0: precision 1, recall 1/2, F1 2/3. Class 1: precision 2/3, recall 1, F1 4/5.
     assert (found.accuracy, found.count) == (0.75, 4)
     assert [found.precision, found.recall] == pytest.approx([5 / 6, 3 / 4])
+    assert found.each == pytest.approx((2 / 3, 4 / 5))
     assert found.f1 == pytest.approx((2 / 3 + 4 / 5) / 2)
     assert score(asked, told, exclusive=False).accuracy == 0.75
 

@@ -78,7 +78,7 @@ def test_likeness_is_of_pairs_of_one_label() -> None:
 
 
 def judged(f1: float, alike: Tensor, far: float | None = None) -> Judged:
-    return Judged(Scores(0.9, 0.9, 0.9, f1, 10), alike, far)
+    return Judged(Scores(0.9, 0.9, 0.9, f1, (f1,), 10), alike, far)
 
 
 def test_generated_pictures_are_compared_with_test_data() -> None:

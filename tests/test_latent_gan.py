@@ -184,6 +184,7 @@ def test_global_random_numbers_are_left_alone() -> None:
     [
         ({"steps": 0}, "steps of at least 1, not 0"),
         ({"critic_steps": 0}, "critic_steps of at least 1"),
+        ({"actor_batch": 0}, "actor_batch of at least 1, not 0"),
         ({"distance": -0.1}, "distance of at least 0, not -0.1"),
         ({"rate": math.inf}, "rate of at least 0"),
         ({"bare": 1.0}, r"bare in \[0, 1\), not 1.0"),
@@ -193,6 +194,20 @@ def test_global_random_numbers_are_left_alone() -> None:
 def test_settings_that_make_no_sense_are_refused(change: dict[str, float], line: str) -> None:
     with pytest.raises(InputError, match=line):
         replace(SMALL, **change)  # type: ignore[arg-type]
+
+
+def test_the_actor_learns_from_as_many_vectors_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    known = Encodings.draw_labels
+
+    def noted(self: Encodings, count: int, generator: torch.Generator) -> Tensor:
+        drawn.append(count)
+        return known(self, count, generator)
+
+    monkeypatch.setattr(Encodings, "draw_labels", noted)
+    for settings in (SMALL, replace(SMALL, actor_batch=80)):
+        Game(clusters(), SIGMA_BAR, settings).turn()
+    assert drawn == [32, 80]
 
 
 def test_sizes_that_do_not_fit_are_refused() -> None:

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from melodylc.data.pictures.base import Pictures
-from melodylc.image.realism import finished, realism_game
 from melodylc.image.store import LabelRows, load_vae, save_actor, save_attributes
 from melodylc.image.train import about, encoded, origin, part_path, vae_path
 from melodylc.latent.auxiliary import AttributeCritic, AuxiliaryGame, missing
 from melodylc.latent.encodings import Encodings
 from melodylc.latent.gan import GameSettings, Turn
+from melodylc.latent.realism import finished, vector_game
 from melodylc.models.noise import Noise
 from melodylc.training.game import play
 from melodylc.training.loop import Report, Rows, Trainer
@@ -37,7 +37,7 @@ def train_realism(
     """Play the game without labels on the encodings of RUN's VAE; raises as `train_actor` does."""
     model, path = load_vae(vae_path(run), train.dataset), part_path(run, "realism")
     prepare(path.parent)
-    game = realism_game(encoded(model, train), model.sigma_bar, settings, seed)
+    game = vector_game(encoded(model, train), model.sigma_bar, settings, seed)
     identity = {**about(train), "vae": model.fingerprint, "settings": {**asdict(settings), "seed": seed}}
     play(game, path.parent, identity, report)
     found = finished(game)

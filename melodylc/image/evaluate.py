@@ -35,6 +35,7 @@ class Scores:
     precision: float
     recall: float
     f1: float
+    each: tuple[float, ...]  #: F1 of each label; 0 of one that is neither there nor seen
     count: int  #: pictures
 
 
@@ -55,7 +56,9 @@ def score(asked: Tensor, told: Tensor, exclusive: bool) -> Scores:
     else:
         accuracy = float(np.mean(truth == answer))
     precision, recall, f1, _ = precision_recall_fscore_support(truth, answer, average="macro", zero_division=0)
-    return Scores(accuracy, float(precision), float(recall), float(f1), len(truth))
+    every = range(asked.shape[1])
+    _, _, each, _ = precision_recall_fscore_support(truth, answer, labels=every, average=None, zero_division=0)
+    return Scores(accuracy, float(precision), float(recall), float(f1), tuple(each.tolist()), len(truth))
 
 
 @dataclass(frozen=True)

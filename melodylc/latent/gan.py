@@ -39,7 +39,8 @@ class GameSettings:
 
     steps: int = 4000  #: of the actor
     critic_steps: int = 10  #: for each of them
-    batch: int = 128  #: vectors in each term of a loss
+    batch: int = 128  #: vectors in each term of the critic's loss
+    actor_batch: int | None = None  #: vectors in the actor's; None: as many
     rate: float = 3e-4  #: Adam's learning rate of the critic, falling in the last third
     actor_rate: float = 3e-4  #: the same of the actor, which makes far fewer steps
     distance: float = 0.0  #: lambda, the weight of L_dist
@@ -53,6 +54,8 @@ class GameSettings:
         for name in ("steps", "critic_steps", "batch", "hidden", "layers"):
             if getattr(self, name) < 1:
                 raise InputError(f"an actor's training needs {name} of at least 1, not {getattr(self, name)}")
+        if self.actor_batch is not None and self.actor_batch < 1:
+            raise InputError(f"an actor's training needs actor_batch of at least 1, not {self.actor_batch}")
         for name in ("rate", "actor_rate", "distance"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"an actor's training needs {name} of at least 0, not {getattr(self, name)}")
@@ -156,7 +159,7 @@ class Game:
         return torch.where(bare, prior, made), real, others, (others != labels).any(dim=1).float()
 
     def _improve(self) -> tuple[float, float]:
-        batch, weight = self.settings.batch, self.settings.distance
+        batch, weight = self.settings.actor_batch or self.settings.batch, self.settings.distance
         z = self._prior(batch)
         if weight:
             z = torch.cat([z[: batch - batch // 2], self.encodings.draw(batch // 2, self.generator)[0]])

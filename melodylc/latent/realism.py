@@ -11,6 +11,9 @@ what became of its vectors is decoded once a round; actor steps then lean on tha
 decodes nothing, its view is the vector itself, and the game is the paper's. The penalty GP is that of `labelled`; Adam
 with beta_1 = 0, as Gulrajani et al. (2017) do. The critic is shown what the actor made long ago, too: one that forgets
 takes today's trick for untrue and last week's for real, and is of no use for judging what others make.
+
+Where vectors are whole and nothing has to be decoded, `vector_game` is the labelled game of `gan` with no labels: fresh
+vectors at every step, and a state that can be stopped and resumed.
 """
 
 import copy
@@ -25,7 +28,9 @@ from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.box import Box
 from melodylc.latent.critic import Critic
 from melodylc.latent.distance import distance, z_mse
-from melodylc.latent.labelled import cost_of, doubt_of, gradient_penalty
+from melodylc.latent.encodings import Encodings
+from melodylc.latent.gan import Game, GameSettings
+from melodylc.latent.labelled import LabelledCritic, cost_of, doubt_of, gradient_penalty, move
 from melodylc.latent.precision import brief
 
 Known = tuple[Tensor, Tensor]
@@ -220,6 +225,32 @@ def fit_realism(
     if belief is None:
         raise InputError("a game of no rounds has no winner")
     return Realism(game.actor.eval(), game.critic.requires_grad_(False).eval(), settings, belief)
+
+
+@dataclass(frozen=True)
+class VectorRealism:
+    """A realism critic of whole vectors and the actor that satisfies it, both ready to use."""
+
+    actor: Actor
+    critic: LabelledCritic
+    belief: Belief
+
+
+def vector_game(encodings: Encodings, sigma_bar: Tensor, settings: GameSettings, seed: int = 0) -> Game:
+    """The game on whole vectors; labels, if encodings have any, are left aside."""
+    return Game(Encodings.unlabelled(encodings.mean, encodings.sigma), sigma_bar, settings, seed)
+
+
+@torch.no_grad()
+def finished(game: Game, count: int = 2048) -> VectorRealism:
+    """What a game on whole vectors has come to, measured on `count` fresh vectors of each kind."""
+    critic = game.critic.requires_grad_(False).eval()
+    real, _ = game.encodings.draw(count, game.generator)
+    prior = torch.randn(count, game.encodings.dim, generator=game.generator)
+    moved = move(game.actor, prior)
+    means = [float(torch.sigmoid(critic(z)).mean()) for z in (real, prior, moved)]
+    belief = Belief(means[0], means[1], means[2], float(z_mse(moved, prior, game.sigma_bar).mean()))
+    return VectorRealism(game.actor.eval(), critic, belief)
 
 
 @torch.no_grad()

@@ -1,0 +1,84 @@
+"""What a picture chain comes to over several seeds, as mean and standard deviation, by each run's own classifier.
+
+    melodylc image train --dataset mnist --data mnist -o runs/mnist-0 --seed 0
+    melodylc image train --dataset mnist --data mnist -o runs/mnist-0 --seed 0 --part actor --distance 0
+    python benchmarks/pictures.py mnist mnist runs/mnist-0 runs/mnist-1 runs/mnist-2
+
+The same figures as `melodylc image evaluate`, with one more row: the actors with a penalty against the one without.
+"""
+
+import argparse
+import statistics
+from pathlib import Path
+
+from melodylc.cli.pictures import load_pictures
+from melodylc.cli.ui import table
+from melodylc.data.pictures.base import Pictures
+from melodylc.image.chain import load_chain
+from melodylc.image.evaluate import Judged, given_back, judge_data, judge_generated
+from melodylc.image.store import load_classifier
+from melodylc.image.train import classifier_path, distances
+
+Figures = dict[str, dict[str, float]]  #: of rows, by column
+COLUMNS = ("accuracy", "F1", "F1 over test", "z_MSE", "over without", "MS-SSIM", "over real", "most of a label")
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset")
+    parser.add_argument("data", help="folder of the data set; anything for drawn faces")
+    parser.add_argument("runs", nargs="+", type=Path, help="folders of `melodylc image train`, a seed each")
+    parser.add_argument("-n", "--count", type=int, default=5000, help="pictures to generate with each actor")
+    given = parser.parse_args()
+    pictures = load_pictures(given.dataset, Path(given.data), "test")
+    found = [figures(given.dataset, run, pictures, given.count) for run in given.runs]
+    shared = [name for name in found[0] if all(name in one for one in found)]  # actors that all runs have
+    rows = [[name, *(told([one[name].get(column) for one in found]) for column in COLUMNS)] for name in shared]
+    table([f"{len(found)} runs", *COLUMNS], rows)
+
+
+def figures(data: str, run: Path, pictures: Pictures, count: int) -> Figures:
+    """Of test data, of what the VAE gives back of it, and of each actor of a run."""
+    classifier = load_classifier(classifier_path(run), data).classifier
+    chains = {distance: load_chain(data, run, distance) for distance in distances(run)}
+    model = next(iter(chains.values())).model
+    test = judge_data(classifier, pictures)
+    found = {
+        "test data": columns(test, test),
+        "given back": columns(judge_data(classifier, given_back(model, pictures)), test),
+    }
+    judged = {distance: judge_generated(classifier, chain, count, 0) for distance, chain in chains.items()}
+    free = judged[0.0].z_mse if 0.0 in judged else None
+    return found | {f"distance {distance:g}": columns(one, test, free) for distance, one in judged.items()}
+
+
+def columns(one: Judged, test: Judged, free: float | None = None) -> dict[str, float]:
+    """A row: what is said of pictures, and that over what is said of test data, or of the actor without a penalty."""
+    over = one.alike / test.alike
+    row = {
+        "accuracy": one.scores.accuracy,
+        "F1": one.scores.f1,
+        "F1 over test": one.scores.f1 / test.scores.f1,
+        "MS-SSIM": one.mean_alike,
+        "over real": one.mean_alike / test.mean_alike,
+        "most of a label": float(over[~over.isnan()].max()),
+    }
+    if one.z_mse is not None:
+        row["z_MSE"] = one.z_mse
+        if free:
+            row["over without"] = one.z_mse / free
+    return row
+
+
+def told(values: list[float | None]) -> str:
+    """Mean and standard deviation."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    spread = f" ± {statistics.stdev(known):.3f}" if len(known) > 1 else ""
+    return f"{statistics.mean(known):.3f}{spread}"
+
+
+if __name__ == "__main__":
+    main()
