@@ -21,6 +21,7 @@ from melodylc.threads import fixed_threads
 PRETRAINED = Path(actors.__file__).parent / "pretrained"
 SHIPPED = {
     "cmaj": Request.read(scale=["cmaj"]),
+    "amin": Request.read(scale=["amin"]),
     "cmaj-high": Request.read(scale=["cmaj"], density=["high"]),
 }
 QUICK = replace(actors.SETTINGS, bank=64, rounds=2, fresh=16, warmup=5, check_every=1, check=16, measure=16)

@@ -116,8 +116,8 @@ def test_another_source_is_another_request(run_cli: Cli, no_actor: None) -> None
 
 
 def test_a_contradiction_spends_the_budget_and_says_the_rate_of_each_part(run_cli: Cli, no_actor: None) -> None:
-    rule = "lively.py:lively,least=1"
-    words = ["--reward", rule, "--reward", f"~{rule}", "--no-variety", "-n", 2, "--draws", 2]
+    rules = ("--reward", "lively.py:lively,least=1", "--reward", "~lively.py:lively,least=2")
+    words = [*rules, "--no-variety", "-n", 2, "--draws", 2]
     run = run_cli("generate", *words, "-o", "out")
     assert run.code == 3
     found = manifest("out")

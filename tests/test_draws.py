@@ -73,7 +73,7 @@ def test_a_spent_budget_gives_the_last_draw_and_says_so(model: LoadedModel) -> N
 
 def test_distance_is_what_the_actor_moved(model: LoadedModel) -> None:
     def far(parts: Tensor, context: Tensor, first: int) -> Tensor:
-        return parts + 1.0
+        return parts + 0.5  # twice
 
     assert Sampler(model, None, None).draw(0, 2, budget=1)[0].distance == 0
     assert Sampler(model, far, None).draw(0, 2, budget=1)[0].distance == pytest.approx(4.0, rel=1e-5)
