@@ -99,6 +99,9 @@ class Sum:
     def context(self, decoded: Tensor, z: Tensor) -> Tensor:
         return torch.stack([torch.zeros_like(decoded[:, 0]), decoded[:, 0]], dim=1)[:, :, None]
 
+    def moved(self, z: Tensor, context: Tensor, move: Move) -> Tensor:
+        return move(z[..., None], context, 0)[..., 0]
+
     def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
         return decoded.sum(dim=1)[:, None, None]
 
