@@ -32,7 +32,7 @@ from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 from melodylc.transposing import transposed_rule
 
-SETTINGS = FitSettings(bank=7168, rounds=12, faithful=250.0)
+SETTINGS = FitSettings(bank=7168, rounds=10, distance=0.03, faithful=120.0)
 LESSONS = 8  #: rounds in which a critic is taught that an actor lacks, from what that actor makes
 THREADS = 2  #: the same for all, because it decides how sums are rounded, and so which actor a rule gets
 KEYS = (1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6)  #: how far the other keys are, nearest first

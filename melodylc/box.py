@@ -1,10 +1,11 @@
 """Melodies as a black box: latents to melodies to what a rule says of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, pad
 
 from melodylc import common
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STATES, STEPS, STEPS_PER_BAR, canonical
@@ -41,9 +42,20 @@ def _rows(features: Tensor) -> Tensor:
         features[..., :12].sum(-1),
     )
     latest = _latest(notes, sounding)
-    before = torch.nn.functional.pad(latest[:, :-1, -1], (1, 0))
+    before = pad(latest[:, :-1, -1], (1, 0))
     interval = features[..., HEIGHT] - sounding * before
     return torch.cat((features, LEFT * latest, interval[..., None]), -1).view(len(features), BARS, -1)
+
+
+def _exact(of: Callable[[Tensor], Tensor], events: Tensor) -> Tensor:
+    """What `_rows` makes of events (n, 256), int64, that are certain, and quicker; `of` gives an event's features."""
+    places = torch.where(events < HOLD, torch.arange(STEPS), -1).cummax(1).values
+    latest = torch.where(places < 0, REST, events.gather(1, places.clamp(min=0)))
+    before = EVENTS[:, HEIGHT][pad(latest[:, :-1], (1, 0), value=REST)]
+    here, left = of(events), of(latest)
+    left = torch.cat((left[..., :12], left[..., HEIGHT : HEIGHT + 1]), -1)
+    interval = torch.where(events < HOLD, here[..., HEIGHT] - before, 0.0)
+    return torch.cat((here, LEFT * left, interval[..., None]), -1).view(len(events), BARS, -1)
 
 
 def _latest(notes: Tensor, sounding: Tensor) -> Tensor:
@@ -99,7 +111,7 @@ class _Melodies:
 
     def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
         """The features of every bar's sixteen events, (n, 16, 16 * 40)."""
-        return _rows(EVENTS[decoded.long()])
+        return _exact(lambda events: EVENTS[events], decoded.long())
 
     def view(self, z: Tensor, context: Tensor, decoded: Tensor, told: Tensor) -> Tensor:
         """The same of the events that latents lead to, each feature as probable as the decoder has it."""
@@ -142,7 +154,8 @@ class CommonBox(_Melodies):
 
     def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
         """As any melody's, but with pitch classes above the root that is asked, so that all keys are one."""
-        return _rows(TURNED[common.roots(told)[:, None], decoded.long()])
+        roots = common.roots(told)[:, None]
+        return _exact(lambda events: TURNED[roots, events], decoded.long())
 
     def view(self, z: Tensor, context: Tensor, decoded: Tensor, told: Tensor) -> Tensor:
         """The same of the events that latents lead to."""

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from melodylc import bank as banks
+from melodylc import common
 from melodylc.bank import Bank, find_bank, make_bank
-from melodylc.box import LEFT, STEP, MelodyBox
+from melodylc.box import EVENTS, LEFT, STEP, TURNED, CommonBox, MelodyBox, _rows
 from melodylc.data.alphabet import HOLD, STATES, canonical
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.models.checkpoint import LoadedModel
@@ -72,6 +73,16 @@ def test_what_a_critic_sees_of_a_melody_says_what_note_is_left_and_how_far_it_le
             classes = [LEFT * (latest is not None and latest % 12 == number) for number in range(12)]
             height = 0.0 if latest is None else LEFT * (latest - 60) / STEP
             assert found[26:].tolist() == pytest.approx([*classes, height, leap], abs=1e-4)
+
+
+def test_what_is_certain_is_seen_as_what_is_all_but_certain(model: LoadedModel) -> None:
+    events = torch.randint(0, STATES, (3, 256), generator=torch.Generator().manual_seed(4))
+    events[torch.rand(events.shape, generator=torch.Generator().manual_seed(5)) < 0.8] = HOLD
+    for box in (MelodyBox(model.vae, Rule((density(16),))), CommonBox(model.vae)):
+        told = box.ask(3, torch.Generator().manual_seed(6))
+        seen, certain = box.seen(events.to(torch.uint8), told), torch.nn.functional.one_hot(events, STATES).float()
+        table = EVENTS if told.shape[1] == 0 else TURNED[common.roots(told)]
+        torch.testing.assert_close(seen, _rows(certain @ table))
 
 
 def test_a_critic_s_view_has_a_gradient_in_every_bar(model: LoadedModel) -> None:

@@ -12,7 +12,7 @@ from melodylc.latent.fit import Round
 from melodylc.latent.settings import FitSettings
 from melodylc.request import Request
 
-LONG = replace(SETTINGS, rounds=90, fall=0.05, cheapest=0.002, faithful=600.0)
+LONG = replace(SETTINGS, rounds=90, distance=0.05, fall=0.05, cheapest=0.002, faithful=600.0)
 SHIPPED: dict[str, tuple[Request, FitSettings]] = {
     "cmaj": (Request.read(scale=["cmaj"]), LONG),
     # A last note is right or wrong, so it takes longer until all are.
