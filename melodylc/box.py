@@ -63,7 +63,8 @@ def _latest(notes: Tensor, sounding: Tensor) -> Tensor:
 
     m_t = notes_t + (1 - sounding_t) m_(t-1), for all bars at once and then from bar to bar.
     """
-    notes, silent = notes.unflatten(1, (BARS, -1)), (1 - sounding).unflatten(1, (BARS, -1))[..., None]
+    count, width = len(notes), notes.shape[-1]
+    notes, silent = notes.view(count, BARS, -1, width), (1 - sounding).view(count, BARS, -1, 1)
     inside, kept = [notes[:, :, 0]], [silent[:, :, 0]]
     for step in range(1, STEPS_PER_BAR):
         inside.append(notes[:, :, step] + silent[:, :, step] * inside[-1])

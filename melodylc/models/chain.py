@@ -227,9 +227,10 @@ class ChainedSong(nn.Module):
 
         def choose(bar: int, state: Tensor, past: Past) -> Encoding:
             part = parts[:, bar : bar + 1]
-            for _ in range(MOVES if move is not None else 0):
-                would = self.conductor(state, part, past)
-                part = move(part, _context(state, past.embeddings[:, -1:], would), bar)
+            if move is not None:
+                for _ in range(MOVES):
+                    would = self.conductor(state, part, past)
+                    part = move(part, _context(state, past.embeddings[:, -1:], would), bar)
             return Encoding(part, part, torch.zeros_like(part))
 
         return self._walk(len(z), choose)
