@@ -27,7 +27,7 @@ def test_figures_of_a_header_are_those_of_an_evaluation() -> None:
 
 def test_sigma_bar_is_the_mean_over_all_melodies_however_they_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     vae = MelodyVAE(named_config("tiny"))
-    monkeypatch.setattr(vae, "encode", lambda x, _: Encoding(x[:, :3] * 0.0, x[:, :3] * 0.0, x[:, :3].float() + 1))
+    monkeypatch.setattr(vae, "encode", lambda x, *_: Encoding(x[:, :3] * 0.0, x[:, :3] * 0.0, x[:, :3].float() + 1))
     events = np.zeros((CHUNK + 1, STEPS), np.uint8)
     events[:, 1] = 4
     events[-1, 2] = CHUNK + 1 - 2  # in the second, short chunk
