@@ -53,9 +53,7 @@ class ModelEvaluation:
 
     conditions: dict[str, Any]
     reconstruction: Reconstruction
-    refined: dict[
-        str, Reconstruction
-    ]  #: of some of the melodies, with posteriors fitted to each, if that was asked for
+    refined: dict[str, Reconstruction]  #: the same from posteriors fitted to each melody, if that was asked for
     by_collection: dict[str, Reconstruction]
     unseen: dict[str, Reconstruction]  #: the collection that the model was trained without, if any
     samples: SampleFigures
