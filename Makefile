@@ -37,7 +37,7 @@ CORPUS ?= runs/corpus
 panel:
 	$(PYTHON) tools/panel.py $(CORPUS)
 
-# What melodylc/pretrained/ holds, from MIDI archives on: the model, its prior, the bank, the actors. Minutes of training on a CPU core.
+# What melodylc/pretrained/ holds, from MIDI archives on: the model, its prior, the bank, the critic, the actors. Minutes of training on a CPU core.
 MIDI ?= midi
 MINUTES ?= 3,80
 MORE ?= 93
@@ -51,6 +51,8 @@ pretrained:
 	$(PYTHON) -m melodylc train vae runs/corpus -o runs/longer --start runs/base/model.safetensors --minutes $(LAST) --seed 2
 	$(PYTHON) -m melodylc train prior runs/corpus -o runs/prior --model runs/longer/model.safetensors --minutes $(PRIOR)
 	cp runs/prior/model.safetensors melodylc/pretrained/base.safetensors
+	$(PYTHON) -m melodylc train critic runs/corpus -o runs/critic
+	cp runs/critic/model.safetensors melodylc/pretrained/critic.safetensors
 	$(PYTHON) tools/bank.py
 	$(PYTHON) tools/actors.py
 

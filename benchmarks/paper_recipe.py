@@ -34,7 +34,7 @@ from melodylc.data.alphabet import canonical
 from melodylc.data.files import atomic_write
 from melodylc.latent.actor import mlp
 from melodylc.latent.distance import distance, z_mse
-from melodylc.latent.fit import Round
+from melodylc.latent.fitted import Round
 from melodylc.latent.precision import brief
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.request import Request

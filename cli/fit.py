@@ -12,7 +12,7 @@ from melodylc.data.errors import InputError
 if TYPE_CHECKING:
     from melodylc.actors import FoundActor, Weighted
     from melodylc.latent.critic import Critic
-    from melodylc.latent.fit import Round
+    from melodylc.latent.fitted import Round
     from melodylc.latent.settings import FitSettings
     from melodylc.models.checkpoint import LoadedModel
     from melodylc.models.config import PriorName

@@ -11,7 +11,7 @@ from melodylc.cli.ui import console, progress
 
 if TYPE_CHECKING:
     from melodylc.data.pictures.base import Pictures, Split
-    from melodylc.latent.fit import Progress, Round
+    from melodylc.latent.fitted import Progress, Round
     from melodylc.latent.gan import Turn
     from melodylc.training.loop import Report
 

@@ -122,6 +122,32 @@ def prior(corpus: Path, output: Path, model: Path | None, minutes: tuple[float, 
 
 @train.command()
 @click.argument("corpus", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@click.option("--steps", type=click.IntRange(1), help="How many.  [default: 9000]")
+@click.option("--minutes", callback=_minutes, help="Time limit.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Seed of the whole run.")
+def critic(corpus: Path, output: Path, steps: int | None, minutes: tuple[float, ...] | None, seed: int) -> None:
+    """Pre-train the critic that every fit begins with: it learns to read statistics off distorted melodies.
+
+    Stopping and going on are as with `melodylc train vae`.
+    """
+    from dataclasses import replace
+
+    from melodylc.data.corpus import Corpus
+    from melodylc.pretext.train import SETTINGS, train_critic
+
+    settings = replace(SETTINGS, seed=seed)
+    if steps:
+        settings = replace(settings, stages=(replace(settings.stages[0], steps=steps),))
+    if minutes:
+        settings = settings.with_minutes(minutes)
+    with _Progress() as bars:
+        path = train_critic(Corpus.open(corpus), settings, output, bars)
+    click.echo(f"wrote {path}")
+
+
+@train.command()
+@click.argument("corpus", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: one in the user's cache]")
 @click.option(
     "--model", type=click.Path(path_type=Path), help="Model file that the critic is for.  [default: the shipped]"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from melodylc import common
@@ -17,23 +18,39 @@ from melodylc.box import CommonBox, MelodyBox
 from melodylc.cache import cache_folder, pretrained
 from melodylc.critics import keep_critic, kept_critic
 from melodylc.data.errors import CheckpointError, InputError
-from melodylc.data.files import check_writable, fingerprint_bytes, reason
+from melodylc.data.files import check_writable, fingerprint_bytes, fingerprint_file, reason
 from melodylc.latent.actor import Actor, informed
 from melodylc.latent.box import Box, Move
 from melodylc.latent.critic import Critic
-from melodylc.latent.fit import Fitted, Progress, fit
+from melodylc.latent.fit import fit
+from melodylc.latent.fitted import Fitted, Progress
 from melodylc.latent.scores import resampled
 from melodylc.latent.settings import FitSettings
 from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
 from melodylc.models.checkpoint import LoadedModel, load_model
 from melodylc.models.config import PriorName
+from melodylc.models.noise import Noise
+from melodylc.pretext.distortion import canonical, distorted
+from melodylc.pretext.store import load_pretrained, shipped_fingerprint, shipped_path
 from melodylc.realism import RealismCritic
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 from melodylc.transposing import transposed_rule
 
-SETTINGS = FitSettings(bank=7168, rounds=10, distance=0.03, faithful=120.0)
+SETTINGS = FitSettings(
+    bank=7168,
+    rounds=9,
+    warmup=80,
+    critic_steps=32,
+    distorted=2048,
+    readout_rate=5e-3,
+    full=0.5,
+    distance=0.03,
+    cheapest=0.001,
+    faithful=120.0,
+)
 LESSONS = 8  #: rounds in which a critic is taught that an actor lacks, from what that actor makes
+LEARNT = "cmaj.safetensors"  #: the shipped actor whose knowledge of latents every fit begins with
 THREADS = 2  #: the same for all, because it decides how sums are rounded, and so which actor a rule gets
 KEYS = (1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6)  #: how far the other keys are, nearest first
 JUDGES = 1024  #: samples of the bank that an actor is measured on, and that it never met; the others teach
@@ -115,18 +132,21 @@ def fit_actor(
     threads: int = THREADS,
     decoding: BankReport = lambda done, of: None,
     realism: Weighted | None = None,
+    learnt: bool = True,
 ) -> FoundActor:
     """Fit an actor and write it to `path`, with the request that the rule comes from, where that is given.
 
     `decoding` is told how much of the bank is there, where it must be made first. With `realism`, the actor also pays
-    for what that critic takes for unreal.
+    for what that critic takes for unreal. If `learnt`, it begins with what a shipped actor has learnt of this model's
+    latents, where there is one.
 
     Raises:
         InputError: `path` can't be written; found out before the work, not after.
     """
     probe(path)
     box = MelodyBox(model.vae, rule)
-    fitted = _fitted(box, model, report, settings, prior, threads, decoding, realism=realism)
+    start = learnt_actor(model, prior) if learnt else None
+    fitted = _fitted(box, model, report, settings, prior, threads, decoding, start, realism)
     about = {"model": model.fingerprint, "prior": model.prior(prior).identity, "rule": rule.identity}
     save_actor(path, fitted, **about, parts=rule.names, request=request)
     if not fitted.interrupted:
@@ -168,6 +188,27 @@ def find_critic(
     return kept_critic(model, rule, prior) or taught
 
 
+def learnt_actor(model: LoadedModel, prior: PriorName | None = None) -> Actor | None:
+    """What fits begin with: the hidden layers of an actor that ships, if one does for this model and prior."""
+    path = _learnt_path(model, prior)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return load_actor(path).actor.unled() if path else None
+
+
+def _learnt_path(model: LoadedModel, prior: PriorName | None) -> Path | None:
+    path = pretrained() / LEARNT
+    header = read_header(path) if path.exists() else None
+    ours = header and (header.model, header.prior) == (model.fingerprint, model.prior(prior).identity)
+    return path if ours else None
+
+
+def _beginning(model: LoadedModel, prior: PriorName | None) -> tuple[str, ...]:
+    """What a fit's outcome depends on beside its rule and settings: the critic and the actor that it begins with."""
+    learnt = _learnt_path(model, prior)
+    return (shipped_fingerprint(), fingerprint_file(learnt)) if learnt else (shipped_fingerprint(),)
+
+
 def _fitted(
     box: Box,
     model: LoadedModel,
@@ -191,7 +232,15 @@ def _fitted(
             report=report,
             start=actor,
             also=realism.critic.cost if realism else None,
+            critic=load_pretrained(shipped_path()),
+            distort=_distort,
         )
+
+
+def _distort(events: Tensor, generator: torch.Generator) -> Tensor:
+    """Other melodies, (n, 256), uint8, made of those."""
+    seed = int(torch.randint(2**62, (1,), generator=generator))
+    return distorted(canonical(events.long()), Noise(seed)).to(torch.uint8)
 
 
 def _shipped(model: str, prior: str) -> dict[str, Path]:
@@ -213,7 +262,7 @@ def _askings(rule: Rule, elsewhere: bool) -> Iterator[tuple[str, Tensor | None, 
 def cache_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None, realism: Weighted | None = None) -> Path:
     """Where the fitted actor of a model, a prior and a rule is kept; how it is fitted is part of the name."""
     also = (realism.weight, realism.critic.fingerprint) if realism else None
-    of = (model.fingerprint, model.prior(prior).identity, rule.identity, SETTINGS, also)
+    of = (model.fingerprint, model.prior(prior).identity, rule.identity, SETTINGS, _beginning(model, prior), also)
     return cache_folder() / "actors" / f"{fingerprint_bytes(repr(of).encode())}.safetensors"
 
 

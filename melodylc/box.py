@@ -1,82 +1,18 @@
 """Melodies as a black box: latents to melodies to what a rule says of them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot, pad
 
 from melodylc import common
-from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STATES, STEPS, STEPS_PER_BAR, canonical
+from melodylc.data.alphabet import STATES, STEPS, STEPS_PER_BAR, canonical
 from melodylc.latent.actor import Chain
 from melodylc.latent.box import Move, Scores
 from melodylc.latent.precision import brief
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
-
-STEP = 3  #: semitones in which a melody's change in height is reckoned: a leap costs more than another pitch class
-HEIGHT = 23  #: which of an event's features that is
-LEFT = 0.3  #: weight of the note before at steps where it is only left over: it lasts
-RHYTHM = 5  #: weight of holds and rests beside notes: other pitches are cheaper than another rhythm
-
-
-def _event_features() -> Tensor:
-    """Of each of the 130 events (130, 26): its pitch class and octave, one-hot, its height; or hold, or rest."""
-    pitches = torch.arange(PITCHES)
-    notes = torch.cat((one_hot(pitches % 12, 12), one_hot(pitches // 12, 11), (pitches[:, None] - 60) / STEP), 1)
-    events = torch.zeros(STATES, notes.shape[1] + 2)
-    events[:PITCHES, :-2] = notes
-    events[HOLD, -2] = events[REST, -1] = RHYTHM
-    return events
-
-
-def _rows(features: Tensor) -> Tensor:
-    """Features of events (n, 256, 26), and what is left of the notes before, bar by bar: (n, 16, 16 * 40).
-
-    Left is, at every step, the pitch class and the height of the latest note, and the interval to it from the one
-    before. That makes an ending or a leap a matter of one step; without it, of all steps since that note.
-    """
-    notes, sounding = (
-        torch.cat((features[..., :12], features[..., HEIGHT : HEIGHT + 1]), -1),
-        features[..., :12].sum(-1),
-    )
-    latest = _latest(notes, sounding)
-    before = pad(latest[:, :-1, -1], (1, 0))
-    interval = features[..., HEIGHT] - sounding * before
-    return torch.cat((features, LEFT * latest, interval[..., None]), -1).view(len(features), BARS, -1)
-
-
-def _exact(of: Callable[[Tensor], Tensor], events: Tensor) -> Tensor:
-    """What `_rows` makes of events (n, 256), int64, that are certain, and quicker; `of` gives an event's features."""
-    places = torch.where(events < HOLD, torch.arange(STEPS), -1).cummax(1).values
-    latest = torch.where(places < 0, REST, events.gather(1, places.clamp(min=0)))
-    before = EVENTS[:, HEIGHT][pad(latest[:, :-1], (1, 0), value=REST)]
-    here, left = of(events), of(latest)
-    left = torch.cat((left[..., :12], left[..., HEIGHT : HEIGHT + 1]), -1)
-    interval = torch.where(events < HOLD, here[..., HEIGHT] - before, 0.0)
-    return torch.cat((here, LEFT * left, interval[..., None]), -1).view(len(events), BARS, -1)
-
-
-def _latest(notes: Tensor, sounding: Tensor) -> Tensor:
-    """The latest of notes (n, 256, width) at every step; each is there as probably as `sounding`, (n, 256), says.
-
-    m_t = notes_t + (1 - sounding_t) m_(t-1), for all bars at once and then from bar to bar.
-    """
-    count, width = len(notes), notes.shape[-1]
-    notes, silent = notes.view(count, BARS, -1, width), (1 - sounding).view(count, BARS, -1, 1)
-    inside, kept = [notes[:, :, 0]], [silent[:, :, 0]]
-    for step in range(1, STEPS_PER_BAR):
-        inside.append(notes[:, :, step] + silent[:, :, step] * inside[-1])
-        kept.append(silent[:, :, step] * kept[-1])
-    last = [torch.zeros_like(notes[:, 0, 0])]
-    for bar in range(BARS - 1):
-        last.append(inside[-1][:, bar] + kept[-1][:, bar] * last[-1])
-    return (torch.stack(inside, 2) + torch.stack(kept, 2) * torch.stack(last, 1)[:, :, None]).flatten(1, 2)
-
-
-EVENTS = _event_features()
-TURNED = torch.stack([torch.cat((EVENTS[:, :12].roll(-root, 1), EVENTS[:, 12:]), 1) for root in range(12)])
+from melodylc.view import TURNED, exact, expected
 
 
 @dataclass(frozen=True)
@@ -111,14 +47,14 @@ class _Melodies:
             return self.vae.moved(z, context, move)
 
     def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
-        """The features of every bar's sixteen events, (n, 16, 16 * 40)."""
-        return _exact(lambda events: EVENTS[events], decoded.long())
+        """The features of every bar's sixteen events, (n, 16, 16 * 41)."""
+        return exact(decoded.long())
 
     def view(self, z: Tensor, context: Tensor, decoded: Tensor, told: Tensor) -> Tensor:
         """The same of the events that latents lead to, each feature as probable as the decoder has it."""
-        return _rows(self._expected(z, context, decoded) @ EVENTS)
+        return expected(self._probable(z, context, decoded))
 
-    def _expected(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
+    def _probable(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
         """Probabilities (n, 256, 130) of the events that latents (n, z) lead to."""
         with brief():
             embeddings = self.vae.after(z, context)
@@ -156,8 +92,8 @@ class CommonBox(_Melodies):
     def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
         """As any melody's, but with pitch classes above the root that is asked, so that all keys are one."""
         roots = common.roots(told)[:, None]
-        return _exact(lambda events: TURNED[roots, events], decoded.long())
+        return exact(decoded.long(), lambda events: TURNED[roots, events])
 
     def view(self, z: Tensor, context: Tensor, decoded: Tensor, told: Tensor) -> Tensor:
         """The same of the events that latents lead to."""
-        return _rows(self._expected(z, context, decoded) @ TURNED[common.roots(told)])
+        return expected(self._probable(z, context, decoded), TURNED[common.roots(told)])

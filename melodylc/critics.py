@@ -18,8 +18,9 @@ from melodylc.latent.critic import Critic
 from melodylc.models.checkpoint import LoadedModel, read_tensors, write_tensors
 from melodylc.models.config import PriorName
 from melodylc.rewards import Rule
+from melodylc.view import VERSION
 
-FORMAT = "melodylc-critic/1"
+FORMAT = "melodylc-critic/2"
 
 
 def critic_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None) -> Path:
@@ -54,7 +55,8 @@ def kept_critic(model: LoadedModel, rule: Rule, prior: PriorName | None = None) 
 
 
 def _about(model: LoadedModel, rule: Rule, prior: PriorName | None) -> dict[str, str]:
-    return {"model": model.fingerprint, "prior": model.prior(prior).identity, "rule": rule.identity}
+    about = {"model": model.fingerprint, "prior": model.prior(prior).identity, "rule": rule.identity}
+    return {**about, "view": VERSION}
 
 
 def _plain(value: Any) -> Any:

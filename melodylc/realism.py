@@ -31,8 +31,9 @@ from melodylc.models.prior import pool
 from melodylc.rewards import Rule, density
 from melodylc.training.batches import Batches
 from melodylc.training.settings import TrainSettings
+from melodylc.view import VERSION
 
-FORMAT = "melodylc-realism/1"
+FORMAT = f"melodylc-realism/2, view {VERSION}"
 FILE = "realism.safetensors"
 MELODIES = 4096  #: that a critic is taught on, and as many samples
 UNASKED = Rule((density(1),))  #: a box has a rule, and a game of realism never asks it

@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from melodylc import actors
-from melodylc.actors import find_actor, shipped_model
+from melodylc.actors import find_actor, learnt_actor, shipped_model
 from melodylc.bank import SIZE, find_bank
+from melodylc.cache import pretrained
 from melodylc.draws import Sampler
 from melodylc.latent.store import load_actor, read_header
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.request import Request
+from melodylc.rewards import Rule, pitch_classes
 from melodylc.threads import fixed_threads
 
 PRETRAINED = Path(actors.__file__).parent / "pretrained"
@@ -51,7 +53,7 @@ def test_a_shipped_actor_is_found_and_does_what_its_file_says(name: str, model: 
 
 def test_what_ships_is_one_model_and_its_own_actors(model: LoadedModel) -> None:
     files = sorted(path for path in PRETRAINED.glob("*.safetensors") if not path.stem.startswith("mnist-"))
-    assert {path.stem for path in files} - {"realism"} == {"base", "bank-learnt", *SHIPPED}
+    assert {path.stem for path in files} - {"realism"} == {"base", "bank-learnt", "critic", *SHIPPED}
     headers = [header for path in files if (header := read_header(path))]
     assert {header.model for header in headers} == {model.fingerprint}
     assert max(path.stat().st_size for path in files) <= LARGEST
@@ -79,6 +81,28 @@ def test_an_actor_of_another_model_or_rule_is_not_found(model: LoadedModel, quic
     other = Request.read(scale=["dmaj"]).rule
     assert other is not None
     assert find_actor(model, other) is None
+
+
+def test_a_fit_begins_with_what_a_shipped_actor_knows(model: LoadedModel) -> None:
+    one, again = learnt_actor(model), learnt_actor(model)
+    known = load_actor(pretrained() / "cmaj.safetensors").actor
+    assert one is not None
+    assert again is not None
+    assert torch.equal(one.enter.weight, known.enter.weight)
+    assert all(torch.equal(*pair) for pair in zip(one.parameters(), again.parameters(), strict=True))
+    assert learnt_actor(model, "normal") is None
+    assert learnt_actor(replace(model, fingerprint="0" * 16)) is None
+
+
+def test_another_beginning_is_another_fit(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = Rule((pitch_classes([0, 4, 7]),))
+    before = actors.cache_path(model, rule)
+    assert before == actors.cache_path(model, rule)
+    monkeypatch.setattr(actors, "shipped_fingerprint", lambda: "another critic")
+    assert actors.cache_path(model, rule) != before
+    monkeypatch.undo()
+    monkeypatch.setattr(actors, "LEARNT", "no-such.safetensors")
+    assert actors.cache_path(model, rule) != before
 
 
 def test_fit_writes_an_actor_for_its_rule(

@@ -11,7 +11,7 @@ import torch
 from melodylc import bank as banks
 from melodylc import common
 from melodylc.bank import Bank, find_bank, make_bank
-from melodylc.box import EVENTS, LEFT, STEP, TURNED, CommonBox, MelodyBox, _rows
+from melodylc.box import CommonBox, MelodyBox
 from melodylc.data.alphabet import HOLD, STATES, canonical
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.models.checkpoint import LoadedModel
@@ -20,6 +20,7 @@ from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.prior import NormalPrior
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule, density, parse_reward, pitch_classes
+from melodylc.view import EVENTS, LEFT, STEP, TURNED, WIDTH, expected
 
 SMALL = 20
 
@@ -61,18 +62,20 @@ def test_an_actor_moves_every_bar_as_the_box_shows_it(model: LoadedModel) -> Non
     assert not torch.allclose(moved, z, atol=0.05)
 
 
-def test_what_a_critic_sees_of_a_melody_says_what_note_is_left_and_how_far_it_leapt(model: LoadedModel) -> None:
+def test_what_a_critic_sees_of_a_melody_says_what_note_is_left_and_how_far_notes_leapt(model: LoadedModel) -> None:
     decoded = torch.randint(0, STATES, (5, 256), generator=torch.Generator().manual_seed(4)).to(torch.uint8)
     decoded[torch.rand(decoded.shape, generator=torch.Generator().manual_seed(5)) < 0.8] = HOLD
-    seen = MelodyBox(model.vae, Rule((density(16),))).seen(decoded, torch.zeros(5, 0)).reshape(5, 256, 40)
+    seen = MelodyBox(model.vae, Rule((density(16),))).seen(decoded, torch.zeros(5, 0)).reshape(5, 256, WIDTH)
     for events, features in zip(decoded.tolist(), seen, strict=True):
         latest: int | None = None
+        before = 0.0
         for event, found in zip(events, features, strict=True):
             leap = (event - (60 if latest is None else latest)) / STEP if event < HOLD else 0.0
-            latest = event if event < HOLD else latest
+            led = before
+            latest, before = (event, leap) if event < HOLD else (latest, before)
             classes = [LEFT * (latest is not None and latest % 12 == number) for number in range(12)]
             height = 0.0 if latest is None else LEFT * (latest - 60) / STEP
-            assert found[26:].tolist() == pytest.approx([*classes, height, leap], abs=1e-4)
+            assert found[26:].tolist() == pytest.approx([*classes, height, leap, led], abs=1e-4)
 
 
 def test_what_is_certain_is_seen_as_what_is_all_but_certain(model: LoadedModel) -> None:
@@ -82,14 +85,14 @@ def test_what_is_certain_is_seen_as_what_is_all_but_certain(model: LoadedModel) 
         told = box.ask(3, torch.Generator().manual_seed(6))
         seen, certain = box.seen(events.to(torch.uint8), told), torch.nn.functional.one_hot(events, STATES).float()
         table = EVENTS if told.shape[1] == 0 else TURNED[common.roots(told)]
-        torch.testing.assert_close(seen, _rows(certain @ table))
+        torch.testing.assert_close(seen, expected(certain, table))
 
 
 def test_a_critic_s_view_has_a_gradient_in_every_bar(model: LoadedModel) -> None:
     box, z = MelodyBox(model.vae, Rule((density(16),))), torch.randn(4, 32, requires_grad=True)
     decoded = box.decode(z.detach())[1]
     seen = box.view(z, box.context(decoded, z.detach()), decoded, torch.zeros(4, 0))
-    assert seen.shape == (4, 16, 16 * 40)
+    assert seen.shape == (4, 16, 16 * WIDTH)
     for bar in (0, 9, 15):
         (gradient,) = torch.autograd.grad(seen[:, bar].sum(), z, retain_graph=True)
         touched = gradient.view(4, 16, 2).abs().sum(dim=(0, 2)) > 0

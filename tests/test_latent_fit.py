@@ -10,7 +10,8 @@ import torch
 from melodylc.data import InputError
 from melodylc.latent.actor import Actor, ActorConfig, Chain
 from melodylc.latent.box import Move, Plain, Scores
-from melodylc.latent.fit import Fitted, Progress, Round, fit
+from melodylc.latent.fit import fit
+from melodylc.latent.fitted import Fitted, Progress, Round
 from melodylc.latent.settings import FitSettings
 
 Score = Callable[[torch.Tensor], Scores]
@@ -113,9 +114,13 @@ def test_another_cost_of_what_the_critic_sees_is_paid_too() -> None:
 
 
 def test_lambda_falls_until_enough_obey_and_never_leaves_its_range() -> None:
-    bounds = replace(FEW, distance=0.5, cheapest=0.3, fall=0.8**4)
+    bounds = replace(FEW, distance=0.5, cheapest=0.3, fall=0.8**4, hurry=1.0)
     misses = fitted(lambda z: np.zeros((len(z), 1)), bounds).history
     assert [row.price for row in misses] == pytest.approx([0.4, 0.32, 0.3, 0.3][: len(misses)])
+    hurried = fitted(lambda z: np.zeros((len(z), 1)), replace(bounds, hurry=2.0)).history
+    assert [row.price for row in hurried] == pytest.approx([0.32, 0.3, 0.3, 0.3][: len(hurried)])
+    some = fitted(lambda z: np.asarray((z[:, :1] > 0).double()), replace(bounds, rate=0.0, hurry=2.0)).history
+    assert some[-1].price > 0.45  # half of them obey: no hurry
     meets = fitted(lambda z: np.ones((len(z), 1)), bounds).history
     assert {row.price for row in meets} == {0.5}
 
@@ -286,6 +291,8 @@ def test_the_stored_precision_is_what_was_measured() -> None:
         {"lesson": 0},
         {"clip": -1.0},
         {"noise": -1.0},
+        {"hurry": -1.0},
+        {"invented": 1.0},
         {"reach": -0.1},
         {"fall": 1.1},
         {"target": 0.0},
@@ -297,6 +304,39 @@ def test_the_stored_precision_is_what_was_measured() -> None:
 def test_settings_that_make_no_sense_are_named(fields: dict[str, object]) -> None:
     with pytest.raises(InputError, match=next(iter(fields))):
         replace(FEW, **fields)  # type: ignore[arg-type]
+
+
+def test_what_no_vector_leads_to_is_scored_and_taught() -> None:
+    """A score that all of the bank lacks: only what is made of it shows the critic where it is to be had."""
+    scored: list[torch.Tensor] = []
+
+    def far(z: torch.Tensor) -> Scores:
+        scored.append(z)
+        return np.asarray((z[:, :1] > 6).double())
+
+    def distort(decoded: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return decoded + 8 * torch.rand(len(decoded), 1, generator=generator)
+
+    settings = replace(FEW, distorted=300, invented=0.5, warmup=200)
+    plain = fit(Plain(DIM, far), SIGMA, settings=settings)
+    assert not any((z[:, 0] > 6).any() for z in scored)
+    taught = fit(Plain(DIM, far), SIGMA, settings=settings, distort=distort)
+    assert any(len(z) == 300 and (z[:, 0] > 6).any() for z in scored)
+    high, low = torch.zeros(1, DIM) + 8, torch.zeros(1, DIM)
+    sure = [float((found.critic(high[None]) - found.critic(low[None])).min()) for found in (plain, taught)]
+    assert sure[1] > 2 > sure[0]
+
+
+def test_a_critic_to_begin_from_stays_as_it_was_and_knows_what_to_look_at(found: Fitted) -> None:
+    before = {name: it.clone() for name, it in found.critic.state_dict().items()}
+    still = replace(FEW, rate=0.0, warmup=30, critic_rate=0.0, readout_rate=0.02)
+    other = fit(Plain(DIM, steps), SIGMA, settings=still, critic=found.critic).critic
+    assert all(torch.equal(before[name], it) for name, it in found.critic.state_dict().items())
+    kept = {name for name, it in other.state_dict().items() if torch.equal(before[name], it)}
+    assert set(before) - kept == {name for name in before if name.startswith(f"all.{len(other.all) - 1}.")}
+    fresh = found.critic.asked(3, (1.0, 2.0))
+    assert fresh(torch.randn(5, 1, DIM)).shape == (5, 3, 2)
+    assert not fresh(torch.randn(5, 1, DIM)).any()
 
 
 def test_sizes_that_don_t_fit_are_refused() -> None:

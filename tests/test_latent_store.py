@@ -14,7 +14,8 @@ from safetensors.torch import load, save
 from melodylc.data import InputError
 from melodylc.data.errors import CheckpointError
 from melodylc.latent.box import Plain
-from melodylc.latent.fit import Fitted, fit
+from melodylc.latent.fit import fit
+from melodylc.latent.fitted import Fitted
 from melodylc.latent.settings import FitSettings
 from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
 

@@ -8,11 +8,23 @@ from dataclasses import replace
 
 from melodylc.actors import SETTINGS, fit_actor, shipped_model
 from melodylc.cache import pretrained
-from melodylc.latent.fit import Round
+from melodylc.latent.fitted import Round
 from melodylc.latent.settings import FitSettings
 from melodylc.request import Request
 
-LONG = replace(SETTINGS, rounds=90, distance=0.05, fall=0.05, cheapest=0.002, faithful=600.0)
+LONG = replace(
+    SETTINGS,
+    rounds=80,
+    full=1 / 3,
+    warmup=100,
+    critic_steps=40,
+    distorted=4096,
+    distance=0.05,
+    fall=0.05,
+    hurry=4.0,
+    cheapest=0.002,
+    faithful=600.0,
+)
 SHIPPED: dict[str, tuple[Request, FitSettings]] = {
     "cmaj": (Request.read(scale=["cmaj"]), LONG),
     # A last note is right or wrong, so it takes longer until all are.
@@ -20,7 +32,7 @@ SHIPPED: dict[str, tuple[Request, FitSettings]] = {
     # Three times as many notes can't be had without changing nearly everything.
     "cmaj-high": (
         Request.read(scale=["cmaj"], density=["high"]),
-        replace(LONG, distance=0.03, faithful=30.0),
+        replace(LONG, rounds=40, distance=0.03, faithful=30.0),
     ),
 }
 
@@ -33,7 +45,7 @@ def main() -> None:
         rule = request.rule
         assert rule is not None
         path = pretrained() / f"{name}.safetensors"
-        found = fit_actor(model, rule, path, show, settings, request.to_dict(), threads=1)
+        found = fit_actor(model, rule, path, show, settings, request.to_dict(), threads=1, learnt=False)
         print(f"\nwrote {path}: {found.stored.measured.actor:.2%} of single draws obey", file=sys.stderr)
 
 

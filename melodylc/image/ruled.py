@@ -18,7 +18,8 @@ from melodylc.image.box import PictureBox
 from melodylc.image.chain import GROUP, draw_prior
 from melodylc.image.store import LoadedVAE
 from melodylc.latent.box import Scores
-from melodylc.latent.fit import Progress, fit
+from melodylc.latent.fit import fit
+from melodylc.latent.fitted import Progress
 from melodylc.latent.settings import FitSettings
 from melodylc.latent.store import StoredActor, load_actor, save_actor
 from melodylc.rewards import Rule

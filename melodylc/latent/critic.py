@@ -77,6 +77,22 @@ class Critic(Remembered):
 
     exponents: Tensor
 
+    @property
+    def readout(self) -> nn.Linear:
+        """The last layer, which alone knows what is asked for."""
+        last = self.all[-1]
+        assert isinstance(last, nn.Linear)
+        return last
+
+    def asked(self, parts: int, exponents: tuple[float, ...]) -> "Critic":
+        """A critic for other scores that begins with what this one sees; its answers are undecided."""
+        other = Critic(**{**self.arguments, "parts": parts, "exponents": exponents})
+        known = {name: it for name, it in self.state_dict().items() if it.shape == other.state_dict()[name].shape}
+        other.load_state_dict(known, strict=False)
+        nn.init.zeros_(other.readout.weight)
+        nn.init.zeros_(other.readout.bias)
+        return other
+
     def forward(self, view: Tensor, told: Tensor | None = None) -> Tensor:
         """Logits (n, parts, exponents) for a view (n, rows, width), as labels (n, labels) ask."""
         place = self.place

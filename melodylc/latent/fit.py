@@ -1,13 +1,15 @@
 """From a black box to an actor.
 
-    1. Bank: vectors of the prior and their scores; the critic's first lessons.
+    1. Bank: vectors of the prior and their scores; the critic's first lessons. What they become, distorted, is
+       scored, too, where somebody knows how to distort it: of a rule that the prior never obeys that shows more.
     2. Rounds of: fresh vectors moved by the actor G, decoded and scored, half of them with a little noise so that the
        critic sees slopes and not only points; critic steps on everything scored so far, half of each batch on the
        latest; then actor steps on  E_z [ L_1(G(z)) + lambda * (L_dist(G(z), z) + w * L_change(G(z), z)) ]  with the
        vectors just decoded, so that a view may lean on what they became, and half of them such as didn't obey. Another
        cost of that view may be added, such as a realism critic's.
-       lambda starts high and falls round by round until enough of the vectors satisfy, then it rises again: the actor
-       goes as far as it must and no farther. (A low lambda from the start ends in one melody for all z.)
+       lambda starts high and falls round by round, the faster the fewer of the vectors satisfy, until enough do; then
+       it rises again: the actor goes as far as it must and no farther. (A low lambda from the start ends in one
+       melody for all z.)
     3. Every few rounds a check: the running mean of the actor's weights is measured on vectors it hasn't seen.
        Training swings between exploring and contracting, so the state that measured best is kept, not the last.
     4. That state is measured once more on fresh vectors: the best of many measurements flatters.
@@ -17,27 +19,29 @@ gives the same actor.
 """
 
 import copy
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from melodylc.data.errors import InputError
-from melodylc.latent.actor import Actor, ActorConfig, informed
+from melodylc.latent.actor import Actor, informed
+from melodylc.latent.beginning import Known, actor_shape, check_sizes, first_critic, scored
 from melodylc.latent.box import Box, Move
 from melodylc.latent.critic import Critic
 from melodylc.latent.distance import change, distance
+from melodylc.latent.fitted import Fitted, Progress, Round
 from melodylc.latent.precision import brief
 from melodylc.latent.scores import Bank, Measured, Prior, answered, ask, standard_normal, summarise
 from melodylc.latent.settings import FitSettings
 
-Known = tuple[Tensor, Tensor]  #: vectors of the prior (n, dim), and what they become (n, ...)
-
 Cost = Callable[[Tensor], Tensor]
 """A cost of what the critic sees of moved vectors, (n, rows, width) to (n,), with a gradient; nobody teaches it."""
+
+Distort = Callable[[Tensor, torch.Generator], Tensor]
+"""Makes others of its kind, which vectors needn't lead to, of what vectors become: (n, ...) to (n, ...)."""
 
 
 class Start(NamedTuple):
@@ -48,34 +52,6 @@ class Start(NamedTuple):
 
 
 BETAS = (0.9, 0.99)  #: Adam's: a thousand steps are too few for a longer memory
-
-
-@dataclass(frozen=True)
-class Round:
-    """What a round showed, on its own few vectors."""
-
-    number: int  #: 1, 2, ...
-    rounds: int  #: how many there will be
-    measured: Measured
-    best: float | None  #: the best checked rate so far
-    price: float  #: lambda after it
-
-
-Progress = Callable[[Round], None]
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """An actor in evaluation mode, and how it came out."""
-
-    actor: Actor
-    critic: Critic
-    settings: FitSettings
-    seed: int
-    prior: Measured  #: the prior by itself
-    measured: Measured  #: the actor, on vectors used for nothing else
-    history: tuple[Round, ...]
-    interrupted: bool  #: whether Ctrl-C ended the rounds early
 
 
 def fit(
@@ -90,6 +66,8 @@ def fit(
     report: Progress = lambda _: None,
     start: Actor | None = None,
     also: Cost | None = None,
+    critic: Critic | None = None,
+    distort: Distort | None = None,
 ) -> Fitted:
     """Fit an actor to a black box.
 
@@ -104,27 +82,28 @@ def fit(
         report: called after each round.
         start: an actor to begin from, such as one of a similar rule; it stays as it is.
         also: what the actor pays beside the score's critic and the distance, times `settings.also`.
+        critic: one that has learnt to see what this box shows, to begin from; it stays as it is. It isn't used with
+        labels.
+        distort: how to make more lessons of what vectors become.
 
     Raises:
         InputError: sizes that don't fit each other, or a score outside [0, 1].
         KeyboardInterrupt: before the first check. From then on it ends the rounds, and the best state is returned.
     """
     settings = settings or FitSettings()
-    _check_sizes(box, sigma_bar, start)
+    check_sizes(box, sigma_bar, start)
     generator = torch.Generator().manual_seed(seed)
     if bank is None:
         prior = prior or standard_normal(box.chain.dim)
         with torch.no_grad():
             bank = box.decode(prior(settings.bank, generator))
-    known = _known(box, bank, generator)
+    known = scored(box, bank, generator)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         labels = known.told.shape[1]
-        actor = copy.deepcopy(start) if start else Actor(_shape(box, settings, labels))
-        rows, width = box.seen(known.decoded[:1], known.told[:1]).shape[1:]
-        shape = settings.exponents, settings.critic_hidden, settings.critic_layers
-        critic = Critic(rows, width, known.scores.shape[1], labels, *shape)
-    fitting = _Fitting(box, prior, sigma_bar, settings, generator, actor, critic, known, also)
+        actor = copy.deepcopy(start) if start else Actor(actor_shape(box, settings, labels))
+        taught = first_critic(box, known, settings, critic)
+    fitting = _Fitting(box, prior, sigma_bar, settings, generator, actor, taught, known, also, distort)
     return fitting.run(seed, report, judge)
 
 
@@ -142,17 +121,17 @@ class _Fitting:
         critic: Critic,
         known: Bank,
         also: Cost | None,
+        distort: Distort | None,
     ) -> None:
         self.box, self.prior, self.sigma_bar, self.settings = box, prior, sigma_bar, settings
         self.generator, self.actor, self.critic = generator, actor, critic
         self.mean = copy.deepcopy(actor).requires_grad_(False)
         self.known, self.first = known, known
         self.also = also if settings.also else None
-        self.actor_rates = torch.optim.Adam(actor.requires_grad_(True).parameters(), settings.rate, BETAS)
-        self.critic_rates = torch.optim.AdamW(
-            critic.parameters(), settings.critic_rate, BETAS, weight_decay=settings.weight_decay
-        )
-        self.rates = ((self.actor_rates, settings.rate), (self.critic_rates, settings.critic_rate))
+        self.distort = distort
+        self.distorted = self._distorted(known.sample(settings.distorted, generator))
+        self.actor_rates = torch.optim.Adam(_pace(actor.requires_grad_(True).parameters(), settings.rate), betas=BETAS)
+        self.critic_rates = torch.optim.AdamW(_paces(critic, settings), betas=BETAS, weight_decay=settings.weight_decay)
         self.price = settings.distance
         self.steps = count(1)
         self.best: tuple[Measured, Actor] | None = None
@@ -189,6 +168,7 @@ class _Fitting:
         for number in range(1, settings.rounds + 1):
             self._set_rates(number)
             start, answers, measured = self._explore(settings.fresh)
+            self.distorted += self._distorted(answers)
             self._teach(settings.critic_steps)
             self._improve(start, answers, settings.actor_steps)
             self._bargain(measured.rate)
@@ -200,25 +180,38 @@ class _Fitting:
 
     def _bargain(self, rate: float) -> None:
         settings = self.settings
-        pace = settings.fall ** (1 / settings.rounds)
-        price = self.price * (pace if rate < settings.target else 1 / pace)
+        missing = 1 - rate / settings.target
+        pace = settings.hurry * missing**4 if missing > 0 else -1.0
+        price = self.price * settings.fall ** (pace / settings.rounds)
         self.price = min(max(price, settings.cheapest), settings.distance)
 
     def _set_rates(self, number: int) -> None:
-        # Full rate for two thirds, then a straight line down to a twentieth.
+        # The full rate for a while, then a straight line down to a twentieth.
         left = 1 - (number - 1) / self.settings.rounds
-        pace = max(0.05, min(1.0, 3 * left))
-        for optimiser, rate in self.rates:
-            optimiser.param_groups[0]["lr"] = pace * rate
+        pace = max(0.05, min(1.0, left / (1 - self.settings.full)))
+        for optimiser in (self.actor_rates, self.critic_rates):
+            for group in optimiser.param_groups:
+                group["lr"] = pace * group["full"]
 
     def _teach(self, steps: int) -> None:
-        recent = self.settings.recent if len(self.known) > len(self.first) else 0
-        recent = min(recent, len(self.known) - len(self.first))
+        settings = self.settings
+        invented = int(settings.lesson * settings.invented) if len(self.distorted) else 0
+        recent = min(settings.recent, len(self.known) - len(self.first))  # none in the first lessons
         for _ in range(steps):
-            lesson = self.known.sample(self.settings.lesson, self.generator, recent)
+            lesson = self.known.sample(settings.lesson - invented, self.generator, recent)
+            if invented:
+                lesson += self.distorted.sample(invented, self.generator, recent)
             with brief():
                 loss = self.critic.loss(self.box.seen(lesson.decoded, lesson.told), lesson.scores, lesson.told)
             _step(self.critic_rates, loss)
+
+    @torch.no_grad()
+    def _distorted(self, answers: Bank) -> Bank:
+        """What those became, distorted, and its scores; no vectors of theirs lead there."""
+        if not self.distort:
+            return answers[:0]
+        decoded = self.distort(answers.decoded, self.generator)
+        return answered(self.box, torch.zeros_like(answers.z), decoded, answers.told)
 
     def _improve(self, start: Start, answers: Bank, steps: int) -> None:
         """Actor steps on vectors, with what they became once the actor had moved them."""
@@ -304,6 +297,17 @@ class _Fitting:
         return summarise(answers, z, self.sigma_bar), answers
 
 
+def _paces(critic: Critic, settings: FitSettings) -> list[dict[str, Any]]:
+    """What a critic learns at which rate: where it knows how to look, its last layer has the most to learn."""
+    last = list(critic.readout.parameters())
+    rest = [it for it in critic.parameters() if not any(it is other for other in last)]
+    return [*_pace(rest, settings.critic_rate), *_pace(last, settings.readout_rate)]
+
+
+def _pace(parameters: Iterable[nn.Parameter], rate: float) -> list[dict[str, Any]]:
+    return [{"params": list(parameters), "lr": rate, "full": rate}]
+
+
 def _step(optimiser: torch.optim.Optimizer, loss: Tensor, clip: float | None = None) -> None:
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
@@ -315,29 +319,3 @@ def _step(optimiser: torch.optim.Optimizer, loss: Tensor, clip: float | None = N
 def _as_stored(actor: Actor) -> Actor:
     # Files hold half precision: what is measured should be what will be loaded.
     return actor.half().float().eval()
-
-
-def _shape(box: Box, settings: FitSettings, labels: int) -> ActorConfig:
-    parts, size, context = box.chain
-    return ActorConfig(
-        parts, size, context + labels, hidden=settings.hidden, layers=settings.layers, bound=settings.bound
-    )
-
-
-def _known(box: Box, bank: Known, generator: torch.Generator) -> Bank:
-    z, decoded = bank
-    if z.ndim != 2 or z.shape[1] != box.chain.dim or not len(z):
-        raise InputError(f"a bank holds vectors of shape (n, {box.chain.dim}), not {tuple(z.shape)}")
-    if len(z) != len(decoded):
-        raise InputError(f"a bank of {len(z)} vectors and {len(decoded)} that they become: one of each")
-    return answered(box, z, decoded, box.ask(len(z), generator))
-
-
-def _check_sizes(box: Box, sigma_bar: Tensor, start: Actor | None) -> None:
-    dim = box.chain.dim
-    if sigma_bar.shape != (dim,) or not bool((sigma_bar > 0).all()):
-        raise InputError(f"sigma_bar is {dim} positive numbers, not shape {tuple(sigma_bar.shape)} or not positive")
-    labels = box.ask(1, torch.Generator()).shape[1]
-    shape = box.chain._replace(context=box.chain.context + labels)
-    if start and start.config.chain != shape:
-        raise InputError(f"the actor to start from moves vectors of shape {start.config.chain[:]}, not {shape[:]}")

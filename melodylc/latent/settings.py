@@ -17,14 +17,18 @@ class FitSettings:
     bank: int = 4096  #: prior samples scored first, where no bank is given
     rounds: int = 17  #: rounds of actor and critic
     fresh: int = 512  #: vectors scored in each round
-    actor_steps: int = 12  #: in each round
+    actor_steps: int = 24  #: in each round
     critic_steps: int = 40  #: in each round
     warmup: int = 300  #: critic steps on the bank before the first round
-    batch: int = 64  #: vectors in a step of the actor
+    batch: int = 32  #: vectors in a step of the actor
     hard: float = 0.5  #: share of a step's vectors that are taken from those that didn't obey
     lesson: int = 128  #: vectors in a step of the critic
+    distorted: int = 4096  #: of what vectors of the bank become, how many are distorted and scored, where that can be
+    invented: float = 0.25  #: share of a critic's step that is distorted, where there is such
     rate: float = 5e-4  #: Adam's learning rate for the actor, falling in the last rounds
     critic_rate: float = 1e-3  #: the same for the critic
+    readout_rate: float = 1e-3  #: the same for its last layer
+    full: float = 2 / 3  #: share of the rounds in which rates are what they are, before they fall
     clip: float = 1.0  #: largest norm of the actor's gradient
     weight_decay: float = 0.01  #: of the critic, which would otherwise memorise the bank
     exponents: tuple[float, ...] = (1.0, 4.0, 16.0, 64.0, 256.0, inf)  #: powers of the score that the critic regresses
@@ -32,7 +36,10 @@ class FitSettings:
     distance: float = 0.05  #: lambda at first, the weight of L_dist, and the most it can be
     faithful: float = 0.0  #: w, the weight of L_change beside L_dist; 0 where vectors alone should stay near
     cheapest: float = 0.005  #: the least that lambda can fall to
-    fall: float = 0.3  #: of lambda that is left after all rounds if too few obey; above `target` it rises at that pace
+    fall: float = (
+        0.3  #: of lambda that is left after all rounds where about half obey; above `target` it rises at that pace
+    )
+    hurry: float = 8.0  #: how much faster it falls while nothing obeys
     also: float = 0.0  #: weight of a further cost of what the critic sees, where one is given
     target: float = 0.97  #: share of vectors that should satisfy all parts; more isn't worth more distance
     noise: float = 0.15  #: standard deviation of what is added to half of the scored vectors
@@ -54,6 +61,9 @@ class FitSettings:
         for name in (
             "rate",
             "critic_rate",
+            "readout_rate",
+            "distorted",
+            "hurry",
             "faithful",
             "clip",
             "weight_decay",
@@ -69,8 +79,9 @@ class FitSettings:
         ):
             if not 0 <= getattr(self, name) < inf:
                 raise InputError(f"fitting needs {name} of at least 0, not {getattr(self, name)}")
-        if not 0 <= self.hard < 1:
-            raise InputError(f"fitting needs hard in [0, 1), not {self.hard}")
+        for name in ("hard", "invented", "full"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"fitting needs {name} in [0, 1), not {getattr(self, name)}")
         for name in ("fall", "target"):
             if not 0 < getattr(self, name) <= 1:
                 raise InputError(f"fitting needs {name} in (0, 1], not {getattr(self, name)}")

@@ -21,7 +21,7 @@ from torch import Tensor
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import atomic_write, fingerprint_bytes, reason
 from melodylc.latent.actor import Actor, ActorConfig
-from melodylc.latent.fit import Fitted
+from melodylc.latent.fitted import Fitted
 
 FORMAT = "melodylc-actor/2"
 LARGEST = 256 * 2**20  #: bytes; what claims more isn't an actor of ours

@@ -50,7 +50,7 @@ def settings_of(values: Mapping[str, Any]) -> FitSettings:
 
 def _fit(order: dict[str, Any], last: threading.Event) -> float:
     from melodylc.actors import fit_actor, shipped_model
-    from melodylc.latent.fit import Round
+    from melodylc.latent.fitted import Round
     from melodylc.models.checkpoint import load_model
     from melodylc.request import Request
 

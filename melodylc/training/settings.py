@@ -16,7 +16,7 @@ from melodylc.models.config import ModelConfig
 class StageSettings:
     """One stage of training. A stage ends at `steps` or at `minutes`, whichever comes first."""
 
-    kind: Literal["codec", "song", "language", "pictures", "labels"]
+    kind: Literal["codec", "song", "language", "pictures", "labels", "pretext"]
     batch: int  #: melodies a step (the codec takes all their bars), or pictures
     rate: float  #: Adam's peak learning rate; cosine decay to a hundredth
     steps: int
