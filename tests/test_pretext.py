@@ -89,7 +89,7 @@ SELDOM: dict[str, Callable[[Melody], bool]] = {
 def test_melodies_come_about_that_hardly_any_sample_is_like(melodies: Tensor, name: str) -> None:
     found = distorted(melodies.repeat(3, 1), Noise(0)).numpy().astype(np.uint8)
     often, before = (
-        np.mean([SELDOM[name](Melody(row)) for row in rows]) for rows in (found, melodies.numpy().astype(np.uint8))
+        float(np.mean([SELDOM[name](Melody(row)) for row in rows])) for rows in (found, melodies.numpy().astype(np.uint8))
     )
     assert often > max(0.005, before)
 

@@ -17,9 +17,10 @@ from melodylc.pretext.distortion import distorted
 from melodylc.pretext.store import save_pretrained
 from melodylc.pretext.targets import COUNT, targets
 from melodylc.training.batches import Batches, validation_rows
-from melodylc.training.loop import Metrics, Report, Trainer
+from melodylc.training.loop import Report, Trainer
 from melodylc.training.run import MODEL, commit, prepare
 from melodylc.training.settings import StageSettings, TrainSettings
+from melodylc.training.stages import Metrics
 from melodylc.view import VERSION, WIDTH, exact
 
 SETTINGS = TrainSettings(
