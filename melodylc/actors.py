@@ -132,21 +132,22 @@ def fit_actor(
     threads: int = THREADS,
     decoding: BankReport = lambda done, of: None,
     realism: Weighted | None = None,
-    learnt: bool = True,
+    start: Actor | Literal["learnt", "nothing"] = "learnt",
 ) -> FoundActor:
     """Fit an actor and write it to `path`, with the request that the rule comes from, where that is given.
 
     `decoding` is told how much of the bank is there, where it must be made first. With `realism`, the actor also pays
-    for what that critic takes for unreal. If `learnt`, it begins with what a shipped actor has learnt of this model's
-    latents, where there is one.
+    for what that critic takes for unreal. It begins with `start`, or what a shipped actor has
+    learnt of this model's latents, where there is one.
 
     Raises:
         InputError: `path` can't be written; found out before the work, not after.
     """
     probe(path)
     box = MelodyBox(model.vae, rule)
-    start = learnt_actor(model, prior) if learnt else None
-    fitted = _fitted(box, model, report, settings, prior, threads, decoding, start, realism)
+    known = learnt_actor(model, prior) if start == "learnt" else None
+    known = start if isinstance(start, Actor) else known
+    fitted = _fitted(box, model, report, settings, prior, threads, decoding, known, realism)
     about = {"model": model.fingerprint, "prior": model.prior(prior).identity, "rule": rule.identity}
     save_actor(path, fitted, **about, parts=rule.names, request=request)
     if not fitted.interrupted:

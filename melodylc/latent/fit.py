@@ -181,7 +181,7 @@ class _Fitting:
     def _bargain(self, rate: float) -> None:
         settings = self.settings
         missing = 1 - rate / settings.target
-        pace = settings.hurry * missing**4 if missing > 0 else -1.0
+        pace = settings.hurry * missing**settings.patience if missing > 0 else -1.0
         price = self.price * settings.fall ** (pace / settings.rounds)
         self.price = min(max(price, settings.cheapest), settings.distance)
 

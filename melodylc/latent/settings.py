@@ -36,11 +36,9 @@ class FitSettings:
     distance: float = 0.05  #: lambda at first, the weight of L_dist, and the most it can be
     faithful: float = 0.0  #: w, the weight of L_change beside L_dist; 0 where vectors alone should stay near
     cheapest: float = 0.005  #: the least that lambda can fall to
-    fall: float = (
-        0.3  #: of lambda that is left after all rounds where about half obey; above `target` it rises at that pace
-    )
-    hurry: float = 8.0  #: how much faster it falls while nothing obeys
-    also: float = 0.0  #: weight of a further cost of what the critic sees, where one is given
+    fall: float = 0.3  #: of lambda that is left after all rounds at a pace of 1, at which it rises above `target`
+    hurry: float = 8.0  #: the pace at which lambda falls while nothing obeys
+    patience: float = 4.0  #: the power of the share that is missing from `target` which that pace is multiplied by
     target: float = 0.97  #: share of vectors that should satisfy all parts; more isn't worth more distance
     noise: float = 0.15  #: standard deviation of what is added to half of the scored vectors
     recent: int = 2048  #: latest scored vectors, which make half of each critic batch
@@ -64,6 +62,7 @@ class FitSettings:
             "readout_rate",
             "distorted",
             "hurry",
+            "patience",
             "faithful",
             "clip",
             "weight_decay",
