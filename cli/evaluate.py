@@ -85,7 +85,7 @@ def evaluate() -> None:
 )
 @click.option("--refined", default=256, show_default=True, type=click.IntRange(1, MOST), help="How many melodies then.")
 @click.option(
-    "--beta", default=0.2, show_default=True, type=float, help="What a nat of KL costs there, beside what is wrong."
+    "--beta", default=0.215, show_default=True, type=float, help="What a nat of KL costs there, beside what is wrong."
 )
 @click.option(
     "--fit-to",

@@ -48,7 +48,7 @@ class Refinement:
 
     steps: int = 60  #: of Adam
     rate: float = 0.1  #: of a step, in the encoder's deviations, falling to 0
-    beta: float = 0.2  #: what a nat of KL costs beside the misfit
+    beta: float = 0.215  #: what a nat of KL costs beside the misfit
     to: FitTo = "events"
     pairs: int = 1  #: of opposite draws of z a step
     seed: int = 0  #: of the draws
