@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import click
 
@@ -85,12 +85,16 @@ def evaluate() -> None:
 )
 @click.option("--refined", default=256, show_default=True, type=click.IntRange(1, MOST), help="How many melodies then.")
 @click.option(
-    "--beta",
-    default=0.3,
-    show_default=True,
-    type=float,
-    help="What a nat of KL costs there, beside a nat of the melody.",
+    "--beta", default=0.215, show_default=True, type=float, help="What a nat of KL costs there, beside what is wrong."
 )
+@click.option(
+    "--fit-to",
+    type=click.Choice(["events", "bound"]),
+    default="events",
+    show_default=True,
+    help="What is wrong there: events that come out otherwise, or -log p of the melody.",
+)
+@click.option("--pairs-of-draws", default=1, show_default=True, type=click.IntRange(1, 64), help="A step there.")
 @shown
 def model(
     corpus: Path,
@@ -102,6 +106,8 @@ def model(
     refine: int,
     refined: int,
     beta: float,
+    fit_to: Literal["events", "bound"],
+    pairs_of_draws: int,
     seeds: tuple[int, ...],
     as_json: bool,
     as_markdown: bool,
@@ -120,7 +126,7 @@ def model(
     from melodylc.models.checkpoint import load_model
     from melodylc.models.refinement import Refinement
 
-    how = Refinement(steps=refine, beta=beta) if refine else None
+    how = Refinement(steps=refine, beta=beta, to=fit_to, pairs=pairs_of_draws) if refine else None
     settings = EvaluationSettings(
         melodies=melodies, samples=samples, pairs=pairs, seeds=seeds, refine=how, refined=refined
     )

@@ -12,11 +12,11 @@ Data", has the factorisation; the pointer is that of Vinyals et al. 2015.)
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, silu
+from torch.nn.functional import silu
 
 from melodylc.data.alphabet import BARS, STEPS_PER_BAR
 from melodylc.models.bars import BarEncoder, DenseBarDecoder, Move
@@ -48,6 +48,10 @@ class Past:
             torch.cat((self.places, later.places), 2),
             torch.cat((self.embeddings, later.embeddings), 1),
         )
+
+    def repeated(self, times: int) -> "Past":
+        """The same n again and again."""
+        return Past(*(torch.cat([getattr(self, part.name)] * times) for part in fields(self)))
 
 
 class Attention(nn.Module):
@@ -157,7 +161,7 @@ class ChainedSong(nn.Module):
         past, normal = self.conductor.remember(before), self._normal(noise, count)
         encoding = self._encode(self._features(bars), states, normal)
         if refine:
-            encoding = refined(encoding, self._misfit(events, states, past), refine, normal)
+            encoding = refined(encoding, self._misfit(events, states, past, refine), refine, normal)
         return _flat([encoding]), self.conductor(states, encoding.z, past)
 
     def through(self, events: Tensor, noise: Noise | None, refine: Refinement | None = None) -> tuple[Encoding, Tensor]:
@@ -168,9 +172,9 @@ class ChainedSong(nn.Module):
             here, steps = slice(bar, bar + 1), slice(bar * STEPS_PER_BAR, (bar + 1) * STEPS_PER_BAR)
             chance = None if normal is None else normal[:, here]
             encoding = self._encode(features[:, here], state, chance)
-            return (
-                refined(encoding, self._misfit(events[:, steps], state, past), refine, chance) if refine else encoding
-            )
+            if refine:
+                return refined(encoding, self._misfit(events[:, steps], state, past, refine), refine, chance)
+            return encoding
 
         encoding, embeddings, _ = self._walk(len(events), choose)
         return encoding, embeddings
@@ -264,14 +268,14 @@ class ChainedSong(nn.Module):
         encoding: Encoding = self.posterior(self.blocks(silu(features + self.context(state))), normal)
         return encoding
 
-    def _misfit(self, events: Tensor, state: Tensor, past: Past) -> Misfit:
-        """-log p(bar|z) of the last q bars, whose events are (n, 16 * q), of latents (n, q, part)."""
-        bars = events.reshape(-1, STEPS_PER_BAR)
+    def _misfit(self, events: Tensor, state: Tensor, past: Past, how: Refinement) -> Misfit:
+        """What latents (draws * n, q, part) get wrong of the last q bars, whose events are (n, 16 * q)."""
+        bars = events.repeat(how.draws, 1).reshape(-1, STEPS_PER_BAR)
+        states, pasts = state.repeat(how.draws, 1, 1), past.repeated(how.draws)
 
         def misfit(z: Tensor) -> Tensor:
-            logits = self.decoder(self.conductor(state, z, past).flatten(0, 1), bars)
-            nats = cross_entropy(logits.float().transpose(1, 2), bars, reduction="none")
-            return nats.sum(1).view(z.shape[:2])
+            logits = self.decoder(self.conductor(states, z, pasts).flatten(0, 1), bars)
+            return how.misfit(logits, bars).view(z.shape[:2])
 
         return misfit
 

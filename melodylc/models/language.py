@@ -91,14 +91,17 @@ class MelodyLM(nn.Module):
         count = len(chances)
         written = torch.full((count, BARS, STEPS_PER_BAR), NOTHING, device=chances.device)
         latest, memory = self.start.expand(count, 1, -1), None
+        cells = _Cell(self.in_bar)
+        heard = self.events.weight @ cells.inputs  # of every event at once, for it comes 256 times
         for bar in range(BARS):
             context, memory = self.over_bars(latest, memory)
             earlier = torch.stack([_bars_ago(written, bar, ago) for ago in LOOKBACK], 1)
-            added, states = self._bar(context[:, 0], earlier)
+            added, (hidden, cell) = self._bar(context[:, 0], earlier)
+            hidden, cell, said = hidden[0], cell[0], cells.said(added)
             event = torch.full((count,), START, device=chances.device)
             for step in range(STEPS_PER_BAR):
-                hidden, states = self.in_bar((self.events(event) + added[:, step])[:, None], states)
-                event = _pick(self.head(hidden[:, 0]) / temperature, chances[:, bar * STEPS_PER_BAR + step])
+                hidden, cell = cells(said[:, step] + heard[event], hidden, cell)
+                event = _pick(self.head(hidden) / temperature, chances[:, bar * STEPS_PER_BAR + step])
                 written[:, bar, step] = event
             latest = self.bars.bar(written[:, bar])[:, None]
         return written.flatten(1)
@@ -116,6 +119,25 @@ class MelodyLM(nn.Module):
         bars = events.reshape(len(events), BARS, STEPS_PER_BAR)
         nothing = torch.full_like(bars, NOTHING)
         return torch.stack([torch.cat((nothing[:, :ago], bars[:, :-ago]), 1) for ago in LOOKBACK], 2)
+
+
+class _Cell:
+    """One step of an LSTM of one layer, as the module does it, without what it does around it every time."""
+
+    def __init__(self, lstm: nn.LSTM) -> None:
+        inputs, states, *biases = lstm.all_weights[0]
+        self.inputs, self.states, self.bias = inputs.t(), states.t(), biases[0] + biases[1]
+
+    def said(self, x: Tensor) -> Tensor:
+        """What inputs (..., size) say to the gates: (..., 4 * hidden)."""
+        return x @ self.inputs + self.bias
+
+    def __call__(self, said: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """The next hidden and cell states, each (n, hidden)."""
+        gates = torch.addmm(said, hidden, self.states)
+        keep_in, keep, _, out = gates.sigmoid().chunk(4, dim=1)
+        cell = torch.addcmul(keep * cell, keep_in, gates.chunk(4, dim=1)[2].tanh())
+        return out * cell.tanh(), cell
 
 
 def _bars_ago(written: Tensor, bar: int, ago: int) -> Tensor:

@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from melodylc.data.alphabet import BARS, STATES, STEPS, STEPS_PER_BAR
 from melodylc.models.bars import LstmBarDecoder, Move
@@ -44,17 +43,16 @@ class FlatSong(nn.Module):
         normal = normal_or_none(noise, len(events), self.initial.in_features)
         encoding = self.posterior(torch.cat((final[0], final[1]), dim=-1), normal)
         if refine:
-            encoding = refined(encoding, self._misfit(events), refine, normal)
+            encoding = refined(encoding, self._misfit(events, refine), refine, normal)
         return encoding, self.embeddings(encoding.z)
 
-    def _misfit(self, events: Tensor) -> Misfit:
-        """-log p(x|z) of events (n, 256), of latents (n, z)."""
-        bars = events.reshape(-1, STEPS_PER_BAR)
+    def _misfit(self, events: Tensor, how: Refinement) -> Misfit:
+        """What latents (draws * n, z) get wrong of events (n, 256)."""
+        bars = events.repeat(how.draws, 1).reshape(-1, STEPS_PER_BAR)
 
         def misfit(z: Tensor) -> Tensor:
             logits = self.decoder(self.embeddings(z).flatten(0, 1), bars)
-            nats = cross_entropy(logits.float().transpose(1, 2), bars, reduction="none")
-            return nats.view(len(events), STEPS).sum(1)
+            return how.misfit(logits, bars).view(len(z), BARS).sum(1)
 
         return misfit
 

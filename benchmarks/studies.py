@@ -1,0 +1,209 @@
+"""What the choices behind `base` are worth, on a smaller model and a fixed number of steps. Tables in docs/method.md.
+
+    python benchmarks/studies.py CORPUS [STUDY ...]
+
+A study trains what it names, one seed each, in its folder below `--output` (a run that was stopped goes on; one that is
+done is only judged), and judges it on works that neither trained it nor chose its checkpoint. Every model is half as
+wide as `base` unless its study says otherwise; all see as many melodies in as many steps (a flat encoder in as
+much time), so that rows compare with one another and not with the model that ships.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from melodylc.data.corpus import Corpus
+from melodylc.evaluation.reconstruction import Answers, Reconstruction, answers
+from melodylc.evaluation.statistics import features
+from melodylc.evaluation.subject import StandardNormal, Subject, chunks
+from melodylc.models.checkpoint import load_model
+from melodylc.models.config import ModelConfig, named_config
+from melodylc.training.batches import evaluation_rows, evenly
+from melodylc.training.run import MODEL, train_vae
+from melodylc.training.settings import StageSettings, TrainSettings
+
+Rows = npt.NDArray[np.int64]
+
+HALF = replace(
+    named_config("base"),
+    name="half",
+    event=32,
+    embedding=128,
+    encoder_hidden=128,
+    conductor_hidden=256,
+    decoder_hidden=256,
+    bar_hidden=384,
+    song_hidden=384,
+    attention=128,
+    blocks=1,
+)
+FLAT = replace(
+    named_config("paper"),
+    name="flat",
+    z=256,
+    event=48,
+    embedding=128,
+    encoder_hidden=128,
+    conductor_hidden=256,
+    decoder_hidden=256,
+)
+CODEC = StageSettings(kind="codec", batch=64, rate=2e-3, steps=400, warmup=50)
+SONG = StageSettings(kind="song", batch=64, rate=2e-3, steps=1200, warmup=50, free_nats=(600.0, 255.0), settled=0.3)
+FLAT_STEPS = 250  #: of a flat encoder: as long as all the others' take
+STAGED = TrainSettings(stages=(CODEC, SONG), validate_every=200)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is trained."""
+
+    config: ModelConfig = HALF
+    settings: TrainSettings = STAGED
+
+
+def free(nats: float, beta: float = 1.0) -> Run:
+    """Other free nats in the end, or another price of the others."""
+    song = replace(SONG, free_nats=(max(600.0, nats) if nats else 0.0, nats), beta=beta)
+    return Run(settings=replace(STAGED, stages=(CODEC, song)))
+
+
+def joint(config: ModelConfig = HALF, steps: int = SONG.steps + CODEC.steps) -> Run:
+    """Everything at once from the start, by default for as many steps as both stages have."""
+    return Run(config, replace(STAGED, stages=(replace(SONG, steps=steps),)))
+
+
+SIZES = {f"{size} dimensions a bar": Run(replace(HALF, z=16 * size)) for size in (8, 16, 32)}
+BALANCES = {f"melodies^{power:g}": Run(settings=replace(STAGED, balance=power)) for power in (0.0, 0.5, 1.0)}
+RATES = {
+    **{f"{nats:g} free nats": free(nats) for nats in (150.0, 255.0, 400.0)},
+    "no free nats, beta 0.3": free(0.0, 0.3),
+}
+STAGES = {
+    "codec, then everything": Run(),
+    "everything at once": joint(),
+    "flat, everything at once": joint(FLAT, FLAT_STEPS),
+}
+STUDIES: Mapping[str, Mapping[str, Run]] = {"size": SIZES, "balance": BALANCES, "rate": RATES, "stages": STAGES}
+
+OVERALL, EACH, SAMPLES = 512, 64, 512  #: melodies: evenly spread, of each collection, of N(0, I)
+
+
+@click.command()
+@click.argument("corpus", type=click.Path(path_type=Path))
+@click.argument("studies", nargs=-1, type=click.Choice([*STUDIES]))
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("runs/studies"), show_default=True)
+@click.option("--threads", default=1, show_default=True)
+def main(corpus: Path, studies: tuple[str, ...], output: Path, threads: int) -> None:
+    """Print a Markdown table a study: those named, or all."""
+    torch.set_num_threads(threads)
+    opened = Corpus.open(corpus)
+    click.echo(f"corpus {opened.fingerprint}; {CODEC.steps} + {SONG.steps} steps; torch {torch.__version__}\n")
+    for name in studies or STUDIES:
+        judged = {row: judge(opened, trained(opened, run, output)) for row, run in STUDIES[name].items()}
+        click.echo(f"{table(name, judged)}\n")
+        if name == "balance":
+            click.echo(f"{by_collection(judged)}\n")
+
+
+def trained(corpus: Corpus, run: Run, output: Path) -> Path:
+    """The model of a run, trained now unless it was already; equal runs of several studies share a folder."""
+    folder = output / identity(run)
+    if not (folder / MODEL).exists():
+        clock = time.process_time()
+        train_vae(corpus, run.config, run.settings, folder)
+        click.echo(f"{folder.name}: {(time.process_time() - clock) / 60:.1f} minutes of processor time", err=True)
+    return folder / MODEL
+
+
+def identity(run: Run) -> str:
+    """A folder's name that says what sets a run apart."""
+    song = run.settings.stages[-1]
+    stages = "+".join(f"{stage.kind}{stage.steps}" for stage in run.settings.stages)
+    rate = f"free{song.free_nats[1]:g}-beta{song.beta:g}"
+    return f"{run.config.name}-z{run.config.z}-{stages}-{rate}-balance{run.settings.balance:g}"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How a model does."""
+
+    overall: Reconstruction
+    collections: Mapping[str, Reconstruction]
+    best_key: float  #: of samples of N(0, I)
+    parameters: int
+
+
+def judge(corpus: Corpus, path: Path) -> Judged:
+    """Figures of a model, on held-out works that never chose its checkpoint."""
+    vae = load_model(path).vae
+    subject, rows = Subject(vae), evaluation_rows(corpus)
+    of = np.asarray(corpus.heldout_collection[rows])
+    each = {corpus.collections[number]: evenly(rows[of == number], EACH) for number in np.unique(of)}
+    z = StandardNormal(vae.config.z).sample(SAMPLES, 1)
+    melodies = np.concatenate([subject.written(z[part])[0] for part in chunks(SAMPLES)])
+    return Judged(
+        overall=given_back(subject, corpus, evenly(rows, OVERALL)).figures(),
+        collections={name: given_back(subject, corpus, some).figures() for name, some in each.items()},
+        best_key=float(np.nanmean(features(melodies).best_key)),
+        parameters=sum(tensor.numel() for tensor in vae.parameters()),
+    )
+
+
+def given_back(subject: Subject, corpus: Corpus, rows: Rows) -> Answers:
+    """Melodies of the held-out side, from the mean and from one sample of q(z|x)."""
+    return answers(subject, np.asarray(corpus.heldout[rows]), seeds=(1,))
+
+
+def table(name: str, judged: Mapping[str, Judged]) -> str:
+    """A row a run: steps / note-ons, free-running, what they cost, and the best key of samples."""
+    lines = [
+        f"| {name} | parameters | from the mean | from one sample | KL | bits a step | best key |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row, done in judged.items():
+        kl, bits = cost(done.overall)
+        lines.append(
+            f"| {row} | {done.parameters / 1e6:.1f} M | {shares(done.overall)} | {shares(done.overall, sampled=True)} "
+            f"| {kl:.0f} | {bits:.3f} | {done.best_key:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def by_collection(judged: Mapping[str, Judged]) -> str:
+    """A row a collection: steps / note-ons from the mean, free-running, and bits a step."""
+    lines = [f"| collection | {' | '.join(judged)} |", f"|---|{'---|' * len(judged)}"]
+    for name in next(iter(judged.values())).collections:
+        cells = [f"{shares(done.collections[name])}, {cost(done.collections[name])[1]:.3f}" for done in judged.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    means = [
+        (
+            np.mean([found.mean_free.steps.mean for found in done.collections.values()]),
+            np.mean([found.mean_free.notes.mean for found in done.collections.values()]),
+            np.mean([cost(found)[1] for found in done.collections.values()]),
+        )
+        for done in judged.values()
+    ]
+    lines.append(f"| mean of collections | {' | '.join('{:.3f} / {:.3f}, {:.3f}'.format(*mean) for mean in means)} |")
+    return "\n".join(lines)
+
+
+def shares(found: Reconstruction, sampled: bool = False) -> str:
+    """Steps / note-ons that are right, free-running."""
+    accuracy = found.sample_free if sampled else found.mean_free
+    return f"{accuracy.steps.mean:.3f} / {accuracy.notes.mean:.3f}"
+
+
+def cost(found: Reconstruction) -> tuple[float, float]:
+    """KL in nats a melody and negative ELBO in bits a step, to N(0, I)."""
+    (rate,) = found.rates.values()
+    return rate.kl.mean, rate.bits.mean
+
+
+if __name__ == "__main__":
+    main()
