@@ -30,7 +30,7 @@ class PictureConfig:
     dataset: str
     channels: int
     side: int  #: pictures are side x side; others are resized
-    body: Literal["linear", "convolutions"]
+    body: Literal["linear", "convolutions", "principal"]  #: the last: `melodylc.image.principal`
     widths: tuple[int, ...]  #: units or channels, from the picture to z; the decoder mirrors them
     kernels: tuple[int, ...] = ()  #: of the convolutions, each with stride 2
     norm: bool = False  #: batch normalisation and a leaky ReLU after each layer, instead of a ReLU
@@ -43,11 +43,18 @@ class PictureConfig:
             raise InputError(f"an output deviation is a positive number, not {self.deviation}")
         if self.body == "convolutions" and (len(self.kernels) != len(self.widths) or self.side % 2 ** len(self.widths)):
             raise InputError(f"{len(self.widths)} convolutions halve a side of {self.side} and have a kernel each")
+        if self.body == "principal" and (self.autoencoder or self.side % 4 or len(self.widths) != 2):
+            raise InputError("principal components are for a VAE of pictures whose side four divides, with two widths")
 
     @property
     def values(self) -> int:
         """Numbers in a picture."""
         return self.channels * self.side**2
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of a picture."""
+        return self.channels, self.side, self.side
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a checkpoint's header."""
@@ -92,12 +99,11 @@ _CELEBA_SMALL = PictureConfig(
     dataset="celeba",
     channels=3,
     side=64,
-    body="convolutions",
-    widths=(32, 64, 128, 256),
-    kernels=(5, 3, 3, 3),
+    body="principal",
+    widths=(32, 64),
     norm=True,
-    z=128,
-    deviation=0.3,
+    z=512,
+    deviation=0.15,
 )
 _CIFAR10 = PictureConfig(
     name="replication",
@@ -116,11 +122,11 @@ _CIFAR10_SMALL = PictureConfig(
     dataset="cifar10",
     channels=3,
     side=32,
-    body="convolutions",
-    widths=(32, 64, 128),
-    kernels=(3,) * 3,
+    body="principal",
+    widths=(48, 96),
     norm=True,
-    z=128,
+    z=256,
+    deviation=0.2,
 )
 _FACES_SMALL = PictureConfig(
     name="small",

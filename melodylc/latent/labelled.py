@@ -8,6 +8,7 @@ The penalty acts on the logit l, not on D: where D is near 0 or 1 a sigmoid has 
 does. One a in each dimension, as in the authors' notebook; Gulrajani et al. (2017) draw one for a whole vector.
 
 Labels y are what an actor knows before it moves: its vector is a chain of one part, and y is the part's context.
+Actor and critic are told `LOUD` * y: ten numbers of 0 or 1 are lost beside hundreds of a vector.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from melodylc.data.errors import InputError
-from melodylc.latent.actor import Actor, ActorConfig, mlp
+from melodylc.latent.actor import LOUD, Actor, ActorConfig, mlp
 
 PENALTY = 10.0  #: weight of the gradient penalty
 
@@ -41,7 +42,7 @@ def move(actor: Actor, z: Tensor, labels: Tensor | None = None) -> Tensor:
     >>> move(actor, torch.randn(5, 8), torch.zeros(5, 3)).shape
     torch.Size([5, 8])
     """
-    told = z.new_zeros(len(z), 0) if labels is None else labels
+    told = z.new_zeros(len(z), 0) if labels is None else LOUD * labels
     _check(actor.config.context, told.shape[1])
     moved: Tensor = actor(z[:, None], told[:, None])
     return moved[:, 0]
@@ -69,7 +70,7 @@ class LabelledCritic(nn.Module):
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (n,) of z (n, dim) and labels (n, labels), where the critic was made for any."""
         _check(self.told.in_features if self.told else 0, 0 if labels is None else labels.shape[1])
-        logits: Tensor = self.network(z if self.told is None else torch.cat([z, self.told(labels)], dim=-1))
+        logits: Tensor = self.network(z if self.told is None else torch.cat([z, self.told(LOUD * labels)], dim=-1))
         return logits.squeeze(-1)
 
     def cost(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
