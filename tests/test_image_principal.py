@@ -1,4 +1,4 @@
-"""The linear encoder: components against a singular value decomposition, posterior and likelihood against Bayes' rule."""
+"""The linear encoder: components against a singular value decomposition, the posterior against Bayes' rule."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -120,7 +120,7 @@ def test_trained_convolutions_correct_the_linear_picture(table: Table, found: Co
     for step in range(60):
         loss, _ = stage.loss(rows, 1.0, Noise(step))
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     assert held() < 0.9 * before
 
@@ -149,7 +149,12 @@ def test_pictures_are_mirrored_in_training_alone(training: bool, table: Table, m
     seen: list[Tensor] = []
     vae = PictureVAE(CONFIG).train(training)
     encode: Callable[..., Any] = vae.encode
-    monkeypatch.setattr(vae, "encode", lambda pictures, noise: seen.append(pictures) or encode(pictures, noise))
+
+    def watched(pictures: Tensor, noise: Noise | None) -> Any:
+        seen.append(pictures)
+        return encode(pictures, noise)
+
+    monkeypatch.setattr(vae, "encode", watched)
     rows = torch.arange(16)
     PictureStage(vae, table, STAGE).loss(rows, 1.0, Noise(0))
     pictures = table.pictures(rows)

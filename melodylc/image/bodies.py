@@ -43,7 +43,7 @@ class Refiner(nn.Module):
     What it adds is nothing at first.
     """
 
-    def __init__(self, channels: int, widths: tuple[int, int]) -> None:
+    def __init__(self, channels: int, widths: Sequence[int]) -> None:
         super().__init__()
         half, quarter = widths
         self.enter = nn.Sequential(nn.PixelUnshuffle(2), ChannelsLast(), *_same(4 * channels, half))

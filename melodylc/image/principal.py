@@ -1,6 +1,6 @@
 """An encoder without training: the best linear one, from the principal components of the training pictures.
 
-Among linear VAEs the best is known (Tipping and Bishop 1999). For components u_i of variance l_i and an output deviation s
+Among linear VAEs the best is known (Tipping and Bishop 1999). For components u_i of variance l_i and output deviation s
 
     q(z_i|x) = N( sqrt(l_i - s^2) / l_i * <u_i, x - m>,  s^2 / l_i )
     p(x|z)   = N( m + sum_i sqrt(l_i - s^2) * z_i * u_i,  s^2 )

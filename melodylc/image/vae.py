@@ -37,7 +37,7 @@ class PictureVAE(nn.Module):
         self.config = config
         if config.body == "principal":
             self.principal = Principal(config.shape, config.z)
-            self.decoder: nn.Module = Refiner(config.channels, config.widths[:2])
+            self.decoder: nn.Module = Refiner(config.channels, config.widths)
         else:
             self.body, features = encoder_body(config)
             self.posterior = Posterior(features, config.z, FIRST_SIGMA)

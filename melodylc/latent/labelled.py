@@ -70,7 +70,9 @@ class LabelledCritic(nn.Module):
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (n,) of z (n, dim) and labels (n, labels), where the critic was made for any."""
         _check(self.told.in_features if self.told else 0, 0 if labels is None else labels.shape[1])
-        logits: Tensor = self.network(z if self.told is None else torch.cat([z, self.told(LOUD * labels)], dim=-1))
+        if self.told is not None and labels is not None:
+            z = torch.cat([z, self.told(LOUD * labels)], dim=-1)
+        logits: Tensor = self.network(z)
         return logits.squeeze(-1)
 
     def cost(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
