@@ -8,17 +8,18 @@ The penalty acts on the logit l, not on D: where D is near 0 or 1 a sigmoid has 
 does. One a in each dimension, as in the authors' notebook; Gulrajani et al. (2017) draw one for a whole vector.
 
 Labels y are what an actor knows before it moves: its vector is a chain of one part, and y is the part's context.
-Actor and critic are told `LOUD` * y: ten numbers of 0 or 1 are lost beside hundreds of a vector.
+Actor and critic are told them louder (`loudness`): ten numbers of 0 or 1 are lost beside hundreds of a vector.
 """
 
 from collections.abc import Callable
+from math import sqrt
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from melodylc.data.errors import InputError
-from melodylc.latent.actor import LOUD, Actor, ActorConfig, mlp
+from melodylc.latent.actor import Actor, ActorConfig, mlp
 
 PENALTY = 10.0  #: weight of the gradient penalty
 
@@ -32,6 +33,15 @@ def labelled_actor(dim: int, labels: int, hidden: int, layers: int, bound: float
     return ActorConfig(1, dim, labels, hidden, layers, bound)
 
 
+def loudness(dim: int) -> float:
+    """What labels beside vectors of `dim` dimensions are multiplied by; a vector's length grows with sqrt(dim).
+
+    >>> [round(loudness(dim), 2) for dim in (4, 64, 512)]
+    [1.0, 2.83, 8.0]
+    """
+    return max(1.0, sqrt(dim / 8))
+
+
 def move(actor: Actor, z: Tensor, labels: Tensor | None = None) -> Tensor:
     """Vectors (n, dim) moved by an actor of whole vectors, and labels (n, labels), where it was made for any.
 
@@ -42,7 +52,7 @@ def move(actor: Actor, z: Tensor, labels: Tensor | None = None) -> Tensor:
     >>> move(actor, torch.randn(5, 8), torch.zeros(5, 3)).shape
     torch.Size([5, 8])
     """
-    told = z.new_zeros(len(z), 0) if labels is None else LOUD * labels
+    told = z.new_zeros(len(z), 0) if labels is None else loudness(z.shape[1]) * labels
     _check(actor.config.context, told.shape[1])
     moved: Tensor = actor(z[:, None], told[:, None])
     return moved[:, 0]
@@ -71,7 +81,7 @@ class LabelledCritic(nn.Module):
         """Logits (n,) of z (n, dim) and labels (n, labels), where the critic was made for any."""
         _check(self.told.in_features if self.told else 0, 0 if labels is None else labels.shape[1])
         if self.told is not None and labels is not None:
-            z = torch.cat([z, self.told(LOUD * labels)], dim=-1)
+            z = torch.cat([z, self.told(loudness(z.shape[1]) * labels)], dim=-1)
         logits: Tensor = self.network(z)
         return logits.squeeze(-1)
 
