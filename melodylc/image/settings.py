@@ -36,9 +36,9 @@ _RECIPES = {
         GameSettings(steps=1000, batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, average=0.99),
     ),
     "cifar10": Recipe(
-        _run("pictures", 64, 2e-3, 2000, 250),
-        _run("labels", 64, 2e-3, 3000, 250),
-        GameSettings(steps=1200, batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, average=0.99, sharpness=0.5),
+        _run("pictures", 64, 2e-3, 1000, 250),
+        _run("labels", 64, 2e-3, 1500, 250),
+        GameSettings(steps=1000, batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, average=0.99, sharpness=0.5),
     ),
     "celeba": Recipe(
         _run("pictures", 64, 2e-3, 2000, 250),
