@@ -33,7 +33,7 @@ _RECIPES = {
     "mnist": Recipe(
         _run("pictures", 128, 3e-3, 3000, 500),
         _run("labels", 128, 3e-3, 3000, 500),
-        GameSettings(steps=1000, batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, average=0.99),
+        GameSettings(steps=800, batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, average=0.99),
     ),
     "cifar10": Recipe(
         _run("pictures", 64, 2e-3, 1000, 250),
@@ -43,7 +43,7 @@ _RECIPES = {
     "celeba": Recipe(
         _run("pictures", 64, 2e-3, 2000, 250),
         _run("labels", 64, 2e-3, 3000, 250),
-        GameSettings(steps=1600, batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, average=0.99, sharpness=0.5),
+        GameSettings(steps=1000, batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, average=0.99, sharpness=0.5),
     ),
     "faces": Recipe(
         _run("pictures", 32, 2e-3, 1500, 250), _run("labels", 32, 2e-3, 600, 100), GameSettings(steps=2000)
