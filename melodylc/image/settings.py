@@ -33,7 +33,7 @@ _RECIPES = {
     "mnist": Recipe(
         _run("pictures", 128, 3e-3, 3000, 500),
         _run("labels", 128, 3e-3, 3000, 500),
-        GameSettings(steps=800, batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, average=0.99),
+        GameSettings(steps=1200, batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, average=0.99),
     ),
     "cifar10": Recipe(
         _run("pictures", 64, 2e-3, 1000, 250),
