@@ -6,6 +6,7 @@
 | celeba | `paper` | convolutions of 256, 512, 1024, 2048; z 1024 | the same |
 | cifar10 | `replication` | six blocks of 32 to 1024, normalised; z 1024; at 64 x 64 | Rajagopalan and Seshadri |
 | any | `small` | a few widths of the same kind, for two cores | |
+| celeba, cifar10 | `principal` | principal components, then convolutions, for two cores | Tipping and Bishop (1999) |
 
 The output deviation is fixed: p(x|z) = N(decoder(z), deviation^2). 0.1 is sharp, 1.0 blurry. The replication's loss,
 mean squared error + 0.00025 KL, is an ELBO with deviation sqrt(12288 * 0.00025 / 2) = 1.24.
@@ -99,6 +100,18 @@ _CELEBA_SMALL = PictureConfig(
     dataset="celeba",
     channels=3,
     side=64,
+    body="convolutions",
+    widths=(32, 64, 128, 256),
+    kernels=(5, 3, 3, 3),
+    norm=True,
+    z=128,
+    deviation=0.3,
+)
+_CELEBA_PRINCIPAL = PictureConfig(
+    name="principal",
+    dataset="celeba",
+    channels=3,
+    side=64,
     body="principal",
     widths=(32, 64),
     norm=True,
@@ -122,6 +135,17 @@ _CIFAR10_SMALL = PictureConfig(
     dataset="cifar10",
     channels=3,
     side=32,
+    body="convolutions",
+    widths=(32, 64, 128),
+    kernels=(3,) * 3,
+    norm=True,
+    z=128,
+)
+_CIFAR10_PRINCIPAL = PictureConfig(
+    name="principal",
+    dataset="cifar10",
+    channels=3,
+    side=32,
     body="principal",
     widths=(48, 96),
     norm=True,
@@ -141,7 +165,11 @@ _FACES_SMALL = PictureConfig(
 )
 CONFIGS = {
     (config.dataset, config.name): config
-    for config in (_MNIST, _MNIST_SMALL, _CELEBA, _CELEBA_SMALL, _CIFAR10, _CIFAR10_SMALL, _FACES_SMALL)
+    for config in (
+        *(_MNIST, _MNIST_SMALL, _FACES_SMALL),
+        *(_CELEBA, _CELEBA_SMALL, _CELEBA_PRINCIPAL),
+        *(_CIFAR10, _CIFAR10_SMALL, _CIFAR10_PRINCIPAL),
+    )
 }
 
 
