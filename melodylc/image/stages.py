@@ -1,7 +1,7 @@
 """What picture models minimise, for the training loop.
 
-- pictures: -ELBO of a VAE with a fixed output deviation, or an autoencoder's squared error. Beside a linear encoder half
-  of the pictures are mirrored, if that leaves labels as they are.
+- pictures: -ELBO of a VAE with a fixed output deviation, or an autoencoder's squared error. Beside a linear encoder
+  half of the pictures are mirrored, if that leaves labels as they are.
 - labels: cross-entropy of a classifier, on pictures moved by a few pixels and perhaps mirrored.
 """
 
