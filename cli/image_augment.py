@@ -32,6 +32,9 @@ REPLICATION = {
 @click.option(
     "--ambiguous", default=6000, show_default=True, type=click.IntRange(10), help="Ambiguous digits (of ten copies)."
 )
+@click.option(
+    "--tried", type=click.IntRange(1), help="Test pictures of CIFAR-10 that are corrupted, the first.  [default: all]"
+)
 @click.option("--prepare-steps", type=click.IntRange(1), help="Steps of what makes Dirty-MNIST.", hidden=True)
 def augment(
     data: str,
@@ -41,6 +44,7 @@ def augment(
     seeds: int,
     steps: int | None,
     ambiguous: int,
+    tried: int | None,
     prepare_steps: int | None,
 ) -> None:
     r"""Train classifiers with and without an actor's pictures, and try them on test data that is shifted.
@@ -49,6 +53,7 @@ def augment(
 
     \b
     melodylc image augment --dataset mnist --data mnist --run runs/mnist
+    melodylc image augment --dataset cifar10 --data cifar10 --run runs/cifar10 --tried 1000
     """
     from melodylc.image.augment import SIDES, accuracy, recipe, student, train_student
     from melodylc.image.chain import load_chain
@@ -76,7 +81,7 @@ def augment(
         trials: Iterable[Trial] = (
             dirty_mnist(train, valid, test, run, ambiguous, prepare_steps, display.report)
             if data == "mnist"
-            else cifar10_c(test)
+            else cifar10_c(test.only(slice(0, tried)))
         )
     found: dict[str, dict[str, list[float]]] = {}
     with progress("trying classifiers") as step:

@@ -58,9 +58,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_all_parts_are_trained_and_say_what_they_are(trained: Path) -> None:
     paths = (vae_path(trained), classifier_path(trained), actor_path(trained), actor_path(trained, 0.0))
-    formats = ("vae", "classifier", "actor", "actor")
+    formats = ("vae/1", "classifier/1", "actor/2", "actor/2")
     for path, part in zip(paths, formats, strict=True):
-        _, header = read_tensors(path, f"melodylc-picture-{part}/1")
+        _, header = read_tensors(path, f"melodylc-picture-{part}")
         assert header["provenance"]["dataset"] == "faces"
         assert header["provenance"]["settings"]
     assert distances(trained) == [0.0, 0.1]
@@ -93,7 +93,7 @@ def test_a_chain_that_was_stopped_is_the_chain_that_was_not(
 
 
 def _format(path: Callable[[Path], Path]) -> str:
-    return f"melodylc-picture-{'vae' if path is vae_path else 'actor'}/1"
+    return f"melodylc-picture-{'vae/1' if path is vae_path else 'actor/2'}"
 
 
 @pytest.mark.parametrize(

@@ -225,3 +225,21 @@ def test_labels_where_none_are_taken_are_refused_and_the_other_way_round() -> No
         move(actor, torch.zeros(1, 2), torch.zeros(1, 1))
     with pytest.raises(InputError, match="takes 3 labels, and was given none"):
         LabelledCritic(2, 3)(torch.zeros(1, 2))
+
+
+def test_the_penalty_measures_slopes_in_the_critics_units() -> None:
+    scale = torch.tensor([1.0, 2.0, 4.0])
+    critic = LabelledCritic(3, hidden=8, layers=1, scale=scale)
+    plain = LabelledCritic(3, hidden=8, layers=1)
+    plain.network.load_state_dict(critic.network.state_dict())
+    z, other = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(critic(z), plain(scale * z))
+    found = gradient_penalty(critic, z, other, torch.Generator().manual_seed(1), scale)
+    wanted = gradient_penalty(plain, scale * z, scale * other, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(found, wanted)
+
+
+def test_a_sharp_game_has_a_critic_in_units_of_the_encoders_deviation() -> None:
+    game = Game(clusters(), torch.tensor([0.04, 0.25, 1.0, 1.0]), replace(SMALL, sharpness=0.5))
+    torch.testing.assert_close(game.critic.scale, torch.tensor([5.0, 2.0, 1.0, 1.0]))
+    assert game.turn().step == 1

@@ -6,6 +6,7 @@
 | celeba | `paper` | convolutions of 256, 512, 1024, 2048; z 1024 | the same |
 | cifar10 | `replication` | six blocks of 32 to 1024, normalised; z 1024; at 64 x 64 | Rajagopalan and Seshadri |
 | any | `small` | a few widths of the same kind, for two cores | |
+| celeba, cifar10 | `principal` | principal components, then convolutions, for two cores | Tipping and Bishop (1999) |
 
 The output deviation is fixed: p(x|z) = N(decoder(z), deviation^2). 0.1 is sharp, 1.0 blurry. The replication's loss,
 mean squared error + 0.00025 KL, is an ELBO with deviation sqrt(12288 * 0.00025 / 2) = 1.24.
@@ -30,7 +31,7 @@ class PictureConfig:
     dataset: str
     channels: int
     side: int  #: pictures are side x side; others are resized
-    body: Literal["linear", "convolutions"]
+    body: Literal["linear", "convolutions", "principal"]  #: the last: `melodylc.image.principal`
     widths: tuple[int, ...]  #: units or channels, from the picture to z; the decoder mirrors them
     kernels: tuple[int, ...] = ()  #: of the convolutions, each with stride 2
     norm: bool = False  #: batch normalisation and a leaky ReLU after each layer, instead of a ReLU
@@ -43,11 +44,18 @@ class PictureConfig:
             raise InputError(f"an output deviation is a positive number, not {self.deviation}")
         if self.body == "convolutions" and (len(self.kernels) != len(self.widths) or self.side % 2 ** len(self.widths)):
             raise InputError(f"{len(self.widths)} convolutions halve a side of {self.side} and have a kernel each")
+        if self.body == "principal" and (self.autoencoder or self.side % 4 or len(self.widths) != 2):
+            raise InputError("principal components are for a VAE of pictures whose side four divides, with two widths")
 
     @property
     def values(self) -> int:
         """Numbers in a picture."""
         return self.channels * self.side**2
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of a picture."""
+        return self.channels, self.side, self.side
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a checkpoint's header."""
@@ -99,6 +107,17 @@ _CELEBA_SMALL = PictureConfig(
     z=128,
     deviation=0.3,
 )
+_CELEBA_PRINCIPAL = PictureConfig(
+    name="principal",
+    dataset="celeba",
+    channels=3,
+    side=64,
+    body="principal",
+    widths=(32, 64),
+    norm=True,
+    z=512,
+    deviation=0.15,
+)
 _CIFAR10 = PictureConfig(
     name="replication",
     dataset="cifar10",
@@ -122,6 +141,17 @@ _CIFAR10_SMALL = PictureConfig(
     norm=True,
     z=128,
 )
+_CIFAR10_PRINCIPAL = PictureConfig(
+    name="principal",
+    dataset="cifar10",
+    channels=3,
+    side=32,
+    body="principal",
+    widths=(48, 96),
+    norm=True,
+    z=256,
+    deviation=0.2,
+)
 _FACES_SMALL = PictureConfig(
     name="small",
     dataset="faces",
@@ -135,7 +165,11 @@ _FACES_SMALL = PictureConfig(
 )
 CONFIGS = {
     (config.dataset, config.name): config
-    for config in (_MNIST, _MNIST_SMALL, _CELEBA, _CELEBA_SMALL, _CIFAR10, _CIFAR10_SMALL, _FACES_SMALL)
+    for config in (
+        *(_MNIST, _MNIST_SMALL, _FACES_SMALL),
+        *(_CELEBA, _CELEBA_SMALL, _CELEBA_PRINCIPAL),
+        *(_CIFAR10, _CIFAR10_SMALL, _CIFAR10_PRINCIPAL),
+    )
 }
 
 

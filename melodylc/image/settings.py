@@ -33,7 +33,7 @@ _RECIPES = {
     "mnist": Recipe(
         _run("pictures", 128, 3e-3, 3000, 500),
         _run("labels", 128, 3e-3, 3000, 500),
-        GameSettings(steps=1200, batch=64, rate=1e-3, actor_rate=4e-3, average=0.99),
+        GameSettings(steps=1200, batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, average=0.99),
     ),
     "cifar10": Recipe(
         _run("pictures", 64, 2e-3, 10_000, 500), _run("labels", 64, 2e-3, 6000, 500), GameSettings(steps=5000)
@@ -47,10 +47,17 @@ _RECIPES = {
         _run("pictures", 32, 2e-3, 1500, 250), _run("labels", 32, 2e-3, 600, 100), GameSettings(steps=2000)
     ),
 }
+_PRINCIPAL = Recipe(
+    _run("pictures", 64, 2e-3, 2000, 250),
+    _run("labels", 64, 2e-3, 3000, 250),
+    GameSettings(steps=1000, batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, average=0.99, sharpness=0.5),
+)
 
 
 def recipe(config: PictureConfig) -> Recipe:
-    """The recipe of a configuration: that of two cores for `small`, that of the papers' sizes for any other."""
+    """The recipe of a configuration: that of two cores for `small` and `principal`, that of the papers' sizes else."""
+    if config.name == "principal":
+        return _PRINCIPAL
     return _RECIPES[config.dataset] if config.name == "small" else _PAPER
 
 

@@ -1,6 +1,7 @@
 """What picture models minimise, for the training loop.
 
-- pictures: -ELBO of a VAE with a fixed output deviation, or an autoencoder's squared error.
+- pictures: -ELBO of a VAE with a fixed output deviation, or an autoencoder's squared error. Beside a linear encoder
+  half of the pictures are mirrored, if that leaves labels as they are.
 - labels: cross-entropy of a classifier, on pictures moved by a few pixels and perhaps mirrored.
 """
 
@@ -10,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from melodylc.image.classifier import PictureClassifier
+from melodylc.image.classifier import PictureClassifier, classifier_config
 from melodylc.image.table import Table
 from melodylc.image.vae import PictureVAE
 from melodylc.models.noise import Noise
@@ -24,6 +25,8 @@ class PictureStage:
 
     def __init__(self, vae: PictureVAE, table: Table, settings: StageSettings, team: Team = ALONE) -> None:
         self.vae, self.table, self.settings, self.team = vae, table, settings, team
+        # Encoders that are trained were measured without.
+        self.flip = vae.config.body == "principal" and classifier_config(vae.config.dataset).flip
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """All of the VAE's."""
@@ -32,6 +35,8 @@ class PictureStage:
     def loss(self, events: Tensor, progress: float, noise: Noise) -> tuple[Tensor, Metrics]:
         """Loss of pictures by number (n,)."""
         config, pictures = self.vae.config, self.table.pictures(events)
+        if self.vae.training and self.flip:
+            pictures = mirrored(pictures, noise.uniform(len(pictures), 1)[:, 0])
         encoding = self.vae.encode(pictures, noise)
         squared = (self.vae.decode(encoding.z) - pictures).square().flatten(1).sum(1).mean()
         nll = squared / (2 * config.deviation**2)
@@ -72,5 +77,9 @@ def jittered(pictures: Tensor, noise: Noise, shift: int, flip: bool) -> Tensor:
     down, right = ((2 * shift + 1) * chance[0, :2]).long().tolist()
     side = pictures.shape[-1]
     moved = F.pad(pictures, (shift,) * 4)[..., down : down + side, right : right + side]
-    mirrored = (chance[:, 2] < 0.5 * flip).view(-1, 1, 1, 1)
-    return torch.where(mirrored, moved.flip(-1), moved)
+    return mirrored(moved, chance[:, 2]) if flip else moved
+
+
+def mirrored(pictures: Tensor, chance: Tensor) -> Tensor:
+    """Pictures (n, channels, side, side), mirrored where numbers (n,) in [0, 1) are below a half."""
+    return torch.where((chance < 0.5).to(pictures.device).view(-1, 1, 1, 1), pictures.flip(-1), pictures)

@@ -4,7 +4,7 @@
 |---|---|---|
 | VAE | `melodylc-picture-vae/1` | sigma_bar |
 | classifier | `melodylc-picture-classifier/1` | |
-| actor and critic | `melodylc-picture-actor/1` | the label rows of the training set and how often each occurs |
+| actor and critic | `melodylc-picture-actor/2` | the label rows of the training set and how often each occurs |
 | attribute critic | `melodylc-picture-attributes/1` | |
 
 A file of another part, another data set or another VAE than it is asked for is refused in one line.
@@ -30,7 +30,7 @@ from melodylc.models.checkpoint import first_line, read_tensors, write_tensors
 
 VAE = "melodylc-picture-vae/1"
 CLASSIFIER = "melodylc-picture-classifier/1"
-ACTOR = "melodylc-picture-actor/1"
+ACTOR = "melodylc-picture-actor/2"
 ATTRIBUTES = "melodylc-picture-attributes/1"
 
 

@@ -7,7 +7,7 @@ RUN/actor-0.1/model.safetensors         one for each weight of the distance pena
 What else there can be: `melodylc.image.constraints`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from melodylc.data.errors import InputError
 from melodylc.data.pictures.base import Pictures
 from melodylc.image.classifier import PictureClassifier, classifier_config
 from melodylc.image.config import PictureConfig
+from melodylc.image.principal import components
 from melodylc.image.settings import PENALTY
 from melodylc.image.stages import LabelStage, PictureStage
 from melodylc.image.store import LabelRows, LoadedVAE, load_vae, save_actor, save_classifier, save_vae
@@ -28,7 +29,7 @@ from melodylc.image.vae import PictureVAE
 from melodylc.latent.encodings import Encodings
 from melodylc.latent.gan import Game, GameSettings, Turn
 from melodylc.training.game import play
-from melodylc.training.loop import Report, Trainer
+from melodylc.training.loop import STATE_FILE, Report, Trainer
 from melodylc.training.run import MODEL, commit, prepare
 from melodylc.training.settings import TrainSettings
 from melodylc.training.stages import ALONE
@@ -77,6 +78,8 @@ def train_vae(
         prepare(path.parent)
     torch.manual_seed(settings.seed)
     vae = PictureVAE(config)
+    if config.body == "principal" and not (path.parent / STATE_FILE).exists():
+        vae.principal.begin(components(lambda: _batches(table), config.z, settings.seed), config.deviation)
     identity = {**about(train), "configuration": config.to_dict(), "settings": settings.to_dict()}
     trainer = Trainer(
         vae,
@@ -167,11 +170,15 @@ def encoded(model: LoadedVAE, pictures: Pictures) -> Encodings:
     return Encodings(mean, sigma, table.labels[: len(pictures)])
 
 
+def _batches(table: Table) -> Iterator[Tensor]:
+    """All training pictures of a table, (n, channels, side, side) at a time."""
+    return (table.pictures(rows) for rows in torch.split(torch.from_numpy(table.training), CHUNK))
+
+
 @torch.no_grad()
 def encode_all(vae: PictureVAE, table: Table) -> tuple[Tensor, Tensor]:
     """Means and deviations (n, z) of q(z|x) of all training pictures of a table."""
-    parts = torch.split(torch.from_numpy(table.training), CHUNK)
-    found = [vae.encode(table.pictures(rows)) for rows in parts]
+    found = [vae.encode(pictures) for pictures in _batches(table)]
     return torch.cat([one.mean for one in found]), torch.cat([one.sigma for one in found])
 
 

@@ -48,13 +48,16 @@ class AuxiliaryCritic(nn.Module):
     (torch.Size([5]), torch.Size([5, 3]))
     """
 
-    def __init__(self, dim: int, labels: int, hidden: int = 256, layers: int = 3) -> None:
+    def __init__(self, dim: int, labels: int, hidden: int = 256, layers: int = 3, scale: Tensor | None = None) -> None:
         super().__init__()
+        self.register_buffer("scale", torch.ones(dim) if scale is None else scale.clone())
         self.network = mlp(dim, 1 + labels, hidden, layers)
+
+    scale: Tensor
 
     def both(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (n,) of S and (n, labels) of C."""
-        logits = self.network(z)
+        logits = self.network(z * self.scale)
         return logits[:, 0], logits[:, 1:]
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -80,7 +83,7 @@ class AuxiliaryGame(Game):
     """The game of an actor that is told labels and a critic that reads them."""
 
     def _make_critic(self, dim: int, labels: int) -> AuxiliaryCritic:
-        return AuxiliaryCritic(dim, labels, self.settings.hidden, self.settings.layers)
+        return AuxiliaryCritic(dim, labels, self.settings.hidden, self.settings.layers, self.scale)
 
     def _teach(self) -> float:
         real, labels = self.encodings.draw(self.settings.batch, self.generator)
@@ -90,6 +93,6 @@ class AuxiliaryGame(Game):
         logits, told = self.critic.both(torch.cat([real, made]))
         (first, second), asked = logits.chunk(2), torch.cat([labels, labels])
         loss = cost_of(first).mean() + doubt_of(second).mean() + 2 * missing(told, asked).mean()
-        penalty = gradient_penalty(lambda z: self.critic(z, labels), real, made, self.generator)
+        penalty = gradient_penalty(lambda z: self.critic(z, labels), real, made, self.generator, self.scale)
         minimise(self.optimisers["critic"], loss + penalty)
         return float(loss.item())

@@ -44,6 +44,7 @@ class GameSettings:
     rate: float = 3e-4  #: Adam's learning rate of the critic, falling in the last third
     actor_rate: float = 3e-4  #: the same of the actor, which makes far fewer steps
     distance: float = 0.0  #: lambda, the weight of L_dist
+    sharpness: float = 0.0  #: p: the critic sees z / sigma_bar^p, and its slope is bounded there
     bare: float = 0.1  #: share of prior samples among the conditional critic's false vectors
     hidden: int = 256  #: width of the layers of both
     layers: int = 3  #: hidden layers of both
@@ -56,7 +57,7 @@ class GameSettings:
                 raise InputError(f"an actor's training needs {name} of at least 1, not {getattr(self, name)}")
         if self.actor_batch is not None and self.actor_batch < 1:
             raise InputError(f"an actor's training needs actor_batch of at least 1, not {self.actor_batch}")
-        for name in ("rate", "actor_rate", "distance"):
+        for name in ("rate", "actor_rate", "distance", "sharpness"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"an actor's training needs {name} of at least 0, not {getattr(self, name)}")
         for name in ("bare", "average"):
@@ -89,6 +90,7 @@ class Game:
             raise InputError(f"sigma_bar is {encodings.dim} positive numbers, not {tuple(sigma_bar.shape)}")
         self.encodings, self.sigma_bar, self.settings = encodings, sigma_bar, settings
         self.generator = torch.Generator().manual_seed(seed)
+        self.scale = sigma_bar**-settings.sharpness
         labels, dim = encodings.labels.shape[1], encodings.dim
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -133,7 +135,7 @@ class Game:
         self.step = int(state["step"])
 
     def _make_critic(self, dim: int, labels: int) -> Any:
-        return LabelledCritic(dim, labels, self.settings.hidden, self.settings.layers)
+        return LabelledCritic(dim, labels, self.settings.hidden, self.settings.layers, self.scale)
 
     def _teach(self) -> float:
         real, labels = self.encodings.draw(self.settings.batch, self.generator)
@@ -146,7 +148,8 @@ class Game:
         first, second, last = logits.chunk(3)
         third_term = (doubt_of(last) * counts).sum() / counts.sum().clamp(min=1)
         loss = cost_of(first).mean() + doubt_of(second).mean() + third_term
-        penalty = gradient_penalty(lambda z: self.critic(z, self._told(labels)), real, false, self.generator)
+        told = self._told(labels)
+        penalty = gradient_penalty(lambda z: self.critic(z, told), real, false, self.generator, self.scale)
         minimise(self.optimisers["critic"], loss + penalty)
         return loss.item()
 

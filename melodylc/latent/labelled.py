@@ -2,12 +2,14 @@
 
     D(z, y) = sigmoid(l(z, y)),  l = MLP(z, W y)
     L_1 = -log D        L_0 = -log(1 - D)
-    GP  = 10 * mean_n (|| dl/dz (e_n) || - 1)^2,   e = a * real + (1 - a) * other,  a ~ U(0, 1) in each dimension
+    GP  = 10 * mean_n (|| dl/dz (e_n) / s || - 1)^2,   e = a * real + (1 - a) * other,  a ~ U(0, 1) in each dimension
 
-The penalty acts on the logit l, not on D: where D is near 0 or 1 a sigmoid has no slope, whatever the network
-does. One a in each dimension, as in the authors' notebook; Gulrajani et al. (2017) draw one for a whole vector.
+s is 1, or what the critic sees each dimension multiplied by. The penalty acts on the logit l, not on D: where D is near
+0 or 1 a sigmoid has no slope, whatever the network does. One a in each dimension, as in the authors' notebook;
+Gulrajani et al. (2017) draw one for a whole vector.
 
 Labels y are what an actor knows before it moves: its vector is a chain of one part, and y is the part's context.
+Actor and critic are told them louder (`loudness`): ten numbers of 0 or 1 are lost beside hundreds of a vector.
 """
 
 from collections.abc import Callable
@@ -31,6 +33,15 @@ def labelled_actor(dim: int, labels: int, hidden: int, layers: int, bound: float
     return ActorConfig(1, dim, labels, hidden, layers, bound)
 
 
+def loudness(dim: int) -> float:
+    """What labels beside vectors of `dim` dimensions are multiplied by: 8, and less beside a few.
+
+    >>> [loudness(dim) for dim in (4, 32, 64, 512)]
+    [1.0, 4.0, 8.0, 8.0]
+    """
+    return min(8.0, max(1.0, dim / 8))
+
+
 def move(actor: Actor, z: Tensor, labels: Tensor | None = None) -> Tensor:
     """Vectors (n, dim) moved by an actor of whole vectors, and labels (n, labels), where it was made for any.
 
@@ -41,7 +52,7 @@ def move(actor: Actor, z: Tensor, labels: Tensor | None = None) -> Tensor:
     >>> move(actor, torch.randn(5, 8), torch.zeros(5, 3)).shape
     torch.Size([5, 8])
     """
-    told = z.new_zeros(len(z), 0) if labels is None else labels
+    told = z.new_zeros(len(z), 0) if labels is None else loudness(z.shape[1]) * labels
     _check(actor.config.context, told.shape[1])
     moved: Tensor = actor(z[:, None], told[:, None])
     return moved[:, 0]
@@ -55,21 +66,30 @@ class LabelledCritic(nn.Module):
         labels: size of y; 0 for a critic of z alone.
         hidden: width of the hidden layers.
         layers: how many of them.
+        scale: (dim,), what each dimension is multiplied by first; 1 if None.
 
     >>> LabelledCritic(8, 3, hidden=16, layers=2)(torch.randn(5, 8), torch.zeros(5, 3)).shape
     torch.Size([5])
     """
 
-    def __init__(self, dim: int, labels: int = 0, hidden: int = 256, layers: int = 3) -> None:
+    def __init__(
+        self, dim: int, labels: int = 0, hidden: int = 256, layers: int = 3, scale: Tensor | None = None
+    ) -> None:
         super().__init__()
+        self.register_buffer("scale", torch.ones(dim) if scale is None else scale.clone())
         told = hidden if labels else 0
         self.told = nn.Linear(labels, told) if told else None
         self.network = mlp(dim + told, 1, hidden, layers)
 
+    scale: Tensor
+
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (n,) of z (n, dim) and labels (n, labels), where the critic was made for any."""
         _check(self.told.in_features if self.told else 0, 0 if labels is None else labels.shape[1])
-        logits: Tensor = self.network(z if self.told is None else torch.cat([z, self.told(labels)], dim=-1))
+        z = z * self.scale
+        if self.told is not None and labels is not None:
+            z = torch.cat([z, self.told(loudness(z.shape[1]) * labels)], dim=-1)
+        logits: Tensor = self.network(z)
         return logits.squeeze(-1)
 
     def cost(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -88,12 +108,20 @@ def doubt_of(logits: Tensor) -> Tensor:
 
 
 def gradient_penalty(
-    logit: Callable[[Tensor], Tensor], real: Tensor, other: Tensor, generator: torch.Generator
+    logit: Callable[[Tensor], Tensor],
+    real: Tensor,
+    other: Tensor,
+    generator: torch.Generator,
+    scale: Tensor | None = None,
 ) -> Tensor:
-    """GP between two batches of vectors or rows of features, (n, ...): a scalar that can be differentiated."""
+    """GP between two batches of vectors or rows of features, (n, ...): a scalar that can be differentiated.
+
+    `scale` is s, of one such vector's shape; 1 if None.
+    """
     share = torch.rand(real.shape, generator=generator).to(real)
     between = torch.lerp(other, real, share).detach().requires_grad_(True)
     (slope,) = torch.autograd.grad(logit(between).sum(), between, create_graph=True)
+    slope = slope if scale is None else slope / scale
     penalty: Tensor = PENALTY * (slope.flatten(1).norm(dim=-1) - 1).square().mean()
     return penalty
 

@@ -1,0 +1,169 @@
+"""The linear encoder: components against a singular value decomposition, the posterior against Bayes' rule."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from melodylc.data.errors import InputError
+from melodylc.data.pictures.faces import draw_faces
+from melodylc.image.bodies import Refiner
+from melodylc.image.config import PictureConfig
+from melodylc.image.principal import Components, Principal, components
+from melodylc.image.settings import with_steps
+from melodylc.image.stages import PictureStage, mirrored
+from melodylc.image.store import load_vae
+from melodylc.image.table import Table
+from melodylc.image.train import train_vae
+from melodylc.image.vae import PictureVAE
+from melodylc.models.noise import Noise
+from melodylc.training.settings import StageSettings, TrainSettings
+
+CONFIG = PictureConfig(
+    name="tiny", dataset="faces", channels=3, side=16, body="principal", widths=(4, 6), norm=True, z=5, deviation=0.2
+)
+STAGE = StageSettings(kind="pictures", batch=4, rate=1e-3, steps=3)
+
+
+@pytest.fixture(scope="module")
+def table() -> Table:
+    return Table(draw_faces(60), draw_faces(6, "valid"), side=16, seed=3)
+
+
+@pytest.fixture(scope="module")
+def pictures(table: Table) -> Tensor:
+    return table.pictures(torch.arange(60))
+
+
+@pytest.fixture(scope="module")
+def found(pictures: Tensor) -> Components:
+    return components(lambda: torch.split(pictures, 7), 5)
+
+
+def begun(found: Components, deviation: float = 0.2) -> Principal:
+    principal = Principal((3, 16, 16), 5)
+    principal.begin(found, deviation)
+    return principal
+
+
+def test_components_are_those_of_the_singular_value_decomposition(pictures: Tensor, found: Components) -> None:
+    rows = pictures.flatten(1).double().numpy()
+    _, values, directions = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+    np.testing.assert_allclose(found.variance.numpy(), values[:5] ** 2 / len(rows), rtol=1e-3)
+    alike = np.abs((directions[:5] * found.basis.T.numpy()).sum(axis=1))  # up to its sign
+    np.testing.assert_allclose(alike, 1.0, atol=1e-2)
+
+
+def test_more_components_than_pictures_have_no_variance() -> None:
+    pictures = torch.rand(4, 30, generator=torch.Generator().manual_seed(0))
+    found = components(lambda: [pictures], 12)
+    assert found.basis.shape == (30, 12)
+    torch.testing.assert_close(found.basis.T @ found.basis, torch.eye(12), atol=1e-4, rtol=0)
+    assert found.variance[:3].min() > 0.1
+    assert found.variance[3:].abs().max() < 1e-4
+
+
+def test_the_posterior_is_that_of_bayes_rule(pictures: Tensor, found: Components) -> None:
+    principal = begun(found)
+    mean, sigma = principal.encode(pictures)
+    # With the loadings W that the decoder has: precision I + W^T W / s^2, and mean S W^T (x - m) / s^2.
+    loadings = (principal(torch.eye(5)) - principal(torch.zeros(1, 5))).flatten(1).double()
+    covariance = torch.linalg.inv(torch.eye(5, dtype=torch.float64) + loadings @ loadings.T / 0.2**2)
+    centred = pictures.flatten(1).double() - found.mean.double()
+    torch.testing.assert_close(mean.double(), centred @ loadings.T @ covariance / 0.2**2, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(sigma.double(), covariance.diagonal().sqrt().expand(60, 5), atol=1e-4, rtol=1e-3)
+
+
+def test_draws_of_the_posterior_have_the_priors_mean_and_variance(pictures: Tensor, found: Components) -> None:
+    mean, sigma = begun(found).encode(pictures)
+    torch.testing.assert_close(mean.mean(dim=0), torch.zeros(5), atol=1e-3, rtol=0)
+    together = mean.T @ mean / len(mean) + torch.diag(sigma[0] ** 2)
+    torch.testing.assert_close(together, torch.eye(5), atol=5e-3, rtol=0)
+
+
+def test_a_component_below_the_output_deviation_is_the_priors(pictures: Tensor, found: Components) -> None:
+    principal = begun(found, deviation=float(found.variance[2].sqrt()))
+    mean, sigma = principal.encode(pictures)
+    assert not mean[:, 3:].any()
+    assert (sigma[:, 3:] == 1).all()
+    assert (mean[:, :2].std(dim=0) > 0.1).all()
+
+
+def test_what_convolutions_add_is_nothing_at_first(pictures: Tensor, found: Components) -> None:
+    vae = PictureVAE(CONFIG).eval()
+    vae.principal.begin(found, CONFIG.deviation)
+    z = vae.encode(pictures).mean
+    torch.testing.assert_close(vae.decode(z), vae.principal(z).clamp(0, 1))
+    assert Refiner(1, (2, 3))(torch.rand(2, 1, 8, 8)).shape == (2, 1, 8, 8)
+
+
+def test_trained_convolutions_correct_the_linear_picture(table: Table, found: Components) -> None:
+    torch.manual_seed(0)
+    vae = PictureVAE(CONFIG)
+    vae.principal.begin(found, CONFIG.deviation)
+    stage = PictureStage(vae, table, STAGE)
+    optimiser = torch.optim.Adam(vae.parameters(), lr=3e-3)
+    rows = torch.arange(60)
+
+    def held() -> float:
+        vae.eval()
+        loss = stage.loss(rows, 1.0, Noise(9))[1]["mse"]
+        vae.train()
+        return loss
+
+    before = held()
+    for step in range(60):
+        loss, _ = stage.loss(rows, 1.0, Noise(step))
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    assert held() < 0.9 * before
+
+
+def test_a_run_begins_with_the_components_and_its_file_keeps_them(tmp_path: Path) -> None:
+    train, valid = draw_faces(40), draw_faces(6, "valid")
+    settings = with_steps(TrainSettings(stages=(STAGE,)), 2)
+    loaded = load_vae(train_vae(train, valid, CONFIG, settings, tmp_path), "faces")
+    table = Table(train, valid, 16)
+    wanted = components(lambda: [table.pictures(torch.arange(40))], 5)
+    torch.testing.assert_close(loaded.vae.principal.basis, wanted.basis, atol=2e-3, rtol=0)
+    torch.testing.assert_close(loaded.sigma_bar, 0.2 / wanted.variance.clamp(min=0.04).sqrt(), atol=2e-3, rtol=1e-3)
+
+
+def test_mirrored_pictures_are_those_below_a_half() -> None:
+    pictures = torch.arange(24.0).view(4, 1, 2, 3)
+    chance = torch.tensor([0.0, 0.49, 0.5, 0.99])
+    turned = mirrored(pictures, chance)
+    assert turned[0].equal(pictures[0].flip(-1))
+    assert turned[2:].equal(pictures[2:])
+    assert mirrored(turned, chance).equal(pictures)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_pictures_are_mirrored_in_training_alone(training: bool, table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor] = []
+    vae = PictureVAE(CONFIG).train(training)
+    encode: Callable[..., Any] = vae.encode
+
+    def watched(pictures: Tensor, noise: Noise | None) -> Any:
+        seen.append(pictures)
+        return encode(pictures, noise)
+
+    monkeypatch.setattr(vae, "encode", watched)
+    rows = torch.arange(16)
+    PictureStage(vae, table, STAGE).loss(rows, 1.0, Noise(0))
+    pictures = table.pictures(rows)
+    same = (seen[0] == pictures).flatten(1).all(dim=1)
+    assert ((seen[0] == pictures.flip(-1)).flatten(1).all(dim=1) | same).all()
+    assert bool(same.all()) != training
+
+
+@pytest.mark.parametrize("change", [{"autoencoder": True}, {"side": 18}, {"widths": (4,)}])
+def test_configurations_that_make_no_sense_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="principal components are for a VAE of pictures whose side four divides"):
+        replace(CONFIG, **change)
