@@ -39,6 +39,7 @@ class FitSettings:
     fall: float = 0.3  #: of lambda that is left after all rounds at a pace of 1, at which it rises above `target`
     hurry: float = 8.0  #: the pace at which lambda falls while nothing obeys
     patience: float = 4.0  #: the power of the share that is missing from `target` which that pace is multiplied by
+    also: float = 0.0  #: weight of a further cost of what the critic sees, where one is given
     target: float = 0.97  #: share of vectors that should satisfy all parts; more isn't worth more distance
     noise: float = 0.15  #: standard deviation of what is added to half of the scored vectors
     recent: int = 2048  #: latest scored vectors, which make half of each critic batch
