@@ -6,8 +6,7 @@
 The prior's rate and mean score are over 7,168 samples that are decoded already, the actor's over 1,000 that it never
 met. Variety goes with every rule, as it does unless one waives it; "all" has it too. A row is printed as it is done,
 and the median and the least in the end. What is asked for: of the prior a rate under 0.05 and a mean under 0.8; of the
-actors a median rate of 0.90 and none below 0.5, each within 60 seconds. `--no-fit` says the prior's alone, `--start
-nothing` fits without what a shipped actor knows.
+actors a median rate of 0.90 and none below 0.5, each within 60 seconds. `--no-fit` says the prior's alone.
 """
 
 import re
@@ -16,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 import click
 import numpy as np
@@ -35,8 +33,7 @@ NAMES = re.findall(r"^def (\w+)\(", RULES.read_text("utf-8"), re.MULTILINE)
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(NAMES))
 @click.option("--fit/--no-fit", default=True, show_default=True)
-@click.option("--start", type=click.Choice(["learnt", "nothing"]), default="learnt", show_default=True)
-def main(names: tuple[str, ...], fit: bool, start: Literal["learnt", "nothing"]) -> None:
+def main(names: tuple[str, ...], fit: bool) -> None:
     """Print a Markdown table: a row a rule, those named or all."""
     model = shipped_model()
     bank = find_bank(model, model.prior())
@@ -51,7 +48,7 @@ def main(names: tuple[str, ...], fit: bool, start: Literal["learnt", "nothing"])
         rule = rule_of(name)
         clock, processor = time.perf_counter(), time.process_time()
         with TemporaryDirectory() as folder:
-            found = fit_actor(model, rule, Path(folder) / "actor.safetensors", lambda _: None, start=start)
+            found = fit_actor(model, rule, Path(folder) / "actor.safetensors", lambda _: None)
         seconds = time.perf_counter() - clock
         took = f"{seconds:.0f} | {time.process_time() - processor:.0f}"
         measured = found.stored.measured

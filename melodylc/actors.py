@@ -18,7 +18,7 @@ from melodylc.box import CommonBox, MelodyBox
 from melodylc.cache import cache_folder, pretrained
 from melodylc.critics import keep_critic, kept_critic
 from melodylc.data.errors import CheckpointError, InputError
-from melodylc.data.files import check_writable, fingerprint_bytes, fingerprint_file, reason
+from melodylc.data.files import check_writable, fingerprint_bytes, reason
 from melodylc.latent.actor import Actor, informed
 from melodylc.latent.box import Box, Move
 from melodylc.latent.critic import Critic
@@ -50,7 +50,6 @@ SETTINGS = FitSettings(
     faithful=120.0,
 )
 LESSONS = 8  #: rounds in which a critic is taught that an actor lacks, from what that actor makes
-LEARNT = "cmaj.safetensors"  #: the shipped actor whose knowledge of latents every fit begins with
 THREADS = 2  #: the same for all, because it decides how sums are rounded, and so which actor a rule gets
 KEYS = (1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6)  #: how far the other keys are, nearest first
 JUDGES = 1024  #: samples of the bank that an actor is measured on, and that it never met; the others teach
@@ -132,22 +131,18 @@ def fit_actor(
     threads: int = THREADS,
     decoding: BankReport = lambda done, of: None,
     realism: Weighted | None = None,
-    start: Actor | Literal["learnt", "nothing"] = "learnt",
 ) -> FoundActor:
     """Fit an actor and write it to `path`, with the request that the rule comes from, where that is given.
 
     `decoding` is told how much of the bank is there, where it must be made first. With `realism`, the actor also pays
-    for what that critic takes for unreal. It begins with `start`, or what a shipped actor has
-    learnt of this model's latents, where there is one.
+    for what that critic takes for unreal.
 
     Raises:
         InputError: `path` can't be written; found out before the work, not after.
     """
     probe(path)
     box = MelodyBox(model.vae, rule)
-    known = learnt_actor(model, prior) if start == "learnt" else None
-    known = start if isinstance(start, Actor) else known
-    fitted = _fitted(box, model, report, settings, prior, threads, decoding, known, realism)
+    fitted = _fitted(box, model, report, settings, prior, threads, decoding, realism=realism)
     about = {"model": model.fingerprint, "prior": model.prior(prior).identity, "rule": rule.identity}
     save_actor(path, fitted, **about, parts=rule.names, request=request)
     if not fitted.interrupted:
@@ -187,27 +182,6 @@ def find_critic(
     taught = _fitted(box, model, report, settings, prior, threads, decoding, known).critic
     keep_critic(taught, model, rule, prior)
     return kept_critic(model, rule, prior) or taught
-
-
-def learnt_actor(model: LoadedModel, prior: PriorName | None = None) -> Actor | None:
-    """What fits begin with: the hidden layers of an actor that ships, if one does for this model and prior."""
-    path = _learnt_path(model, prior)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return load_actor(path).actor.unled() if path else None
-
-
-def _learnt_path(model: LoadedModel, prior: PriorName | None) -> Path | None:
-    path = pretrained() / LEARNT
-    header = read_header(path) if path.exists() else None
-    ours = header and (header.model, header.prior) == (model.fingerprint, model.prior(prior).identity)
-    return path if ours else None
-
-
-def _beginning(model: LoadedModel, prior: PriorName | None) -> tuple[str, ...]:
-    """What a fit's outcome depends on beside its rule and settings: the critic and the actor that it begins with."""
-    learnt = _learnt_path(model, prior)
-    return (shipped_fingerprint(), fingerprint_file(learnt)) if learnt else (shipped_fingerprint(),)
 
 
 def _fitted(
@@ -263,7 +237,7 @@ def _askings(rule: Rule, elsewhere: bool) -> Iterator[tuple[str, Tensor | None, 
 def cache_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None, realism: Weighted | None = None) -> Path:
     """Where the fitted actor of a model, a prior and a rule is kept; how it is fitted is part of the name."""
     also = (realism.weight, realism.critic.fingerprint) if realism else None
-    of = (model.fingerprint, model.prior(prior).identity, rule.identity, SETTINGS, _beginning(model, prior), also)
+    of = (model.fingerprint, model.prior(prior).identity, rule.identity, SETTINGS, shipped_fingerprint(), also)
     return cache_folder() / "actors" / f"{fingerprint_bytes(repr(of).encode())}.safetensors"
 
 

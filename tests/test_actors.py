@@ -10,9 +10,8 @@ import pytest
 import torch
 
 from melodylc import actors
-from melodylc.actors import find_actor, learnt_actor, shipped_model
+from melodylc.actors import find_actor, shipped_model
 from melodylc.bank import SIZE, find_bank
-from melodylc.cache import pretrained
 from melodylc.draws import Sampler
 from melodylc.latent.store import load_actor, read_header
 from melodylc.models.checkpoint import LoadedModel
@@ -83,25 +82,11 @@ def test_an_actor_of_another_model_or_rule_is_not_found(model: LoadedModel, quic
     assert find_actor(model, other) is None
 
 
-def test_a_fit_begins_with_what_a_shipped_actor_knows(model: LoadedModel) -> None:
-    one, again = learnt_actor(model), learnt_actor(model)
-    known = load_actor(pretrained() / "cmaj.safetensors").actor
-    assert one is not None
-    assert again is not None
-    assert torch.equal(one.enter.weight, known.enter.weight)
-    assert all(torch.equal(*pair) for pair in zip(one.parameters(), again.parameters(), strict=True))
-    assert learnt_actor(model, "normal") is None
-    assert learnt_actor(replace(model, fingerprint="0" * 16)) is None
-
-
-def test_another_beginning_is_another_fit(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_pre_trained_critic_is_another_fit(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     rule = Rule((pitch_classes([0, 4, 7]),))
     before = actors.cache_path(model, rule)
     assert before == actors.cache_path(model, rule)
     monkeypatch.setattr(actors, "shipped_fingerprint", lambda: "another critic")
-    assert actors.cache_path(model, rule) != before
-    monkeypatch.undo()
-    monkeypatch.setattr(actors, "LEARNT", "no-such.safetensors")
     assert actors.cache_path(model, rule) != before
 
 

@@ -69,15 +69,6 @@ def test_no_dimension_leaves_the_bound_unless_it_was_outside(proposal: float, ga
     assert (moved.abs() <= z.abs().clamp(min=3.0) + 1e-5).all()
 
 
-def test_an_unled_actor_knows_the_same_and_goes_elsewhere() -> None:
-    actor, z = gated(gate=20.0, proposal=1.5), torch.randn(5, 1, 4)
-    other = actor.unled()
-    assert torch.equal(other.enter.weight, actor.enter.weight)
-    assert torch.equal(other.place, actor.place)
-    assert not torch.allclose(other(z, torch.zeros(5, 1, 0)), actor(z, torch.zeros(5, 1, 0)))
-    assert (other(z, torch.zeros(5, 1, 0)) - z).abs().mean() < z.abs().mean() / 2  # its gates are half shut, as anew
-
-
 @pytest.mark.parametrize("fields", FIELDS)
 def test_an_actor_of_no_shape_is_refused(fields: dict[str, float]) -> None:
     with pytest.raises(InputError, match=f"{next(iter(fields))} is"):

@@ -47,7 +47,7 @@ def main() -> None:
         rule = request.rule
         assert rule is not None
         path = pretrained() / f"{name}.safetensors"
-        found = fit_actor(model, rule, path, show, settings, request.to_dict(), threads=1, start="nothing")
+        found = fit_actor(model, rule, path, show, settings, request.to_dict(), threads=1)
         print(f"\nwrote {path}: {found.stored.measured.actor:.2%} of single draws obey", file=sys.stderr)
 
 

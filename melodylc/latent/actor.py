@@ -90,13 +90,6 @@ class Actor(nn.Module):
         if isinstance(last, nn.Linear) and not last.weight.is_meta:
             nn.init.constant_(last.bias[config.size :], SHUT)
 
-    def unled(self) -> "Actor":
-        """An actor that knows as much of vectors, by its hidden layers, and not yet where to go."""
-        other = Actor(self.config)
-        last = {f"network.{len(self.network) - 1}.{name}" for name in ("weight", "bias")}
-        other.load_state_dict({name: it for name, it in self.state_dict().items() if name not in last}, strict=False)
-        return other
-
     def forward(self, z: Tensor, context: Tensor, first: int = 0) -> Tensor:
         """Moved parts (n, q, size), of parts (n, q, size) from number `first` on with contexts (n, q, context).
 
