@@ -376,4 +376,4 @@ def test_the_help_names_every_stage_and_what_ctrl_c_does(run_cli: RunCli) -> Non
         assert word in shown
     top = group.get_command(click.Context(group), "train")
     assert isinstance(top, click.Group)
-    assert list(top.commands) == ["vae", "prior", "realism"]
+    assert list(top.commands) == ["vae", "prior", "critic", "realism"]

@@ -20,6 +20,8 @@ Labels: where not all vectors are asked the same, labels y say what each is aske
 Actor and critic cooperate: the actor's vectors are the critic's training data, and nobody tries to fool anybody.
 """
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -80,9 +82,7 @@ class Critic(Remembered):
     @property
     def readout(self) -> nn.Linear:
         """The last layer, which alone knows what is asked for."""
-        last = self.all[-1]
-        assert isinstance(last, nn.Linear)
-        return last
+        return cast(nn.Linear, self.all[-1])
 
     def asked(self, parts: int, exponents: tuple[float, ...]) -> "Critic":
         """A critic for other scores that begins with what this one sees; its answers are undecided."""

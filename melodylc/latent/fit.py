@@ -129,7 +129,7 @@ class _Fitting:
         self.known, self.first = known, known
         self.also = also if settings.also else None
         self.distort = distort
-        self.distorted = self._distorted(known.sample(settings.distorted, generator))
+        self.distorted = self._distorted(known.sample(min(settings.distorted, len(known)), generator))
         self.actor_rates = torch.optim.Adam(_pace(actor.requires_grad_(True).parameters(), settings.rate), betas=BETAS)
         self.critic_rates = torch.optim.AdamW(_paces(critic, settings), betas=BETAS, weight_decay=settings.weight_decay)
         self.price = settings.distance
