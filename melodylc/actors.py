@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from melodylc import common
+from melodylc.bank import Bank as SampleBank
 from melodylc.bank import Report as BankReport
 from melodylc.bank import find_bank
 from melodylc.box import CommonBox, MelodyBox
@@ -24,12 +25,14 @@ from melodylc.latent.box import Box, Move
 from melodylc.latent.critic import Critic
 from melodylc.latent.fit import fit
 from melodylc.latent.fitted import Fitted, Progress
+from melodylc.latent.precision import brief
 from melodylc.latent.scores import resampled
 from melodylc.latent.settings import FitSettings
 from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
 from melodylc.models.checkpoint import LoadedModel, load_model
 from melodylc.models.config import PriorName
 from melodylc.models.noise import Noise
+from melodylc.nearest import nearest
 from melodylc.pretext.distortion import canonical, distorted
 from melodylc.pretext.store import load_pretrained, shipped_fingerprint, shipped_path
 from melodylc.realism import RealismCritic
@@ -51,6 +54,7 @@ SETTINGS = FitSettings(
 )
 LESSONS = 8  #: rounds in which a critic is taught that an actor lacks, from what that actor makes
 THREADS = 2  #: the same for all, because it decides how sums are rounded, and so which actor a rule gets
+_TOGETHER = 256  # that are encoded together
 KEYS = (1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6)  #: how far the other keys are, nearest first
 JUDGES = 1024  #: samples of the bank that an actor is measured on, and that it never met; the others teach
 
@@ -202,7 +206,7 @@ def _fitted(
             box,
             model.sigma_bar,
             bank=(bank.z[lessons], bank.events[lessons]),
-            judge=resampled(bank.z[:JUDGES]),
+            judge=resampled(_begun(model, prior, box, bank[:JUDGES])),
             settings=replace(settings, also=realism.weight if realism else 0.0),
             report=report,
             start=actor,
@@ -210,6 +214,16 @@ def _fitted(
             critic=load_pretrained(shipped_path()),
             distort=_distort,
         )
+
+
+@torch.no_grad()
+def _begun(model: LoadedModel, prior: PriorName | None, box: Box, bank: SampleBank) -> Tensor:
+    """Latents (n, z) of a bank's samples as draws for a rule begin (`melodylc.nearest`)."""
+    if not isinstance(box, MelodyBox) or model.prior(prior).name != "learnt":
+        return bank.z
+    chosen = torch.from_numpy(nearest(box.rule, bank.events.numpy())).long()
+    with brief():
+        return torch.cat([model.vae.forced(part, None)[0].z.float() for part in torch.split(chosen, _TOGETHER)])
 
 
 def _distort(events: Tensor, generator: torch.Generator) -> Tensor:

@@ -31,6 +31,9 @@ class Bank:
     z: Tensor  #: (n, z), numbers that half precision can hold
     events: Tensor  #: (n, 256), uint8, as the decoder writes them
 
+    def __getitem__(self, rows: slice) -> "Bank":
+        return Bank(self.z[rows], self.events[rows])
+
 
 def find_bank(model: LoadedModel, prior: Prior, report: Report = lambda done, of: None) -> Bank:
     """The bank of a model and one of its priors: shipped, cached, or made now and cached where that can be."""

@@ -13,12 +13,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from melodylc.data.alphabet import PITCHES, canonical
+from melodylc.data.alphabet import canonical
 from melodylc.data.melody import Melody
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
-from melodylc.models.prior import Prior, pool
+from melodylc.models.prior import Choose, Prior, pool
+from melodylc.nearest import nearest_key, transposed
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
@@ -42,10 +43,13 @@ def prior_events(
     return np.concatenate(decoded)
 
 
-def latents(prior: Prior, seed: int, numbers: Iterable[int], attempt: int = 1) -> Tensor:
-    """Latents (n, z) of one of the draws for some melodies of a seed, each from its own random stream."""
+def latents(prior: Prior, seed: int, numbers: Iterable[int], attempt: int = 1, choose: Choose | None = None) -> Tensor:
+    """Latents (n, z) of one of the draws for some melodies of a seed, each from its own random stream.
+
+    `choose` is `Prior.latents`' own.
+    """
     streams = (np.random.default_rng((seed, number, attempt)) for number in numbers)
-    return prior.latents(np.stack([prior.numbers(stream) for stream in streams]))
+    return prior.latents(np.stack([prior.numbers(stream) for stream in streams]), choose)
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,8 @@ class Sampler:
     @torch.no_grad()
     def _group(self, seed: int, first: int, attempt: int) -> Iterator[Draw]:
         numbers = range(first, first + GROUP)
-        z = latents(self.model.prior(self.prior), seed, numbers, attempt)
+        choose = nearest_key(self.rule, self.shift) if self.rule else None
+        z = latents(self.model.prior(self.prior), seed, numbers, attempt, choose)
         moved, raw = self.model.vae.write(self.optimise(z)) if self.optimise else self.model.vae.write(z, self.actor)
         events, touched = canonical(raw.to(torch.uint8).numpy())
         events = transposed(events, self.shift)
@@ -151,15 +156,3 @@ class Sampler:
                 found=int(all(reward == 1 for reward in rewards[row])),
                 realism=realism[row],
             )
-
-
-def transposed(events: npt.NDArray[np.uint8], semitones: int) -> npt.NDArray[np.uint8]:
-    """Melodies (n, 256) moved by so many semitones; one that would leave 0..127 stays as it is.
-
-    >>> transposed(np.array([[60, 128, 129], [1, 126, 129]], np.uint8), 3)
-    array([[ 63, 128, 129],
-           [  1, 126, 129]], dtype=uint8)
-    """
-    notes, moved = events < PITCHES, events.astype(np.int64) + semitones
-    fits = ~(notes & ((moved < 0) | (moved >= PITCHES))).any(axis=1, keepdims=True)
-    return np.where(notes & fits, moved, events).astype(np.uint8)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from melodylc.data.alphabet import BARS, PITCHES, STEPS_PER_BAR
+from melodylc.data.alphabet import BARS, PITCHES, STATES, STEPS_PER_BAR
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
 from melodylc.rewards.base import Events, Reward, Scores
@@ -39,9 +39,12 @@ class Variety(Reward):
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
-        pitches = np.array([np.unique(row[row < PITCHES]).size for row in events])
-        bars = np.array([np.unique(row.reshape(BARS, STEPS_PER_BAR), axis=0).shape[0] for row in events])
-        rewards: Scores = np.minimum(1.0, pitches / self.pitches) * np.minimum(1.0, bars / self.bars)
+        there = np.zeros((len(events), STATES), bool)
+        np.put_along_axis(there, events.astype(np.intp), True, axis=1)
+        pitches = there[:, :PITCHES].sum(axis=1)
+        bars = np.ascontiguousarray(events).reshape(-1, BARS, STEPS_PER_BAR).view(f"V{STEPS_PER_BAR}")[..., 0]
+        again = np.tril(bars[:, :, None] == bars[:, None], -1).any(axis=2)  # a bar that was there before
+        rewards: Scores = np.minimum(1.0, pitches / self.pitches) * np.minimum(1.0, (~again).sum(axis=1) / self.bars)
         return rewards
 
 

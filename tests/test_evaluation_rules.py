@@ -19,7 +19,7 @@ from melodylc.box import MelodyBox
 from melodylc.data.alphabet import canonical
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
-from melodylc.draws import Sampler, latents, transposed
+from melodylc.draws import Sampler, latents
 from melodylc.evaluation.diversity import apart, differ, edit_distances, in_one_key
 from melodylc.evaluation.drawn import Drawn
 from melodylc.evaluation.report import markdown
@@ -40,7 +40,9 @@ from melodylc.latent.store import Header, Rates, StoredActor
 from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import named_config
 from melodylc.models.vae import MelodyVAE
+from melodylc.nearest import nearest_key, transposed
 from melodylc.rewards import Rule, density, pitch_classes
+from melodylc.transposing import transposed_rule
 
 RunCli = Callable[..., Run]
 RULE = Rule((pitch_classes(MAJOR), density(40)))
@@ -151,9 +153,11 @@ def test_an_interval_is_wilson_s() -> None:
 
 @pytest.mark.parametrize("shift", [0, 5])
 def test_draws_are_those_of_generate_without_a_check(model: LoadedModel, actor: FoundActor, shift: int) -> None:
-    for moved in (None, replace(actor, shift=shift)):
-        drawn = draw(model, Single(moved), 3, 20)
-        sampler = Sampler(model, moved.move if moved else None, RULE, shift=moved.shift if moved else 0)
+    own = transposed_rule(RULE, -shift)
+    ways = ((Single(), None, None), (Single(RULE), None, RULE), (Single(own, replace(actor, shift=shift)), actor, RULE))
+    for way, moved, rule in ways:
+        drawn = draw(model, way, 3, 20)
+        sampler = Sampler(model, moved.move if moved else None, rule, shift=shift if moved else 0)
         sampled = sampler.draw(3, 20, budget=1)
         alike = [np.array_equal(row, one.melody.events) for row, one in zip(drawn.events, sampled, strict=True)]
         assert np.mean(alike) > 0.8  # a rounding may change a note
@@ -196,7 +200,7 @@ def test_snapped_melodies_are_the_prior_s_with_other_pitches(model: LoadedModel)
 
 def test_optimised_latents_are_those_of_generate(model: LoadedModel, critic: Critic) -> None:
     drawn = draw(model, Optimised(RULE, critic, shift=2), 1, 2)
-    z = latents(model.prior(), 1, range(1, 33))
+    z = latents(model.prior(), 1, range(1, 33), choose=nearest_key(RULE))
     found = obey(z, MelodyBox(model.vae, RULE), critic, model.sigma_bar)
     _, raw = model.vae.write(found.z)
     assert np.array_equal(drawn.events, transposed(canonical(raw[:2].to(torch.uint8).numpy())[0], 2))
@@ -226,13 +230,14 @@ def test_a_fit_costs_what_it_decodes(model: LoadedModel) -> None:
 def test_figures_are_those_of_the_draws(model: LoadedModel, actor: FoundActor, critic: Critic) -> None:
     done = evaluator(model, actor, critic).run()
     case = done.cases["mine"]
-    assert list(case.rows) == ["prior", "rejection", "snapping", "optimize", "actor"]
+    assert list(case.rows) == ["prior", "nearest", "rejection", "snapping", "optimize", "actor"]
     ways: dict[Row, tuple[Way, int]] = {
         "prior": (Single(), 5),
+        "nearest": (Single(RULE), 5),
         "rejection": (Rejected(RULE, 4), 3),
         "snapping": (Snapped(frozenset(MAJOR)), 5),
         "optimize": (Optimised(RULE, critic), 3),
-        "actor": (Single(actor), 5),
+        "actor": (Single(RULE, actor), 5),
     }
     for row, (way, count) in ways.items():
         drawn = [draw(model, way, seed, count) for seed in (1, 2)]
@@ -264,12 +269,12 @@ def test_rejection_has_what_the_actor_costs(actor: FoundActor) -> None:
 def test_rows_are_those_asked_for_and_possible(model: LoadedModel, actor: FoundActor) -> None:
     only = RuleSettings(rows=read_rows("actor,snapping"))
     assert list(Case("mine", RULE, actor).ways(only)) == ["prior", "snapping", "actor"]
-    assert list(Case("mine", Rule((density(40),))).ways(RuleSettings())) == ["prior", "rejection"]
+    assert list(Case("mine", Rule((density(40),))).ways(RuleSettings())) == ["prior", "nearest", "rejection"]
 
 
 def test_fewer_draws_are_the_start_of_more(model: LoadedModel, actor: FoundActor) -> None:
     rule = Rule((density(40),))
-    for way in (Single(), Single(actor), Snapped(frozenset((0,))), Rejected(rule, 3)):
+    for way in (Single(), Single(rule), Single(rule, actor), Snapped(frozenset((0,))), Rejected(rule, 3)):
         some, more = (draw(model, way, 4, count).events for count in (3, 9))
         assert np.array_equal(some, more[:3])
 
@@ -293,13 +298,13 @@ def test_an_evaluation_that_was_stopped_goes_on_where_it_was(
     kept = tmp_path / "kept"
     with pytest.raises(KeyboardInterrupt):
         evaluator(model, actor, folder=kept).run(stop)
-    assert len(written) == 2 + 1  # the prior's of two seeds, which three rows share, and the actor's first
+    assert len(written) == 2 + 2 + 1  # the prior's of two seeds, which three rows share, those begun, the actor's first
     first, *others = kept.iterdir()
-    assert len(others) == 2 * 3 - 1
+    assert len(others) == 2 * 4 - 1
     first.write_bytes(b"half a file")
     told: list[int] = []
     again = evaluator(model, actor, folder=kept).run(lambda count, what: told.append(count))
-    assert len(written) == 3 + 1 + 2  # one is damaged, the actor's were never done
+    assert len(written) == 5 + 1 + 2  # one is damaged, the actor's were never done
     assert (again, sum(told)) == (whole, evaluator(model, actor).work)
     assert list(kept.iterdir()) == []
 
@@ -310,8 +315,8 @@ def test_real_melodies_and_copies_stand_beside_them_on_a_corpus(
     done = RuleEvaluator(model, [Case("mine", RULE, actor), Case("bare", RULE)], SETTINGS, corpus=corpus).run()
     assert done.samples is not None
     assert done.copies is not None
-    names = ["prior", *(f"mine: {row}" for row in ("rejection", "snapping", "actor"))]
-    names += [f"bare: {row}" for row in ("rejection", "snapping")]
+    names = ["prior", *(f"mine: {row}" for row in ("nearest", "rejection", "snapping", "actor"))]
+    names += [f"bare: {row}" for row in ("nearest", "rejection", "snapping")]
     assert list(done.samples.priors) == list(done.copies.priors) == names
     assert done.cases["bare"].fingerprint is None
     titles = [table.title for table in rule_tables(done)]
@@ -328,6 +333,7 @@ def test_a_table_has_a_cell_for_every_column(model: LoadedModel, actor: FoundAct
     assert "first of 4 draws" in found.note
     assert [row[0] for row in found.rows] == [
         "prior",
+        "nearest",
         "rejection (3 a seed)",
         "snapping",
         "optimize (3 a seed)",
@@ -342,14 +348,14 @@ def test_a_picture_has_a_bar_for_every_share(model: LoadedModel, actor: FoundAct
     drawn = ElementTree.fromstring(picture(done))
     width, height = (float(drawn.attrib[side]) for side in ("width", "height"))
     boxes = drawn.findall("{http://www.w3.org/2000/svg}rect")
-    # Two parts, all of them, how many are different: five rows each; how far apart: four.
-    assert sum(box.attrib["fill"] == SHARE for box in boxes) == 4 * 5 + 4
+    # Two parts, all of them, how many are different: six rows each; how far apart: five.
+    assert sum(box.attrib["fill"] == SHARE for box in boxes) == 4 * 6 + 5
     for box in boxes:
         x, y, across, down = (float(box.attrib[name]) for name in ("x", "y", "width", "height"))
         assert min(x, y, across, down) >= 0
         assert (x + across <= width, y + down <= height) == (True, True)
     texts = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
-    assert {"prior", "rejection", "snapping", "optimize", "actor"} <= set(texts)
+    assert {"prior", "nearest", "rejection", "snapping", "optimize", "actor"} <= set(texts)
     assert f"{done.cases['mine'].rows['actor'].all.mean:.3f}" in texts
 
 

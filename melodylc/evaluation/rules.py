@@ -35,7 +35,7 @@ from melodylc.transposing import transposed_rule
 from melodylc.versions import versions
 
 FORMAT = "melodylc-rules/2"
-Row = Literal["prior", "rejection", "snapping", "optimize", "actor"]
+Row = Literal["prior", "nearest", "rejection", "snapping", "optimize", "actor"]
 ROWS: tuple[Row, ...] = get_args(Row)
 TRIES = 100  #: of rejection, where there is no actor whose cost could be spent
 Events = npt.NDArray[np.uint8]
@@ -105,10 +105,11 @@ class Case:
         shift = self.actor.shift if self.actor else 0
         made: dict[Row, Way | None] = {
             "prior": Single(),
+            "nearest": Single(self.own_rule),
             "rejection": Rejected(self.rule, self.tries(settings)),
             "snapping": Snapped(classes) if classes else None,
             "optimize": Optimised(self.own_rule, self.critic, shift) if self.critic else None,
-            "actor": Single(self.actor) if self.actor else None,
+            "actor": Single(self.own_rule, self.actor) if self.actor else None,
         }
         return {row: way for row, way in made.items() if way and (row in settings.rows or row == "prior")}
 

@@ -1,6 +1,7 @@
 """Ways from a prior's samples to melodies that may obey: what `melodylc evaluate rules` holds against one another.
 
-    single       one draw, moved by an actor or not; what `melodylc generate --no-verify` writes
+    single       one draw of the prior; or one in the transposition that obeys best (`melodylc.nearest`), moved by an
+                 actor or not; what `melodylc generate --no-verify` writes
     snapped      a single draw of the prior, every note at the nearest pitch of the scale, of two equally near the lower
     rejected     of so many draws of the prior the first that obeys, or the last
     optimised    each latent along the slope of a critic until its melody obeys, or the steps are spent
@@ -22,7 +23,7 @@ from torch import Tensor
 from melodylc.actors import FoundActor
 from melodylc.box import MelodyBox
 from melodylc.data.alphabet import PITCHES, STATES, canonical
-from melodylc.draws import latents, transposed
+from melodylc.draws import latents
 from melodylc.evaluation.drawn import Drawn
 from melodylc.evaluation.subject import CHUNK, chunks
 from melodylc.latent.critic import Critic
@@ -31,6 +32,7 @@ from melodylc.latent.obeying import SETTINGS, obey
 from melodylc.latent.settings import FitSettings
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.prior import Prior
+from melodylc.nearest import nearest_key, transposed
 from melodylc.rewards import Rule
 from melodylc.rewards.pitch import PitchClasses
 
@@ -50,9 +52,10 @@ class Source:
         default_factory=dict
     )  #: the prior's own melodies, which several ways need
 
-    def latents(self, seed: int, first: int, count: int) -> Tensor:
-        """Those of draws `first`, `first` + 1, ... of a seed, from 0: (count, z)."""
-        return latents(self.prior, seed, range(first + 1, first + 1 + count))
+    def latents(self, seed: int, first: int, count: int, rule: Rule | None = None) -> Tensor:
+        """Those of draws `first`, `first` + 1, ... of a seed, from 0, begun as is best for a rule: (count, z)."""
+        choose = nearest_key(rule) if rule else None
+        return latents(self.prior, seed, range(first + 1, first + 1 + count), choose=choose)
 
     def melodies(self, seed: int, first: int) -> Drawn:
         """The prior's own of `CHUNK` draws from `first` on."""
@@ -76,23 +79,27 @@ class Way(Protocol):
 
 @dataclass(frozen=True)
 class Single:
-    """One draw each, moved by an actor or not."""
+    """One draw each: the prior's own; or, for a rule in the actor's key, begun and moved by an actor or not."""
 
+    rule: Rule | None = None
     actor: FoundActor | None = None
 
     @property
     def key(self) -> tuple[object, ...]:
-        """The actor's file, what it is told, and how far its melodies are moved."""
-        if self.actor is None:
+        """The rule, the actor's file, what it is told, and how far its melodies are moved."""
+        if self.rule is None:
             return ("prior",)
+        if self.actor is None:
+            return ("nearest", self.rule.identity)
         told = None if self.actor.told is None else self.actor.told.tolist()
-        return ("single", self.actor.stored.fingerprint, told, self.actor.shift)
+        return ("single", self.rule.identity, self.actor.stored.fingerprint, told, self.actor.shift)
 
     def draw(self, source: Source, seed: int, count: int, report: Report) -> Drawn:
         """One after the other, `CHUNK` at a time."""
         parts = []
         for part in chunks(count):
-            some = _chunk(source, seed, part.start, self.actor) if self.actor else source.melodies(seed, part.start)
+            at = seed, part.start
+            some = _chunk(source, *at, self.rule, self.actor) if self.rule else source.melodies(*at)
             parts.append(some[: part.stop - part.start])
             report(part.stop - part.start)
         return Drawn.joined(parts)
@@ -168,7 +175,7 @@ class Optimised:
         return Drawn.joined(parts)
 
     def _some(self, source: Source, seed: int, first: int) -> Drawn:
-        z = source.latents(seed, first, _TOGETHER)
+        z = source.latents(seed, first, _TOGETHER, self.rule)
         found = obey(z, MelodyBox(source.model.vae, self.rule), self.critic, source.model.sigma_bar)
         with torch.no_grad():
             moved, raw = source.model.vae.write(found.z)
@@ -213,9 +220,9 @@ def fit_cost(settings: Mapping[str, Any]) -> int:
 
 
 @torch.no_grad()
-def _chunk(source: Source, seed: int, first: int, actor: FoundActor | None = None) -> Drawn:
+def _chunk(source: Source, seed: int, first: int, rule: Rule | None = None, actor: FoundActor | None = None) -> Drawn:
     # Always as many together: the shape decides how sums are rounded, and so what a seed's melody is.
-    z = source.latents(seed, first, CHUNK)
+    z = source.latents(seed, first, CHUNK, rule)
     moved, raw = source.model.vae.write(z, actor.move if actor else None)
     return _drawn(source, z, moved, raw, actor.shift if actor else 0)
 

@@ -1,0 +1,57 @@
+"""Where a draw begins: of all transpositions of what the prior wrote, the one that obeys best.
+
+A prior that was taught melodies in all keys writes them in any, and each of them is as probable in another. Asked for
+C major, eleven melodies in twelve would have to be changed note by note, and lose their intervals; transposed first, a
+few of their notes. A rule says itself which transposition it likes: it is called on all, and knows nothing of why.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from melodylc.data.alphabet import PITCHES, canonical
+from melodylc.models.prior import Choose
+from melodylc.rewards import Rule
+
+SHIFTS = tuple(sorted(range(-12, 13), key=lambda shift: (abs(shift), -shift)))  #: semitones, least first
+Events = npt.NDArray[np.uint8]
+
+
+def nearest(rule: Rule, events: Events, shift: int = 0) -> Events:
+    """Melodies (n, 256), each in the transposition of which a rule thinks best once it is moved by `shift` semitones.
+
+    At most an octave up or down; of several that are as good, the least. The best has the largest product of graded
+    rewards.
+
+    >>> from melodylc.rewards import pitch_classes
+    >>> nearest(Rule((pitch_classes([0, 4, 7]),)), np.array([[61, 128, 65, 68] + [129] * 252], np.uint8))[0, :4]
+    array([ 60, 128,  64,  67], dtype=uint8)
+    """
+    events = canonical(events)[0]
+    ways = [transposed(events, way) for way in SHIFTS]
+    judged = np.concatenate([transposed(way, shift) for way in ways])
+    merit = rule.graded(judged).prod(axis=1).reshape(len(ways), len(events))
+    best: Events = np.stack(ways)[merit.argmax(axis=0), np.arange(len(events))]
+    return best
+
+
+def nearest_key(rule: Rule, shift: int = 0) -> Choose:
+    """`nearest`, as a prior calls it."""
+
+    def choose(written: Tensor) -> Tensor:
+        return torch.from_numpy(nearest(rule, written.to(torch.uint8).numpy(), shift)).long()
+
+    return choose
+
+
+def transposed(events: npt.NDArray[np.uint8], semitones: int) -> npt.NDArray[np.uint8]:
+    """Melodies (n, 256) moved by so many semitones; one that would leave 0..127 stays as it is.
+
+    >>> transposed(np.array([[60, 128, 129], [1, 126, 129]], np.uint8), 3)
+    array([[ 63, 128, 129],
+           [  1, 126, 129]], dtype=uint8)
+    """
+    notes, moved = events < PITCHES, events.astype(np.int64) + semitones
+    fits = ~(notes & ((moved < 0) | (moved >= PITCHES))).any(axis=1, keepdims=True)
+    return np.where(notes & fits, moved, events).astype(np.uint8)
