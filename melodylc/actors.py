@@ -135,18 +135,21 @@ def fit_actor(
     threads: int = THREADS,
     decoding: BankReport = lambda done, of: None,
     realism: Weighted | None = None,
+    begun: int = 0,
+    start: Actor | None = None,
 ) -> FoundActor:
     """Fit an actor and write it to `path`, with the request that the rule comes from, where that is given.
 
     `decoding` is told how much of the bank is there, where it must be made first. With `realism`, the actor also pays
-    for what that critic takes for unreal.
+    for what that critic takes for unreal. It learns on the prior's draws; or, where `begun` isn't 0, on so many of them
+    as draws for the rule begin. It begins as `start`.
 
     Raises:
         InputError: `path` can't be written; found out before the work, not after.
     """
     probe(path)
     box = MelodyBox(model.vae, rule)
-    fitted = _fitted(box, model, report, settings, prior, threads, decoding, realism=realism)
+    fitted = _fitted(box, model, report, settings, prior, threads, decoding, start, realism, begun)
     about = {"model": model.fingerprint, "prior": model.prior(prior).identity, "rule": rule.identity}
     save_actor(path, fitted, **about, parts=rule.names, request=request)
     if not fitted.interrupted:
@@ -198,15 +201,18 @@ def _fitted(
     decoding: BankReport = lambda done, of: None,
     actor: Actor | None = None,
     realism: Weighted | None = None,
+    begun: int = 0,
 ) -> Fitted:
     bank = find_bank(model, model.prior(prior), decoding)
     lessons = slice(JUDGES, JUDGES + settings.bank)
     with fixed_threads(threads):
+        z = _begun(model, prior, box, bank[JUDGES : JUDGES + begun])
         return fit(
             box,
             model.sigma_bar,
             bank=(bank.z[lessons], bank.events[lessons]),
             judge=resampled(_begun(model, prior, box, bank[:JUDGES])),
+            starts=(z, _decoded(box, z)) if begun else None,
             settings=replace(settings, also=realism.weight if realism else 0.0),
             report=report,
             start=actor,
@@ -221,9 +227,15 @@ def _begun(model: LoadedModel, prior: PriorName | None, box: Box, bank: SampleBa
     """Latents (n, z) of a bank's samples as draws for a rule begin (`melodylc.nearest`)."""
     if not isinstance(box, MelodyBox) or model.prior(prior).name != "learnt":
         return bank.z
+    if not len(bank.z):
+        return bank.z
     chosen = torch.from_numpy(nearest(box.rule, bank.events.numpy())).long()
     with brief():
         return torch.cat([model.vae.forced(part, None)[0].z.float() for part in torch.split(chosen, _TOGETHER)])
+
+
+def _decoded(box: Box, z: Tensor) -> Tensor:
+    return torch.cat([box.decode(part)[1] for part in torch.split(z, _TOGETHER)])
 
 
 def _distort(events: Tensor, generator: torch.Generator) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from melodylc import actors
 from melodylc.actors import find_actor, shipped_model
 from melodylc.bank import SIZE, find_bank
+from melodylc.box import MelodyBox
 from melodylc.draws import Sampler
 from melodylc.latent.store import load_actor, read_header
 from melodylc.models.checkpoint import LoadedModel
@@ -99,6 +100,28 @@ def test_fit_writes_an_actor_for_its_rule(
     assert "prior" in run.err
     stored = load_actor(path, model=model.fingerprint, rule="pitch_classes(0,2,4,5,7,9,10)")
     assert stored.header.settings["rounds"] == 1
+
+
+def test_draws_to_learn_on_begin_as_the_rule_likes_and_those_of_the_judge_too(
+    model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Enough(Exception):
+        pass
+
+    def spy(box: MelodyBox, *args: object, **given: Any) -> None:
+        (z, events), bank = given["starts"], find_bank(model, model.prior())
+        none = torch.zeros(32, 0)
+        before = box.score(bank.events[actors.JUDGES : actors.JUDGES + 32], none).mean()
+        assert len(z) == len(events) == 32
+        assert torch.equal(events, box.decode(z)[1])
+        assert box.score(events, none).mean() > before + 0.1
+        judged = given["judge"](32, torch.Generator())
+        assert box.score(box.decode(judged)[1], none).mean() > before + 0.1
+        raise Enough
+
+    monkeypatch.setattr(actors, "fit", spy)
+    with pytest.raises(Enough):
+        actors.fit_actor(model, Rule((pitch_classes([0, 4, 7]),)), tmp_path / "x", lambda _: None, begun=32)
 
 
 @pytest.mark.parametrize(

@@ -279,6 +279,21 @@ def test_vectors_come_from_the_prior_that_is_given() -> None:
     assert fit(Plain(DIM, steps), SIGMA, prior=shifted, settings=FEW).prior.rate > 0.99
 
 
+def test_an_actor_learns_on_the_vectors_that_it_is_given() -> None:
+    z = torch.randn(200, DIM, generator=torch.Generator().manual_seed(1)) + 2  # half a draw of N(0, I) away at least
+    moved: list[torch.Tensor] = []
+
+    class Watched(Plain):
+        def decode(self, z: torch.Tensor, move: Move | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+            moved.append(z)
+            return super().decode(z, move)
+
+    found = fit(Watched(DIM, steps), SIGMA, starts=(z, z), settings=FEW)
+    _bank, *rounds = moved
+    assert all((one[:, None] == z).all(2).any(1).all() for one in rounds)
+    assert found.prior.rate < 0.02  # of N(0, I), not of those
+
+
 def test_the_stored_precision_is_what_was_measured() -> None:
     assert all(torch.equal(weight, weight.half().float()) for weight in fitted().actor.parameters())
 

@@ -61,6 +61,7 @@ def fit(
     prior: Prior | None = None,
     bank: Known | None = None,
     judge: Prior | None = None,
+    starts: Known | None = None,
     settings: FitSettings | None = None,
     seed: int = 0,
     report: Progress = lambda _: None,
@@ -77,6 +78,7 @@ def fit(
         prior: where vectors come from; if None, they are those of the bank, or N(0, I) where there is none.
         bank: vectors from the prior with what they become, if that is known already.
         judge: where the vectors of the last measurement come from; where all do if None.
+        starts: vectors that the actor learns to move, with what they become, where these aren't the prior's own.
         settings: how to fit.
         seed: of everything random.
         report: called after each round.
@@ -98,12 +100,13 @@ def fit(
         with torch.no_grad():
             bank = box.decode(prior(settings.bank, generator))
     known = scored(box, bank, generator)
+    first = scored(box, starts, generator) if starts else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         labels = known.told.shape[1]
         actor = copy.deepcopy(start) if start else Actor(actor_shape(box, settings, labels))
         taught = first_critic(box, known, settings, critic)
-    fitting = _Fitting(box, prior, sigma_bar, settings, generator, actor, taught, known, also, distort)
+    fitting = _Fitting(box, prior, sigma_bar, settings, generator, actor, taught, known, first, also, distort)
     return fitting.run(seed, report, judge)
 
 
@@ -120,13 +123,15 @@ class _Fitting:
         actor: Actor,
         critic: Critic,
         known: Bank,
+        starts: Bank | None,
         also: Cost | None,
         distort: Distort | None,
     ) -> None:
         self.box, self.prior, self.sigma_bar, self.settings = box, prior, sigma_bar, settings
         self.generator, self.actor, self.critic = generator, actor, critic
         self.mean = copy.deepcopy(actor).requires_grad_(False)
-        self.known, self.first = known, known
+        self.first, self.starts = known, starts
+        self.known = known + starts if starts else known
         self.also = also if settings.also else None
         self.distort = distort
         self.distorted = self._distorted(known.sample(min(settings.distorted, len(known)), generator))
@@ -267,8 +272,9 @@ class _Fitting:
         return start, answers, summarise(answers[shaken:], start.z[shaken:], self.sigma_bar)
 
     def _draw(self, count: int) -> Start:
-        if self.prior is None:
-            drawn = self.first[torch.randint(len(self.first), (count,), generator=self.generator)]
+        if self.prior is None or self.starts:
+            known = self.starts or self.first
+            drawn = known[torch.randint(len(known), (count,), generator=self.generator)]
             return Start(drawn.z, drawn.decoded)
         z = self.prior(count, self.generator)
         return Start(z, self.box.decode(z)[1] if self.settings.faithful else z)
