@@ -5,7 +5,7 @@ several seeds wherever something is drawn. A model that was trained without a co
 by itself, on both of its sides, for it met neither.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from melodylc.copies import Guard, find_guard
 from melodylc.data.corpus import SIDES, Corpus
 from melodylc.data.errors import InputError
 from melodylc.data.leave_out import LEFT_OUT, all_of, collection_number
@@ -22,7 +23,7 @@ from melodylc.evaluation.figures import check_seeds, plain
 from melodylc.evaluation.interpolation import STEPS, InterpolationFigures, compare_walks, walk
 from melodylc.evaluation.real import Ground, before_dropping
 from melodylc.evaluation.reconstruction import Answers, Reconstruction, answers
-from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_real, draw_samples
+from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_real, draw_samples, redraw_copies
 from melodylc.evaluation.subject import Subject, subject_of
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.refinement import Refinement
@@ -31,6 +32,7 @@ from melodylc.versions import versions
 
 FORMAT = "melodylc-evaluation/1"
 HELD_OUT = "held-out works"
+GUARDED = ", copies refused"  #: a prior's samples as `generate` gives them
 Events = npt.NDArray[np.uint8]
 Report = Callable[[int, str], None]  #: melodies that went through the model since the last call, and what for
 
@@ -71,6 +73,7 @@ class Evaluator:
     Raises:
         InputError: a count below 1 (samples: 2), no seed, one given twice, or one below 0.
         CorpusError: a corpus that isn't of this alphabet, or is too small, or lacks what the model left out.
+        CheckpointError: the runs by which copies are refused, which come with the package, are damaged.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Evaluator:
         _check_settings(settings)
         self.model, self.corpus, self.settings = model, corpus, settings
         self.subject = subject_of(model) if subject is None else subject
+        self.guard = find_guard(model)
         ground = Ground.of(model.provenance, corpus)
         self.left_out, self.remaining, self.balance = ground.left_out, ground.remaining, ground.balance
         self.held = ground.held
@@ -109,6 +113,8 @@ class Evaluator:
             ]
             for prior in self.subject.priors
         }
+        if self.guard:
+            samples |= self._guarded(samples, self.guard)
         walks = [
             walk(self.subject, self._ends(seed), lambda count: report(count, "walking between melodies"))
             for seed in seeds
@@ -168,6 +174,12 @@ class Evaluator:
             name: answers(subject, events, settings.seeds, lambda count: report(count, what)).figures()
             for name, events in sets.items()
         }
+
+    def _guarded(self, samples: Mapping[str, Sequence[Events]], guard: Guard) -> dict[str, list[Events]]:
+        """The samples of the best prior as `generate` gives them."""
+        prior, seeds = self.subject.priors[-1], self.settings.seeds
+        drawn = zip(samples[prior.name], seeds, strict=True)
+        return {f"{prior.name}{GUARDED}": [redraw_copies(self.subject, prior, one, at, guard) for one, at in drawn]}
 
     def _by_collection(self, given: Answers) -> dict[str, Reconstruction]:
         of = np.asarray(self.corpus.heldout_collection[self.rows])
