@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from small_corpus import build_small
 
 from melodylc import copies
+from melodylc.cache import pretrained
 from melodylc.copies import FILE, Guard, find_guard, load_guard, make_guard, save_guard
 from melodylc.data import read_midi
 from melodylc.data.alphabet import HOLD, REST, STEPS
@@ -64,7 +65,7 @@ def quoting(start: int, semitones: int = 0, length: int = 4) -> Events:
 
 @pytest.fixture(scope="module")
 def shipped() -> Guard:
-    return load_guard(copies.pretrained() / FILE)
+    return load_guard(pretrained() / FILE)
 
 
 # -- known runs --------------------------------------------------------------------------------
@@ -128,7 +129,7 @@ def test_mistakes_are_as_rare_as_they_should_be(shipped: Guard) -> None:
 
 
 def test_the_file_is_small(shipped: Guard) -> None:
-    assert (copies.pretrained() / FILE).stat().st_size < 1.5e6
+    assert (pretrained() / FILE).stat().st_size < 1.5e6
     assert len(shipped.runs.keys) > 300_000
 
 
@@ -149,7 +150,7 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, tmp_p
 
 
 def damaged(path: Path, kind: str) -> Path:
-    whole = (copies.pretrained() / FILE).read_bytes()
+    whole = (pretrained() / FILE).read_bytes()
     about = {"corpus": "f" * 16, "bars": 4, "onsets": 2, "bits": 32}
     runs = torch.arange(5, dtype=torch.int32)
     match kind:
@@ -158,7 +159,7 @@ def damaged(path: Path, kind: str) -> Path:
         case "empty":
             path.write_bytes(b"")
         case "foreign":
-            path.write_bytes((copies.pretrained() / "cmaj.safetensors").read_bytes())
+            path.write_bytes((pretrained() / "cmaj.safetensors").read_bytes())
         case "disordered":
             write_tensors(path, {"runs": runs.flip(0)}, copies.FORMAT, about)
         case "floats":
