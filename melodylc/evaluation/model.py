@@ -88,7 +88,7 @@ class Evaluator:
         self.held = ground.held
         self.rows = evenly(ground.rows, settings.melodies)
         self._refined_rows = evenly(ground.rows, settings.refined)
-        self.unseen = self._unseen()
+        self.unseen, self._refined_unseen = self._unseen(settings.melodies), self._unseen(settings.refined)
 
     @property
     def work(self) -> int:
@@ -161,7 +161,7 @@ class Evaluator:
         """How many melodies are given back from fitted posteriors."""
         if self.settings.refine is None:
             return 0
-        return len(self._refined_rows) + min(len(self.unseen), self.settings.refined)
+        return len(self._refined_rows) + len(self._refined_unseen)
 
     def _give_back_refined(self, report: Report) -> dict[str, Reconstruction]:
         how, settings, what = self.settings.refine, self.settings, "giving back what posteriors are fitted to"
@@ -169,7 +169,7 @@ class Evaluator:
             return {}
         subject, sets = self.subject.refined(how), {HELD_OUT: np.asarray(self.corpus.heldout[self._refined_rows])}
         if self.left_out:
-            sets[self.left_out] = self.unseen[evenly(np.arange(len(self.unseen)), settings.refined)]
+            sets[self.left_out] = self._refined_unseen
         return {
             name: answers(subject, events, settings.seeds, lambda count: report(count, what)).figures()
             for name, events in sets.items()
@@ -185,13 +185,13 @@ class Evaluator:
         of = np.asarray(self.corpus.heldout_collection[self.rows])
         return {self.corpus.collections[number]: given.select(of == number).figures() for number in np.unique(of)}
 
-    def _unseen(self) -> Events:
-        """Melodies of the collection that was left out, of both sides; (0, 256) if none was."""
+    def _unseen(self, count: int) -> Events:
+        """So many melodies of the collection that was left out, of both sides; (0, 256) if none was."""
         if self.left_out is None:
             return np.zeros((0, self.corpus.train.shape[1]), np.uint8)
         sides = zip(SIDES, all_of(self.corpus, collection_number(self.corpus, self.left_out)), strict=True)
         found = np.concatenate([getattr(self.corpus, side)[rows] for side, rows in sides])
-        return np.asarray(found[evenly(np.arange(len(found)), self.settings.melodies)])
+        return np.asarray(found[evenly(np.arange(len(found)), count)])
 
     def _give_unseen_back(self, report: Report) -> dict[str, Reconstruction]:
         if self.left_out is None:
