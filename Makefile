@@ -37,7 +37,7 @@ CORPUS ?= runs/corpus
 panel:
 	$(PYTHON) tools/panel.py $(CORPUS)
 
-# What melodylc/pretrained/ holds, from MIDI archives on: the model, its prior, the bank, the critic, the actors. Minutes of training on a CPU core.
+# What melodylc/pretrained/ holds, from MIDI archives on: the model, its prior, the critic, what mustn't be copied, the bank, the actors. Minutes of training on a CPU core.
 MIDI ?= midi
 MINUTES ?= 3,80
 MORE ?= 93
@@ -53,6 +53,7 @@ pretrained:
 	cp runs/prior/model.safetensors melodylc/pretrained/base.safetensors
 	$(PYTHON) -m melodylc train critic runs/corpus -o runs/critic
 	cp runs/critic/model.safetensors melodylc/pretrained/critic.safetensors
+	$(PYTHON) tools/runs.py runs/corpus
 	$(PYTHON) tools/bank.py
 	$(PYTHON) tools/actors.py
 

@@ -44,6 +44,11 @@ MOST_SEED = 2**63 - 1
 @realism_option
 @click.option("--verify/--no-verify", default=True, help="--no-verify writes single draws, whether they obey or not.")
 @click.option(
+    "--allow-copies",
+    is_flag=True,
+    help="Write melodies that share four bars with one that the shipped model was trained on, too.",
+)
+@click.option(
     "--actor", type=click.Path(path_type=Path), help="A learnt rule of `melodylc fit -o`, instead of those above."
 )
 @click.option("--model", type=click.Path(path_type=Path), help="Another trained model than the one that's shipped.")
@@ -57,6 +62,7 @@ def generate(
     best_of: int,
     realism: float,
     verify: bool,
+    allow_copies: bool,
     model: Path | None,
     prior: "PriorName | None",
     actor: Path | None,
@@ -65,8 +71,8 @@ def generate(
 ) -> int:
     """Write sixteen-bar melodies in a key, with as many notes as you ask for, or by any rule of your own.
 
-    Every file written obeys: melodies that don't are drawn again, up to --draws times. Exit code 3 says
-    that some are missing.
+    Every file written obeys and copies no four bars of a training melody: melodies that don't are drawn again,
+    up to --draws times. Exit code 3 says that some are missing.
 
     \b
     melodylc generate --scale cmaj --density high -n 8 --seed 7 -o melodies
@@ -90,6 +96,7 @@ def generate(
         method=method,
         best_of=best_of,
         realism=realism,
+        allow_copies=allow_copies,
     )
     # Before torch is imported: a mistake should cost no time.
     folder = OutputFolder.claim(output or Path(order.folder_name), order.to_dict())
@@ -163,9 +170,13 @@ def _show(production: "Production", rendered: "Rendered", folder: Path) -> None:
         )
     for what, which in rendered.about.items():
         say(f"{what.replace('_', ' ')}: {which}")
+    if production.refused:
+        say(f"copies refused: {production.refused} (draws that obeyed, and share four bars with a training melody)")
     say(f"wrote {len(production.kept)} melodies and manifest.json to {folder} (seed {production.order.seed})")
     if production.missing:
         numbers = ", ".join(map(str, production.missing))
-        say(f"missing: melody {numbers}: none of {production.order.draws} draws each obeyed; ask for more with --draws")
+        passed = "obeyed and was new" if production.refused else "obeyed"
+        draws = production.order.draws
+        say(f"missing: melody {numbers}: none of {draws} draws each {passed}; ask for more with --draws")
         rates = ", ".join(f"{name} {rate:.2%}" for name, rate in production.rates.items())
         say(f"share of the {production.spent} draws that satisfied each part: {rates}")

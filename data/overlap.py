@@ -22,13 +22,22 @@ RUN_BARS = 4
 LEAST_ONSETS = 2
 _BLOCK = 4096
 _FILTER_BITS = 22
-_chance = np.random.default_rng(4)
-_CONTENT = _chance.integers(1, 1 << 63, (STEPS_PER_BAR, 2 * HOLD), dtype=np.uint64)
-_STEP = _chance.integers(1, 1 << 63, 2 * HOLD, dtype=np.uint64)
 
 Hashes = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
 Lengths = npt.NDArray[np.int64]
+
+
+def _mix(hashes: Hashes) -> Hashes:
+    """SplitMix64's finaliser: a bijection that carries every bit into all others (Steele, Lea and Flood 2014)."""
+    hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return hashes ^ (hashes >> np.uint64(31))
+
+
+# SplitMix64's numbers, the same in every version of numpy: hashes are kept in files (`melodylc.data.runs`).
+_NUMBERS = _mix(np.arange(1, (STEPS_PER_BAR + 1) * 2 * HOLD + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+_CONTENT, _STEP = np.split(_NUMBERS.reshape(STEPS_PER_BAR + 1, 2 * HOLD), [STEPS_PER_BAR])
 
 
 class Melodies(Protocol):
@@ -91,10 +100,10 @@ def longest_shared(training: Melodies, melodies: Melodies, least: int = 1, most:
     """
     own = [_Known([hashes[enough] for hashes, enough in runs]) for runs in _by_length(melodies, least, most)]
     seen = [np.zeros(len(known.hashes), np.bool_) for known in own]
-    for _, block in _blocks(training):
+    for _, block in blocks(training):
         _note(block, own, seen, least)
     longest = np.zeros(len(melodies), np.int64)
-    for start, block in _blocks(melodies):
+    for start, block in blocks(melodies):
         for length, (hashes, enough) in enumerate(_runs(block, most), start=1):
             if length >= least:
                 found = own[length - least].where(hashes, enough)
@@ -106,7 +115,7 @@ def longest_shared(training: Melodies, melodies: Melodies, least: int = 1, most:
 def sharing(melodies: Melodies, others: Melodies) -> Mask:
     """`shared_with`, with memory for the hashes of `others` alone: which melodies share four bars with any of them."""
     known = _Known([hashes[enough] for hashes, enough in next(_by_length(others, RUN_BARS, RUN_BARS))])
-    found = [(known.where(*run_hashes(block)) >= 0).any(axis=1) for _, block in _blocks(melodies)]
+    found = [(known.where(*run_hashes(block)) >= 0).any(axis=1) for _, block in blocks(melodies)]
     return np.concatenate(found) if found else np.zeros(0, np.bool_)
 
 
@@ -146,9 +155,9 @@ def _note(block: Events, own: list[_Known], seen: list[Mask], least: int) -> Non
 
 
 def _by_length(melodies: Melodies, least: int, most: int) -> Iterator[list[tuple[Hashes, Mask]]]:
-    blocks = [list(_runs(block, most))[least - 1 :] for _, block in _blocks(melodies)]
+    by_block = [list(_runs(block, most))[least - 1 :] for _, block in blocks(melodies)]
     for index in range(most - least + 1):
-        yield [runs[index] for runs in blocks]
+        yield [runs[index] for runs in by_block]
 
 
 class _Bars(NamedTuple):
@@ -166,7 +175,7 @@ def _bars(melodies: Events) -> _Bars:
     relative = np.where(onset, bars - first + HOLD, 0)  # 0 has no pitch difference
     content = np.where(onset, _CONTENT[np.arange(STEPS_PER_BAR), relative], np.uint64(0)).sum(axis=2, dtype=np.uint64)
     step = np.diff(first[..., 0], axis=1) + HOLD  # a bar without onsets has a meaningless one, and isn't full
-    return _Bars(content, _STEP[step], onset.sum(axis=2) >= LEAST_ONSETS)
+    return _Bars(content, _STEP[0, step], onset.sum(axis=2) >= LEAST_ONSETS)
 
 
 def _runs(melodies: Events, most: int) -> Iterator[tuple[Hashes, Mask]]:
@@ -180,13 +189,7 @@ def _runs(melodies: Events, most: int) -> Iterator[tuple[Hashes, Mask]]:
         yield hashes, enough
 
 
-def _mix(hashes: Hashes) -> Hashes:
-    """SplitMix64's finaliser: a bijection that carries every bit into all others (Steele, Lea and Flood 2014)."""
-    hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return hashes ^ (hashes >> np.uint64(31))
-
-
-def _blocks(melodies: Melodies) -> Iterator[tuple[int, Events]]:
+def blocks(melodies: Melodies) -> Iterator[tuple[int, Events]]:
+    """Melodies a few thousand at a time, each block with the number of its first."""
     for start in range(0, len(melodies), _BLOCK):
         yield start, np.asarray(melodies[start : start + _BLOCK])

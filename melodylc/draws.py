@@ -1,4 +1,4 @@
-"""Draws: latents from a seed, melodies from latents, and which of them obey.
+"""Draws: latents from a seed, melodies from latents, and which of them obey and are new.
 
 Melody k of a seed must be the same whatever is drawn beside it. Each latent has its own random stream,
 (seed, k, draw), and melodies always go through the model in the same groups of eight, on one thread: the
@@ -25,6 +25,8 @@ from melodylc.threads import fixed_threads
 
 Judge = Callable[[Tensor, Tensor], Tensor]
 """How like real melodies: latents (n, z) and the raw events (n, 256) that they become, to numbers (n,)."""
+Refuse = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.bool_]]
+"""Which of melodies (n, 256) are copies, (n,)."""
 
 GROUP = 8  #: melodies that go through the model together; part of what a seed means
 _TOGETHER = 64  # samples of the prior that go through it together
@@ -64,12 +66,14 @@ class Draw:
     distance: float  #: mean over dimensions of ((z' - z) / sigma_bar)^2
     touched: int  #: steps that the canonical form turned into rests
     found: int  #: how many of the draws passed
+    copied: bool = False  #: whether it is refused as a copy of a training melody
+    refused: int = 0  #: how many of the draws obeyed and were refused
     realism: float | None = None  #: how like a real melody, where that was asked (`melodylc.likeness`)
 
     @property
     def passed(self) -> bool:
-        """Whether every reward is exactly 1."""
-        return all(reward == 1 for reward in self.rewards)
+        """Whether every reward is exactly 1 and it copies nothing."""
+        return all(reward == 1 for reward in self.rewards) and not self.copied
 
     def after(self, before: "Draw | None") -> "Draw":
         """The better of itself and the same melody's earlier draws, all of which are counted.
@@ -81,7 +85,13 @@ class Draw:
             return self
         beaten = before.passed and (not self.passed or (before.realism or 0.0) >= (self.realism or 0.0))
         held = tuple(map(sum, zip(self.held, before.held, strict=True)))
-        return replace(before if beaten else self, draws=self.draws, held=held, found=self.found + before.found)
+        return replace(
+            before if beaten else self,
+            draws=self.draws,
+            held=held,
+            found=self.found + before.found,
+            refused=self.refused + before.refused,
+        )
 
 
 @dataclass(frozen=True)
@@ -94,8 +104,8 @@ class Sampler:
     prior: PriorName | None = None  #: the model's best if None
     optimise: Callable[[Tensor], Tensor] | None = None  #: moves latents (n, z) in place of the actor
     judge: Judge | None = None  #: what says how like real melodies draws are, if anything does
-
     shift: int = 0  #: semitones that melodies are moved by; one that would leave 0..127 stays, and is judged as it is
+    refuse: Refuse | None = None  #: what says which draws are copies, if anything does
 
     def draw(
         self,
@@ -144,7 +154,9 @@ class Sampler:
         distances = ((moved - z) / self.model.sigma_bar).square().mean(1).tolist()
         rewards = self.rule.scores(events).tolist() if self.rule else [()] * GROUP
         realism = self.judge(moved, raw).tolist() if self.judge else [None] * GROUP
+        copied = self.refuse(events).tolist() if self.refuse else [False] * GROUP
         for row, number in enumerate(numbers):
+            obeys = all(reward == 1 for reward in rewards[row])
             yield Draw(
                 number=number,
                 melody=Melody(events[row]),
@@ -153,6 +165,8 @@ class Sampler:
                 held=tuple(int(reward == 1) for reward in rewards[row]),
                 distance=distances[row],
                 touched=int(touched[row].sum()),
-                found=int(all(reward == 1 for reward in rewards[row])),
+                found=int(obeys and not copied[row]),
+                copied=copied[row],
+                refused=int(obeys and copied[row]),
                 realism=realism[row],
             )

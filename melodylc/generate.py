@@ -8,6 +8,7 @@ from torch import Tensor
 
 from melodylc.actors import FoundActor
 from melodylc.box import MelodyBox
+from melodylc.copies import find_guard
 from melodylc.data.formats.render import Piece, Rendered, render
 from melodylc.draws import Draw, Sampler
 from melodylc.latent.critic import Critic
@@ -28,15 +29,16 @@ class Production:
     model: LoadedModel
     actor: FoundActor | None
     draws: tuple[Draw, ...]  #: one for each melody asked, in order
+    guard: str | None = None  #: fingerprint of the corpus whose copies were refused, if any were looked for
 
     @property
     def kept(self) -> tuple[Draw, ...]:
-        """The melodies that are written: those that obey, or all where nothing is verified."""
+        """The melodies that are written: those that obey and copy nothing, or all where nothing is verified."""
         return tuple(draw for draw in self.draws if draw.passed or not self.order.verify)
 
     @property
     def missing(self) -> tuple[int, ...]:
-        """Numbers of the melodies whose draws were spent before one obeyed."""
+        """Numbers of the melodies whose draws were spent before one passed."""
         kept = {draw.number for draw in self.kept}
         return tuple(draw.number for draw in self.draws if draw.number not in kept)
 
@@ -47,8 +49,13 @@ class Production:
 
     @property
     def accepted(self) -> float:
-        """Share of the draws that obeyed."""
-        return sum(draw.found for draw in self.draws) / self.spent
+        """Share of the draws that obeyed, copies included."""
+        return (sum(draw.found for draw in self.draws) + self.refused) / self.spent
+
+    @property
+    def refused(self) -> int:
+        """Draws that obeyed and shared four bars with a training melody."""
+        return sum(draw.refused for draw in self.draws)
 
     @property
     def rates(self) -> dict[str, float]:
@@ -94,6 +101,8 @@ class Production:
             "draws": self.spent,
             "acceptance": round(self.accepted, 6),
             "rates": {name: round(rate, 6) for name, rate in self.rates.items()},
+            "copies_of": self.guard,
+            "copies_refused": self.refused,
             "missing": list(self.missing),
             **rendered.about,
             "files": [
@@ -131,13 +140,14 @@ def produce(
     Where `Order.method` is "optimize", the critic for its rule is needed too.
 
     Raises:
-        InputError: a choice among several by a language model that this model lacks.
+        InputError: a choice among several by a language model that this model lacks, or no runs to know copies by.
     """
     rule = order.request.rule
     optimise = optimiser(model, rule, critic) if rule and critic else None
     judge = find_likeness(model) if order.best_of > 1 else None
+    guard = find_guard(model) if order.guarded else None
     sampler = Sampler(
-        model, actor.move if actor else None, rule, order.prior, optimise, judge, actor.shift if actor else 0
+        model, actor.move if actor else None, rule, order.prior, optimise, judge, actor.shift if actor else 0, guard
     )
     drawn = sampler.draw(order.seed, order.count, order.budget, report, order.best_of, found)
-    return Production(order, model, actor, tuple(drawn))
+    return Production(order, model, actor, tuple(drawn), guard.corpus if guard else None)

@@ -151,6 +151,7 @@ class Order:
     method: Method = "actor"  #: what moves latents to where melodies obey
     best_of: int = 1  #: melodies that obey, of which the one most like real melodies is written
     realism: float = 0.0  #: weight of the realism critic in the actor's fit
+    allow_copies: bool = False  #: whether melodies that share four bars with a training melody are written too
 
     def __post_init__(self) -> None:
         for name, least in (("count", 1), ("draws", 1), ("seed", 0), ("best_of", 1)):
@@ -167,6 +168,11 @@ class Order:
     def budget(self) -> int:
         """Draws that one melody may take: a single one where nothing is verified, and more where several must obey."""
         return self.draws * self.best_of if self.verify else 1
+
+    @property
+    def guarded(self) -> bool:
+        """Whether copies of training melodies are drawn again."""
+        return self.verify and not self.allow_copies
 
     @property
     def folder_name(self) -> str:
@@ -195,6 +201,8 @@ class Order:
             words += ["--draws", str(self.draws)]
         if not self.verify:
             words += ["--no-verify"]
+        if self.allow_copies:
+            words += ["--allow-copies"]
         if self.best_of > 1:
             words += ["--best-of", str(self.best_of)]
         if self.realism:
@@ -224,6 +232,7 @@ class Order:
             "method": self.method,
             "best_of": self.best_of,
             "realism": self.realism,
+            "allow_copies": self.allow_copies,
         }
 
 

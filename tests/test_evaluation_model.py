@@ -169,7 +169,8 @@ def test_a_collection_that_was_left_out_is_judged_by_itself(corpus: Corpus, tmp_
     assert number not in evaluator.held.collection
     shown = {table.title: table for table in tables(found)}
     assert f"Giving melodies back: {name} (left out)" in shown
-    refined = Evaluator(model, corpus, replace(SMALL, refine=Refinement(steps=1), refined=2)).run().refined
+    fitted = replace(SMALL, melodies=1, refine=Refinement(steps=1), refined=2)  # how many doesn't hang on the others
+    refined = Evaluator(model, corpus, fitted).run().refined
     assert {title: done.melodies for title, done in refined.items()} == {"held-out works": 2, name: 2}
     rows = {row[0]: row for row in shown["By collection, free-running"].rows}
     gap = found.reconstruction.mean_free.steps.mean - found.unseen[name].mean_free.steps.mean

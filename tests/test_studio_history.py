@@ -247,6 +247,22 @@ def test_what_another_model_made_says_so(folder: Path) -> None:
     closed(studio)
 
 
+def test_what_was_made_before_copies_were_refused_says_so(folder: Path) -> None:
+    path = folder / HISTORY / "run-000001.json"
+    values = json.loads(path.read_bytes())
+    assert values["made"]["origin"].pop("copies_of")
+    for draw in values["made"]["draws"]:
+        assert draw.pop("copied") is False
+        assert draw.pop("refused") == 0
+    path.write_text(json.dumps(values))
+    studio = opened(folder)
+    assert "other copies were refused" in studio.history.run(1).lost[0]
+    packed = zipfile.ZipFile(BytesIO(archives(studio)[1]))
+    manifest = json.loads(packed.read(next(it for it in packed.namelist() if it.endswith(".json"))))
+    assert (manifest["copies_of"], manifest["copies_refused"]) == (None, 0)
+    closed(studio)
+
+
 # -- what goes wrong -------------------------------------------------------------------------------------
 
 

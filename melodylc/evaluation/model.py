@@ -5,7 +5,7 @@ several seeds wherever something is drawn. A model that was trained without a co
 by itself, on both of its sides, for it met neither.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from melodylc.copies import Guard, find_guard
 from melodylc.data.corpus import SIDES, Corpus
 from melodylc.data.errors import InputError
 from melodylc.data.leave_out import LEFT_OUT, all_of, collection_number
@@ -22,7 +23,7 @@ from melodylc.evaluation.figures import check_seeds, plain
 from melodylc.evaluation.interpolation import STEPS, InterpolationFigures, compare_walks, walk
 from melodylc.evaluation.real import Ground, before_dropping
 from melodylc.evaluation.reconstruction import Answers, Reconstruction, answers
-from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_real, draw_samples
+from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_real, draw_samples, redraw_copies
 from melodylc.evaluation.subject import Subject, subject_of
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.refinement import Refinement
@@ -31,6 +32,7 @@ from melodylc.versions import versions
 
 FORMAT = "melodylc-evaluation/1"
 HELD_OUT = "held-out works"
+GUARDED = ", copies refused"  #: a prior's samples as `generate` gives them
 Events = npt.NDArray[np.uint8]
 Report = Callable[[int, str], None]  #: melodies that went through the model since the last call, and what for
 
@@ -71,6 +73,7 @@ class Evaluator:
     Raises:
         InputError: a count below 1 (samples: 2), no seed, one given twice, or one below 0.
         CorpusError: a corpus that isn't of this alphabet, or is too small, or lacks what the model left out.
+        CheckpointError: the runs by which copies are refused, which come with the package, are damaged.
     """
 
     def __init__(
@@ -79,12 +82,13 @@ class Evaluator:
         _check_settings(settings)
         self.model, self.corpus, self.settings = model, corpus, settings
         self.subject = subject_of(model) if subject is None else subject
+        self.guard = find_guard(model)
         ground = Ground.of(model.provenance, corpus)
         self.left_out, self.remaining, self.balance = ground.left_out, ground.remaining, ground.balance
         self.held = ground.held
         self.rows = evenly(ground.rows, settings.melodies)
         self._refined_rows = evenly(ground.rows, settings.refined)
-        self.unseen = self._unseen()
+        self.unseen, self._refined_unseen = self._unseen(settings.melodies), self._unseen(settings.refined)
 
     @property
     def work(self) -> int:
@@ -109,6 +113,8 @@ class Evaluator:
             ]
             for prior in self.subject.priors
         }
+        if self.guard:
+            samples |= self._guarded(samples, self.guard)
         walks = [
             walk(self.subject, self._ends(seed), lambda count: report(count, "walking between melodies"))
             for seed in seeds
@@ -155,7 +161,7 @@ class Evaluator:
         """How many melodies are given back from fitted posteriors."""
         if self.settings.refine is None:
             return 0
-        return len(self._refined_rows) + min(len(self.unseen), self.settings.refined)
+        return len(self._refined_rows) + len(self._refined_unseen)
 
     def _give_back_refined(self, report: Report) -> dict[str, Reconstruction]:
         how, settings, what = self.settings.refine, self.settings, "giving back what posteriors are fitted to"
@@ -163,23 +169,29 @@ class Evaluator:
             return {}
         subject, sets = self.subject.refined(how), {HELD_OUT: np.asarray(self.corpus.heldout[self._refined_rows])}
         if self.left_out:
-            sets[self.left_out] = self.unseen[evenly(np.arange(len(self.unseen)), settings.refined)]
+            sets[self.left_out] = self._refined_unseen
         return {
             name: answers(subject, events, settings.seeds, lambda count: report(count, what)).figures()
             for name, events in sets.items()
         }
 
+    def _guarded(self, samples: Mapping[str, Sequence[Events]], guard: Guard) -> dict[str, list[Events]]:
+        """The samples of the best prior as `generate` gives them."""
+        prior, seeds = self.subject.priors[-1], self.settings.seeds
+        drawn = zip(samples[prior.name], seeds, strict=True)
+        return {f"{prior.name}{GUARDED}": [redraw_copies(self.subject, prior, one, at, guard) for one, at in drawn]}
+
     def _by_collection(self, given: Answers) -> dict[str, Reconstruction]:
         of = np.asarray(self.corpus.heldout_collection[self.rows])
         return {self.corpus.collections[number]: given.select(of == number).figures() for number in np.unique(of)}
 
-    def _unseen(self) -> Events:
-        """Melodies of the collection that was left out, of both sides; (0, 256) if none was."""
+    def _unseen(self, count: int) -> Events:
+        """So many melodies of the collection that was left out, of both sides; (0, 256) if none was."""
         if self.left_out is None:
             return np.zeros((0, self.corpus.train.shape[1]), np.uint8)
         sides = zip(SIDES, all_of(self.corpus, collection_number(self.corpus, self.left_out)), strict=True)
         found = np.concatenate([getattr(self.corpus, side)[rows] for side, rows in sides])
-        return np.asarray(found[evenly(np.arange(len(found)), self.settings.melodies)])
+        return np.asarray(found[evenly(np.arange(len(found)), count)])
 
     def _give_unseen_back(self, report: Report) -> dict[str, Reconstruction]:
         if self.left_out is None:

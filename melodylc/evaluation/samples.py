@@ -24,6 +24,10 @@ from melodylc.evaluation.subject import Prior, Subject, chunks
 
 Events = npt.NDArray[np.uint8]
 Areas = Mapping[str, float]
+Refuse = Callable[[Events], npt.NDArray[np.bool_]]
+"""Which of melodies (n, 256) are copies, (n,)."""
+
+TRIES = 100  #: at most, that a copy is drawn again
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,18 @@ def draw_samples(
         parts.append(subject.written(z[part])[0])
         report(part.stop - part.start)
     return np.concatenate(parts)
+
+
+def redraw_copies(subject: Subject, prior: Prior, samples: Events, seed: int, refuse: Refuse) -> Events:
+    """Samples (n, 256) as `melodylc generate` gives them: those that copy training melodies are drawn again."""
+    samples = samples.copy()
+    for attempt in range(TRIES):
+        copies = np.flatnonzero(refuse(samples))
+        if not len(copies):
+            break
+        other = int(np.random.SeedSequence((seed, attempt)).generate_state(1, np.uint64)[0] >> 1)
+        samples[copies] = draw_samples(subject, prior, len(copies), other)
+    return samples
 
 
 def compare_samples(drawn: Sequence[Draws], samples: Mapping[str, Sequence[Events]]) -> SampleFigures:

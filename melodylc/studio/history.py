@@ -21,7 +21,7 @@ class Made:
     """What `melodylc generate` would make again: the order, the draws so far, and what made them."""
 
     order: Order
-    origin: dict[str, Any]  #: versions, model, prior and actor, as a manifest has them
+    origin: dict[str, Any]  #: versions, model, prior, actor and guard, as a manifest has them
     draws: dict[int, Draw] = field(default_factory=dict)  #: by number
 
     @property

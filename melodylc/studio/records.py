@@ -146,6 +146,8 @@ class Records:
             return (f"made by another model, {origin.get('model')}: here the command line makes other melodies",)
         if origin.get("versions") != self.origin["versions"]:
             return ("made with other versions: here the command line may make other melodies",)
+        if origin.get("copies_of") != self.origin["copies_of"]:
+            return ("made where other copies were refused: here the command line may make other melodies",)
         return ()
 
 
@@ -161,6 +163,8 @@ def _made(run: Run) -> dict[str, Any]:
             "distance": draw.distance,
             "touched": draw.touched,
             "found": draw.found,
+            "copied": draw.copied,
+            "refused": draw.refused,
             **({} if draw.number in run.melodies else {"notes": _notes(draw.melody)}),
         }
         for draw in list(run.made.draws.values())
@@ -180,6 +184,8 @@ def _draw(values: Any, melodies: Mapping[int, Melody]) -> Draw:
         distance=fields.number("distance", 0, 1e12, 0),
         touched=fields.whole("touched", 0, 256),
         found=fields.whole("found", 0, MOST),
+        copied=fields.flag("copied", False),
+        refused=fields.whole("refused", 0, MOST, 0),
     )
     fields.done()
     return draw

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from melodylc.actors import SETTINGS
+from melodylc.copies import find_guard
 from melodylc.data.errors import InputError
 from melodylc.data.keys import parse_scale
 from melodylc.data.source import Choice, Source
@@ -221,11 +222,13 @@ class Studio:
 
     def _origin(self, plan: Plan) -> dict[str, Any]:
         """What makes melodies here, as a manifest has it."""
+        guard = find_guard(self.model)
         return {
             "versions": versions(),
             "model": self.model.fingerprint,
             "prior": self.model.prior().identity,
             "actor": plan.actor.to_dict() if plan.actor else None,
+            "copies_of": guard.corpus if guard else None,
         }
 
     def _child(self, kind: Any, run: Run, number: int, request: Request, words: dict[str, Any], wanted: Wanted) -> Run:

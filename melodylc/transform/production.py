@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from melodylc.actors import FoundActor
+from melodylc.copies import find_guard
 from melodylc.data.formats.render import Piece, Rendered, render
 from melodylc.data.melody import Melody
 from melodylc.data.texts import printable
@@ -201,8 +202,9 @@ def _steps(requests: Sequence[Request], toward: Callable[[Request], Transformer 
 
 
 def _own(order: Rework, model: LoadedModel, first: Transformer) -> Melody:
-    """A melody of the model's own that obeys the first rule of a morph."""
-    sampler = Sampler(model, first.moving.actor, first.rule, order.prior, first.moving.optimise)
+    """A melody of the model's own that obeys the first rule of a morph, and copies nothing."""
+    guard = find_guard(model)
+    sampler = Sampler(model, first.moving.actor, first.rule, order.prior, first.moving.optimise, refuse=guard)
     return sampler.draw(order.seed, 1, _FIRST_DRAWS)[0].melody
 
 

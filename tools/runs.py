@@ -1,0 +1,23 @@
+"""Write the runs of four bars of a corpus's training melodies, by which `melodylc generate` refuses copies.
+
+python tools/runs.py CORPUS [OUTPUT]
+"""
+
+import sys
+from pathlib import Path
+
+from melodylc.cache import pretrained
+from melodylc.copies import FILE, make_guard, save_guard
+from melodylc.data.corpus import Corpus
+
+
+def main() -> None:
+    """Write them beside the model, or where the second argument says."""
+    guard = make_guard(Corpus.open(Path(sys.argv[1])))
+    output = Path(sys.argv[2]) if sys.argv[2:] else pretrained() / FILE
+    save_guard(output, guard)
+    print(f"wrote {len(guard.runs.keys):,} runs to {output}, {output.stat().st_size:,} bytes", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
