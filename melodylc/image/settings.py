@@ -51,7 +51,7 @@ _PRINCIPAL = Recipe(
     _run("pictures", 64, 2e-3, 2000, 250),
     _run("labels", 64, 2e-3, 3000, 250),
     GameSettings(
-        steps=1500,
+        steps=1000,
         batch=64,
         actor_batch=512,
         rate=1e-3,
