@@ -17,6 +17,7 @@ from melodylc.data.pictures.panel import odd_pictures, real_pictures
 from melodylc.data.pictures.picture import Picture, as_rgb, checked_pictures, stack, unstack
 from melodylc.image.box import PictureBox, thumbnail
 from melodylc.image.config import PictureConfig
+from melodylc.image.order import picture_rule
 from melodylc.image.ruled import fit_rule, make_ruled, open_rule
 from melodylc.image.sheet import read_manifest
 from melodylc.image.store import LoadedVAE, load_vae, save_vae
@@ -57,6 +58,7 @@ LIGHT = FitSettings(
     hidden=32,
     critic_hidden=32,
 )
+EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "ink.py"
 QUICK = replace(LIGHT, bank=32, rounds=1, fresh=16, critic_steps=1, actor_steps=1, warmup=1, check_every=1, measure=20)
 
 
@@ -122,6 +124,19 @@ def test_a_picture_knows_its_brightness() -> None:
     assert red.grey[0, 0] == pytest.approx(1 / 3)
     assert red.rgb[5, 7].tolist() == [1, 0, 0]
     assert repr(red).startswith("Picture(64 x 64, mean 0.333, ")
+
+
+@pytest.mark.parametrize(
+    ("name", "black", "white", "half"),
+    [("bright", 0, 1, 1), ("symmetric", 1, 1, 0), ("left", 0, 0.5 / 0.7, 1)],
+)
+def test_the_examples_rules_ask_for_light_symmetry_and_the_left(
+    name: str, black: float, white: float, half: float
+) -> None:
+    rows = np.zeros((3, 64, 64, 3), np.uint8)
+    rows[1], rows[2, :, :32] = 255, 255
+    scores = picture_rule([f"{EXAMPLE}:{name}"]).graded(rows)
+    assert scores[:, 0].tolist() == pytest.approx([black, white, half])
 
 
 def test_a_rule_is_tried_on_the_panel_of_pictures() -> None:

@@ -11,7 +11,7 @@ from melodylc.data.errors import InputError
 from melodylc.latent.actor import Actor
 from melodylc.latent.distance import distance
 from melodylc.latent.encodings import Encodings
-from melodylc.latent.gan import Game, GameSettings
+from melodylc.latent.gan import Game, GameSettings, one_turned
 from melodylc.latent.labelled import LabelledCritic, doubt_of, gradient_penalty, labelled_actor, move
 
 DIM = 4
@@ -146,6 +146,24 @@ def test_without_other_labels_to_compare_the_third_term_is_nothing() -> None:
     assert 4 < counts.sum() < 28
 
 
+def test_wrong_labels_may_be_wrong_in_one_alone() -> None:
+    labels = torch.randint(2, (3000, 5), generator=torch.Generator().manual_seed(1)).float()
+    changed = one_turned(labels, torch.Generator().manual_seed(2)) != labels
+    assert (changed.sum(dim=1) == 1).all()
+    assert torch.allclose(changed.float().mean(dim=0), torch.full((5,), 0.2), atol=0.03)
+    for turned, low, high in ((0.0, 0.0, 0.0), (0.5, 0.45, 0.55), (1.0, 1.0, 1.0)):
+        game = Game(clusters(), SIGMA_BAR, replace(SMALL, turned=turned))
+        others = game._others(torch.eye(2)[torch.arange(2000) % 2])  # exactly one is right: others have two or none
+        assert low <= (others.sum(dim=1) != 1).float().mean() <= high
+
+
+def test_the_weight_of_wrong_labels_is_that_of_their_term() -> None:
+    # Before the first step the critic is the same, and so is what it is shown.
+    losses = [Game(clusters(), SIGMA_BAR, replace(SMALL, wrong=weight))._teach() for weight in (0.0, 1.0, 4.0)]
+    assert losses[1] > losses[0]
+    assert losses[2] - losses[0] == pytest.approx(4 * (losses[1] - losses[0]), rel=1e-4)
+
+
 def test_a_game_that_was_stopped_is_the_game_that_was_not() -> None:
     settings = replace(SMALL, steps=6, distance=0.1)
     whole = played(clusters(), settings)
@@ -189,6 +207,8 @@ def test_global_random_numbers_are_left_alone() -> None:
         ({"rate": math.inf}, "rate of at least 0"),
         ({"bare": 1.0}, r"bare in \[0, 1\), not 1.0"),
         ({"average": -1.0}, r"average in \[0, 1\)"),
+        ({"turned": 1.1}, r"turned in \[0, 1\], not 1.1"),
+        ({"wrong": -1.0}, "wrong of at least 0, not -1.0"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(change: dict[str, float], line: str) -> None:

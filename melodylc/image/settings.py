@@ -41,7 +41,16 @@ _RECIPES = {
     "celeba": Recipe(
         _run("pictures", 64, 2e-3, 6000, 250),
         _run("labels", 64, 2e-3, 3000, 250),
-        GameSettings(steps=1500, batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, average=0.99),
+        GameSettings(
+            steps=1500,
+            batch=64,
+            actor_batch=512,
+            rate=1e-3,
+            actor_rate=4e-3,
+            average=0.99,
+            turned=0.5,
+            wrong=2.0,
+        ),
     ),
     "faces": Recipe(
         _run("pictures", 32, 2e-3, 1500, 250), _run("labels", 32, 2e-3, 600, 100), GameSettings(steps=2000)
@@ -50,7 +59,15 @@ _RECIPES = {
 _PRINCIPAL = Recipe(
     _run("pictures", 64, 2e-3, 2000, 250),
     _run("labels", 64, 2e-3, 3000, 250),
-    GameSettings(steps=1000, batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, average=0.99, sharpness=0.5),
+    GameSettings(
+        steps=1000,
+        batch=64,
+        actor_batch=512,
+        rate=1e-3,
+        actor_rate=4e-3,
+        average=0.99,
+        sharpness=0.5,
+    ),
 )
 
 

@@ -3,14 +3,19 @@
 Unlike the cooperating pair of `fit`, nobody scores anything: what is real are the encodings of data, z ~ q(z|x).
 
     realism      L_D = E_q L_1(z)     + E_p L_0(z)                           + E_p L_0(G(z))
-    conditional  L_D = E_q L_1(z, y)  + E_f L_0(f, y)                        + E_q L_0(z, y')
-                 f is z ~ p with probability 0.1, else G(z, y);  y' are labels of another example, other than y
+    conditional  L_D = E_q L_1(z, y)  + E_f L_0(f, y)                        + w * E_q L_0(z, y')
+                 f is z ~ p with probability 0.1, else G(z, y);  y' are labels of another example, other than y,
+                 or y with one label turned round
     L_G = E_z [ L_1(G(z, y), y) + lambda * L_dist(G(z, y), z) ],   z ~ p, and half of them z ~ q where lambda > 0
 
 The conditional form, its third block above all, is the authors' notebook's; their equations have the realism form for
 both. Without y' a critic can ignore the labels, since no example ever shows it wrong ones. Their y' may happen to be
-y; here such rows count for nothing. Both add the gradient penalty of `labelled`, and take ten critic steps for one of
-the actor's (Adam with beta_1 = 0), as Gulrajani et al. (2017) do. What is kept is the running mean of G's weights.
+y; here such rows count for nothing. w, and y' that are wrong in one label alone, are ours: two examples differ in
+several of ten attributes, mostly in those that half of all have, and so a critic is hardly ever asked whether it knows
+a rare one. Where exactly one label is right there is none to turn round.
+
+Both forms add the gradient penalty of `labelled`, and take ten critic steps for one of the actor's (Adam with
+beta_1 = 0), as Gulrajani et al. (2017) do. What is kept is the running mean of G's weights.
 
 A `Game` can be stopped after any step: `state` is all of it, and a restored one goes on as if nothing had happened.
 """
@@ -46,6 +51,8 @@ class GameSettings:
     distance: float = 0.0  #: lambda, the weight of L_dist
     sharpness: float = 0.0  #: p: the critic sees z / sigma_bar^p, and its slope is bounded there
     bare: float = 0.1  #: share of prior samples among the conditional critic's false vectors
+    turned: float = 0.0  #: share of y' that are y but for one label
+    wrong: float = 1.0  #: w, the weight of L_0(z, y')
     hidden: int = 256  #: width of the layers of both
     layers: int = 3  #: hidden layers of both
     bound: float = 4.0  #: the actor's bound
@@ -57,12 +64,14 @@ class GameSettings:
                 raise InputError(f"an actor's training needs {name} of at least 1, not {getattr(self, name)}")
         if self.actor_batch is not None and self.actor_batch < 1:
             raise InputError(f"an actor's training needs actor_batch of at least 1, not {self.actor_batch}")
-        for name in ("rate", "actor_rate", "distance", "sharpness"):
+        for name in ("rate", "actor_rate", "distance", "sharpness", "wrong"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"an actor's training needs {name} of at least 0, not {getattr(self, name)}")
         for name in ("bare", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"an actor's training needs {name} in [0, 1), not {getattr(self, name)}")
+        if not 0 <= self.turned <= 1:
+            raise InputError(f"an actor's training needs turned in [0, 1], not {self.turned}")
 
 
 @dataclass(frozen=True)
@@ -147,7 +156,7 @@ class Game:
         logits = self.critic(torch.cat([real, false, third]), self._told(torch.cat([labels, labels, others])))
         first, second, last = logits.chunk(3)
         third_term = (doubt_of(last) * counts).sum() / counts.sum().clamp(min=1)
-        loss = cost_of(first).mean() + doubt_of(second).mean() + third_term
+        loss = cost_of(first).mean() + doubt_of(second).mean() + self.settings.wrong * third_term
         told = self._told(labels)
         penalty = gradient_penalty(lambda z: self.critic(z, told), real, false, self.generator, self.scale)
         minimise(self.optimisers["critic"], loss + penalty)
@@ -158,8 +167,15 @@ class Game:
         if not self.conditional:
             return made, prior, labels, torch.ones(len(prior))
         bare = torch.rand(len(prior), 1, generator=self.generator) < self.settings.bare
-        others = labels[torch.randperm(len(labels), generator=self.generator)]
+        others = self._others(labels)
         return torch.where(bare, prior, made), real, others, (others != labels).any(dim=1).float()
+
+    def _others(self, labels: Tensor) -> Tensor:
+        others = labels[torch.randperm(len(labels), generator=self.generator)]
+        if not self.settings.turned:
+            return others
+        chosen = torch.rand(len(labels), 1, generator=self.generator) < self.settings.turned
+        return torch.where(chosen, one_turned(labels, self.generator), others)
 
     def _improve(self) -> tuple[float, float]:
         batch, weight = self.settings.actor_batch or self.settings.batch, self.settings.distance
@@ -189,6 +205,16 @@ class Game:
         for of, rate in (("live", self.settings.actor_rate), ("critic", self.settings.rate)):
             for group in self.optimisers[of].param_groups:
                 group["lr"] = rate * max(0.02, min(1.0, 3 * left))
+
+
+def one_turned(labels: Tensor, generator: torch.Generator) -> Tensor:
+    """Labels (n, labels) with one of each row the other way round: y is 1 - y there.
+
+    >>> one_turned(torch.zeros(2, 3), torch.Generator().manual_seed(0)).sum(dim=1)
+    tensor([1., 1.])
+    """
+    at = torch.randint(labels.shape[1], (len(labels), 1), generator=generator)
+    return labels.scatter(1, at, 1 - labels.gather(1, at))
 
 
 def _adam(network: torch.nn.Module) -> torch.optim.Adam:
