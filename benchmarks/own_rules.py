@@ -3,7 +3,7 @@
     python benchmarks/own_rules.py [NAME ...]
     python benchmarks/own_rules.py --no-fit
 
-The prior's rate and mean score are over 7,168 samples that are decoded already, the actor's over 1,000 that it never
+The prior's rate and mean score are over 7,168 samples that are decoded already, the actor's over 512 that it never
 met. Variety goes with every rule, as it does unless one waives it; "all" has it too. A row is printed as it is done,
 and the median and the least in the end. What is asked for: of the prior a rate under 0.05 and a mean under 0.8; of the
 actors a median rate of 0.90 and none below 0.5, each within 60 seconds. `--no-fit` says the prior's alone.

@@ -51,12 +51,13 @@ SETTINGS = FitSettings(
     distance=0.03,
     cheapest=0.001,
     faithful=120.0,
+    measure=512,
 )
 LESSONS = 8  #: rounds in which a critic is taught that an actor lacks, from what that actor makes
 THREADS = 2  #: the same for all, because it decides how sums are rounded, and so which actor a rule gets
 _TOGETHER = 256  # that are encoded together
 KEYS = (1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6)  #: how far the other keys are, nearest first
-JUDGES = 1024  #: samples of the bank that an actor is measured on, and that it never met; the others teach
+JUDGES = 1024  #: samples of the bank that teach nothing: on so many of them as it takes an actor is measured
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,7 @@ def _fitted(
             box,
             model.sigma_bar,
             bank=(bank.z[lessons], bank.events[lessons]),
-            judge=resampled(_begun(model, prior, box, bank[:JUDGES])),
+            judge=resampled(_begun(model, prior, box, bank[: min(JUDGES, settings.measure)])),
             starts=(z, _decoded(box, z)) if begun else None,
             settings=replace(settings, also=realism.weight if realism else 0.0),
             report=report,

@@ -41,6 +41,7 @@ LONG = replace(
     patience=0.0,
     cheapest=0.002,
     faithful=600.0,
+    measure=1000,
 )
 NEAR = replace(
     LONG,
