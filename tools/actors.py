@@ -45,7 +45,7 @@ LONG = replace(
 )
 NEAR = replace(
     LONG,
-    rounds=76,
+    rounds=110,
     fresh=448,
     full=0.4,
     warmup=400,
@@ -53,7 +53,7 @@ NEAR = replace(
     rate=2e-4,
     average=0.995,
     distance=0.0042,
-    cheapest=0.003,
+    cheapest=0.0025,
     fall=0.3,
     patience=1.0,
     check_every=5,
