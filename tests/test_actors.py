@@ -53,7 +53,7 @@ def test_a_shipped_actor_is_found_and_does_what_its_file_says(name: str, model: 
 
 def test_what_ships_is_one_model_and_its_own_actors(model: LoadedModel) -> None:
     files = sorted(path for path in PRETRAINED.glob("*.safetensors") if not path.stem.startswith("mnist-"))
-    assert {path.stem for path in files} - {"realism"} == {"base", "bank-learnt", "critic", *SHIPPED}
+    assert {path.stem for path in files} - {"realism"} == {"base", "bank-learnt", "critic", "runs", *SHIPPED}
     headers = [header for path in files if (header := read_header(path))]
     assert {header.model for header in headers} == {model.fingerprint}
     assert max(path.stat().st_size for path in files) <= LARGEST
