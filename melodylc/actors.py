@@ -226,9 +226,7 @@ def _fitted(
 @torch.no_grad()
 def _begun(model: LoadedModel, prior: PriorName | None, box: Box, bank: SampleBank) -> Tensor:
     """Latents (n, z) of a bank's samples as draws for a rule begin (`melodylc.nearest`)."""
-    if not isinstance(box, MelodyBox) or model.prior(prior).name != "learnt":
-        return bank.z
-    if not len(bank.z):
+    if not len(bank.z) or not isinstance(box, MelodyBox) or model.prior(prior).name != "learnt":
         return bank.z
     chosen = torch.from_numpy(nearest(box.rule, bank.events.numpy())).long()
     with brief():
