@@ -49,7 +49,7 @@ _RECIPES = {
             actor_rate=4e-3,
             average=0.99,
             turned=0.5,
-            wrong=4.0,
+            wrong=8.0,
         ),
     ),
     "faces": Recipe(
