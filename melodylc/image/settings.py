@@ -28,12 +28,13 @@ def _run(kind: str, batch: int, rate: float, steps: int, every: int) -> TrainSet
 _LARGE = GameSettings(
     steps=50_000, rate=1e-4, actor_rate=1e-4, average=0.999, hidden=2048, layers=4
 )  # the notebook's sizes and rate
+_SMALL = GameSettings(batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, average=0.99)
 _PAPER = Recipe(_run("pictures", 128, 3e-4, 100_000, 1000), _run("labels", 128, 1e-3, 20_000, 500), _LARGE)
 _RECIPES = {
     "mnist": Recipe(
         _run("pictures", 128, 3e-3, 3000, 500),
         _run("labels", 128, 3e-3, 3000, 500),
-        GameSettings(steps=1200, batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, average=0.99),
+        replace(_SMALL, steps=1200),
     ),
     "cifar10": Recipe(
         _run("pictures", 64, 2e-3, 10_000, 500), _run("labels", 64, 2e-3, 6000, 500), GameSettings(steps=5000)
@@ -41,16 +42,7 @@ _RECIPES = {
     "celeba": Recipe(
         _run("pictures", 64, 2e-3, 6000, 250),
         _run("labels", 64, 2e-3, 3000, 250),
-        GameSettings(
-            steps=1500,
-            batch=64,
-            actor_batch=512,
-            rate=1e-3,
-            actor_rate=4e-3,
-            average=0.99,
-            turned=0.5,
-            wrong=8.0,
-        ),
+        replace(_SMALL, steps=1500, turned=0.5, wrong=8.0),
     ),
     "faces": Recipe(
         _run("pictures", 32, 2e-3, 1500, 250), _run("labels", 32, 2e-3, 600, 100), GameSettings(steps=2000)
@@ -59,15 +51,7 @@ _RECIPES = {
 _PRINCIPAL = Recipe(
     _run("pictures", 64, 2e-3, 2000, 250),
     _run("labels", 64, 2e-3, 3000, 250),
-    GameSettings(
-        steps=1000,
-        batch=64,
-        actor_batch=512,
-        rate=1e-3,
-        actor_rate=4e-3,
-        average=0.99,
-        sharpness=0.5,
-    ),
+    replace(_SMALL, steps=1000, sharpness=0.5),
 )
 
 
