@@ -27,6 +27,7 @@ from melodylc.request import Request
 from melodylc.rewards import Rule
 
 RULES = Path(__file__).parent.parent / "docs" / "examples" / "own_rules.py"
+BARS = {"aaba": 6, "echo": 6}  #: different ones that variety asks for where bars must repeat: there can't be nine
 NAMES = re.findall(r"^def (\w+)\(", RULES.read_text("utf-8"), re.MULTILINE)
 
 
@@ -74,7 +75,8 @@ def show_prior(names: Sequence[str], events: npt.NDArray[np.uint8]) -> None:
 
 def rule_of(name: str) -> Rule:
     """The rule of that name, and variety beside it."""
-    rule = Request.read(reward=[f"{RULES}:{name}"]).rule
+    beside = [f"variety,bars={BARS[name]}"] if name in BARS else []
+    rule = Request.read(reward=[f"{RULES}:{name}", *beside]).rule
     assert rule is not None
     return rule
 

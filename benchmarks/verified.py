@@ -27,8 +27,8 @@ from melodylc.data.files import atomic_write
 from melodylc.latent.precision import brief
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.models.prior import Choose, Prior, pool
-from melodylc.nearest import nearest_key
+from melodylc.models.prior import Prior, pool
+from melodylc.nearest import Beginning
 from melodylc.request import Request
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
@@ -47,7 +47,7 @@ class Way:
     rule: Rule
     prior: Prior
     move: Move | None
-    choose: Choose | None = None
+    begin: Beginning | None = None
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
     seconds: float = 0.0
     draws: int = 0
@@ -57,14 +57,15 @@ class Way:
         """Draw for about so long."""
         start = time.perf_counter()
         while (now := time.perf_counter()) - start < seconds:
-            self.obeyed += self.checked(pool(self.prior, TOGETHER, self.rng, choose=self.choose))
+            self.obeyed += self.checked(pool(self.prior, TOGETHER, self.rng, encode=self.begin))
             self.draws += TOGETHER
             self.seconds += time.perf_counter() - now
 
     def checked(self, z: Tensor) -> int:
         """How many of these latents (n, z) lead to melodies that obey."""
         with torch.no_grad():
-            raw = self.model.vae.write(z, self.move)[1].to(torch.uint8).numpy()
+            write = self.begin.write if self.begin else self.model.vae.write
+            raw = write(z, self.move)[1].to(torch.uint8).numpy()
         return int(self.rule.satisfied(canonical(raw)[0]).sum())
 
 
@@ -109,8 +110,8 @@ def main(scale: str, draws: int, seconds: float, turn: float, kept: Path) -> Non
     ways = {
         NORMAL: Way(model, rule, model.prior("normal"), None),
         LEARNT: Way(model, rule, model.prior(), None),
-        NEAREST: Way(model, rule, model.prior(), None, nearest_key(rule)),
-        "actor": Way(model, rule, model.prior(), actor.move, nearest_key(rule)),
+        NEAREST: Way(model, rule, model.prior(), None, Beginning(rule, model.vae)),
+        "actor": Way(model, rule, model.prior(), actor.move, Beginning(rule, model.vae, actor.arrangement)),
     }
     kept.parent.mkdir(parents=True, exist_ok=True)
     bank = find_bank(model, model.prior())

@@ -41,6 +41,7 @@ def fit(
     from dataclasses import replace
 
     from melodylc.actors import SETTINGS, shipped_model
+    from melodylc.arranging.ways import words
     from melodylc.models.checkpoint import load_model
 
     request = make_request(**asked)
@@ -54,6 +55,8 @@ def fit(
         f"wrote {output}: single draws that obey: prior {measured.prior:.2%} of {measured.prior_samples}, "
         f"actor {measured.actor:.2%} of {measured.samples}"
     )
+    if found.arrangement:
+        say(f"draws are arranged before it moves them: {words(found.arrangement)}")
 
 
 def find_or_fit(

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from melodylc import common
+from melodylc.arranging.search import Search
+from melodylc.arranging.ways import Arrangement, Events, read_arrangement
 from melodylc.bank import Bank as SampleBank
 from melodylc.bank import Report as BankReport
 from melodylc.bank import find_bank
@@ -32,7 +34,7 @@ from melodylc.latent.store import StoredActor, load_actor, read_header, save_act
 from melodylc.models.checkpoint import LoadedModel, load_model
 from melodylc.models.config import PriorName
 from melodylc.models.noise import Noise
-from melodylc.nearest import nearest
+from melodylc.nearest import Beginning, given_back, nearest
 from melodylc.pretext.distortion import canonical, distorted
 from melodylc.pretext.store import load_pretrained, shipped_fingerprint, shipped_path
 from melodylc.realism import RealismCritic
@@ -42,7 +44,7 @@ from melodylc.transposing import transposed_rule
 
 SETTINGS = FitSettings(
     bank=7168,
-    rounds=9,
+    rounds=8,
     warmup=80,
     critic_steps=32,
     distorted=2048,
@@ -57,6 +59,7 @@ LESSONS = 8  #: rounds in which a critic is taught that an actor lacks, from wha
 THREADS = 2  #: the same for all, because it decides how sums are rounded, and so which actor a rule gets
 _TOGETHER = 256  # that are encoded together
 KEYS = (1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6)  #: how far the other keys are, nearest first
+ASKED = 48  #: samples of the bank, on which a rule is asked which arrangement it likes
 JUDGES = 1024  #: samples of the bank that teach nothing: on so many of them as it takes an actor is measured
 
 
@@ -82,11 +85,17 @@ class FoundActor:
         """What moves parts of latents as its rule asks."""
         return self.stored.actor if self.told is None else informed(self.stored.actor, self.told)
 
+    @property
+    def arrangement(self) -> Arrangement:
+        """What is done to melodies before they are encoded, where the actor has learnt to move those."""
+        return read_arrangement(self.stored.header.begins)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest."""
         return {
             "fingerprint": self.stored.fingerprint,
             "origin": self.origin,
+            "arrangement": [list(step) for step in self.arrangement],
             "semitones": self.shift,
             "measured": self.stored.measured.to_dict(),
         }
@@ -138,21 +147,31 @@ def fit_actor(
     realism: Weighted | None = None,
     begun: int = 0,
     start: Actor | None = None,
+    arrange: bool = True,
 ) -> FoundActor:
     """Fit an actor and write it to `path`, with the request that the rule comes from, where that is given.
 
     `decoding` is told how much of the bank is there, where it must be made first. With `realism`, the actor also pays
     for what that critic takes for unreal. It learns on the prior's draws; or, where `begun` isn't 0, on so many of them
-    as draws for the rule begin. It begins as `start`.
+    in the transposition that the rule likes best. It begins as `start`. Where `arrange`, the arrangement that the rule
+    asks for is looked for first; draws will begin in it, and those that then obey won't be moved.
 
     Raises:
         InputError: `path` can't be written; found out before the work, not after.
     """
     probe(path)
     box = MelodyBox(model.vae, rule)
-    fitted = _fitted(box, model, report, settings, prior, threads, decoding, start, realism, begun)
+    bank = find_bank(model, model.prior(prior), decoding)
+    written = model.prior(prior).name == "learnt"  # otherwise nothing was, that could be transposed or arranged
+    with fixed_threads(threads):
+        arrangement = _asked_for(box, bank[JUDGES : JUDGES + ASKED]) if written and arrange else ()
+        starts = _begun(box, bank[JUDGES : JUDGES + begun]) if written and begun else None
+        judge = bank[: min(JUDGES, settings.measure)]
+        how = replace(settings, sparing=bool(arrangement))
+        judged = _begun(box, judge, arrangement) if written else judge.z
+        fitted = _fitted(box, bank, model, report, how, threads, start, realism, starts, judged)
     about = {"model": model.fingerprint, "prior": model.prior(prior).identity, "rule": rule.identity}
-    save_actor(path, fitted, **about, parts=rule.names, request=request)
+    save_actor(path, fitted, **about, parts=rule.names, request=request, begins=arrangement)
     if not fitted.interrupted:
         keep_critic(fitted.critic, model, rule, prior)
     return FoundActor(load_actor(path), "fitted")
@@ -163,7 +182,8 @@ def fit_common_actor(
 ) -> FoundActor:
     """Fit the actor for all common requests, from the model's best prior, and write it to `path`."""
     prior = model.prior()
-    fitted = _fitted(CommonBox(model.vae), model, report, settings, threads=threads)
+    bank = find_bank(model, prior, lambda done, of: None)
+    fitted = _fitted(CommonBox(model.vae), bank, model, report, settings, threads)
     save_actor(path, fitted, model=model.fingerprint, prior=prior.identity, rule=common.IDENTITY, parts=common.PARTS)
     return FoundActor(load_actor(path), "fitted")
 
@@ -187,33 +207,32 @@ def find_critic(
     settings = replace(SETTINGS, rounds=LESSONS, actor_steps=0, check_every=LESSONS, check=1, measure=1)
     box = MelodyBox(model.vae, rule)
     known = actor if actor.config.chain == box.chain else None  # one that is told labels isn't of this rule alone
-    taught = _fitted(box, model, report, settings, prior, threads, decoding, known).critic
+    bank = find_bank(model, model.prior(prior), decoding)
+    taught = _fitted(box, bank, model, report, settings, threads, known).critic
     keep_critic(taught, model, rule, prior)
     return kept_critic(model, rule, prior) or taught
 
 
 def _fitted(
     box: Box,
+    bank: SampleBank,
     model: LoadedModel,
     report: Progress,
     settings: FitSettings,
-    prior: PriorName | None = None,
-    threads: int = THREADS,
-    decoding: BankReport = lambda done, of: None,
+    threads: int,
     actor: Actor | None = None,
     realism: Weighted | None = None,
-    begun: int = 0,
+    starts: Tensor | None = None,
+    judge: Tensor | None = None,
 ) -> Fitted:
-    bank = find_bank(model, model.prior(prior), decoding)
     lessons = slice(JUDGES, JUDGES + settings.bank)
     with fixed_threads(threads):
-        z = _begun(model, prior, box, bank[JUDGES : JUDGES + begun])
         return fit(
             box,
             model.sigma_bar,
             bank=(bank.z[lessons], bank.events[lessons]),
-            judge=resampled(_begun(model, prior, box, bank[: min(JUDGES, settings.measure)])),
-            starts=(z, _decoded(box, z)) if begun else None,
+            judge=resampled(bank.z[:JUDGES] if judge is None else judge),
+            starts=None if starts is None else (starts, _decoded(box, starts)),
             settings=replace(settings, also=realism.weight if realism else 0.0),
             report=report,
             start=actor,
@@ -223,14 +242,21 @@ def _fitted(
         )
 
 
-@torch.no_grad()
-def _begun(model: LoadedModel, prior: PriorName | None, box: Box, bank: SampleBank) -> Tensor:
-    """Latents (n, z) of a bank's samples as draws for a rule begin (`melodylc.nearest`)."""
-    if not len(bank.z) or not isinstance(box, MelodyBox) or model.prior(prior).name != "learnt":
-        return bank.z
-    chosen = torch.from_numpy(nearest(box.rule, bank.events.numpy())).long()
+def _asked_for(box: MelodyBox, bank: SampleBank) -> Arrangement:
+    """The arrangement that a rule asks for, found on a few samples."""
+
+    def decode(events: Events) -> Events:
+        with brief():
+            return given_back(box.vae, events)[1]
+
+    return Search(box.rule, decode).run(nearest(box.rule, bank.events.numpy()))
+
+
+def _begun(box: MelodyBox, bank: SampleBank, arrangement: Arrangement = ()) -> Tensor:
+    """Latents (n, z) of a bank's samples as draws for a rule begin."""
+    begin = Beginning(box.rule, box.vae, arrangement)
     with brief():
-        return torch.cat([model.vae.forced(part, None)[0].z.float() for part in torch.split(chosen, _TOGETHER)])
+        return torch.cat([begin(part) for part in torch.split(bank.events, _TOGETHER)])
 
 
 def _decoded(box: Box, z: Tensor) -> Tensor:
@@ -262,7 +288,7 @@ def _askings(rule: Rule, elsewhere: bool) -> Iterator[tuple[str, Tensor | None, 
 def cache_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None, realism: Weighted | None = None) -> Path:
     """Where the fitted actor of a model, a prior and a rule is kept; how it is fitted is part of the name."""
     also = (realism.weight, realism.critic.fingerprint) if realism else None
-    of = (model.fingerprint, model.prior(prior).identity, rule.identity, SETTINGS, shipped_fingerprint(), also)
+    of = (model.fingerprint, model.prior(prior).identity, rule.identity, SETTINGS, ASKED, shipped_fingerprint(), also)
     return cache_folder() / "actors" / f"{fingerprint_bytes(repr(of).encode())}.safetensors"
 
 

@@ -13,13 +13,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from melodylc.arranging.ways import Arrangement
 from melodylc.data.alphabet import canonical
 from melodylc.data.melody import Melody
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
-from melodylc.models.prior import Choose, Prior, pool
-from melodylc.nearest import nearest_key, transposed
+from melodylc.models.prior import Encode, Prior, pool
+from melodylc.nearest import Beginning, transposed
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
@@ -45,13 +46,13 @@ def prior_events(
     return np.concatenate(decoded)
 
 
-def latents(prior: Prior, seed: int, numbers: Iterable[int], attempt: int = 1, choose: Choose | None = None) -> Tensor:
+def latents(prior: Prior, seed: int, numbers: Iterable[int], attempt: int = 1, encode: Encode | None = None) -> Tensor:
     """Latents (n, z) of one of the draws for some melodies of a seed, each from its own random stream.
 
-    `choose` is `Prior.latents`' own.
+    `encode` is `Prior.latents`' own.
     """
     streams = (np.random.default_rng((seed, number, attempt)) for number in numbers)
-    return prior.latents(np.stack([prior.numbers(stream) for stream in streams]), choose)
+    return prior.latents(np.stack([prior.numbers(stream) for stream in streams]), encode)
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ class Sampler:
     judge: Judge | None = None  #: what says how like real melodies draws are, if anything does
     shift: int = 0  #: semitones that melodies are moved by; one that would leave 0..127 stays, and is judged as it is
     refuse: Refuse | None = None  #: what says which draws are copies, if anything does
+    arrangement: Arrangement = ()  #: what is done to melodies before they are encoded, where the rule likes that
 
     def draw(
         self,
@@ -146,9 +148,9 @@ class Sampler:
     @torch.no_grad()
     def _group(self, seed: int, first: int, attempt: int) -> Iterator[Draw]:
         numbers = range(first, first + GROUP)
-        choose = nearest_key(self.rule, self.shift) if self.rule else None
-        z = latents(self.model.prior(self.prior), seed, numbers, attempt, choose)
-        moved, raw = self.model.vae.write(self.optimise(z)) if self.optimise else self.model.vae.write(z, self.actor)
+        begin = Beginning(self.rule, self.model.vae, self.arrangement, self.shift) if self.rule else None
+        z = latents(self.model.prior(self.prior), seed, numbers, attempt, begin)
+        moved, raw = self._moved(z, begin)
         events, touched = canonical(raw.to(torch.uint8).numpy())
         events = transposed(events, self.shift)
         distances = ((moved - z) / self.model.sigma_bar).square().mean(1).tolist()
@@ -170,3 +172,9 @@ class Sampler:
                 refused=int(obeys and copied[row]),
                 realism=realism[row],
             )
+
+    def _moved(self, z: Tensor, begin: Beginning | None) -> tuple[Tensor, Tensor]:
+        """Latents (n, z) as they were moved, and raw events (n, 256)."""
+        if self.optimise:
+            return self.model.vae.write(self.optimise(z))
+        return begin.write(z, self.actor) if begin else self.model.vae.write(z, self.actor)

@@ -147,7 +147,15 @@ def produce(
     judge = find_likeness(model) if order.best_of > 1 else None
     guard = find_guard(model) if order.guarded else None
     sampler = Sampler(
-        model, actor.move if actor else None, rule, order.prior, optimise, judge, actor.shift if actor else 0, guard
+        model,
+        actor.move if actor else None,
+        rule,
+        order.prior,
+        optimise,
+        judge,
+        actor.shift if actor else 0,
+        guard,
+        actor.arrangement if actor else (),
     )
     drawn = sampler.draw(order.seed, order.count, order.budget, report, order.best_of, found)
     return Production(order, model, actor, tuple(drawn), guard.corpus if guard else None)

@@ -11,7 +11,17 @@ from melodylc.data.errors import InputError
 from melodylc.data.keys import Scale, parse_scale
 from melodylc.data.writing import Writing
 from melodylc.models.config import PriorName
-from melodylc.rewards import Density, Reward, Rule, parse_density, parse_reward, pitch_classes, tonic, variety
+from melodylc.rewards import (
+    Density,
+    Reward,
+    Rule,
+    Variety,
+    parse_density,
+    parse_reward,
+    pitch_classes,
+    tonic,
+    variety,
+)
 from melodylc.rewards.base import MELODIES
 from melodylc.rewards.isolation import SECONDS
 from melodylc.rewards.specs import Find, existing
@@ -31,6 +41,8 @@ class Asked(NamedTuple):
 @dataclass(frozen=True)
 class Request:
     """Scales, densities and rewards, as many as one likes; and with any of them variety, unless it is waived.
+
+    A variety of one's own among the rewards takes the place of that.
 
     Raises:
         InputError: two that exclude each other, a reward that doesn't judge melodies, or an end on the tonic of a set
@@ -95,7 +107,7 @@ class Request:
         parts: list[Reward] = [pitch_classes(scale.pitch_classes) for scale in self.scales]
         parts += [tonic(scale.tonic) for scale in self.scales if scale.tonic is not None and self._ends(scale)]
         parts += [*self.densities, *(asked.reward for asked in self.rewards)]
-        if parts and self.varied:
+        if parts and self.varied and not any(isinstance(part.raw, Variety) for part in parts):
             parts.append(variety())
         return Rule(tuple(parts)) if parts else None
 

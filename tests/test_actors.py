@@ -43,7 +43,8 @@ def test_a_shipped_actor_is_found_and_does_what_its_file_says(name: str, model: 
     assert found is not None
     assert found.origin == "shipped"
     measured = found.stored.measured
-    draws = Sampler(model, found.stored.actor, rule).draw(seed=99, count=64, budget=1)
+    sampler = Sampler(model, found.stored.actor, rule, arrangement=found.arrangement)
+    draws = sampler.draw(seed=99, count=64, budget=1)
     rate = np.mean([draw.passed for draw in draws])
     spread = 4 * np.sqrt(measured.actor * (1 - measured.actor) / len(draws))
     assert measured.prior < 0.05 < 0.8 < measured.actor

@@ -24,7 +24,8 @@ class Stage(NamedTuple):
     """A fit, from where the one before ended."""
 
     settings: FitSettings
-    begun: int = 0  #: samples of the bank to learn on, as draws begin; 0: the prior's draws as they are
+    begun: int = 0  #: samples of the bank to learn on, transposed as draws begin; 0: the prior's draws as they are
+    arrange: bool = True  #: whether draws will be arranged, too
 
 
 LONG = replace(
@@ -66,7 +67,7 @@ SHIPPED: dict[str, tuple[Request, tuple[Stage, ...]]] = {
     # Three times as many notes can't be had without changing nearly everything.
     "cmaj-high": (
         Request.read(scale=["cmaj"], density=["high"]),
-        (Stage(replace(LONG, distance=0.03, faithful=30.0)),),
+        (Stage(replace(LONG, distance=0.03, faithful=30.0), arrange=False),),
     ),
 }
 
@@ -80,11 +81,20 @@ def main() -> None:
         assert rule is not None
         actor = None
         with TemporaryDirectory() as folder:
-            for number, (settings, begun) in enumerate(stages, 1):
+            for number, (settings, begun, arrange) in enumerate(stages, 1):
                 last = number == len(stages)
                 path = pretrained() / f"{name}.safetensors" if last else Path(folder) / f"{number}.safetensors"
                 found = fit_actor(
-                    model, rule, path, show, settings, request.to_dict(), threads=1, begun=begun, start=actor
+                    model,
+                    rule,
+                    path,
+                    show,
+                    settings,
+                    request.to_dict(),
+                    threads=1,
+                    begun=begun,
+                    start=actor,
+                    arrange=arrange and last,
                 )
                 actor = load_actor(path).actor
                 rate = found.stored.measured.actor

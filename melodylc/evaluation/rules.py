@@ -35,7 +35,7 @@ from melodylc.transposing import transposed_rule
 from melodylc.versions import versions
 
 FORMAT = "melodylc-rules/2"
-Row = Literal["prior", "nearest", "rejection", "snapping", "optimize", "actor"]
+Row = Literal["prior", "nearest", "arranged", "rejection", "snapping", "optimize", "actor"]
 ROWS: tuple[Row, ...] = get_args(Row)
 TRIES = 100  #: of rejection, where there is no actor whose cost could be spent
 Events = npt.NDArray[np.uint8]
@@ -106,12 +106,17 @@ class Case:
         made: dict[Row, Way | None] = {
             "prior": Single(),
             "nearest": Single(self.own_rule),
+            "arranged": Single(self.own_rule, self.actor, moved=False) if self._arranged else None,
             "rejection": Rejected(self.rule, self.tries(settings)),
             "snapping": Snapped(classes) if classes else None,
             "optimize": Optimised(self.own_rule, self.critic, shift) if self.critic else None,
             "actor": Single(self.own_rule, self.actor) if self.actor else None,
         }
         return {row: way for row, way in made.items() if way and (row in settings.rows or row == "prior")}
+
+    @property
+    def _arranged(self) -> bool:
+        return self.actor is not None and bool(self.actor.arrangement)
 
     def tries(self, settings: RuleSettings) -> int:
         """Draws of the prior that one of the actor's pays for, its fit's share included."""

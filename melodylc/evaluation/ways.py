@@ -1,7 +1,7 @@
 """Ways from a prior's samples to melodies that may obey: what `melodylc evaluate rules` holds against one another.
 
-    single       one draw of the prior; or one in the transposition that obeys best (`melodylc.nearest`), moved by an
-                 actor or not; what `melodylc generate --no-verify` writes
+    single       one draw of the prior; or one in the transposition that obeys best, and arranged as its actor's are
+                 (`melodylc.nearest`), moved by the actor or not; what `melodylc generate --no-verify` writes
     snapped      a single draw of the prior, every note at the nearest pitch of the scale, of two equally near the lower
     rejected     of so many draws of the prior the first that obeys, or the last
     optimised    each latent along the slope of a critic until its melody obeys, or the steps are spent
@@ -32,7 +32,7 @@ from melodylc.latent.obeying import SETTINGS, obey
 from melodylc.latent.settings import FitSettings
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.prior import Prior
-from melodylc.nearest import nearest_key, transposed
+from melodylc.nearest import Beginning, transposed
 from melodylc.rewards import Rule
 from melodylc.rewards.pitch import PitchClasses
 
@@ -52,10 +52,9 @@ class Source:
         default_factory=dict
     )  #: the prior's own melodies, which several ways need
 
-    def latents(self, seed: int, first: int, count: int, rule: Rule | None = None) -> Tensor:
+    def latents(self, seed: int, first: int, count: int, begin: Beginning | None = None) -> Tensor:
         """Those of draws `first`, `first` + 1, ... of a seed, from 0, begun as is best for a rule: (count, z)."""
-        choose = nearest_key(rule) if rule else None
-        return latents(self.prior, seed, range(first + 1, first + 1 + count), choose=choose)
+        return latents(self.prior, seed, range(first + 1, first + 1 + count), encode=begin)
 
     def melodies(self, seed: int, first: int) -> Drawn:
         """The prior's own of `CHUNK` draws from `first` on."""
@@ -83,6 +82,7 @@ class Single:
 
     rule: Rule | None = None
     actor: FoundActor | None = None
+    moved: bool = True  #: by the actor; otherwise only arranged as it expects
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -92,14 +92,14 @@ class Single:
         if self.actor is None:
             return ("nearest", self.rule.identity)
         told = None if self.actor.told is None else self.actor.told.tolist()
-        return ("single", self.rule.identity, self.actor.stored.fingerprint, told, self.actor.shift)
+        return ("single", self.rule.identity, self.actor.stored.fingerprint, told, self.actor.shift, self.moved)
 
     def draw(self, source: Source, seed: int, count: int, report: Report) -> Drawn:
         """One after the other, `CHUNK` at a time."""
         parts = []
         for part in chunks(count):
             at = seed, part.start
-            some = _chunk(source, *at, self.rule, self.actor) if self.rule else source.melodies(*at)
+            some = _chunk(source, *at, self.rule, self.actor, self.moved) if self.rule else source.melodies(*at)
             parts.append(some[: part.stop - part.start])
             report(part.stop - part.start)
         return Drawn.joined(parts)
@@ -175,7 +175,7 @@ class Optimised:
         return Drawn.joined(parts)
 
     def _some(self, source: Source, seed: int, first: int) -> Drawn:
-        z = source.latents(seed, first, _TOGETHER, self.rule)
+        z = source.latents(seed, first, _TOGETHER, Beginning(self.rule, source.model.vae))
         found = obey(z, MelodyBox(source.model.vae, self.rule), self.critic, source.model.sigma_bar)
         with torch.no_grad():
             moved, raw = source.model.vae.write(found.z)
@@ -220,11 +220,21 @@ def fit_cost(settings: Mapping[str, Any]) -> int:
 
 
 @torch.no_grad()
-def _chunk(source: Source, seed: int, first: int, rule: Rule | None = None, actor: FoundActor | None = None) -> Drawn:
+def _chunk(
+    source: Source,
+    seed: int,
+    first: int,
+    rule: Rule | None = None,
+    actor: FoundActor | None = None,
+    moving: bool = True,
+) -> Drawn:
     # Always as many together: the shape decides how sums are rounded, and so what a seed's melody is.
-    z = source.latents(seed, first, CHUNK, rule)
-    moved, raw = source.model.vae.write(z, actor.move if actor else None)
-    return _drawn(source, z, moved, raw, actor.shift if actor else 0)
+    vae, move = source.model.vae, actor.move if actor and moving else None
+    begin = Beginning(rule, vae, actor.arrangement if actor else ()) if rule else None
+    z = source.latents(seed, first, CHUNK, begin)
+    moved, raw = begin.write(z, move) if begin else vae.write(z)
+    drawn = _drawn(source, z, moved, raw, actor.shift if actor else 0)
+    return drawn.costing(np.full(CHUNK, 4.0 if moving else 3.0)) if actor and actor.arrangement else drawn
 
 
 def _drawn(source: Source, z: Tensor, moved: Tensor, raw: Tensor, shift: int = 0) -> Drawn:

@@ -158,7 +158,7 @@ class _Fitting:
             settings=self.settings,
             seed=seed,
             prior=summarise(self.first, self.first.z, self.sigma_bar),
-            measured=self._measure(actor, self._judged(judge))[0],
+            measured=self._spared(actor, self._judged(judge)),
             history=tuple(self.history),
             interrupted=interrupted,
         )
@@ -301,6 +301,15 @@ class _Fitting:
         told = self.box.ask(len(z), self.generator)
         answers = self._ask(z, told, informed(actor, told))
         return summarise(answers, z, self.sigma_bar), answers
+
+    def _spared(self, actor: Actor, z: Tensor) -> Measured:
+        """What an actor does for vectors (n, dim), of which those that satisfy as they are stay, where they will."""
+        measured, moved = self._measure(actor, z)
+        if not self.settings.sparing:
+            return measured
+        plain = ask(self.box, z, moved.told)
+        missed = (plain.scores < 1).any(dim=1)
+        return summarise((plain + moved)[torch.arange(len(z)) + len(z) * missed], z, self.sigma_bar)
 
 
 def _paces(critic: Critic, settings: FitSettings) -> list[dict[str, Any]]:

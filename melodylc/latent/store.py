@@ -6,7 +6,7 @@ only; the header names both, and `load_actor` compares them with what is asked.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import inf
 from os import PathLike
@@ -82,6 +82,7 @@ class Header:
     settings: dict[str, Any]  #: `FitSettings` as plain values, and the seed
     measured: Rates
     request: dict[str, Any] = field(default_factory=dict)  #: what was asked for, in the asker's own words
+    begins: list[Any] = field(default_factory=list)  #: what was done to what vectors come from, in the drawer's words
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ def save_actor(
     rule: str,
     parts: tuple[str, ...],
     request: Mapping[str, Any] | None = None,
+    begins: Sequence[Any] = (),
 ) -> None:
     """Write a fitted actor, whole or not at all.
 
@@ -118,6 +120,7 @@ def save_actor(
         rule: identity of the rule.
         parts: names of the rule's parts.
         request: plain values that say how the rule was asked for, if somebody wants to know later.
+        begins: plain values that say what must be done to get such vectors as it learnt to move.
 
     Raises:
         InputError: the file can't be written, or names that don't fit the measured rates.
@@ -135,6 +138,7 @@ def save_actor(
         "settings": _plain({**asdict(fitted.settings), "seed": fitted.seed, "interrupted": fitted.interrupted}),
         "measured": Rates.of(fitted).to_dict(),
         "request": dict(request or {}),
+        "begins": list(begins),
     }
     tensors = {name: value.detach().half().contiguous() for name, value in fitted.actor.state_dict().items()}
     metadata = {"header": json.dumps(header, sort_keys=True, allow_nan=False)}
@@ -220,6 +224,7 @@ def _parse_header(path: str | PathLike[str], fields: Mapping[str, Any]) -> Heade
             settings=dict(fields["settings"]),
             measured=Rates.read(fields["measured"]),
             request=dict(fields.get("request", {})),
+            begins=list(fields.get("begins", [])),
         )
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: the header is damaged ({_line(error)}); fit the actor anew") from None

@@ -28,8 +28,8 @@ from melodylc.models.vae import MelodyVAE
 
 COOL = 0.95
 Numbers = npt.NDArray[np.float32]
-Choose = Callable[[Tensor], Tensor]
-"""Makes melodies (n, 256), int64, that would do as well, such as transpositions, of those that a prior writes."""
+Encode = Callable[[Tensor], Tensor]
+"""Latents (n, z) of melodies (n, 256), int64, that a prior has written, or of such as would do as well."""
 
 
 class Prior(Protocol):
@@ -47,8 +47,8 @@ class Prior(Protocol):
         """The random numbers (k,) of one latent."""
         ...
 
-    def latents(self, numbers: Numbers, choose: Choose | None = None) -> Tensor:
-        """Latents (n, z) of random numbers (n, k); of the melodies that `choose` makes of those written, if any are."""
+    def latents(self, numbers: Numbers, encode: Encode | None = None) -> Tensor:
+        """Latents (n, z) of random numbers (n, k); as `encode` has it of what was written, if anything was."""
         ...
 
 
@@ -69,7 +69,7 @@ class NormalPrior:
         """Standard normal numbers (z,)."""
         return rng.standard_normal(self.z, np.float32)
 
-    def latents(self, numbers: Numbers, choose: Choose | None = None) -> Tensor:
+    def latents(self, numbers: Numbers, encode: Encode | None = None) -> Tensor:
         """The numbers themselves, (n, z): nothing was written that there were a choice of."""
         return torch.from_numpy(numbers)
 
@@ -93,13 +93,13 @@ class LearntPrior:
         return rng.random(STEPS, np.float32)
 
     @torch.no_grad()
-    def latents(self, numbers: Numbers, choose: Choose | None = None) -> Tensor:
+    def latents(self, numbers: Numbers, encode: Encode | None = None) -> Tensor:
         """Latents (n, z) of numbers (n, 256)."""
         written = self.language.write(torch.from_numpy(numbers), self.temperature)
-        return self.vae.forced(choose(written) if choose else written, None)[0].z
+        return encode(written) if encode else self.vae.forced(written, None)[0].z
 
 
-def pool(prior: Prior, count: int, rng: np.random.Generator, chunk: int = 256, choose: Choose | None = None) -> Tensor:
-    """`count` latents (count, z), made `chunk` at a time; `choose` is `Prior.latents`' own."""
+def pool(prior: Prior, count: int, rng: np.random.Generator, chunk: int = 256, encode: Encode | None = None) -> Tensor:
+    """`count` latents (count, z), made `chunk` at a time; `encode` is `Prior.latents`' own."""
     sizes = [min(chunk, count - at) for at in range(0, count, chunk)]
-    return torch.cat([prior.latents(np.stack([prior.numbers(rng) for _ in range(size)]), choose) for size in sizes])
+    return torch.cat([prior.latents(np.stack([prior.numbers(rng) for _ in range(size)]), encode) for size in sizes])

@@ -164,7 +164,7 @@ def rework(
 def _proposer(model: LoadedModel, request: Request, means: Means) -> Proposer:
     actor = means.actor.move if means.actor else None
     if means.critic is None or request.rule is None:
-        return Proposer(model.vae, actor)
+        return Proposer(model.vae, actor, arrangement=means.actor.arrangement if means.actor else ())
     return Proposer(model.vae, None, optimiser(model, request.rule, means.critic))
 
 
@@ -204,7 +204,10 @@ def _steps(requests: Sequence[Request], toward: Callable[[Request], Transformer 
 def _own(order: Rework, model: LoadedModel, first: Transformer) -> Melody:
     """A melody of the model's own that obeys the first rule of a morph, and copies nothing."""
     guard = find_guard(model)
-    sampler = Sampler(model, first.moving.actor, first.rule, order.prior, first.moving.optimise, refuse=guard)
+    moving = first.moving
+    sampler = Sampler(
+        model, moving.actor, first.rule, order.prior, moving.optimise, refuse=guard, arrangement=moving.arrangement
+    )
     return sampler.draw(order.seed, 1, _FIRST_DRAWS)[0].melody
 
 

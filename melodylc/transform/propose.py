@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from melodylc.arranging.ways import Arrangement
 from melodylc.data.alphabet import canonical
 from melodylc.models.bars import Move
 from melodylc.models.noise import Noise
@@ -26,6 +27,7 @@ class Proposer:
     vae: MelodyVAE
     actor: Move | None = None
     optimise: Callable[[Tensor], Tensor] | None = None
+    arrangement: Arrangement = ()  #: of what the actor has learnt to move
 
     def propose(self, events: Events, strengths: Sequence[float], draws: int, seed: int) -> Events:
         """Melodies (n * (1 + draws) * strengths, 256) made of melodies (n, 256), canonical.
