@@ -30,29 +30,10 @@ from melodylc.training.settings import StageSettings, TrainSettings
 
 Rows = npt.NDArray[np.int64]
 
-HALF = replace(
-    named_config("base"),
-    name="half",
-    event=32,
-    embedding=128,
-    encoder_hidden=128,
-    conductor_hidden=256,
-    decoder_hidden=256,
-    bar_hidden=384,
-    song_hidden=384,
-    attention=128,
-    blocks=1,
-)
-FLAT = replace(
-    named_config("paper"),
-    name="flat",
-    z=256,
-    event=48,
-    embedding=128,
-    encoder_hidden=128,
-    conductor_hidden=256,
-    decoder_hidden=256,
-)
+BASE = named_config("base")
+HALVED = "embedding encoder_hidden conductor_hidden decoder_hidden bar_hidden song_hidden attention blocks".split()
+HALF = replace(BASE, name="half", event=32, **{name: getattr(BASE, name) // 2 for name in HALVED})
+FLAT = replace(HALF, name="flat", encoder="flat", event=48, bar_hidden=0, song_hidden=0, attention=0, blocks=0)
 CODEC = StageSettings(kind="codec", batch=64, rate=2e-3, steps=400, warmup=50)
 SONG = StageSettings(kind="song", batch=64, rate=2e-3, steps=1200, warmup=50, free_nats=(600.0, 255.0), settled=0.3)
 FLAT_STEPS = 250  #: of a flat encoder: as long as all the others' take
