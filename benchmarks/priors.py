@@ -11,6 +11,7 @@ encodings are than under N(0, I).
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import click
 import numpy as np
@@ -72,12 +73,8 @@ def mixture(x: Tensor, count: int) -> Fitted:
 
 def flow(mean: Tensor, sigma: Tensor, steps: int) -> Fitted:
     """A spline flow, each dimension given those before it, on new draws of N(mean, sigma) (n, d) every step."""
-    try:
-        import zuko
-    except ImportError:
-        raise click.ClickException("--flow needs zuko: pip install zuko") from None
     torch.manual_seed(0)
-    model = zuko.flows.NSF(mean.shape[1], transforms=2, hidden_features=(512,))
+    model = flows().NSF(mean.shape[1], transforms=2, hidden_features=(512,))
     optimizer = torch.optim.Adam(model.parameters(), lr=FLOW_RATE, fused=True)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
@@ -89,6 +86,15 @@ def flow(mean: Tensor, sigma: Tensor, steps: int) -> Fitted:
         optimizer.step()
         falling.step()
     return Fitted("a spline flow", model.requires_grad_(False)())
+
+
+def flows() -> ModuleType:
+    """zuko's, where it is installed."""
+    try:
+        import zuko
+    except ImportError:
+        raise click.ClickException("--flow needs zuko: pip install zuko") from None
+    return zuko.flows
 
 
 def encodings(vae: MelodyVAE, batches: Batches, count: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -113,6 +119,8 @@ def encodings(vae: MelodyVAE, batches: Batches, count: int) -> tuple[Tensor, Ten
 def main(corpus: Path, count: int, components: int, samples: int, flowing: bool, steps: int) -> None:
     """Print a Markdown table, in the mean over the seeds 1, 2, 3."""
     torch.set_num_threads(1)
+    if flowing:
+        flows()  # told now, if it isn't there
     opened, model, seeds = Corpus.open(corpus), shipped_model(), (1, 2, 3)
     ground, subject = Ground.of(model.provenance, opened), subject_of(model)
     heldout = ground.held.draw(np.arange(len(ground.held.events)), 512, np.random.default_rng(0))
