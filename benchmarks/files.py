@@ -27,7 +27,7 @@ import symusic
 
 from melodylc.actors import shipped_model
 from melodylc.data.formats.notation import fifths
-from melodylc.data.formats.render import Piece, render, transposed
+from melodylc.data.formats.render import Piece, render
 from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
 from melodylc.data.scales import MODES
@@ -129,7 +129,7 @@ def made(number: int, melodies: list[Melody]) -> tuple[File, dict[str, bytes]]:
     pieces[0] = pieces[0]._replace(title=f"drawn-{number}") if len(pieces) > 1 else pieces[0]
     rendered = render(pieces, writing_with_scores(writing), key)
     moved = [melody.transposed(writing.transpose) for melody in chosen]
-    return File(writing, transposed(key, writing.transpose), moved, pieces), rendered.files
+    return File(writing, key.transposed(writing.transpose), moved, pieces), rendered.files
 
 
 def writing_with_scores(writing: Writing) -> Writing:

@@ -1,15 +1,15 @@
 """What the choices behind `base` are worth, on a smaller model and a fixed number of steps. Tables in docs/method.md.
 
-    python benchmarks/studies.py CORPUS [STUDY ...]
+    python benchmarks/studies.py CORPUS [STUDY ...] [--seeds N]
 
-A study trains what it names, one seed each, in its folder below `--output` (a run that was stopped goes on; one that is
-done is only judged), and judges it on works that neither trained it nor chose its checkpoint. Every model is half as
-wide as `base` unless its study says otherwise; all see as many melodies in as many steps (a flat encoder in as
+A study trains what it names, once a seed, each in its folder below `--output` (a run that was stopped goes on; one
+that is done is only judged), and judges it on works that neither trained it nor chose its checkpoint. Every model is
+half as wide as `base` unless its study says otherwise; all see as many melodies in as many steps (a flat encoder in as
 much time), so that rows compare with one another and not with the model that ships.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,29 +30,10 @@ from melodylc.training.settings import StageSettings, TrainSettings
 
 Rows = npt.NDArray[np.int64]
 
-HALF = replace(
-    named_config("base"),
-    name="half",
-    event=32,
-    embedding=128,
-    encoder_hidden=128,
-    conductor_hidden=256,
-    decoder_hidden=256,
-    bar_hidden=384,
-    song_hidden=384,
-    attention=128,
-    blocks=1,
-)
-FLAT = replace(
-    named_config("paper"),
-    name="flat",
-    z=256,
-    event=48,
-    embedding=128,
-    encoder_hidden=128,
-    conductor_hidden=256,
-    decoder_hidden=256,
-)
+BASE = named_config("base")
+HALVED = "embedding encoder_hidden conductor_hidden decoder_hidden bar_hidden song_hidden attention blocks".split()
+HALF = replace(BASE, name="half", event=32, **{name: getattr(BASE, name) // 2 for name in HALVED})
+FLAT = replace(HALF, name="flat", encoder="flat", event=48, bar_hidden=0, song_hidden=0, attention=0, blocks=0)
 CODEC = StageSettings(kind="codec", batch=64, rate=2e-3, steps=400, warmup=50)
 SONG = StageSettings(kind="song", batch=64, rate=2e-3, steps=1200, warmup=50, free_nats=(600.0, 255.0), settled=0.3)
 FLAT_STEPS = 250  #: of a flat encoder: as long as all the others' take
@@ -98,17 +79,26 @@ OVERALL, EACH, SAMPLES = 512, 64, 512  #: melodies: evenly spread, of each colle
 @click.argument("corpus", type=click.Path(path_type=Path))
 @click.argument("studies", nargs=-1, type=click.Choice([*STUDIES]))
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("runs/studies"), show_default=True)
+@click.option("--seeds", default=1, show_default=True, help="Of training, from 0 on; tables show means.")
 @click.option("--threads", default=1, show_default=True)
-def main(corpus: Path, studies: tuple[str, ...], output: Path, threads: int) -> None:
+def main(corpus: Path, studies: tuple[str, ...], output: Path, seeds: int, threads: int) -> None:
     """Print a Markdown table a study: those named, or all."""
     torch.set_num_threads(threads)
     opened = Corpus.open(corpus)
     click.echo(f"corpus {opened.fingerprint}; {CODEC.steps} + {SONG.steps} steps; torch {torch.__version__}\n")
     for name in studies or STUDIES:
-        judged = {row: judge(opened, trained(opened, run, output)) for row, run in STUDIES[name].items()}
+        judged = {
+            row: [judge(opened, trained(opened, seeded(run, seed), output)) for seed in range(seeds)]
+            for row, run in STUDIES[name].items()
+        }
         click.echo(f"{table(name, judged)}\n")
         if name == "balance":
             click.echo(f"{by_collection(judged)}\n")
+
+
+def seeded(run: Run, seed: int) -> Run:
+    """The same run with another seed of training."""
+    return replace(run, settings=replace(run.settings, seed=seed))
 
 
 def trained(corpus: Corpus, run: Run, output: Path) -> Path:
@@ -126,7 +116,8 @@ def identity(run: Run) -> str:
     song = run.settings.stages[-1]
     stages = "+".join(f"{stage.kind}{stage.steps}" for stage in run.settings.stages)
     rate = f"free{song.free_nats[1]:g}-beta{song.beta:g}"
-    return f"{run.config.name}-z{run.config.z}-{stages}-{rate}-balance{run.settings.balance:g}"
+    seed = f"-seed{run.settings.seed}" if run.settings.seed else ""
+    return f"{run.config.name}-z{run.config.z}-{stages}-{rate}-balance{run.settings.balance:g}{seed}"
 
 
 @dataclass(frozen=True)
@@ -160,43 +151,37 @@ def given_back(subject: Subject, corpus: Corpus, rows: Rows) -> Answers:
     return answers(subject, np.asarray(corpus.heldout[rows]), seeds=(1,))
 
 
-def table(name: str, judged: Mapping[str, Judged]) -> str:
-    """A row a run: steps / note-ons, free-running, what they cost, and the best key of samples."""
+def table(name: str, judged: Mapping[str, Sequence[Judged]]) -> str:
+    """A row a run: steps / note-ons, free-running, what they cost, and the best key of samples; means over seeds."""
     lines = [
         f"| {name} | parameters | from the mean | from one sample | KL | bits a step | best key |",
         "|---|---|---|---|---|---|---|",
     ]
     for row, done in judged.items():
-        kl, bits = cost(done.overall)
+        overall = [one.overall for one in done]
+        kl, bits = np.mean([cost(found) for found in overall], axis=0)
         lines.append(
-            f"| {row} | {done.parameters / 1e6:.1f} M | {shares(done.overall)} | {shares(done.overall, sampled=True)} "
-            f"| {kl:.0f} | {bits:.3f} | {done.best_key:.3f} |"
+            f"| {row} | {done[0].parameters / 1e6:.1f} M | {shares(overall)} | {shares(overall, sampled=True)} "
+            f"| {kl:.0f} | {bits:.3f} | {np.mean([one.best_key for one in done]):.3f} |"
         )
     return "\n".join(lines)
 
 
-def by_collection(judged: Mapping[str, Judged]) -> str:
-    """A row a collection: steps / note-ons from the mean, free-running, and bits a step."""
+def by_collection(judged: Mapping[str, Sequence[Judged]]) -> str:
+    """A row a collection, and one of all's mean: steps / note-ons from the mean, free-running, and bits a step."""
     lines = [f"| collection | {' | '.join(judged)} |", f"|---|{'---|' * len(judged)}"]
-    for name in next(iter(judged.values())).collections:
-        cells = [f"{shares(done.collections[name])}, {cost(done.collections[name])[1]:.3f}" for done in judged.values()]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    means = [
-        (
-            np.mean([found.mean_free.steps.mean for found in done.collections.values()]),
-            np.mean([found.mean_free.notes.mean for found in done.collections.values()]),
-            np.mean([cost(found)[1] for found in done.collections.values()]),
-        )
-        for done in judged.values()
-    ]
-    lines.append(f"| mean of collections | {' | '.join('{:.3f} / {:.3f}, {:.3f}'.format(*mean) for mean in means)} |")
+    names = list(next(iter(judged.values()))[0].collections)
+    for title, those in [*((name, [name]) for name in names), ("mean of collections", names)]:
+        found = [[one.collections[name] for one in done for name in those] for done in judged.values()]
+        cells = [f"{shares(some)}, {np.mean([cost(one)[1] for one in some]):.3f}" for some in found]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def shares(found: Reconstruction, sampled: bool = False) -> str:
-    """Steps / note-ons that are right, free-running."""
-    accuracy = found.sample_free if sampled else found.mean_free
-    return f"{accuracy.steps.mean:.3f} / {accuracy.notes.mean:.3f}"
+def shares(found: Sequence[Reconstruction], sampled: bool = False) -> str:
+    """Steps / note-ons that are right, free-running, in the mean."""
+    ways = [one.sample_free if sampled else one.mean_free for one in found]
+    return f"{np.mean([way.steps.mean for way in ways]):.3f} / {np.mean([way.notes.mean for way in ways]):.3f}"
 
 
 def cost(found: Reconstruction) -> tuple[float, float]:

@@ -149,6 +149,17 @@ class Scale:
         parent = self.parent
         return None if parent is None else parent.root + ("m" if parent.mode == "minor" else "")
 
+    def transposed(self, semitones: int) -> "Scale":
+        """The scale so many semitones higher; its root is spelt as usual there.
+
+        >>> Scale(2, "dorian").transposed(-2).name
+        'C dorian'
+        """
+        if semitones % 12 == 0:
+            return self
+        tonic = None if self.tonic is None else (self.tonic + semitones) % 12
+        return Scale(tonic, self.mode, notes=frozenset((note + semitones) % 12 for note in self.notes))
+
     @property
     def relative(self) -> "Scale":
         """Of a major scale the minor one with the same pitch classes, and the other way round.

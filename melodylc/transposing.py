@@ -12,7 +12,6 @@ import numpy as np
 
 from melodylc.data.alphabet import HOLD, PITCHES
 from melodylc.data.errors import InputError
-from melodylc.data.formats.render import transposed
 from melodylc.data.melody import Melody
 from melodylc.rewards import Density, Reward, Rule, pitch_classes, tonic
 from melodylc.rewards.base import Events
@@ -51,7 +50,7 @@ def check_transposed(request: "Request", melodies: Sequence[Melody], semitones: 
     """
     if not semitones or not melodies or request.rule is None:
         return
-    moved = replace(request, scales=tuple(transposed(scale, semitones) for scale in request.scales)).rule
+    moved = replace(request, scales=tuple(scale.transposed(semitones) for scale in request.scales)).rule
     after = Melody.stack(melody.transposed(semitones) for melody in melodies)
     if moved and not np.array_equal(request.rule.scores(Melody.stack(melodies)), moved.scores(after)):
         raise InputError(f"--transpose {semitones} changes what {request.rule.identity} says: leave it out")

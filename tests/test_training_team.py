@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -124,7 +125,10 @@ def test_a_process_that_dies_ends_the_others_and_leaves_the_last_checkpoint(corp
             time.sleep(0.05)
         members = subprocess.run(["pgrep", "-P", str(team.pid)], capture_output=True, text=True).stdout.split()
         os.kill(int(members[-1]), signal.SIGKILL)
-        team.communicate(timeout=120)
+        _, told = team.communicate(timeout=120)
     assert team.returncode != 0
+    assert re.search(
+        r"process 0 of 2 (lost the others|was told to end); the last checkpoint is kept: run the same", told
+    )
     assert not (folder / "model.safetensors").exists()
     assert (folder / "state.safetensors").exists()

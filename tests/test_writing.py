@@ -18,7 +18,7 @@ from melodylc.data.errors import InputError
 from melodylc.data.formats.midi_file import LOOP_MARKER, Voice, midi_file
 from melodylc.data.formats.performance import perform
 from melodylc.data.formats.programs import NAMES, parse_program, program_name
-from melodylc.data.formats.render import JOINED, Piece, render, transposed
+from melodylc.data.formats.render import JOINED, Piece, render
 from melodylc.data.keys import Scale, parse_scale
 from melodylc.data.melody import Melody
 from melodylc.data.midi import midi_bytes
@@ -290,9 +290,9 @@ def test_a_melody_and_its_scale_move_together() -> None:
 def test_a_transposed_scale_has_the_notes_transposed(mode: str, tonic: int, semitones: int) -> None:
     scale = Scale(tonic, mode)
     moved = {(pitch + semitones) % 12 for pitch in scale.pitch_classes}
-    assert transposed(scale, semitones).pitch_classes == moved
+    assert scale.transposed(semitones).pitch_classes == moved
     notes = Scale(None, "notes", notes=scale.pitch_classes)
-    assert transposed(notes, semitones).pitch_classes == moved
+    assert notes.transposed(semitones).pitch_classes == moved
 
 
 def test_beyond_the_keyboard() -> None:

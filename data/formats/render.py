@@ -10,7 +10,7 @@ from melodylc.data.formats.musicxml import musicxml
 from melodylc.data.formats.plain import melody_json
 from melodylc.data.formats.png import png
 from melodylc.data.formats.roll import Panel, svg
-from melodylc.data.keys import NOTES, Scale
+from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
 from melodylc.data.writing import FORMATS, Writing
 
@@ -64,7 +64,7 @@ def render(pieces: Sequence[Piece], writing: Writing, scale: Scale | None = None
     """
     if not pieces:
         return Rendered({}, [], {})
-    scale = scale and transposed(scale, writing.transpose)
+    scale = scale and scale.transposed(writing.transpose)
     pieces = [_moved(piece, writing.transpose) for piece in pieces]
     files: dict[str, bytes] = {}
     if writing.join:
@@ -78,19 +78,6 @@ def render(pieces: Sequence[Piece], writing: Writing, scale: Scale | None = None
             if name not in files:
                 files[name] = _WRITERS[kind](piece, writing, scale)
     return Rendered(files, of, _about(writing, scale))
-
-
-def transposed(scale: Scale, semitones: int) -> Scale:
-    """The scale so many semitones higher.
-
-    >>> transposed(Scale(2, "dorian"), -2).name
-    'C dorian'
-    """
-    if semitones % 12 == 0:
-        return scale
-    tonic = None if scale.tonic is None else (scale.tonic + semitones) % 12
-    moved = frozenset((pitch + semitones) % 12 for pitch in scale.notes)
-    return Scale(tonic, scale.mode, notes=moved if scale.mode == NOTES else frozenset())
 
 
 def _about(writing: Writing, scale: Scale | None) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from melodylc.actors import FoundActor, find_actor
-from melodylc.data.formats.render import transposed
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.request import Request
 
@@ -30,7 +29,7 @@ class Plan:
             return "no actor has learnt this yet"
         origin = "comes with the package" if actor.origin == "shipped" else "was fitted before"
         if actor.shift and scale:
-            made = transposed(scale, -actor.shift).name
+            made = scale.transposed(-actor.shift).name
             return f"ready: made in {made}, moved by {actor.shift:+d} semitones; that actor {origin}"
         return f"ready: its actor {origin}"
 

@@ -6,8 +6,10 @@ what one process would do, up to rounding.
 """
 
 import os
+import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NoReturn
 
 import torch
 import torch.distributed as dist
@@ -80,10 +82,16 @@ class Team:
         try:
             dist.all_reduce(tensor)
         except RuntimeError as error:
-            raise TeamBroken(
-                f"process {self.rank} of {self.world} lost the others; the last checkpoint is kept: "
-                "run the same command again"
-            ) from error
+            raise self._broken("lost the others") from error
+
+    def end(self, *_: object) -> NoReturn:
+        """Stop, told to by a signal: torchrun ends all where one has died."""
+        raise self._broken("was told to end")
+
+    def _broken(self, what: str) -> TeamBroken:
+        return TeamBroken(
+            f"process {self.rank} of {self.world} {what}; the last checkpoint is kept: run the same command again"
+        )
 
 
 def join_team(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> Team:
@@ -93,6 +101,8 @@ def join_team(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> 
     device = torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
     if device.type == "cuda":
         torch.cuda.set_device(device)
+    team = Team(rank, world, device)
     if world > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    return Team(rank, world, device)
+        signal.signal(signal.SIGTERM, team.end)
+    return team
