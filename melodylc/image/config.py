@@ -106,7 +106,7 @@ CONFIGS = dict(
             norm=True,
             deviation=1.24,
         ),
-        _small("cifar10", (32, 64, 128), kernels=(3,) * 3, z=128),
+        _small("cifar10", (32, 64, 128), kernels=(3,) * 3, z=128, deviation=0.28),
         _principal("cifar10", (48, 96), z=256, deviation=0.2),
         _small("faces", (16, 32, 64, 64), kernels=(5, 5, 3, 3), z=32),
     )
