@@ -37,7 +37,7 @@ _RECIPES = {
         replace(_SMALL, steps=1800, wrong=0.25),
     ),
     "cifar10": Recipe(
-        _run("pictures", 64, 2e-3, 6000, 500), _run("labels", 64, 2e-3, 3000, 500), replace(_SMALL, steps=1800)
+        _run("pictures", 64, 2e-3, 4000, 500), _run("labels", 64, 2e-3, 2000, 500), replace(_SMALL, steps=1200)
     ),
     "celeba": Recipe(
         _run("pictures", 64, 2e-3, 6000, 250),
