@@ -28,16 +28,16 @@ def _run(kind: str, batch: int, rate: float, steps: int, every: int) -> TrainSet
 _LARGE = GameSettings(
     steps=50_000, rate=1e-4, actor_rate=1e-4, average=0.999, hidden=2048, layers=4
 )  # the notebook's sizes and rate
-_SMALL = GameSettings(batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, slope=1.0, average=0.99)
+_SMALL = GameSettings(batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, average=0.99)
 _PAPER = Recipe(_run("pictures", 128, 3e-4, 100_000, 1000), _run("labels", 128, 1e-3, 20_000, 500), _LARGE)
 _RECIPES = {
     "mnist": Recipe(
         _run("pictures", 128, 3e-3, 3000, 500),
         _run("labels", 128, 3e-3, 3000, 500),
-        replace(_SMALL, steps=1800, wrong=0.25),
+        replace(_SMALL, steps=1800, slope=1.0, wrong=0.25),
     ),
     "cifar10": Recipe(
-        _run("pictures", 64, 2e-3, 4000, 500), _run("labels", 64, 2e-3, 2000, 500), replace(_SMALL, steps=1200)
+        _run("pictures", 64, 2e-3, 2000, 250), _run("labels", 64, 2e-3, 1500, 250), replace(_SMALL, steps=750)
     ),
     "celeba": Recipe(
         _run("pictures", 64, 2e-3, 6000, 250),
@@ -51,7 +51,7 @@ _RECIPES = {
 _PRINCIPAL = Recipe(
     _run("pictures", 64, 2e-3, 2000, 250),
     _run("labels", 64, 2e-3, 3000, 250),
-    replace(_SMALL, steps=1000, sharpness=0.5, slope=10.0),
+    replace(_SMALL, steps=1000, sharpness=0.5),
 )
 
 
