@@ -67,6 +67,7 @@ def test_the_gradient_penalty_acts_on_the_logit() -> None:
     real, other, random = torch.randn(8, 2), torch.randn(8, 2), torch.Generator().manual_seed(0)
     critic = linear_critic(torch.tensor([3.0, 4.0]))
     assert gradient_penalty(critic, real, other, random).item() == pytest.approx(160.0, rel=1e-5)
+    assert gradient_penalty(critic, real, other, random, weight=0.5).item() == pytest.approx(8.0, rel=1e-5)
 
 
 def test_of_rows_the_gradient_penalty_counts_all() -> None:
@@ -164,6 +165,13 @@ def test_the_weight_of_wrong_labels_is_that_of_their_term() -> None:
     assert losses[2] - losses[0] == pytest.approx(4 * (losses[1] - losses[0]), rel=1e-4)
 
 
+def test_a_game_weighs_its_gradient_penalty_as_it_is_told() -> None:
+    steep = [Game(clusters(), SIGMA_BAR, replace(SMALL, slope=weight)) for weight in (10.0, 1.0, 0.0)]
+    real, false = torch.ones(8, DIM), torch.zeros(8, DIM)
+    found = [game._steepness(lambda z: 3 * z.sum(dim=1), real, false).item() for game in steep]
+    assert found == pytest.approx([250.0, 25.0, 0.0])  # a slope of 3 in each of four dimensions is one of 6
+
+
 def test_a_game_that_was_stopped_is_the_game_that_was_not() -> None:
     settings = replace(SMALL, steps=6, distance=0.1)
     whole = played(clusters(), settings)
@@ -205,6 +213,7 @@ def test_global_random_numbers_are_left_alone() -> None:
         ({"actor_batch": 0}, "actor_batch of at least 1, not 0"),
         ({"distance": -0.1}, "distance of at least 0, not -0.1"),
         ({"rate": math.inf}, "rate of at least 0"),
+        ({"slope": -1.0}, "slope of at least 0, not -1.0"),
         ({"bare": 1.0}, r"bare in \[0, 1\), not 1.0"),
         ({"average": -1.0}, r"average in \[0, 1\)"),
         ({"turned": 1.1}, r"turned in \[0, 1\], not 1.1"),

@@ -71,106 +71,46 @@ class PictureConfig:
         return cls(**plain)
 
 
-_MNIST = PictureConfig(
-    name="paper", dataset="mnist", channels=1, side=28, body="linear", widths=(1024, 1024, 1024), z=1024
-)
-_MNIST_SMALL = PictureConfig(
-    name="small",
-    dataset="mnist",
-    channels=1,
-    side=28,
-    body="linear",
-    widths=(400, 400, 400),
-    norm=True,
-    z=64,
-    deviation=0.25,
-)
-_CELEBA = PictureConfig(
-    name="paper",
-    dataset="celeba",
-    channels=3,
-    side=64,
-    body="convolutions",
-    widths=(256, 512, 1024, 2048),
-    kernels=(5, 5, 3, 3),
-    z=1024,
-)
-_CELEBA_SMALL = PictureConfig(
-    name="small",
-    dataset="celeba",
-    channels=3,
-    side=64,
-    body="convolutions",
-    widths=(32, 64, 128, 256),
-    kernels=(5, 3, 3, 3),
-    norm=True,
-    z=128,
-    deviation=0.3,
-)
-_CELEBA_PRINCIPAL = PictureConfig(
-    name="principal",
-    dataset="celeba",
-    channels=3,
-    side=64,
-    body="principal",
-    widths=(32, 64),
-    norm=True,
-    z=512,
-    deviation=0.15,
-)
-_CIFAR10 = PictureConfig(
-    name="replication",
-    dataset="cifar10",
-    channels=3,
-    side=64,
-    body="convolutions",
-    widths=(32, 64, 128, 256, 512, 1024),
-    kernels=(3,) * 6,
-    norm=True,
-    z=1024,
-    deviation=1.24,
-)
-_CIFAR10_SMALL = PictureConfig(
-    name="small",
-    dataset="cifar10",
-    channels=3,
-    side=32,
-    body="convolutions",
-    widths=(32, 64, 128),
-    kernels=(3,) * 3,
-    norm=True,
-    z=128,
-)
-_CIFAR10_PRINCIPAL = PictureConfig(
-    name="principal",
-    dataset="cifar10",
-    channels=3,
-    side=32,
-    body="principal",
-    widths=(48, 96),
-    norm=True,
-    z=256,
-    deviation=0.2,
-)
-_FACES_SMALL = PictureConfig(
-    name="small",
-    dataset="faces",
-    channels=3,
-    side=64,
-    body="convolutions",
-    widths=(16, 32, 64, 64),
-    kernels=(5, 5, 3, 3),
-    norm=True,
-    z=32,
-)
-CONFIGS = {
-    (config.dataset, config.name): config
-    for config in (
-        *(_MNIST, _MNIST_SMALL, _FACES_SMALL),
-        *(_CELEBA, _CELEBA_SMALL, _CELEBA_PRINCIPAL),
-        *(_CIFAR10, _CIFAR10_SMALL, _CIFAR10_PRINCIPAL),
+_SHAPES: dict[str, dict[str, Any]] = {
+    "mnist": {"channels": 1, "side": 28, "body": "linear"},
+    "celeba": {"channels": 3, "side": 64, "body": "convolutions"},
+    "cifar10": {"channels": 3, "side": 32, "body": "convolutions"},
+    "faces": {"channels": 3, "side": 64, "body": "convolutions"},
+}  #: of a data set, unless a configuration has another
+
+
+def _configured(data: str, name: str, **settings: Any) -> tuple[tuple[str, str], PictureConfig]:
+    return (data, name), PictureConfig(dataset=data, name=name, **{**_SHAPES[data], **settings})
+
+
+def _small(data: str, widths: tuple[int, ...], **settings: Any) -> tuple[tuple[str, str], PictureConfig]:
+    return _configured(data, "small", widths=widths, norm=True, **settings)
+
+
+def _principal(data: str, widths: tuple[int, ...], **settings: Any) -> tuple[tuple[str, str], PictureConfig]:
+    return _configured(data, "principal", body="principal", widths=widths, norm=True, **settings)
+
+
+CONFIGS = dict(
+    (
+        _configured("mnist", "paper", widths=(1024, 1024, 1024)),
+        _small("mnist", (400, 400, 400), z=64, deviation=0.25),
+        _configured("celeba", "paper", widths=(256, 512, 1024, 2048), kernels=(5, 5, 3, 3)),
+        _small("celeba", (32, 64, 128, 256), kernels=(5, 3, 3, 3), z=128, deviation=0.3),
+        _principal("celeba", (32, 64), z=512, deviation=0.15),
+        _configured(
+            *("cifar10", "replication"),
+            side=64,
+            widths=(32, 64, 128, 256, 512, 1024),
+            kernels=(3,) * 6,
+            norm=True,
+            deviation=1.24,
+        ),
+        _small("cifar10", (32, 64, 128), kernels=(3,) * 3, z=128, deviation=0.28),
+        _principal("cifar10", (48, 96), z=256, deviation=0.2),
+        _small("faces", (16, 32, 64, 64), kernels=(5, 5, 3, 3), z=32),
     )
-}
+)
 
 
 def named_config(data: str, name: str) -> PictureConfig:

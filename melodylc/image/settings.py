@@ -34,10 +34,10 @@ _RECIPES = {
     "mnist": Recipe(
         _run("pictures", 128, 3e-3, 3000, 500),
         _run("labels", 128, 3e-3, 3000, 500),
-        replace(_SMALL, steps=1200),
+        replace(_SMALL, steps=1800, slope=1.0, wrong=0.25),
     ),
     "cifar10": Recipe(
-        _run("pictures", 64, 2e-3, 10_000, 500), _run("labels", 64, 2e-3, 6000, 500), GameSettings(steps=5000)
+        _run("pictures", 64, 2e-3, 2000, 250), _run("labels", 64, 2e-3, 1500, 250), replace(_SMALL, steps=750)
     ),
     "celeba": Recipe(
         _run("pictures", 64, 2e-3, 6000, 250),

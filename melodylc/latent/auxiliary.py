@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from melodylc.latent.actor import mlp
 from melodylc.latent.gan import Game, minimise
-from melodylc.latent.labelled import cost_of, doubt_of, gradient_penalty, move
+from melodylc.latent.labelled import cost_of, doubt_of, move
 
 
 class AttributeCritic(nn.Module):
@@ -93,6 +93,6 @@ class AuxiliaryGame(Game):
         logits, told = self.critic.both(torch.cat([real, made]))
         (first, second), asked = logits.chunk(2), torch.cat([labels, labels])
         loss = cost_of(first).mean() + doubt_of(second).mean() + 2 * missing(told, asked).mean()
-        penalty = gradient_penalty(lambda z: self.critic(z, labels), real, made, self.generator, self.scale)
+        penalty = self._steepness(lambda z: self.critic(z, labels), real, made)
         minimise(self.optimisers["critic"], loss + penalty)
         return float(loss.item())

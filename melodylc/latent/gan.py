@@ -21,6 +21,7 @@ A `Game` can be stopped after any step: `state` is all of it, and a restored one
 """
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,15 @@ from melodylc.data.errors import InputError
 from melodylc.latent.actor import Actor
 from melodylc.latent.distance import distance
 from melodylc.latent.encodings import Encodings
-from melodylc.latent.labelled import LabelledCritic, cost_of, doubt_of, gradient_penalty, labelled_actor, move
+from melodylc.latent.labelled import (
+    PENALTY,
+    LabelledCritic,
+    cost_of,
+    doubt_of,
+    gradient_penalty,
+    labelled_actor,
+    move,
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,7 @@ class GameSettings:
     actor_rate: float = 3e-4  #: the same of the actor, which makes far fewer steps
     distance: float = 0.0  #: lambda, the weight of L_dist
     sharpness: float = 0.0  #: p: the critic sees z / sigma_bar^p, and its slope is bounded there
+    slope: float = PENALTY  #: w_s, the weight of the gradient penalty
     bare: float = 0.1  #: share of prior samples among the conditional critic's false vectors
     turned: float = 0.0  #: share of y' that are y but for one label
     wrong: float = 1.0  #: w, the weight of L_0(z, y')
@@ -64,7 +74,7 @@ class GameSettings:
                 raise InputError(f"an actor's training needs {name} of at least 1, not {getattr(self, name)}")
         if self.actor_batch is not None and self.actor_batch < 1:
             raise InputError(f"an actor's training needs actor_batch of at least 1, not {self.actor_batch}")
-        for name in ("rate", "actor_rate", "distance", "sharpness", "wrong"):
+        for name in ("rate", "actor_rate", "distance", "sharpness", "slope", "wrong"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"an actor's training needs {name} of at least 0, not {getattr(self, name)}")
         for name in ("bare", "average"):
@@ -158,9 +168,12 @@ class Game:
         third_term = (doubt_of(last) * counts).sum() / counts.sum().clamp(min=1)
         loss = cost_of(first).mean() + doubt_of(second).mean() + self.settings.wrong * third_term
         told = self._told(labels)
-        penalty = gradient_penalty(lambda z: self.critic(z, told), real, false, self.generator, self.scale)
+        penalty = self._steepness(lambda z: self.critic(z, told), real, false)
         minimise(self.optimisers["critic"], loss + penalty)
         return loss.item()
+
+    def _steepness(self, logit: Callable[[Tensor], Tensor], real: Tensor, false: Tensor) -> Tensor:
+        return gradient_penalty(logit, real, false, self.generator, self.scale, self.settings.slope)
 
     def _false(self, real: Tensor, prior: Tensor, made: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         """Vectors of the second term; those of the third with their labels, and which of them count, 0 or 1."""

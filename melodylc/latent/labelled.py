@@ -2,11 +2,12 @@
 
     D(z, y) = sigmoid(l(z, y)),  l = MLP(z, W y)
     L_1 = -log D        L_0 = -log(1 - D)
-    GP  = 10 * mean_n (|| dl/dz (e_n) / s || - 1)^2,   e = a * real + (1 - a) * other,  a ~ U(0, 1) in each dimension
+    GP  = w_s * mean_n (|| dl/dz (e_n) / s || - 1)^2,   e = a * real + (1 - a) * other,  a ~ U(0, 1) in each dimension
 
 s is 1, or what the critic sees each dimension multiplied by. The penalty acts on the logit l, not on D: where D is near
 0 or 1 a sigmoid has no slope, whatever the network does. One a in each dimension, as in the authors' notebook;
-Gulrajani et al. (2017) draw one for a whole vector.
+Gulrajani et al. (2017) draw one for a whole vector. Their w_s is 10, which holds the slope near 1. A logit of how much
+likelier a vector is among real ones needs more where these lie close together: with less weight it is had sooner.
 
 Labels y are what an actor knows before it moves: its vector is a chain of one part, and y is the part's context.
 Actor and critic are told them louder (`loudness`): ten numbers of 0 or 1 are lost beside hundreds of a vector.
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 from melodylc.data.errors import InputError
 from melodylc.latent.actor import Actor, ActorConfig, mlp
 
-PENALTY = 10.0  #: weight of the gradient penalty
+PENALTY = 10.0  #: w_s of Gulrajani et al., and of the authors' notebook
 
 
 def labelled_actor(dim: int, labels: int, hidden: int, layers: int, bound: float) -> ActorConfig:
@@ -113,16 +114,17 @@ def gradient_penalty(
     other: Tensor,
     generator: torch.Generator,
     scale: Tensor | None = None,
+    weight: float = PENALTY,
 ) -> Tensor:
     """GP between two batches of vectors or rows of features, (n, ...): a scalar that can be differentiated.
 
-    `scale` is s, of one such vector's shape; 1 if None.
+    `scale` is s, of one such vector's shape; 1 if None. `weight` is w_s.
     """
     share = torch.rand(real.shape, generator=generator).to(real)
     between = torch.lerp(other, real, share).detach().requires_grad_(True)
     (slope,) = torch.autograd.grad(logit(between).sum(), between, create_graph=True)
     slope = slope if scale is None else slope / scale
-    penalty: Tensor = PENALTY * (slope.flatten(1).norm(dim=-1) - 1).square().mean()
+    penalty: Tensor = weight * (slope.flatten(1).norm(dim=-1) - 1).square().mean()
     return penalty
 
 
