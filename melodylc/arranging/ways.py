@@ -139,7 +139,8 @@ def read_arrangement(values: Iterable[Iterable[Any]]) -> Arrangement:
 
 def steps() -> Iterator[Step]:
     """Each way to each extent that is tried, but for `snap`, whose sets are too many."""
-    yield from (("form", *bars) for bars in dict.fromkeys(_forms()))
+    for bars in dict.fromkeys(_forms()):
+        yield "form", *bars
     yield from (("delay", by) for by in (1, 2, 3, 4, 6, 8))
     yield from (("thin", every, at) for every in (2, 4, 8) for at in (0, every // 2))
     yield from (("strike", every) for every in (1, 2, 4))
@@ -169,7 +170,7 @@ def sounding(events: Events) -> Events:
     return np.where(at < 0, 60, np.take_along_axis(events, np.maximum(at, 0), axis=1)).astype(np.uint8)
 
 
-def _pitched(events: Events, pitches: npt.NDArray[np.int64]) -> Events:
+def _pitched(events: Events, pitches: npt.NDArray[Any]) -> Events:
     """Events with other pitches, by octaves into 0..127 where they leave it."""
     high = np.where(pitches >= PITCHES, pitches - 12 * ((pitches - PITCHES) // 12 + 1), pitches)
     inside = np.where(high < 0, high % 12, high)
