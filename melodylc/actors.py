@@ -44,7 +44,7 @@ from melodylc.transposing import transposed_rule
 
 SETTINGS = FitSettings(
     bank=7168,
-    rounds=8,
+    rounds=10,
     warmup=80,
     critic_steps=32,
     distorted=2048,
@@ -87,7 +87,7 @@ class FoundActor:
 
     @property
     def arrangement(self) -> Arrangement:
-        """What is done to melodies before they are encoded, where the actor has learnt to move those."""
+        """What its rule asks to be done to melodies before they are encoded; what obeys then it doesn't move."""
         return read_arrangement(self.stored.header.begins)
 
     def to_dict(self) -> dict[str, Any]:

@@ -209,6 +209,25 @@ def test_the_last_measurement_is_on_the_vectors_of_a_judge() -> None:
     assert found.measured.rate > 0.5  # gates start half shut
 
 
+def test_what_satisfies_as_it_is_can_be_left_so_in_the_last_measurement() -> None:
+    def half(z: torch.Tensor) -> Scores:
+        return np.asarray((z[:, :1] > 0).double())
+
+    settings = replace(FEW, actor_steps=0, measure=400, bound=0.01)  # an actor that shrinks vectors, and no more
+    judge = torch.cat((torch.full((1, DIM), 3.0), torch.full((1, DIM), -3.0)))
+
+    def drawn(count: int, generator: torch.Generator) -> torch.Tensor:
+        return judge.repeat(count // 2, 1)
+
+    moved, spared = (
+        fit(Plain(DIM, half), SIGMA, settings=replace(settings, sparing=sparing), judge=drawn).measured
+        for sparing in (False, True)
+    )
+    assert (moved.rate, spared.rate) == (0.5, 0.5)
+    assert 0 < spared.z_mse < moved.z_mse
+    assert spared.count == moved.count == 400
+
+
 @dataclass(frozen=True)
 class Sums:
     """A chain of numbers that are added up, y_k = y_(k-1) + z_k: satisfied where all sums are near 1.

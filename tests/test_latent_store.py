@@ -64,6 +64,13 @@ def test_the_header_says_what_it_is_for_and_what_was_measured(path: Path, fitted
     assert json.loads(json.dumps(rates.to_dict()))["z_mse"] == fitted.measured.z_mse
 
 
+def test_how_vectors_begin_is_kept_and_nothing_is_assumed_without(path: Path, fitted: Fitted) -> None:
+    assert load_actor(path).header.begins == []
+    begins = (("snap", 0, 4, 7), ("isorhythm",))
+    save_actor(path, fitted, model="", prior="", rule="", parts=PARTS, begins=begins)
+    assert load_actor(path).header.begins == [["snap", 0, 4, 7], ["isorhythm"]]
+
+
 def test_the_same_actor_makes_the_same_file(path: Path, fitted: Fitted) -> None:
     again = path.with_name("again.safetensors")
     save_actor(again, fitted, model="0123456789abcdef", prior="N(0, I)", rule="above & below", parts=PARTS)

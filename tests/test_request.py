@@ -41,6 +41,12 @@ def test_rule_of_a_request(request_: Request, names: tuple[str, ...]) -> None:
     assert request_.rule.names == names
 
 
+def test_a_variety_of_one_s_own_takes_the_place_of_that_which_goes_with_all() -> None:
+    own = Request.read(scale=["cmaj"], reward=["variety,bars=6"]).rule
+    assert own is not None
+    assert own.names == (C_MAJOR, "variety(7 pitches, 6 bars)")
+
+
 def test_relative_keys_share_a_rule_unless_they_end_on_their_tonic() -> None:
     major, minor = request_for("ebmaj"), request_for("cm", tonic=False)
     assert major.rule == minor.rule

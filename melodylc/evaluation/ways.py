@@ -82,7 +82,7 @@ class Single:
 
     rule: Rule | None = None
     actor: FoundActor | None = None
-    moved: bool = True  #: by the actor; otherwise only arranged as it expects
+    moved: bool = True  #: by the actor; otherwise only arranged as its draws are
 
     @property
     def key(self) -> tuple[object, ...]:

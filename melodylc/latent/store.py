@@ -82,7 +82,7 @@ class Header:
     settings: dict[str, Any]  #: `FitSettings` as plain values, and the seed
     measured: Rates
     request: dict[str, Any] = field(default_factory=dict)  #: what was asked for, in the asker's own words
-    begins: list[Any] = field(default_factory=list)  #: what was done to what vectors come from, in the drawer's words
+    begins: list[Any] = field(default_factory=list)  #: how vectors begin, in the words of who draws them
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def save_actor(
         rule: identity of the rule.
         parts: names of the rule's parts.
         request: plain values that say how the rule was asked for, if somebody wants to know later.
-        begins: plain values that say what must be done to get such vectors as it learnt to move.
+        begins: plain values that say how vectors begin that it is asked to move.
 
     Raises:
         InputError: the file can't be written, or names that don't fit the measured rates.

@@ -27,7 +27,7 @@ class Proposer:
     vae: MelodyVAE
     actor: Move | None = None
     optimise: Callable[[Tensor], Tensor] | None = None
-    arrangement: Arrangement = ()  #: of what the actor has learnt to move
+    arrangement: Arrangement = ()  #: that draws begin in, where the actor goes with one
 
     def propose(self, events: Events, strengths: Sequence[float], draws: int, seed: int) -> Events:
         """Melodies (n * (1 + draws) * strengths, 256) made of melodies (n, 256), canonical.

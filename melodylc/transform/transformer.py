@@ -7,13 +7,11 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from melodylc.arranging.ways import arranged
 from melodylc.data.alphabet import PITCHES
 from melodylc.data.melody import Melody
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.models.prior import pool as prior_pool
-from melodylc.nearest import Beginning
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 from melodylc.transform.change import Change, Events, Kept, kept
@@ -117,10 +115,9 @@ class Transformer:
             return bent[0][1], 1
         starts = np.stack([start for start, _ in bent])
         proposed = self.moving.propose(starts[:_ASKED], STRENGTHS, DRAWS, _mixed(seed, number, 1))
-        others = arranged(starts, self.moving.arrangement)
-        pool = np.concatenate((starts, np.stack([found.events for _, found in bent]), proposed, others))
+        pool = np.concatenate((starts, np.stack([found.events for _, found in bent]), proposed))
         ways = 1 if bent[0][1].obeys and not len(aim.others) else _WAYS
-        heads = [*(found.events for _, found in bent), *_first(aim, np.concatenate((proposed, others)), ways)]
+        heads = [*(found.events for _, found in bent), *_first(aim, proposed, ways)]
         best = min((descend(aim, head, pool) for head in heads), key=lambda way: way.cost)
         rounds = 1
         while rounds < ROUNDS and not (best.obeys and not aim.taken(best.events)):
@@ -161,8 +158,7 @@ class Transformer:
     def _strangers(self, seed: int) -> Events:
         """Melodies of the prior, moved."""
         prior = self.model.prior(self.prior)
-        encode = Beginning(self.rule, self.model.vae, self.moving.arrangement)
-        z = prior_pool(prior, _STRANGERS, np.random.default_rng(seed), encode=encode)
+        z = prior_pool(prior, _STRANGERS, np.random.default_rng(seed))
         with torch.no_grad():
             return self.moving.made(z)
 
