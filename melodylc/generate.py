@@ -155,7 +155,7 @@ def produce(
         judge,
         actor.shift if actor else 0,
         guard,
-        actor.arrangement if actor else (),
+        actor.arrangement if actor and not optimise else (),
     )
     drawn = sampler.draw(order.seed, order.count, order.budget, report, order.best_of, found)
     return Production(order, model, actor, tuple(drawn), guard.corpus if guard else None)

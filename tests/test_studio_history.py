@@ -165,7 +165,7 @@ def test_draws_that_never_obeyed_stay_missing(tmp_path: Path, monkeypatch: pytes
     for module in ("studio", "records"):
         monkeypatch.setattr(f"melodylc.studio.{module}.Order", partial(Order, draws=1))
     studio = opened(tmp_path)
-    run = studio.generate(asked(studio, WORDS), WORDS, 8, 4)
+    run = studio.generate(asked(studio, WORDS), WORDS, 8, 1)
     assert 0 < len(run.melodies) < 8
     before = archives(studio)
     assert json.loads(zipfile.ZipFile(BytesIO(before[1])).read(f"melodylc-{run.slug}/manifest.json"))["missing"]
