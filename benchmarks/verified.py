@@ -18,17 +18,16 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from torch import Tensor
 
 from melodylc.actors import find_actor, shipped_model
 from melodylc.bank import find_bank
 from melodylc.data.alphabet import canonical
 from melodylc.data.files import atomic_write
+from melodylc.drawing import Draft, Drawing
 from melodylc.latent.precision import brief
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.models.prior import Prior, pool
-from melodylc.nearest import Beginning
+from melodylc.models.prior import Numbers, Prior
 from melodylc.request import Request
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
@@ -47,7 +46,7 @@ class Way:
     rule: Rule
     prior: Prior
     move: Move | None
-    begin: Beginning | None = None
+    drawing: Drawing | None = None
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
     seconds: float = 0.0
     draws: int = 0
@@ -57,16 +56,23 @@ class Way:
         """Draw for about so long."""
         start = time.perf_counter()
         while (now := time.perf_counter()) - start < seconds:
-            self.obeyed += self.checked(pool(self.prior, TOGETHER, self.rng, encode=self.begin))
+            self.obeyed += self.checked(_numbers(self.prior, TOGETHER, self.rng))
             self.draws += TOGETHER
             self.seconds += time.perf_counter() - now
 
-    def checked(self, z: Tensor) -> int:
-        """How many of these latents (n, z) lead to melodies that obey."""
+    def checked(self, numbers: Numbers) -> int:
+        """How many of the draws of these random numbers (n, k) obey."""
         with torch.no_grad():
-            write = self.begin.write if self.begin else self.model.vae.write
-            raw = write(z, self.move)[1].to(torch.uint8).numpy()
-        return int(self.rule.satisfied(canonical(raw)[0]).sum())
+            if self.drawing is None:
+                drawn = Draft.of(self.model.vae, self.prior.latents(numbers))
+            else:
+                drawn = self.drawing.begin(self.prior, numbers)
+                drawn = self.drawing.finish(drawn, self.move) if self.move else drawn
+        return int(self.rule.satisfied(canonical(drawn.events.to(torch.uint8).numpy())[0]).sum())
+
+
+def _numbers(prior: Prior, count: int, rng: np.random.Generator) -> Numbers:
+    return np.stack([prior.numbers(rng) for _ in range(count)])
 
 
 def upper_bound(hits: int, draws: int) -> float:
@@ -84,10 +90,10 @@ def hits_of(way: Way, draws: int, kept: Path, key: str) -> int:
     done, hits = known.get(key, (0, 0))
     while done < draws:
         # Each block from a stream of its own, so that a run that was stopped goes on as it would have.
-        z = pool(way.prior, 256, np.random.default_rng((2, done)))
+        numbers = _numbers(way.prior, 256, np.random.default_rng((2, done)))
         with brief():
-            hits += way.checked(z[: draws - done])
-        done = min(done + len(z), draws)
+            hits += way.checked(numbers[: draws - done])
+        done = min(done + len(numbers), draws)
         known[key] = done, hits
         with atomic_write(kept, "w") as file:
             json.dump(known, file)
@@ -110,8 +116,8 @@ def main(scale: str, draws: int, seconds: float, turn: float, kept: Path) -> Non
     ways = {
         NORMAL: Way(model, rule, model.prior("normal"), None),
         LEARNT: Way(model, rule, model.prior(), None),
-        NEAREST: Way(model, rule, model.prior(), None, Beginning(rule, model.vae)),
-        "actor": Way(model, rule, model.prior(), actor.move, Beginning(rule, model.vae, actor.arrangement)),
+        NEAREST: Way(model, rule, model.prior(), None, Drawing(rule, model.vae)),
+        "actor": Way(model, rule, model.prior(), actor.move, Drawing(rule, model.vae, actor.arrangement)),
     }
     kept.parent.mkdir(parents=True, exist_ok=True)
     bank = find_bank(model, model.prior())

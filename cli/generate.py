@@ -32,7 +32,7 @@ MOST_SEED = 2**63 - 1
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder.  [default: one named after the request]")
 @writing_options
 @click.option(
-    "--draws", default=100, show_default=True, type=click.IntRange(1), help="Most draws a melody may take to obey."
+    "--draws", default=40, show_default=True, type=click.IntRange(1), help="Most draws a melody may take to obey."
 )
 @click.option(
     "--best-of",

@@ -22,19 +22,20 @@ from melodylc.cache import cache_folder, pretrained
 from melodylc.critics import keep_critic, kept_critic
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import check_writable, fingerprint_bytes, reason
+from melodylc.drawing import Draft, Drawing
 from melodylc.latent.actor import Actor, informed
 from melodylc.latent.box import Box, Move
 from melodylc.latent.critic import Critic
-from melodylc.latent.fit import fit
+from melodylc.latent.fit import Judge, fit
 from melodylc.latent.fitted import Fitted, Progress
 from melodylc.latent.precision import brief
-from melodylc.latent.scores import resampled
+from melodylc.latent.scores import Measured, answered, single_draws, summarise
 from melodylc.latent.settings import FitSettings
 from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
 from melodylc.models.checkpoint import LoadedModel, load_model
 from melodylc.models.config import PriorName
 from melodylc.models.noise import Noise
-from melodylc.nearest import Beginning, given_back, nearest
+from melodylc.nearest import given_back, nearest
 from melodylc.pretext.distortion import canonical, distorted
 from melodylc.pretext.store import load_pretrained, shipped_fingerprint, shipped_path
 from melodylc.realism import RealismCritic
@@ -44,7 +45,7 @@ from melodylc.transposing import transposed_rule
 
 SETTINGS = FitSettings(
     bank=7168,
-    rounds=10,
+    rounds=8,
     warmup=80,
     critic_steps=32,
     distorted=2048,
@@ -53,7 +54,7 @@ SETTINGS = FitSettings(
     distance=0.03,
     cheapest=0.001,
     faithful=120.0,
-    measure=512,
+    measure=96,
 )
 LESSONS = 8  #: rounds in which a critic is taught that an actor lacks, from what that actor makes
 THREADS = 2  #: the same for all, because it decides how sums are rounded, and so which actor a rule gets
@@ -164,12 +165,14 @@ def fit_actor(
     bank = find_bank(model, model.prior(prior), decoding)
     written = model.prior(prior).name == "learnt"  # otherwise nothing was, that could be transposed or arranged
     with fixed_threads(threads):
-        arrangement = _asked_for(box, bank[JUDGES : JUDGES + ASKED]) if written and arrange else ()
+        arrangement = asked_for(box, bank) if written and arrange else ()
         starts = _begun(box, bank[JUDGES : JUDGES + begun]) if written and begun else None
-        judge = bank[: min(JUDGES, settings.measure)]
-        how = replace(settings, sparing=bool(arrangement))
-        judged = _begun(box, judge, arrangement) if written else judge.z
-        fitted = _fitted(box, bank, model, report, how, threads, start, realism, starts, judged)
+
+        def judge(actor: Actor) -> Measured:
+            drawing = Drawing(rule, model.vae, arrangement)
+            return _drawn(box, drawing, bank[: min(JUDGES, settings.measure)], actor, model.sigma_bar, written)
+
+        fitted = _fitted(box, bank, model, report, settings, threads, start, realism, starts, judge)
     about = {"model": model.fingerprint, "prior": model.prior(prior).identity, "rule": rule.identity}
     save_actor(path, fitted, **about, parts=rule.names, request=request, begins=arrangement)
     if not fitted.interrupted:
@@ -181,9 +184,15 @@ def fit_common_actor(
     model: LoadedModel, path: Path, report: Progress, settings: FitSettings, threads: int
 ) -> FoundActor:
     """Fit the actor for all common requests, from the model's best prior, and write it to `path`."""
-    prior = model.prior()
+    prior, box = model.prior(), CommonBox(model.vae)
     bank = find_bank(model, prior, lambda done, of: None)
-    fitted = _fitted(CommonBox(model.vae), bank, model, report, settings, threads)
+    z = bank.z[: min(JUDGES, settings.measure)]
+    told = box.ask(len(z), torch.Generator().manual_seed(JUDGES))
+
+    def judge(actor: Actor) -> Measured:
+        return single_draws(box, z, informed(actor, told), told, model.sigma_bar)
+
+    fitted = _fitted(box, bank, model, report, settings, threads, judge=judge)
     save_actor(path, fitted, model=model.fingerprint, prior=prior.identity, rule=common.IDENTITY, parts=common.PARTS)
     return FoundActor(load_actor(path), "fitted")
 
@@ -213,6 +222,16 @@ def find_critic(
     return kept_critic(model, rule, prior) or taught
 
 
+def asked_for(box: MelodyBox, bank: SampleBank) -> Arrangement:
+    """The arrangement that a rule asks for, found on a few samples of a bank."""
+
+    def decode(events: Events) -> Events:
+        with brief():
+            return given_back(box.vae, events)[1]
+
+    return Search(box.rule, decode).run(nearest(box.rule, bank[JUDGES : JUDGES + ASKED].events.numpy()))
+
+
 def _fitted(
     box: Box,
     bank: SampleBank,
@@ -223,7 +242,7 @@ def _fitted(
     actor: Actor | None = None,
     realism: Weighted | None = None,
     starts: Tensor | None = None,
-    judge: Tensor | None = None,
+    judge: Judge | None = None,
 ) -> Fitted:
     lessons = slice(JUDGES, JUDGES + settings.bank)
     with fixed_threads(threads):
@@ -231,7 +250,7 @@ def _fitted(
             box,
             model.sigma_bar,
             bank=(bank.z[lessons], bank.events[lessons]),
-            judge=resampled(bank.z[:JUDGES] if judge is None else judge),
+            judge=judge,
             starts=None if starts is None else (starts, _decoded(box, starts)),
             settings=replace(settings, also=realism.weight if realism else 0.0),
             report=report,
@@ -242,21 +261,22 @@ def _fitted(
         )
 
 
-def _asked_for(box: MelodyBox, bank: SampleBank) -> Arrangement:
-    """The arrangement that a rule asks for, found on a few samples."""
-
-    def decode(events: Events) -> Events:
-        with brief():
-            return given_back(box.vae, events)[1]
-
-    return Search(box.rule, decode).run(nearest(box.rule, bank.events.numpy()))
-
-
-def _begun(box: MelodyBox, bank: SampleBank, arrangement: Arrangement = ()) -> Tensor:
-    """Latents (n, z) of a bank's samples as draws for a rule begin."""
-    begin = Beginning(box.rule, box.vae, arrangement)
+def _begun(box: MelodyBox, bank: SampleBank) -> Tensor:
+    """Latents (n, z) of a bank's samples in the transposition that a rule likes best."""
+    drawing = Drawing(box.rule, box.vae)
     with brief():
-        return torch.cat([begin(part) for part in torch.split(bank.events, _TOGETHER)])
+        return torch.cat([drawing.begin_at(part).z for part in torch.split(bank.events, _TOGETHER)])
+
+
+def _drawn(
+    box: MelodyBox, drawing: Drawing, bank: SampleBank, actor: Actor, sigma_bar: Tensor, written: bool
+) -> Measured:
+    """What a bank's samples give as draws for a rule do, and where they begin if they were written."""
+    with brief():
+        begun = drawing.begin_at(bank.events) if written else Draft.of(box.vae, bank.z)
+        done = drawing.finish(begun, actor)
+    told = box.ask(len(bank.z), torch.Generator())
+    return summarise(answered(box, done.z, done.events.to(torch.uint8), told), begun.z, sigma_bar)
 
 
 def _decoded(box: Box, z: Tensor) -> Tensor:

@@ -16,11 +16,13 @@ from torch import Tensor
 from melodylc.arranging.ways import Arrangement
 from melodylc.data.alphabet import canonical
 from melodylc.data.melody import Melody
+from melodylc.drawing import Draft, Drawing
+from melodylc.latent.distance import z_mse
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
-from melodylc.models.prior import Encode, Prior, pool
-from melodylc.nearest import Beginning, transposed
+from melodylc.models.prior import Numbers, Prior, pool
+from melodylc.nearest import transposed
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
@@ -46,13 +48,10 @@ def prior_events(
     return np.concatenate(decoded)
 
 
-def latents(prior: Prior, seed: int, numbers: Iterable[int], attempt: int = 1, encode: Encode | None = None) -> Tensor:
-    """Latents (n, z) of one of the draws for some melodies of a seed, each from its own random stream.
-
-    `encode` is `Prior.latents`' own.
-    """
+def randomness(prior: Prior, seed: int, numbers: Iterable[int], attempt: int = 1) -> Numbers:
+    """The random numbers (n, k) of one of the draws for some melodies of a seed, each from its own random stream."""
     streams = (np.random.default_rng((seed, number, attempt)) for number in numbers)
-    return prior.latents(np.stack([prior.numbers(stream) for stream in streams]), encode)
+    return np.stack([prior.numbers(stream) for stream in streams])
 
 
 @dataclass(frozen=True)
@@ -148,14 +147,13 @@ class Sampler:
     @torch.no_grad()
     def _group(self, seed: int, first: int, attempt: int) -> Iterator[Draw]:
         numbers = range(first, first + GROUP)
-        begin = Beginning(self.rule, self.model.vae, self.arrangement, self.shift) if self.rule else None
-        z = latents(self.model.prior(self.prior), seed, numbers, attempt, begin)
-        moved, raw = self._moved(z, begin)
-        events, touched = canonical(raw.to(torch.uint8).numpy())
+        prior = self.model.prior(self.prior)
+        start, done = self._drawn(prior, randomness(prior, seed, numbers, attempt))
+        events, touched = canonical(done.events.to(torch.uint8).numpy())
         events = transposed(events, self.shift)
-        distances = ((moved - z) / self.model.sigma_bar).square().mean(1).tolist()
+        distances = z_mse(done.z, start, self.model.sigma_bar).tolist()
         rewards = self.rule.scores(events).tolist() if self.rule else [()] * GROUP
-        realism = self.judge(moved, raw).tolist() if self.judge else [None] * GROUP
+        realism = self.judge(done.z, done.events).tolist() if self.judge else [None] * GROUP
         copied = self.refuse(events).tolist() if self.refuse else [False] * GROUP
         for row, number in enumerate(numbers):
             obeys = all(reward == 1 for reward in rewards[row])
@@ -173,8 +171,14 @@ class Sampler:
                 realism=realism[row],
             )
 
-    def _moved(self, z: Tensor, begin: Beginning | None) -> tuple[Tensor, Tensor]:
-        """Latents (n, z) as they were moved, and raw events (n, 256)."""
+    def _drawn(self, prior: Prior, numbers: Numbers) -> tuple[Tensor, Draft]:
+        """The latents (n, z) where draws of random numbers (n, k) begin, and what becomes of them."""
+        vae = self.model.vae
+        if not self.rule:
+            z = prior.latents(numbers)
+            return z, Draft.of(vae, z, self.actor)
+        drawing = Drawing(self.rule, vae, self.arrangement, self.shift)
+        begun = drawing.begin(prior, numbers)
         if self.optimise:
-            return self.model.vae.write(self.optimise(z))
-        return begin.write(z, self.actor) if begin else self.model.vae.write(z, self.actor)
+            return begun.z, Draft.of(vae, self.optimise(begun.z))
+        return begun.z, drawing.finish(begun, self.actor) if self.actor else begun

@@ -6,8 +6,6 @@ few of their notes. A rule says itself which transposition it likes: it is calle
 Where an arrangement was found for the rule (`melodylc.arranging`), what obeys no transposition is arranged, too.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -15,7 +13,6 @@ from torch import Tensor
 
 from melodylc.arranging.ways import Arrangement, arranged
 from melodylc.data.alphabet import PITCHES, canonical
-from melodylc.models.bars import Move
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
 
@@ -43,51 +40,6 @@ def nearest(rule: Rule, events: Events, shift: int = 0, arrangement: Arrangement
     other = arranged(best, arrangement)
     better = rule.graded(transposed(other, shift)).prod(axis=1) > merit.max(axis=0)
     return np.where(better[:, None], other, best)
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """How draws for a rule begin: the latents of what a prior wrote, `nearest` to the rule; and once more if need be.
-
-    What is arranged seldom lies exactly where a latent leads, and loses some of what it was arranged for. So melodies
-    are looked at as they come out, and those that don't obey are arranged again, if that helps, as they have become.
-    They are the model's own by then, and what they lose the second time is little.
-    """
-
-    rule: Rule
-    vae: MelodyVAE
-    arrangement: Arrangement = ()
-    shift: int = 0  #: semitones that melodies will be moved by once they are made
-
-    @torch.no_grad()
-    def __call__(self, written: Tensor) -> Tensor:
-        """Latents (n, z) for melodies (n, 256), int64."""
-        events = nearest(self.rule, written.to(torch.uint8).numpy(), self.shift, self.arrangement)
-        if not self.arrangement:
-            return self.vae.forced(torch.from_numpy(events).long(), None)[0].z.float()
-        z, became = given_back(self.vae, events)
-        merit = self._merit(became)
-        if (merit == 1).all():
-            return z
-        other = arranged(became, self.arrangement)
-        again, later = given_back(self.vae, np.where((self._merit(other) > merit)[:, None], other, became))
-        return torch.where(torch.from_numpy(self._merit(later) > merit)[:, None], again, z)
-
-    @torch.no_grad()
-    def write(self, z: Tensor, move: Move | None) -> tuple[Tensor, Tensor]:
-        """Latents (n, z) as they were moved, and raw events (n, 256), int64; what obeys once arranged isn't moved."""
-        if move is None or not self.arrangement:
-            return self.vae.write(z, move)
-        unmoved, raw = self.vae.write(z)
-        obeys = torch.from_numpy(self._merit(canonical(raw.to(torch.uint8).numpy())[0]) == 1)[:, None]
-        if obeys.all():
-            return unmoved, raw
-        moved, later = self.vae.write(z, move)
-        return torch.where(obeys, unmoved, moved), torch.where(obeys, raw, later)
-
-    def _merit(self, events: Events) -> npt.NDArray[np.float64]:
-        product: npt.NDArray[np.float64] = self.rule.graded(transposed(events, self.shift)).prod(axis=1)
-        return product
 
 
 def given_back(vae: MelodyVAE, events: Events) -> tuple[Tensor, Events]:

@@ -12,6 +12,7 @@ from melodylc.latent.actor import Actor, ActorConfig, Chain
 from melodylc.latent.box import Move, Plain, Scores
 from melodylc.latent.fit import fit
 from melodylc.latent.fitted import Fitted, Progress, Round
+from melodylc.latent.scores import Measured, single_draws
 from melodylc.latent.settings import FitSettings
 
 Score = Callable[[torch.Tensor], Scores]
@@ -200,32 +201,19 @@ def test_a_bank_that_is_known_already_isn_t_decoded_again() -> None:
     assert decoded == [*pair, *pair, FEW.measure]
 
 
-def test_the_last_measurement_is_on_the_vectors_of_a_judge() -> None:
-    def far(count: int, generator: torch.Generator) -> torch.Tensor:
-        return torch.full((count, DIM), 50.0)
+def test_a_judge_measures_in_the_end() -> None:
+    box = Plain(DIM, lambda z: np.asarray((z[:, :1] > 20).double()))
+    judged: list[Measured] = []
 
-    found = fit(Plain(DIM, lambda z: np.asarray((z[:, :1] > 20).double())), SIGMA, judge=far, settings=FEW)
+    def judge(actor: Actor) -> Measured:
+        judged.append(single_draws(box, torch.full((30, DIM), 50.0), actor, torch.zeros(30, 0), SIGMA))
+        return judged[-1]
+
+    found = fit(box, SIGMA, judge=judge, settings=FEW)
     assert (found.prior.rate, found.history[-1].measured.rate) == (0.0, 0.0)
+    assert judged == [found.measured]
+    assert (found.measured.count, found.measured.z_mse > 0) == (30, True)
     assert found.measured.rate > 0.5  # gates start half shut
-
-
-def test_what_satisfies_as_it_is_can_be_left_so_in_the_last_measurement() -> None:
-    def half(z: torch.Tensor) -> Scores:
-        return np.asarray((z[:, :1] > 0).double())
-
-    settings = replace(FEW, actor_steps=0, measure=400, bound=0.01)  # an actor that shrinks vectors, and no more
-    judge = torch.cat((torch.full((1, DIM), 3.0), torch.full((1, DIM), -3.0)))
-
-    def drawn(count: int, generator: torch.Generator) -> torch.Tensor:
-        return judge.repeat(count // 2, 1)
-
-    moved, spared = (
-        fit(Plain(DIM, half), SIGMA, settings=replace(settings, sparing=sparing), judge=drawn).measured
-        for sparing in (False, True)
-    )
-    assert (moved.rate, spared.rate) == (0.5, 0.5)
-    assert 0 < spared.z_mse < moved.z_mse
-    assert spared.count == moved.count == 400
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from melodylc.transposing import transposed_rule
 from melodylc.versions import versions
 
 FORMAT = "melodylc-rules/2"
-Row = Literal["prior", "nearest", "arranged", "rejection", "snapping", "optimize", "actor"]
+Row = Literal["prior", "nearest", "arranged", "moved", "rejection", "snapping", "optimize", "actor"]
 ROWS: tuple[Row, ...] = get_args(Row)
 TRIES = 100  #: of rejection, where there is no actor whose cost could be spent
 Events = npt.NDArray[np.uint8]
@@ -105,12 +105,13 @@ class Case:
         shift = self.actor.shift if self.actor else 0
         made: dict[Row, Way | None] = {
             "prior": Single(),
-            "nearest": Single(self.own_rule),
-            "arranged": Single(self.own_rule, self.actor, moved=False) if self._arranged else None,
+            "nearest": Single(self.rule),
+            "arranged": Single(self.rule, self.actor, "begun") if self._arranged else None,
+            "moved": Single(self.rule, self.actor, "moved") if self.actor else None,
             "rejection": Rejected(self.rule, self.tries(settings)),
             "snapping": Snapped(classes) if classes else None,
             "optimize": Optimised(self.own_rule, self.critic, shift) if self.critic else None,
-            "actor": Single(self.own_rule, self.actor) if self.actor else None,
+            "actor": Single(self.rule, self.actor) if self.actor else None,
         }
         return {row: way for row, way in made.items() if way and (row in settings.rows or row == "prior")}
 
@@ -118,11 +119,14 @@ class Case:
     def _arranged(self) -> bool:
         return self.actor is not None and bool(self.actor.arrangement)
 
-    def tries(self, settings: RuleSettings) -> int:
-        """Draws of the prior that one of the actor's pays for, its fit's share included."""
+    def tries(self, settings: RuleSettings, decodes: float = 1.0) -> int:
+        """Draws of the prior that one of the actor's pays for, its fit's share included.
+
+        `decodes` is what an actor's draw costs by itself.
+        """
         if settings.tries or not self.actor:
             return settings.tries or TRIES
-        return 1 + ceil(self.fitted() / (settings.samples * len(settings.seeds)))
+        return ceil(decodes + self.fitted() / (settings.samples * len(settings.seeds)))
 
     def fitted(self) -> int:
         """What the actor's fit cost, in melodies decoded; 0 without an actor."""
@@ -227,10 +231,13 @@ class RuleEvaluator:
         }
 
     def _drawn(self, case: Case, report: Report) -> dict[Row, list[Drawn]]:
-        return {
-            row: [self._seed(case.name, row, way, seed, report) for seed in self.settings.seeds]
-            for row, way in self.ways[case.name].items()
-        }
+        ways, drawn = self.ways[case.name], dict[Row, list[Drawn]]()
+        for row in sorted(ways, key=lambda row: row == "rejection"):  # last: the actor's draws say what it may cost
+            if row == "rejection" and "actor" in drawn:
+                decodes = float(np.mean([one.decodes.mean() for one in drawn["actor"]]))
+                ways[row] = Rejected(case.rule, case.tries(self.settings, decodes))
+            drawn[row] = [self._seed(case.name, row, ways[row], seed, report) for seed in self.settings.seeds]
+        return {row: drawn[row] for row in ways}
 
     def _seed(self, name: str, row: Row, way: Way, seed: int, report: Report) -> Drawn:
         count, told = self.settings.count(row), f"drawing: {name}, {row}"
@@ -249,10 +256,11 @@ class RuleEvaluator:
 
     def _figures(self, case: Case, drawn: Mapping[Row, Sequence[Drawn]]) -> CaseFigures:
         prior, actor = Draws.of(case.rule, drawn["prior"]), case.actor
+        rejected = self.ways[case.name].get("rejection")
         return CaseFigures(
             rule=case.rule.identity,
             rows={row: prior if row == "prior" else Draws.of(case.rule, one, prior) for row, one in drawn.items()},
-            tries=case.tries(self.settings),
+            tries=rejected.tries if isinstance(rejected, Rejected) else case.tries(self.settings),
             fit=case.fitted(),
             rounds=actor.stored.header.settings.get("rounds") if actor else None,
             fingerprint=actor.stored.fingerprint if actor else None,

@@ -1,7 +1,7 @@
 """Ways from a prior's samples to melodies that may obey: what `melodylc evaluate rules` holds against one another.
 
-    single       one draw of the prior; or one in the transposition that obeys best, and arranged as its actor's are
-                 (`melodylc.nearest`), moved by the actor or not; what `melodylc generate --no-verify` writes
+    single       one draw of the prior; or one begun as is best for a rule, and moved and mended, or not all of that
+                 (`melodylc.drawing`); all of it is what `melodylc generate --no-verify` writes
     snapped      a single draw of the prior, every note at the nearest pitch of the scale, of two equally near the lower
     rejected     of so many draws of the prior the first that obeys, or the last
     optimised    each latent along the slope of a critic until its melody obeys, or the steps are spent
@@ -11,9 +11,9 @@ a fit costs is counted so, too: its rounds' melodies, the actor's steps, the che
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, nan
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,8 @@ from torch import Tensor
 from melodylc.actors import FoundActor
 from melodylc.box import MelodyBox
 from melodylc.data.alphabet import PITCHES, STATES, canonical
-from melodylc.draws import latents
+from melodylc.drawing import Draft, Drawing
+from melodylc.draws import randomness
 from melodylc.evaluation.drawn import Drawn
 from melodylc.evaluation.subject import CHUNK, chunks
 from melodylc.latent.critic import Critic
@@ -31,8 +32,8 @@ from melodylc.latent.distance import distance, z_mse
 from melodylc.latent.obeying import SETTINGS, obey
 from melodylc.latent.settings import FitSettings
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.models.prior import Prior
-from melodylc.nearest import Beginning, transposed
+from melodylc.models.prior import Numbers, Prior
+from melodylc.nearest import transposed
 from melodylc.rewards import Rule
 from melodylc.rewards.pitch import PitchClasses
 
@@ -52,9 +53,9 @@ class Source:
         default_factory=dict
     )  #: the prior's own melodies, which several ways need
 
-    def latents(self, seed: int, first: int, count: int, begin: Beginning | None = None) -> Tensor:
-        """Those of draws `first`, `first` + 1, ... of a seed, from 0, begun as is best for a rule: (count, z)."""
-        return latents(self.prior, seed, range(first + 1, first + 1 + count), encode=begin)
+    def numbers(self, seed: int, first: int, count: int) -> Numbers:
+        """The random numbers (count, k) of draws `first`, `first` + 1, ... of a seed, from 0."""
+        return randomness(self.prior, seed, range(first + 1, first + 1 + count))
 
     def melodies(self, seed: int, first: int) -> Drawn:
         """The prior's own of `CHUNK` draws from `first` on."""
@@ -76,30 +77,34 @@ class Way(Protocol):
         ...
 
 
+Stage = Literal["begun", "moved", "mended"]
+"""How far draws go for a rule: arranged, encoded and decoded; then moved by an actor; or all of it, mended too."""
+
+
 @dataclass(frozen=True)
 class Single:
-    """One draw each: the prior's own; or, for a rule in the actor's key, begun and moved by an actor or not."""
+    """One draw each: the prior's own; or, for a rule, begun and taken as far as a stage."""
 
     rule: Rule | None = None
     actor: FoundActor | None = None
-    moved: bool = True  #: by the actor; otherwise only arranged as its draws are
+    stage: Stage = "mended"
 
     @property
     def key(self) -> tuple[object, ...]:
-        """The rule, the actor's file, what it is told, and how far its melodies are moved."""
+        """The rule, the actor's file, what it is told, how far its melodies are moved, and the stage."""
         if self.rule is None:
             return ("prior",)
         if self.actor is None:
             return ("nearest", self.rule.identity)
         told = None if self.actor.told is None else self.actor.told.tolist()
-        return ("single", self.rule.identity, self.actor.stored.fingerprint, told, self.actor.shift, self.moved)
+        return ("single", self.rule.identity, self.actor.stored.fingerprint, told, self.actor.shift, self.stage)
 
     def draw(self, source: Source, seed: int, count: int, report: Report) -> Drawn:
         """One after the other, `CHUNK` at a time."""
         parts = []
         for part in chunks(count):
             at = seed, part.start
-            some = _chunk(source, *at, self.rule, self.actor, self.moved) if self.rule else source.melodies(*at)
+            some = _chunk(source, *at, self.rule, self.actor, self.stage) if self.rule else source.melodies(*at)
             parts.append(some[: part.stop - part.start])
             report(part.stop - part.start)
         return Drawn.joined(parts)
@@ -175,11 +180,11 @@ class Optimised:
         return Drawn.joined(parts)
 
     def _some(self, source: Source, seed: int, first: int) -> Drawn:
-        z = source.latents(seed, first, _TOGETHER, Beginning(self.rule, source.model.vae))
-        found = obey(z, MelodyBox(source.model.vae, self.rule), self.critic, source.model.sigma_bar)
+        vae = source.model.vae
+        z = Drawing(self.rule, vae).begin(source.prior, source.numbers(seed, first, _TOGETHER)).z
+        found = obey(z, MelodyBox(vae, self.rule), self.critic, source.model.sigma_bar)
         with torch.no_grad():
-            moved, raw = source.model.vae.write(found.z)
-        drawn = _drawn(source, z, moved, raw, self.shift)
+            drawn = _drawn(source, z, Draft.of(vae, found.z), self.shift)
         taken = found.steps.numpy()
         return drawn.costing(1 + GRADIENT * taken + np.ceil(taken / SETTINGS.renew))
 
@@ -226,18 +231,22 @@ def _chunk(
     first: int,
     rule: Rule | None = None,
     actor: FoundActor | None = None,
-    moving: bool = True,
+    stage: Stage = "mended",
 ) -> Drawn:
     # Always as many together: the shape decides how sums are rounded, and so what a seed's melody is.
-    vae, move = source.model.vae, actor.move if actor and moving else None
-    begin = Beginning(rule, vae, actor.arrangement if actor else ()) if rule else None
-    z = source.latents(seed, first, CHUNK, begin)
-    moved, raw = begin.write(z, move) if begin else vae.write(z)
-    drawn = _drawn(source, z, moved, raw, actor.shift if actor else 0)
-    return drawn.costing(np.full(CHUNK, 4.0 if moving else 3.0)) if actor and actor.arrangement else drawn
+    numbers, vae = source.numbers(seed, first, CHUNK), source.model.vae
+    if rule is None:
+        z = source.prior.latents(numbers)
+        return _drawn(source, z, Draft.of(vae, z))
+    drawing = Drawing(rule, vae, actor.arrangement if actor else (), actor.shift if actor else 0)
+    if stage != "mended":
+        drawing = replace(drawing, gentle=None, firm=())
+    begun = drawing.begin(source.prior, numbers)
+    done = drawing.finish(begun, actor.move) if actor and stage != "begun" else begun
+    return _drawn(source, begun.z, done, actor.shift if actor else 0)
 
 
-def _drawn(source: Source, z: Tensor, moved: Tensor, raw: Tensor, shift: int = 0) -> Drawn:
-    events, touched = canonical(raw.to(torch.uint8).numpy())
-    far, squared = (of(moved, z, source.model.sigma_bar).double().numpy() for of in (distance, z_mse))
-    return Drawn(transposed(events, shift), touched.sum(axis=1).astype(np.int64), far, squared, np.ones(len(z)))
+def _drawn(source: Source, start: Tensor, done: Draft, shift: int = 0) -> Drawn:
+    events, touched = canonical(done.events.to(torch.uint8).numpy())
+    far, squared = (of(done.z, start, source.model.sigma_bar).double().numpy() for of in (distance, z_mse))
+    return Drawn(transposed(events, shift), touched.sum(axis=1).astype(np.int64), far, squared, done.cost.numpy())

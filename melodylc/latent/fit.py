@@ -40,6 +40,9 @@ from melodylc.latent.settings import FitSettings
 Cost = Callable[[Tensor], Tensor]
 """A cost of what the critic sees of moved vectors, (n, rows, width) to (n,), with a gradient; nobody teaches it."""
 
+Judge = Callable[[Actor], Measured]
+"""What single draws of an actor give."""
+
 Distort = Callable[[Tensor, torch.Generator], Tensor]
 """Makes others of its kind, which vectors needn't lead to, of what vectors become: (n, ...) to (n, ...)."""
 
@@ -60,7 +63,7 @@ def fit(
     *,
     prior: Prior | None = None,
     bank: Known | None = None,
-    judge: Prior | None = None,
+    judge: Judge | None = None,
     starts: Known | None = None,
     settings: FitSettings | None = None,
     seed: int = 0,
@@ -77,7 +80,7 @@ def fit(
         sigma_bar: (dim,), the encoder's mean standard deviation, positive.
         prior: where vectors come from; if None, they are those of the bank, or N(0, I) where there is none.
         bank: vectors from the prior with what they become, if that is known already.
-        judge: where the vectors of the last measurement come from; where all do if None.
+        judge: what measures the actor in the end; if None it moves vectors that come from where all do.
         starts: vectors that the actor learns to move, with what they become, where these aren't the prior's own.
         settings: how to fit.
         seed: of everything random.
@@ -142,7 +145,7 @@ class _Fitting:
         self.best: tuple[Measured, Actor] | None = None
         self.history: list[Round] = []
 
-    def run(self, seed: int, report: Progress, judge: Prior | None) -> Fitted:
+    def run(self, seed: int, report: Progress, judge: Judge | None) -> Fitted:
         interrupted = False
         try:
             for event in self._rounds():
@@ -158,14 +161,10 @@ class _Fitting:
             settings=self.settings,
             seed=seed,
             prior=summarise(self.first, self.first.z, self.sigma_bar),
-            measured=self._spared(actor, self._judged(judge)),
+            measured=judge(actor) if judge else self._measure(actor, self._draw(self.settings.measure).z)[0],
             history=tuple(self.history),
             interrupted=interrupted,
         )
-
-    def _judged(self, judge: Prior | None) -> Tensor:
-        count = self.settings.measure
-        return judge(count, self.generator) if judge else self._draw(count).z
 
     def _rounds(self) -> Iterator[Round]:
         settings = self.settings
@@ -301,15 +300,6 @@ class _Fitting:
         told = self.box.ask(len(z), self.generator)
         answers = self._ask(z, told, informed(actor, told))
         return summarise(answers, z, self.sigma_bar), answers
-
-    def _spared(self, actor: Actor, z: Tensor) -> Measured:
-        """What an actor does for vectors (n, dim), of which those that satisfy as they are stay, where they will."""
-        measured, moved = self._measure(actor, z)
-        if not self.settings.sparing:
-            return measured
-        plain = ask(self.box, z, moved.told)
-        missed = (plain.scores < 1).any(dim=1)
-        return summarise((plain + moved)[torch.arange(len(z)) + len(z) * missed], z, self.sigma_bar)
 
 
 def _paces(critic: Critic, settings: FitSettings) -> list[dict[str, Any]]:

@@ -112,3 +112,8 @@ def summarise(answers: Bank, start: Tensor, sigma_bar: Tensor) -> Measured:
         distance=float(distance(answers.z, start, sigma_bar).mean()),
         z_mse=float(z_mse(answers.z, start, sigma_bar).mean()),
     )
+
+
+def single_draws(box: Box, z: Tensor, move: Move, told: Tensor, sigma_bar: Tensor) -> Measured:
+    """What vectors (n, dim), told labels (n, labels), give once they are moved."""
+    return summarise(ask(box, z, told, move), z, sigma_bar)

@@ -47,7 +47,6 @@ class FitSettings:
     check_every: int = 10  #: rounds between checks
     check: int = 256  #: vectors measured in a check
     measure: int = 1000  #: vectors measured at the end, actor and prior
-    sparing: bool = False  #: whether vectors that satisfy as they are will be left so, and are in the last measurement
     hidden: int = 384  #: width of the actor's layers
     layers: int = 2  #: hidden layers of the actor
     critic_hidden: int = 256  #: width of the critic's layers

@@ -12,7 +12,7 @@ Data", has the factorisation; the pointer is that of Vinyals et al. 2015.)
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from torch.nn.functional import silu
 from melodylc.data.alphabet import BARS, STEPS_PER_BAR
 from melodylc.models.bars import BarEncoder, DenseBarDecoder, Move
 from melodylc.models.config import ModelConfig
+from melodylc.models.mending import Judge, Mended, Mender, Mending
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding, Posterior, normal_or_none
 from melodylc.models.refinement import Misfit, Refinement, refined
@@ -48,6 +49,10 @@ class Past:
             torch.cat((self.places, later.places), 2),
             torch.cat((self.embeddings, later.embeddings), 1),
         )
+
+    def of(self, rows: Tensor) -> "Past":
+        """Of some rows, which may come more than once."""
+        return Past(*(getattr(self, part.name)[rows] for part in fields(self)))
 
     def repeated(self, times: int) -> "Past":
         """The same n again and again."""
@@ -178,6 +183,27 @@ class ChainedSong(nn.Module):
 
         encoding, embeddings, _ = self._walk(len(events), choose)
         return encoding, embeddings
+
+    def mended(self, events: Tensor, judge: Judge, how: Mending, z: Tensor | None = None) -> Mended:
+        """Latents that lead to events (n, 256), int64, or near them, where a judge is content.
+
+        They begin as `z` (n, z), or else as the posterior's means.
+        """
+        features, mender = self._features(self.bars(events)), Mender(events, judge, how)
+        parts = None if z is None else z.reshape(len(z), BARS, self.part)
+
+        def choose(bar: int, state: Tensor, past: Past) -> Encoding:
+            here, steps = slice(bar, bar + 1), slice(bar * STEPS_PER_BAR, (bar + 1) * STEPS_PER_BAR)
+            posterior = self._encode(features[:, here], state, None)
+
+            def write(rows: Tensor, tried: Tensor) -> Tensor:
+                return self.decoder.greedy(self.conductor(state[rows], tried, past.of(rows))[:, 0])
+
+            first = posterior.mean if parts is None else parts[:, here]
+            return replace(posterior, z=mender.part(steps, first, posterior, write))
+
+        encoding, _, bars = self._walk(len(events), choose)
+        return Mended(encoding.z, bars, mender.cost)
 
     def embeddings(self, z: Tensor) -> Tensor:
         """Bar embeddings (n, 16, embedding) of latents (n, z)."""

@@ -12,7 +12,6 @@ little colder than it was trained (`COOL`), because one event in a few hundred i
 would leave.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,8 +27,6 @@ from melodylc.models.vae import MelodyVAE
 
 COOL = 0.95
 Numbers = npt.NDArray[np.float32]
-Encode = Callable[[Tensor], Tensor]
-"""Latents (n, z) of melodies (n, 256), int64, that a prior has written, or of such as would do as well."""
 
 
 class Prior(Protocol):
@@ -47,8 +44,12 @@ class Prior(Protocol):
         """The random numbers (k,) of one latent."""
         ...
 
-    def latents(self, numbers: Numbers, encode: Encode | None = None) -> Tensor:
-        """Latents (n, z) of random numbers (n, k); as `encode` has it of what was written, if anything was."""
+    def written(self, numbers: Numbers) -> Tensor | None:
+        """The melodies (n, 256), int64, that random numbers (n, k) stand for; None where latents aren't of melodies."""
+        ...
+
+    def latents(self, numbers: Numbers) -> Tensor:
+        """Latents (n, z) of random numbers (n, k)."""
         ...
 
 
@@ -69,8 +70,11 @@ class NormalPrior:
         """Standard normal numbers (z,)."""
         return rng.standard_normal(self.z, np.float32)
 
-    def latents(self, numbers: Numbers, encode: Encode | None = None) -> Tensor:
-        """The numbers themselves, (n, z): nothing was written that there were a choice of."""
+    def written(self, numbers: Numbers) -> None:
+        """Nothing is."""
+
+    def latents(self, numbers: Numbers) -> Tensor:
+        """The numbers themselves, (n, z)."""
         return torch.from_numpy(numbers)
 
 
@@ -93,13 +97,17 @@ class LearntPrior:
         return rng.random(STEPS, np.float32)
 
     @torch.no_grad()
-    def latents(self, numbers: Numbers, encode: Encode | None = None) -> Tensor:
+    def written(self, numbers: Numbers) -> Tensor:
+        """What the language model writes."""
+        return self.language.write(torch.from_numpy(numbers), self.temperature)
+
+    @torch.no_grad()
+    def latents(self, numbers: Numbers) -> Tensor:
         """Latents (n, z) of numbers (n, 256)."""
-        written = self.language.write(torch.from_numpy(numbers), self.temperature)
-        return encode(written) if encode else self.vae.forced(written, None)[0].z
+        return self.vae.forced(self.written(numbers), None)[0].z
 
 
-def pool(prior: Prior, count: int, rng: np.random.Generator, chunk: int = 256, encode: Encode | None = None) -> Tensor:
-    """`count` latents (count, z), made `chunk` at a time; `encode` is `Prior.latents`' own."""
+def pool(prior: Prior, count: int, rng: np.random.Generator, chunk: int = 256) -> Tensor:
+    """`count` latents (count, z), made `chunk` at a time."""
     sizes = [min(chunk, count - at) for at in range(0, count, chunk)]
-    return torch.cat([prior.latents(np.stack([prior.numbers(rng) for _ in range(size)]), encode) for size in sizes])
+    return torch.cat([prior.latents(np.stack([prior.numbers(rng) for _ in range(size)])) for size in sizes])

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from melodylc.data.alphabet import BARS, STATES, STEPS, STEPS_PER_BAR
 from melodylc.models.bars import LstmBarDecoder, Move
 from melodylc.models.config import ModelConfig
+from melodylc.models.mending import Judge, Mended, Mender, Mending
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding, Posterior, normal_or_none
 from melodylc.models.refinement import Misfit, Refinement, refined
@@ -67,6 +68,17 @@ class FlatSong(nn.Module):
         """Latents (n, z), moved or not, and the events (n, 256), int64, that they become; z is all of one part."""
         moved = z if move is None else self.moved(z, z.new_zeros(len(z), 1, 0), move)
         return moved, self.decoder.greedy(self.embeddings(moved).flatten(0, 1)).reshape(len(z), STEPS)
+
+    def mended(self, events: Tensor, judge: Judge, how: Mending, z: Tensor | None = None) -> Mended:
+        """Latents that lead to events (n, 256), int64, or near them, where a judge is content.
+
+        They begin as `z` (n, z), or else as the posterior's means.
+        """
+        encoding, mender = self.through(events, None)[0], Mender(events, judge, how)
+        posterior = Encoding(*(getattr(encoding, name)[:, None] for name in ("z", "mean", "sigma")))
+        first = posterior.mean if z is None else z[:, None]
+        best = mender.part(slice(0, STEPS), first, posterior, lambda rows, tried: self.write(tried[:, 0])[1])
+        return Mended(*self.write(best[:, 0]), mender.cost)
 
     def moved(self, z: Tensor, contexts: Tensor, move: Move) -> Tensor:
         """Latents (n, z), moved."""

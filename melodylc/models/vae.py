@@ -12,6 +12,7 @@ from melodylc.data.alphabet import STEPS, STEPS_PER_BAR, canonical
 from melodylc.models.bars import DenseBarDecoder, LstmBarDecoder, Move
 from melodylc.models.chain import ChainedSong
 from melodylc.models.config import ModelConfig
+from melodylc.models.mending import Judge, Mended, Mending
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding
 from melodylc.models.refinement import Refinement
@@ -94,6 +95,13 @@ class MelodyVAE(nn.Module):
     def write(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         """Latents (n, z) with every part moved in its turn, and the events (n, 256), int64, that the decoder writes."""
         return self.song.write(z, move)
+
+    def mended(self, events: Tensor, judge: Judge, how: Mending, z: Tensor | None = None) -> Mended:
+        """Latents that lead to events (n, 256), int64, or near them, where a judge is content: see `mending`.
+
+        They begin as `z` (n, z), or else as the posterior's means.
+        """
+        return self.song.mended(events, judge, how, z)
 
     def raw_events(self, z: Tensor) -> Tensor:
         """What the bar decoder writes, (n, 256) int64, before it is made canonical."""
