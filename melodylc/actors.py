@@ -80,6 +80,7 @@ class FoundActor:
     origin: Literal["shipped", "cached", "fitted", "given"]
     told: Tensor | None = None  #: the label (1, labels) of what is asked of it, where it serves several requests
     shift: int = 0  #: semitones that its melodies must be moved by: it was fitted to this rule in another key
+    lacks: bool = False  #: whether it was fitted to less than is asked, and mending does the rest
 
     @property
     def move(self) -> Move:
@@ -97,6 +98,7 @@ class FoundActor:
             "fingerprint": self.stored.fingerprint,
             "origin": self.origin,
             "arrangement": [list(step) for step in self.arrangement],
+            "rule": self.stored.header.rule,
             "semitones": self.shift,
             "measured": self.stored.measured.to_dict(),
         }
@@ -118,13 +120,14 @@ def find_actor(
     """The shipped or cached actor for this model, its prior and this rule, or None.
 
     Those that ship were fitted without a realism critic. A damaged cached one is named and forgotten.
-    Where `elsewhere`, one that ships for the same rule in another key will do, too: see `FoundActor.shift`.
+    Where `elsewhere`, one that ships for the same rule in another key will do, too (`FoundActor.shift`), and for a
+    common request the one that is nearest (`FoundActor.lacks`).
     """
     start = model.prior(prior).identity
     shipped = _shipped(model.fingerprint, start) if realism is None else {}
-    for asked, told, shift in _askings(rule, elsewhere):
+    for asked, told, shift, lacks in _askings(rule, elsewhere):
         if asked in shipped:
-            return FoundActor(load_actor(shipped[asked]), "shipped", told, shift)
+            return FoundActor(load_actor(shipped[asked]), "shipped", told, shift, lacks)
     path = cache_path(model, rule, prior, realism)
     try:
         if not path.exists():
@@ -170,7 +173,7 @@ def fit_actor(
 
         def judge(actor: Actor) -> Measured:
             drawing = Drawing(rule, model.vae, arrangement)
-            return _drawn(box, drawing, bank[: min(JUDGES, settings.measure)], actor, model.sigma_bar, written)
+            return measured_draws(box, drawing, bank[: min(JUDGES, settings.measure)], actor, model.sigma_bar, written)
 
         fitted = _fitted(box, bank, model, report, settings, threads, start, realism, starts, judge)
     about = {"model": model.fingerprint, "prior": model.prior(prior).identity, "rule": rule.identity}
@@ -232,6 +235,17 @@ def asked_for(box: MelodyBox, bank: SampleBank) -> Arrangement:
     return Search(box.rule, decode).run(nearest(box.rule, bank[JUDGES : JUDGES + ASKED].events.numpy()))
 
 
+def measured_draws(
+    box: MelodyBox, drawing: Drawing, bank: SampleBank, actor: Actor, sigma_bar: Tensor, written: bool = True
+) -> Measured:
+    """What a bank's samples give as draws for a rule do, and where they begin if they were written."""
+    with brief():
+        begun = drawing.begin_at(bank.events) if written else Draft.of(box.vae, bank.z)
+        done = drawing.finish(begun, actor)
+    told = box.ask(len(bank.z), torch.Generator())
+    return summarise(answered(box, done.z, done.events.to(torch.uint8), told), begun.z, sigma_bar)
+
+
 def _fitted(
     box: Box,
     bank: SampleBank,
@@ -268,17 +282,6 @@ def _begun(box: MelodyBox, bank: SampleBank) -> Tensor:
         return torch.cat([drawing.begin_at(part).z for part in torch.split(bank.events, _TOGETHER)])
 
 
-def _drawn(
-    box: MelodyBox, drawing: Drawing, bank: SampleBank, actor: Actor, sigma_bar: Tensor, written: bool
-) -> Measured:
-    """What a bank's samples give as draws for a rule do, and where they begin if they were written."""
-    with brief():
-        begun = drawing.begin_at(bank.events) if written else Draft.of(box.vae, bank.z)
-        done = drawing.finish(begun, actor)
-    told = box.ask(len(bank.z), torch.Generator())
-    return summarise(answered(box, done.z, done.events.to(torch.uint8), told), begun.z, sigma_bar)
-
-
 def _decoded(box: Box, z: Tensor) -> Tensor:
     return torch.cat([box.decode(part)[1] for part in torch.split(z, _TOGETHER)])
 
@@ -295,14 +298,16 @@ def _shipped(model: str, prior: str) -> dict[str, Path]:
     return {it.rule: path for it, path in reversed(headers) if it and (it.model, it.prior) == (model, prior)}
 
 
-def _askings(rule: Rule, elsewhere: bool) -> Iterator[tuple[str, Tensor | None, int]]:
-    """What a shipped actor may have been fitted to that serves a rule, best first."""
-    yield rule.identity, None, 0
+def _askings(rule: Rule, elsewhere: bool) -> Iterator[tuple[str, Tensor | None, int, bool]]:
+    """What a shipped actor may have been fitted to that serves a rule, best first, and the rest of `FoundActor`."""
+    yield rule.identity, None, 0, False
     for shift in KEYS if elsewhere else ():
         if other := transposed_rule(rule, -shift):
-            yield other.identity, None, shift
+            yield other.identity, None, shift, False
     if request := common.common_request(rule):
-        yield common.IDENTITY, request.label[None], 0
+        yield common.IDENTITY, request.label[None], 0, False
+        if elsewhere:
+            yield request.near.rule.identity, None, request.root - 12 * (request.root > max(KEYS)), True
 
 
 def cache_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None, realism: Weighted | None = None) -> Path:

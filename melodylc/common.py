@@ -4,7 +4,8 @@
     ending anywhere, on the tonic of that scale, or on that of its relative minor,
     with any density, or low, medium or high,
 
-each with variety beside it: 144 requests. As labels they are three one-hot vectors, 12 + 3 + 4 numbers.
+each with variety beside it: 144 requests. As labels they are three one-hot vectors, 12 + 3 + 4 numbers. Three actors
+ship, without labels; for each of the 144 one of them begins so near that mending does the rest (`CommonRequest.near`).
 """
 
 from itertools import product
@@ -53,6 +54,16 @@ class CommonRequest(NamedTuple):
         if self.density:
             asked.append(_DENSITIES[self.density - 1])
         return Rule((*asked, _VARIETY))
+
+    @property
+    def near(self) -> "CommonRequest":
+        """The one whose actor ships that its draws are begun as, in C: 192 notes, a minor tonic, or neither.
+
+        >>> CommonRequest(7, 2, 1).near.rule.identity
+        'pitch_classes(0,2,4,5,7,9,11) & tonic(9) & variety(7 pitches, 9 bars)'
+        """
+        dense, minor = self.density == DENSITIES.index("high"), self.end == ENDS.index(9)
+        return CommonRequest(0, self.end if minor and not dense else 0, self.density if dense else 0)
 
     @property
     def label(self) -> Tensor:

@@ -155,7 +155,7 @@ class Order:
     count: int = 8
     seed: int = 0
     writing: Writing = field(default_factory=Writing)  #: how the melodies become files
-    draws: int = 100  #: most latents decoded for one melody
+    draws: int = 40  #: most latents decoded for one melody
     verify: bool = True  #: whether only melodies that obey are written
     model: Path | None = None  #: None: the shipped one
     prior: PriorName | None = None  #: None: the best that the model has

@@ -13,12 +13,14 @@ from melodylc import actors
 from melodylc.actors import find_actor, shipped_model
 from melodylc.bank import SIZE, find_bank
 from melodylc.box import MelodyBox
+from melodylc.common import REQUESTS, CommonRequest
 from melodylc.draws import Sampler
 from melodylc.latent.store import load_actor, read_header
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.request import Request
 from melodylc.rewards import Rule, pitch_classes
 from melodylc.threads import fixed_threads
+from melodylc.transposing import transposed_rule
 
 PRETRAINED = Path(actors.__file__).parent / "pretrained"
 SHIPPED = {
@@ -50,6 +52,27 @@ def test_a_shipped_actor_is_found_and_does_what_its_file_says(name: str, model: 
     assert measured.prior < 0.05 < 0.8 < measured.actor
     assert rate == pytest.approx(measured.actor, abs=spread + 1 / len(draws))
     assert len({draw.melody for draw in draws}) == len(draws)
+
+
+def test_common_requests_need_no_fit(model: LoadedModel) -> None:
+    for request in REQUESTS:
+        found = find_actor(model, request.rule, elsewhere=True)
+        assert found is not None
+        assert found.origin == "shipped"
+        of = next(it.rule for it in SHIPPED.values() if it.rule and it.rule.identity == found.stored.header.rule)
+        moved = transposed_rule(of, found.shift)
+        assert moved is not None
+        assert set(moved.names) <= set(request.rule.names)
+        assert found.lacks == (set(moved.names) != set(request.rule.names))
+    assert find_actor(model, CommonRequest(0, 1, 0).rule) is None  # a melody of the user's isn't moved to another key
+
+
+def test_what_an_actor_lacks_is_mended(model: LoadedModel) -> None:
+    request = CommonRequest(7, 2, 1)  # the notes of G major, E last, 16 to 64 notes
+    found = find_actor(model, request.rule, elsewhere=True)
+    assert found is not None
+    sampler = Sampler(model, found.move, request.rule, shift=found.shift, arrangement=found.arrangement)
+    assert sum(draw.passed for draw in sampler.draw(5, 8, budget=1)) > 6
 
 
 def test_what_ships_is_one_model_and_its_own_actors(model: LoadedModel) -> None:
@@ -109,6 +132,11 @@ def test_draws_to_learn_on_begin_as_the_rule_likes_and_those_of_the_judge_too(
     class Enough(Exception):
         pass
 
+    request = Request.read(scale=["cmaj"]).rule
+    assert request is not None
+    major, rule = find_actor(model, request), Rule((pitch_classes([0, 4, 7]),))
+    assert major is not None
+
     def spy(box: MelodyBox, *args: object, **given: Any) -> None:
         (z, events), bank = given["starts"], find_bank(model, model.prior())
         none = torch.zeros(32, 0)
@@ -116,13 +144,14 @@ def test_draws_to_learn_on_begin_as_the_rule_likes_and_those_of_the_judge_too(
         assert len(z) == len(events) == 32
         assert torch.equal(events, box.decode(z)[1])
         assert box.score(events, none).mean() > before + 0.1
-        judged = given["judge"](32, torch.Generator())
-        assert box.score(box.decode(judged)[1], none).mean() > before + 0.1
+        judged = given["judge"](major.stored.actor)
+        assert (judged.count, judged.z_mse > 0) == (16, True)
+        assert judged.means[0] > before + 0.3  # mended, too
         raise Enough
 
     monkeypatch.setattr(actors, "fit", spy)
     with pytest.raises(Enough):
-        actors.fit_actor(model, Rule((pitch_classes([0, 4, 7]),)), tmp_path / "x", lambda _: None, begun=32)
+        actors.fit_actor(model, rule, tmp_path / "x", lambda _: None, replace(actors.SETTINGS, measure=16), begun=32)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,9 @@ def test_each_way_does_what_it_says() -> None:
     tune = notes({0: 60, 4: 62, 64: 64, 128: 65, 192: 67})
     assert np.flatnonzero(arranged(tune, (("delay", 3),))[0] < HOLD).tolist() == [3, 7, 67, 131, 195]
     assert np.flatnonzero(arranged(tune, (("thin", 8, 0),))[0] < HOLD).tolist() == [0, 64, 128, 192]
-    assert (arranged(tune, (("strike", 2),))[0] < HOLD).sum() == 10
+    assert (arranged(tune, (("divide", 2, 0),))[0] < HOLD).sum() == 10
+    for neighbour, pitches in ((0, [60, 60, 60, 60]), (1, [60, 62, 60, 62]), (-1, [60, 55, 60, 55])):
+        assert arranged(tune, (("divide", 1, neighbour),))[0, :4].tolist() == pitches
     assert (arranged(tune, (("silence", 0, 4),))[0] == arranged(tune, ())[0]).all()  # nothing in bars 4, 8, 12, 16
     assert np.flatnonzero(arranged(tune, (("silence", 0, 1),))[0] < HOLD).tolist() == [4]
     assert np.flatnonzero(arranged(tune, (("isorhythm",),))[0] < HOLD).tolist() == sorted(

@@ -346,6 +346,7 @@ def test_a_table_has_a_cell_for_every_column(model: LoadedModel, actor: FoundAct
     assert [row[0] for row in found.rows] == [
         "prior",
         "nearest",
+        "moved",
         "rejection (3 a seed)",
         "snapping",
         "optimize (3 a seed)",
@@ -360,14 +361,14 @@ def test_a_picture_has_a_bar_for_every_share(model: LoadedModel, actor: FoundAct
     drawn = ElementTree.fromstring(picture(done))
     width, height = (float(drawn.attrib[side]) for side in ("width", "height"))
     boxes = drawn.findall("{http://www.w3.org/2000/svg}rect")
-    # Two parts, all of them, how many are different: six rows each; how far apart: five.
-    assert sum(box.attrib["fill"] == SHARE for box in boxes) == 4 * 6 + 5
+    # Two parts, all of them, how many are different: seven rows each; how far apart: six.
+    assert sum(box.attrib["fill"] == SHARE for box in boxes) == 4 * 7 + 6
     for box in boxes:
         x, y, across, down = (float(box.attrib[name]) for name in ("x", "y", "width", "height"))
         assert min(x, y, across, down) >= 0
         assert (x + across <= width, y + down <= height) == (True, True)
     texts = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
-    assert {"prior", "nearest", "rejection", "snapping", "optimize", "actor"} <= set(texts)
+    assert {"prior", "nearest", "moved", "rejection", "snapping", "optimize", "actor"} <= set(texts)
     assert f"{done.cases['mine'].rows['actor'].all.mean:.3f}" in texts
 
 

@@ -1,4 +1,4 @@
-"""The twelve rules of docs/examples: sound on any melody, and each with one that satisfies it."""
+"""The rules of docs/examples: sound on any melody, each with one that satisfies it and one that nearly does."""
 
 import importlib.util
 from collections.abc import Iterable
@@ -13,52 +13,124 @@ from melodylc.data import Melody
 from melodylc.data.alphabet import HOLD, REST, canonical
 from melodylc.rewards.base import Reward
 
-PATH = Path(__file__).parent.parent / "docs" / "examples" / "own_rules.py"
-_spec = importlib.util.spec_from_file_location("own_rules", PATH)
-assert _spec is not None
-assert _spec.loader is not None
-own = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(own)
-RULES: dict[str, Reward] = {name: it for name, it in vars(own).items() if isinstance(it, Reward)}
+Notes = list[tuple[int, int, int]]
 
 
-def bars(pitches: Iterable[int]) -> list[tuple[int, int, int]]:
-    """A quarter of each pitch at the start of each of sixteen bars."""
-    return [(pitch, 16 * bar, 16 * bar + 4) for bar, pitch in enumerate(pitches)]
+def rules_of(file: str) -> dict[str, Reward]:
+    """The rules that an example defines, by name, in its order."""
+    path = Path(__file__).parent.parent / "docs" / "examples" / f"{file}.py"
+    spec = importlib.util.spec_from_file_location(file, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {name: it for name, it in vars(module).items() if isinstance(it, Reward)}
 
 
-SATISFYING = {
-    "black_keys": bars([61, 63, 66, 68] * 4),
-    "whole_tones": bars([61, 63, 65, 67] * 4),
-    "one_octave": bars([60, 72, 65, 71] * 4),
-    "off_beats": [(60, step, step + 1) for step in range(2, 256, 4)],
-    "one_rhythm": bars(range(60, 76)),
-    "aaba": [(62 if 128 <= step < 192 else 60, step, step + 1) for step in range(256)],
-    "echo": bars(60 + bar // 2 for bar in range(16)),
-    "climbs": bars(60 + 3 * (bar // 4) for bar in range(16)),
-    "zigzag": bars([60, 64] * 8),
-    "comes_to_rest": [*bars(range(62, 77)), (60, 240, 256)],
-    "breathes": bars(range(60, 76)),
-    "no_steps": bars([60, 64, 60, 67] * 4),
+def bars(pitches: Iterable[int], every: int = 16, start: int = 0) -> Notes:
+    """A quarter of each pitch in turn, the first at step `start`, then one `every` so many steps: once a bar."""
+    return [(pitch, start + every * at, start + every * at + 4) for at, pitch in enumerate(pitches)]
+
+
+def aaba(end: int) -> Notes:
+    """Sixteenths all through, higher from bar 9 to step `end`."""
+    return [(62 if 128 <= step < end else 60, step, step + 1) for step in range(256)]
+
+
+UP, DOWN = [57, 59, 60, 62, 64, 66, 68, 69], [69, 67, 65, 64, 62, 60, 59, 57]
+THEME = [60, 62, 64, 65, 67, 69, 71, 72]
+
+# By file and rule: a melody that satisfies the rule, one that misses it nearly, and what that one scores.
+EXAMPLES: dict[str, dict[str, tuple[Notes, Notes, float]]] = {
+    "own_rules": {
+        "black_keys": (bars([61, 63, 66, 68] * 4), bars([61, 63, 66, 67] * 4), 3 / 4),
+        "whole_tones": (bars([61, 63, 65, 67] * 4), bars([61, 63, 65, 66] * 4), 3 / 4),
+        "one_octave": (bars([60, 72, 65, 71] * 4), bars([60, 72, 65, 73] * 4), 3 / 4),
+        "off_beats": (
+            [(60, step, step + 1) for step in range(2, 256, 4)],
+            [(60, step, step + 1) for step in range(2, 128, 4)],
+            1 / 2,
+        ),
+        "one_rhythm": (bars(range(60, 76)), bars(range(60, 75)), 14 / 15),
+        "aaba": (aaba(192), aaba(144), 1 / 2),
+        "echo": (bars(60 + bar // 2 for bar in range(16)), bars([60] * 15 + [62]), 127 / 128),
+        "climbs": (bars(60 + 3 * (bar // 4) for bar in range(16)), bars([60] * 16), 12 / 15),
+        "zigzag": (bars([60, 64] * 8), bars([60, 64] * 7 + [60, 60]), 13 / 14),
+        "comes_to_rest": (
+            [*bars(range(62, 77)), (60, 240, 256)],
+            [*bars(range(62, 77)), (60, 240, 248)],
+            5 / 6,
+        ),
+        "breathes": (bars(range(60, 76)), [*bars(range(60, 75)), (75, 240, 256)], 3 / 4),
+        "no_steps": (bars([60, 64, 60, 67] * 4), bars([60, 64, 60, 62] * 4), 8 / 15),
+    },
+    "unseen_rules": {
+        "over_chords": (bars([60, 57, 65, 67] * 4), bars([60, 57, 65, 67] * 3 + [60, 57, 65, 66]), 15 / 16),
+        # An F# on the way down is wrong itself, and one F too few.
+        "melodic_minor": (
+            bars((UP + DOWN) * 2, every=8),
+            bars([*UP, *DOWN, *UP, *DOWN[:2], 66, *DOWN[3:]], every=8),
+            31 / 32 * 7 / 8,
+        ),
+        # Longest means longer than any other: a second note as long does not count.
+        "long_on_one": (
+            [it for at in range(0, 256, 16) for it in ((60, at, at + 8), (62, at + 8, at + 12))],
+            bars([60] * 32, every=8),
+            1 / 2,
+        ),
+        "dotted_march": (
+            [it for at in range(0, 256, 8) for it in ((60, at, at + 3), (62, at + 3, at + 4))],
+            bars([60] * 32, every=8),
+            3 / 4,
+        ),
+        "motif_returns": (
+            bars(pitch + up for up in (0, 3, -2, 5) for pitch in THEME[:4]),
+            bars(THEME[:4] * 3 + [60, 62, 64, 67]),
+            17 / 18,
+        ),
+        "variation": (
+            [*bars(THEME), *bars([it for pitch in THEME for it in (pitch, 60)], every=8, start=128)],
+            bars(THEME * 2),
+            2 / 3,
+        ),
+        "one_peak": (bars([69] * 10 + [72] + [60] * 5), bars([70] + [60] * 9 + [72] + [60] * 5), 1 / 2),
+        "leaps_come_back": (bars([60, 65, 64, 62] * 8, every=8), bars([60, 65, 62, 61] * 8, every=8), 1 / 2),
+        "half_and_full": (
+            bars([64, 64, 64, 67, 64, 64, 64, 60] * 2),
+            bars([64, 64, 64, 67, 64, 64, 64, 60, 64, 64, 64, 67, 64, 64, 64, 62]),
+            11 / 12,
+        ),
+        "loops": ([*bars([60] * 15), (62, 254, 256)], [*bars([60] * 15), (60, 254, 256)], 1 / 2),
+        "no_downbeats": (bars(range(60, 76), start=2), [(60, 0, 4), *bars(range(61, 76), start=18)], 15 / 16),
+        "not_again_so_soon": (bars(range(60, 76)), bars([60, 62, 60, *range(61, 74)]), 15 / 16),
+    },
 }
+RULES = {file: rules_of(file) for file in EXAMPLES}
+CASES = [(file, name) for file, examples in EXAMPLES.items() for name in examples]
 
 
-def test_there_are_twelve() -> None:
-    assert list(RULES) == list(SATISFYING)
-    assert len(RULES) == 12
+@pytest.mark.parametrize("file", EXAMPLES)
+def test_there_are_twelve(file: str) -> None:
+    assert list(RULES[file]) == list(EXAMPLES[file])
+    assert len(RULES[file]) == 12
 
 
-@pytest.mark.parametrize("name", SATISFYING)
-def test_one_melody_satisfies_each_and_silence_none(name: str) -> None:
-    rule = RULES[name]
-    assert rule(Melody.from_notes(SATISFYING[name])) == 1.0
+@pytest.mark.parametrize(("file", "name"), CASES)
+def test_one_melody_satisfies_each_one_misses_it_nearly_and_silence_wholly(file: str, name: str) -> None:
+    rule = RULES[file][name]
+    satisfying, near_miss, score = EXAMPLES[file][name]
+    assert rule(Melody.from_notes(satisfying)) == 1.0
+    assert 0 < score < 1
+    assert rule(Melody.from_notes(near_miss)) == pytest.approx(score)
     assert rule(Melody(np.full(256, REST, np.uint8))) == 0.0
 
 
-@given(st.lists(st.sampled_from([60, 61, 64, 72, 90, HOLD, REST]), min_size=256, max_size=256))
-def test_any_melody_has_a_score(events: list[int]) -> None:
-    melodies = canonical(np.array([events, [60, *[HOLD] * 255], [60] * 256], np.uint8))[0]
-    for name, rule in RULES.items():
+@pytest.mark.parametrize("file", EXAMPLES)
+@given(events=st.lists(st.sampled_from([60, 61, 64, 72, 90, HOLD, REST]), min_size=256, max_size=256))
+def test_any_melody_has_a_score(file: str, events: list[int]) -> None:
+    leap = [60, 72, *[HOLD] * 254]
+    melodies = canonical(np.array([events, [60, *[HOLD] * 255], leap, [60] * 256], np.uint8))[0]
+    for name, rule in RULES[file].items():
         scores = rule.batch(melodies)
         assert ((scores >= 0) & (scores <= 1)).all(), name
         assert scores[0] == pytest.approx(rule(Melody(melodies[0]))), name

@@ -1,6 +1,9 @@
 """Fit the actors that ship: longer than `melodylc fit` does, on one thread, half an hour of a quiet core each.
 
 python tools/actors.py [NAME ...]
+python tools/actors.py --measure [NAME ...]
+
+With `--measure` the weights that are there stay: the arrangement is looked for and draws are measured, as a fit ends.
 
 A key's actor learns in two stages: on the prior's draws, and then on draws as those for its rule begin
 (`melodylc.nearest`), where it unlearns most of the leaps that it made to get there.
@@ -12,12 +15,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from melodylc.actors import SETTINGS, fit_actor, shipped_model
+from melodylc.actors import SETTINGS, asked_for, fit_actor, measured_draws, shipped_model
+from melodylc.arranging.ways import words
+from melodylc.bank import find_bank
+from melodylc.box import MelodyBox
 from melodylc.cache import pretrained
+from melodylc.drawing import Drawing
 from melodylc.latent.fitted import Round
 from melodylc.latent.settings import FitSettings
-from melodylc.latent.store import load_actor
+from melodylc.latent.store import amend_actor, load_actor
+from melodylc.models.checkpoint import LoadedModel
 from melodylc.request import Request
+from melodylc.threads import fixed_threads
 
 
 class Stage(NamedTuple):
@@ -25,7 +34,6 @@ class Stage(NamedTuple):
 
     settings: FitSettings
     begun: int = 0  #: samples of the bank to learn on, transposed as draws begin; 0: the prior's draws as they are
-    arrange: bool = True  #: whether draws will be arranged, too
 
 
 LONG = replace(
@@ -67,21 +75,25 @@ SHIPPED: dict[str, tuple[Request, tuple[Stage, ...]]] = {
     # Three times as many notes can't be had without changing nearly everything.
     "cmaj-high": (
         Request.read(scale=["cmaj"], density=["high"]),
-        (Stage(replace(LONG, distance=0.03, faithful=30.0), arrange=False),),
+        (Stage(replace(LONG, distance=0.03, faithful=30.0)),),
     ),
 }
 
 
 def main() -> None:
     """Write those named, or all."""
-    model = shipped_model()
-    for name in sys.argv[1:] or SHIPPED:
+    model, names = shipped_model(), [name for name in sys.argv[1:] if name != "--measure"] or list(SHIPPED)
+    if "--measure" in sys.argv:
+        for name in names:
+            measure(model, name)
+        return
+    for name in names:
         request, stages = SHIPPED[name]
         rule = request.rule
         assert rule is not None
         actor = None
         with TemporaryDirectory() as folder:
-            for number, (settings, begun, arrange) in enumerate(stages, 1):
+            for number, (settings, begun) in enumerate(stages, 1):
                 last = number == len(stages)
                 path = pretrained() / f"{name}.safetensors" if last else Path(folder) / f"{number}.safetensors"
                 found = fit_actor(
@@ -94,11 +106,24 @@ def main() -> None:
                     threads=1,
                     begun=begun,
                     start=actor,
-                    arrange=arrange and last,
+                    arrange=last,
                 )
                 actor = load_actor(path).actor
                 rate = found.stored.measured.actor
                 print(f"\n{name}, stage {number} of {len(stages)}: {rate:.2%} of single draws obey", file=sys.stderr)
+
+
+def measure(model: LoadedModel, name: str) -> None:
+    """Find the arrangement for an actor that ships, measure its draws, and write both into its file."""
+    rule, path = SHIPPED[name][0].rule, pretrained() / f"{name}.safetensors"
+    assert rule is not None
+    box, bank = MelodyBox(model.vae, rule), find_bank(model, model.prior())
+    with fixed_threads(1):
+        arrangement = asked_for(box, bank)
+        drawing = Drawing(rule, model.vae, arrangement)
+        measured = measured_draws(box, drawing, bank[:1000], load_actor(path).actor, model.sigma_bar)
+    amend_actor(path, measured, arrangement)
+    print(f"{name}: {words(arrangement)}: {measured.rate:.2%} of single draws obey", file=sys.stderr)
 
 
 def show(done: Round) -> None:

@@ -43,9 +43,22 @@ def thin(events: Events, every: int, at: int) -> Events:
     return _clean(np.where((events < PITCHES) & (_AT % every != at), HOLD, events))
 
 
-def strike(events: Events, every: int) -> Events:
-    """Notes that go on are struck anew at every so many sixteenths."""
-    return np.where((events == HOLD) & (_AT % every == 0), sounding(events), events)
+def divide(events: Events, every: int, neighbour: int) -> Events:
+    """Notes that go on are struck anew at every so many sixteenths: in turn as they are and as a neighbour.
+
+    That is the next pitch above (1) or below (-1) of a pitch class that the melody has; or the note itself (0).
+
+    >>> divide(np.array([[60, 128, 128, 128, 64] + [129] * 251], np.uint8), 1, 1)[0, :6]
+    array([ 60,  64,  60,  64,  64, 129], dtype=uint8)
+    """
+    notes = events < PITCHES
+    added = (events == HOLD) & (_AT % every == 0)
+    number = added.cumsum(axis=1)
+    onset = np.maximum.accumulate(np.where(notes, _AT, 0), axis=1)
+    turned = added & ((number - np.take_along_axis(number, onset, axis=1)) % 2 == 1)
+    heard = sounding(events)
+    struck = np.where(added, heard, events)
+    return _pitched(struck, struck + np.where(turned, _to_neighbour(events, heard, neighbour), 0))
 
 
 def silence(events: Events, beat: int, bars: int) -> Events:
@@ -100,7 +113,7 @@ def close(events: Events, on: int) -> Events:
 
 
 WAYS: dict[str, Callable[..., Events]] = {
-    way.__name__: way for way in (form, delay, thin, strike, silence, isorhythm, sequence, alternate, fold, snap, close)
+    way.__name__: way for way in (form, delay, thin, divide, silence, isorhythm, sequence, alternate, fold, snap, close)
 }
 
 
@@ -143,7 +156,7 @@ def steps() -> Iterator[Step]:
         yield "form", *bars
     yield from (("delay", by) for by in (1, 2, 3, 4, 6, 8))
     yield from (("thin", every, at) for every in (2, 4, 8) for at in (0, every // 2))
-    yield from (("strike", every) for every in (1, 2, 4))
+    yield from (("divide", *how) for how in product((1, 2, 4), (0, -1, 1)))
     yield from (("silence", *where) for where in product(range(4), (1, 2, 4)))
     yield ("isorhythm",)
     yield from (("sequence", by) for by in (2, 4, 7, -2, -4, -7))
@@ -168,6 +181,16 @@ def sounding(events: Events) -> Events:
     first = np.where(notes.any(axis=1), notes.argmax(axis=1), -1)
     at = np.where(last < 0, first[:, None], last)
     return np.where(at < 0, 60, np.take_along_axis(events, np.maximum(at, 0), axis=1)).astype(np.uint8)
+
+
+def _to_neighbour(events: Events, heard: Events, neighbour: int) -> npt.NDArray[np.int64]:
+    """Semitones from what is heard at every step of (n, 256) to its neighbour among the melody's pitch classes."""
+    classes = np.stack([(np.where(events < PITCHES, events % 12, 12) == it).any(axis=1) for it in range(12)], axis=1)
+    away = np.full(events.shape, 12)
+    for by in range(11, 0, -1):
+        there = (heard.astype(np.int64) + neighbour * by) % 12
+        away = np.where(np.take_along_axis(classes, there, axis=1), by, away)
+    return neighbour * away
 
 
 def _pitched(events: Events, pitches: npt.NDArray[Any]) -> Events:

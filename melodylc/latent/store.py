@@ -7,7 +7,7 @@ only; the header names both, and `load_actor` compares them with what is asked.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from os import PathLike
 from pathlib import Path
@@ -22,6 +22,7 @@ from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import atomic_write, fingerprint_bytes, reason
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.fitted import Fitted
+from melodylc.latent.scores import Measured
 
 FORMAT = "melodylc-actor/2"
 LARGEST = 256 * 2**20  #: bytes; what claims more isn't an actor of ours
@@ -54,6 +55,18 @@ class Rates:
             prior_parts=prior.rates,
             actor_parts=actor.rates,
             prior_means=prior.means,
+            actor_means=actor.means,
+            distance=actor.distance,
+            z_mse=actor.z_mse,
+        )
+
+    def again(self, actor: Measured) -> Self:
+        """The same prior, and an actor measured anew."""
+        return replace(
+            self,
+            actor=actor.rate,
+            samples=actor.count,
+            actor_parts=actor.rates,
             actor_means=actor.means,
             distance=actor.distance,
             z_mse=actor.z_mse,
@@ -144,6 +157,20 @@ def save_actor(
     metadata = {"header": json.dumps(header, sort_keys=True, allow_nan=False)}
     with atomic_write(path) as file:
         file.write(save(tensors, metadata=metadata))
+
+
+def amend_actor(path: str | PathLike[str], measured: Measured, begins: Sequence[Any]) -> None:
+    """Write what an actor's vectors begin as, and what it gives then, into its file; its weights stay.
+
+    Raises:
+        CheckpointError: no actor's file.
+        InputError: the file can't be written.
+    """
+    content = _read(path)
+    rates = load_actor(path).measured.again(measured)
+    header = {**_fields(path, content), "measured": rates.to_dict(), "begins": list(begins)}
+    with atomic_write(path) as file:
+        file.write(save(load(content), metadata={"header": json.dumps(header, sort_keys=True, allow_nan=False)}))
 
 
 def load_actor(
