@@ -4,7 +4,7 @@
     python benchmarks/own_rules.py --rules docs/examples/unseen_rules.py
     python benchmarks/own_rules.py --no-fit
 
-The prior's rate and mean score are over 7,168 samples that are decoded already, the others over 512 that the fit never
+The prior's rate and mean score are over 7,168 samples that are decoded already, the others over 256 that the fit never
 learnt from: "moved" are draws as they begin, moved by the actor where they don't obey, and not mended; "drawn" are
 single draws, mended too. Variety goes with every rule, as it does unless one waives it; "all" has it too. "decodes" are
 melodies decoded a draw, mean and median. A row is printed as it is done, and the median and the least in the end. What
@@ -41,7 +41,7 @@ from melodylc.threads import fixed_threads
 
 OWN = Path(__file__).parent.parent / "docs" / "examples" / "own_rules.py"
 BARS = {"aaba": 6, "echo": 6}  #: different ones that variety asks for where bars must repeat: there can't be nine
-DRAWN = 512
+DRAWN = 256
 COLUMNS = (
     "rule",
     "prior: mean, = 1, all",

@@ -151,14 +151,14 @@ def fit_actor(
     realism: Weighted | None = None,
     begun: int = 0,
     start: Actor | None = None,
-    arrange: bool = True,
+    arrange: bool | Arrangement = True,
 ) -> FoundActor:
     """Fit an actor and write it to `path`, with the request that the rule comes from, where that is given.
 
     `decoding` is told how much of the bank is there, where it must be made first. With `realism`, the actor also pays
     for what that critic takes for unreal. It learns on the prior's draws; or, where `begun` isn't 0, on so many of them
     in the transposition that the rule likes best. It begins as `start`. Where `arrange`, the arrangement that the rule
-    asks for is looked for first; draws will begin in it, and those that then obey won't be moved.
+    asks for is looked for first, unless it is given; draws will begin in it.
 
     Raises:
         InputError: `path` can't be written; found out before the work, not after.
@@ -168,7 +168,7 @@ def fit_actor(
     bank = find_bank(model, model.prior(prior), decoding)
     written = model.prior(prior).name == "learnt"  # otherwise nothing was, that could be transposed or arranged
     with fixed_threads(threads):
-        arrangement = asked_for(box, bank) if written and arrange else ()
+        arrangement = arrange if isinstance(arrange, tuple) else asked_for(box, bank) if written and arrange else ()
         starts = _begun(box, bank[JUDGES : JUDGES + begun]) if written and begun else None
 
         def judge(actor: Actor) -> Measured:
