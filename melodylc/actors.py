@@ -54,7 +54,7 @@ SETTINGS = FitSettings(
     distance=0.03,
     cheapest=0.001,
     faithful=120.0,
-    measure=96,
+    measure=48,
 )
 LESSONS = 8  #: rounds in which a critic is taught that an actor lacks, from what that actor makes
 THREADS = 2  #: the same for all, because it decides how sums are rounded, and so which actor a rule gets

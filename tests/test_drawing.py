@@ -161,4 +161,4 @@ def test_nothing_gets_worse_and_rows_don_t_depend_on_one_another(model: LoadedMo
     alone = [model.vae.mended(meant[row : row + 1], drawing.content, firm) for row in range(6)]
     together = model.vae.mended(meant, drawing.content, firm)
     same = [torch.equal(one.events[0], events) for one, events in zip(alone, together.events, strict=True)]
-    assert np.mean(same) > 0.6  # sums are rounded otherwise in other shapes, and a rounding may change a note
+    assert np.mean(same) > 0.8  # sums are rounded otherwise in other shapes, and a rounding may change a note

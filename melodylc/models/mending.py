@@ -60,7 +60,7 @@ class Mender:
 
     def __init__(self, meant: Tensor, judge: Judge, how: Mending) -> None:
         self.now = meant.clone()  #: what has come out so far, then what is meant to follow
-        self._judge, self._how, self._noise = judge, how, Noise(how.seed)
+        self._judge, self._how = judge, how
         self._content = judge(self.now)
         self.cost = torch.zeros(len(meant), dtype=torch.float64)  #: see `Mended`
 
@@ -73,23 +73,20 @@ class Mender:
         made, whole = write(rows, first), STEPS / (steps.stop - steps.start)
         self.cost += 1 / whole
         content, wrong = self._judged(rows, steps, made[None])[0], (made != self.now[:, steps]).sum(1)
-        for scale in self._how.scales:
+        for number, scale in enumerate(self._how.scales):
             if not len(rows := (content < 1).nonzero().flatten()):
                 break
-            shifts = scale * self._noise.normal(self._how.candidates, 1, *first.shape[1:])
+            noise = Noise(_mixed(self._how.seed, steps.start, number))  # whatever other rows and bars take
+            shifts = scale * noise.normal(self._how.candidates, 1, *first.shape[1:])
             tried = torch.cat((posterior.mean[rows][None], best[rows] + shifts * posterior.sigma[rows]))
             self.cost[rows] += len(tried) / whole
             became = write(rows.repeat(len(tried)), tried.flatten(0, 1)).view(*tried.shape[:2], -1)
             merits, misses = self._judged(rows, steps, became), (became != self.now[rows, steps]).sum(2)
             worth, chosen = (merits - _LIKENESS * misses).max(0)
             better = worth > content[rows] - _LIKENESS * wrong[rows]
-            rows, place = rows[better], (chosen[better], better.nonzero().flatten())
-            best[rows], made[rows], content[rows], wrong[rows] = (
-                tried[place],
-                became[place],
-                merits[place],
-                misses[place],
-            )
+            rows, at = rows[better], (chosen[better], better.nonzero().flatten())
+            for kept, new in ((best, tried), (made, became), (content, merits), (wrong, misses)):
+                kept[rows] = new[at]
         self.now[:, steps], self._content = made, content
         return best
 
@@ -104,3 +101,8 @@ class Mender:
             melodies[:, steps] = bars[other]
             content[other] = self._judge(melodies)
         return content[where].view(made.shape[:2])
+
+
+def _mixed(seed: int, step: int, number: int) -> int:
+    """A seed for each round of each part."""
+    return (seed * STEPS + step) * STEPS + number
