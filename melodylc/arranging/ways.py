@@ -46,16 +46,18 @@ def thin(events: Events, every: int, at: int) -> Events:
 def divide(events: Events, every: int, neighbour: int) -> Events:
     """Notes that go on are struck anew at every so many sixteenths: in turn as they are and as a neighbour.
 
-    That is the next pitch above (1) or below (-1) of a pitch class that the melody has; or the note itself (0).
+    That is the next pitch above (1) or below (-1) of a pitch class that the melody has; or the note itself (0). The
+    last one of all is as it is: a melody ends where it ended.
 
-    >>> divide(np.array([[60, 128, 128, 128, 64] + [129] * 251], np.uint8), 1, 1)[0, :6]
-    array([ 60,  64,  60,  64,  64, 129], dtype=uint8)
+    >>> divide(np.array([[60, 128, 128, 128, 64, 128] + [129] * 250], np.uint8), 1, 1)[0, :7]
+    array([ 60,  64,  60,  64,  64,  64, 129], dtype=uint8)
     """
     notes = events < PITCHES
     added = (events == HOLD) & (_AT % every == 0)
     number = added.cumsum(axis=1)
     onset = np.maximum.accumulate(np.where(notes, _AT, 0), axis=1)
     turned = added & ((number - np.take_along_axis(number, onset, axis=1)) % 2 == 1)
+    turned &= number < number[:, -1:]
     heard = sounding(events)
     struck = np.where(added, heard, events)
     return _pitched(struck, struck + np.where(turned, _to_neighbour(events, heard, neighbour), 0))
