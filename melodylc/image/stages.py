@@ -1,7 +1,7 @@
 """What picture models minimise, for the training loop.
 
-- pictures: -ELBO of a VAE with a fixed output deviation, or an autoencoder's squared error. Beside a linear encoder
-  half of the pictures are mirrored, if that leaves labels as they are.
+- pictures: -ELBO of a VAE with a fixed output deviation, or an autoencoder's squared error, half of the pictures
+  mirrored, if that leaves labels as they are.
 - labels: cross-entropy of a classifier, on pictures moved by a few pixels and perhaps mirrored.
 """
 
@@ -25,8 +25,7 @@ class PictureStage:
 
     def __init__(self, vae: PictureVAE, table: Table, settings: StageSettings, team: Team = ALONE) -> None:
         self.vae, self.table, self.settings, self.team = vae, table, settings, team
-        # Encoders that are trained were measured without.
-        self.flip = vae.config.body == "principal" and classifier_config(vae.config.dataset).flip
+        self.flip = classifier_config(vae.config.dataset).flip
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """All of the VAE's."""
