@@ -143,7 +143,7 @@ def test_pictures_are_mirrored_in_training_alone(training: bool, table: Table, m
 
     monkeypatch.setattr(vae, "encode", watched)
     rows = torch.arange(16)
-    PictureStage(vae, table, STAGE).loss(rows, 1.0, Noise(0))
+    PictureStage(vae, table, STAGE, flip=True).loss(rows, 1.0, Noise(0))
     pictures = table.pictures(rows)
     same = (seen[0] == pictures).flatten(1).all(dim=1)
     assert ((seen[0] == pictures.flip(-1)).flatten(1).all(dim=1) | same).all()

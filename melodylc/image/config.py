@@ -6,6 +6,7 @@
 | celeba | `paper` | convolutions of 256, 512, 1024, 2048; z 1024 | the same |
 | cifar10 | `replication` | six blocks of 32 to 1024, normalised; z 1024; at 64 x 64 | Rajagopalan and Seshadri |
 | any | `small` | a few widths of the same kind, for two cores | |
+| celeba | `sharp` | `small`, and principal components of what it leaves | |
 
 The output deviation is fixed: p(x|z) = N(decoder(z), deviation^2). 0.1 is sharp, 1.0 blurry. The replication's loss,
 mean squared error + 0.00025 KL, is an ELBO with deviation sqrt(12288 * 0.00025 / 2) = 1.24.
@@ -98,7 +99,16 @@ CONFIGS = dict(
         _configured("mnist", "paper", widths=(1024, 1024, 1024)),
         _small("mnist", (400, 400, 400), z=64, deviation=0.25),
         _configured("celeba", "paper", widths=(256, 512, 1024, 2048), kernels=(5, 5, 3, 3)),
-        _small("celeba", (32, 64, 128, 256), kernels=(5, 3, 3, 3), z=512, rest=384, deviation=0.15),
+        _small("celeba", (32, 64, 128, 256), kernels=(5, 3, 3, 3), z=128, deviation=0.3),
+        _configured(
+            *("celeba", "sharp"),
+            widths=(32, 64, 128, 256),
+            kernels=(5, 3, 3, 3),
+            norm=True,
+            z=512,
+            rest=384,
+            deviation=0.15,
+        ),
         _configured(
             *("cifar10", "replication"),
             side=64,

@@ -78,10 +78,11 @@ def train_vae(
         prepare(path.parent)
     torch.manual_seed(settings.seed)
     vae = PictureVAE(replace(config, z=config.learnt, rest=0))
+    flip = config.rest > 0 and _flips(config.dataset)  # others were measured without
     identity = {**about(train), "configuration": config.to_dict(), "settings": settings.to_dict()}
     trainer = Trainer(
         vae,
-        lambda stage: PictureStage(vae, table, stage, team),
+        lambda stage: PictureStage(vae, table, stage, team, flip),
         settings,
         table,
         table.validation,
