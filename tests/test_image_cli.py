@@ -4,6 +4,7 @@ import itertools
 import json
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from PIL import Image
 from melodylc.data.errors import InputError
 from melodylc.data.pictures import loading
 from melodylc.data.pictures.attributes import ATTRIBUTES
+from melodylc.data.pictures.faces import draw_faces
 from melodylc.image import train as training
 from melodylc.image.chain import Chain, load_chain, make
 from melodylc.image.evaluate import score
 from melodylc.image.sheet import caption, draw_sheet, read_manifest
 from melodylc.image.similarity import likeness
+from melodylc.image.table import as_inputs
 from melodylc.image.train import actor_path, classifier_path, distances, vae_path
 from melodylc.latent.gan import Game
 from melodylc.models.checkpoint import read_tensors
@@ -129,8 +132,19 @@ def test_an_autoencoder_and_its_actor_are_trained(tmp_path: Path, run_cli: RunCl
     assert model.sigma_bar.tolist() == [1.0] * 32
     faces = loading.dataset("faces").load(None, "train", lambda *_: None)
     encodings = training.encoded(model, faces)
-    assert torch.allclose(encodings.mean.mean(0), torch.zeros(32), atol=0.05)
+    assert torch.allclose(encodings.mean[::2].mean(0), torch.zeros(32), atol=0.05)
     assert encodings.sigma.sum() == 0
+
+
+def test_encodings_are_of_faces_and_their_mirror_images_in_turns(trained: Path) -> None:
+    model, faces = load_chain("faces", trained).model, draw_faces(6)
+    found = training.encoded(model, faces)
+    turned = replace(faces, pixels=np.array(faces.pixels)[..., ::-1].copy())
+    for at, one in enumerate((faces, turned)):
+        expected = model.vae.encode(as_inputs(torch.from_numpy(np.array(one.pixels)), 64))
+        torch.testing.assert_close(found.mean[at::2], expected.mean)
+        torch.testing.assert_close(found.sigma[at::2], expected.sigma)
+        assert np.array_equal(found.labels[at::2], faces.labels)
 
 
 # -- generating --------------------------------------------------------------------------------

@@ -345,6 +345,6 @@ def test_configurations_that_make_no_sense_are_refused(change: dict[str, Any], l
 
 
 def test_an_unknown_configuration_is_answered_with_those_there_are() -> None:
-    line = "unknown configuration 'paper' of cifar10: choose from replication, small, principal"
+    line = "unknown configuration 'paper' of cifar10: choose from replication, small"
     with pytest.raises(InputError, match=line):
         named_config("cifar10", "paper")

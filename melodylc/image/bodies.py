@@ -31,39 +31,10 @@ def encoder_body(config: PictureConfig) -> tuple[nn.Module, int]:
 def decoder_body(config: PictureConfig) -> nn.Module:
     """From z (n, z) to pictures (n, channels, side, side) in [0, 1]."""
     if config.body == "linear":
-        widths = (config.z, *reversed(config.widths))
+        widths = (config.learnt, *reversed(config.widths))
         last = nn.Linear(widths[-1], config.values)
         return nn.Sequential(*linear(widths, config.norm), last, nn.Unflatten(1, config.shape), nn.Sigmoid())
     return nn.Sequential(*_grown(config), nn.Sigmoid())
-
-
-class Refiner(nn.Module):
-    """Pictures (n, channels, side, side), corrected by convolutions at a half and a quarter of their size.
-
-    What it adds is nothing at first.
-    """
-
-    def __init__(self, channels: int, widths: Sequence[int]) -> None:
-        super().__init__()
-        half, quarter = widths
-        self.enter = nn.Sequential(nn.PixelUnshuffle(2), ChannelsLast(), *_same(4 * channels, half))
-        down = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
-        up = nn.Conv2d(quarter, 4 * half, 3, padding=1)
-        self.below = nn.Sequential(down, *_after(quarter, True), *_same(quarter, quarter), up, nn.PixelShuffle(2))
-        last = nn.Conv2d(half, 4 * channels, 3, padding=1)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
-        self.leave = nn.Sequential(*_after(half, True), *_same(half, half), last, nn.PixelShuffle(2))
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Of the same shape."""
-        entered = self.enter(pictures)
-        added: Tensor = self.leave(entered + self.below(entered))
-        return pictures + added.float()
-
-
-def _same(width: int, following: int) -> list[nn.Module]:
-    return [nn.Conv2d(width, following, 3, padding=1), *_after(following, True)]
 
 
 def linear(widths: Sequence[int], norm: bool) -> Iterator[nn.Module]:
@@ -84,7 +55,7 @@ def _grown(config: PictureConfig) -> Iterator[nn.Module]:
     ups = len(config.widths) - config.norm
     side, widths = config.side // 2 ** len(config.widths) * (1 + _plain(config)), [*reversed(config.widths)]
     widths = widths if config.norm else [*widths, config.channels]
-    yield nn.Linear(config.z, widths[0] * side**2)
+    yield nn.Linear(config.learnt, widths[0] * side**2)
     yield nn.Unflatten(1, (widths[0], side, side))
     yield ChannelsLast()
     yield from _after(widths[0], config.norm)

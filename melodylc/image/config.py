@@ -6,13 +6,13 @@
 | celeba | `paper` | convolutions of 256, 512, 1024, 2048; z 1024 | the same |
 | cifar10 | `replication` | six blocks of 32 to 1024, normalised; z 1024; at 64 x 64 | Rajagopalan and Seshadri |
 | any | `small` | a few widths of the same kind, for two cores | |
-| celeba, cifar10 | `principal` | principal components, then convolutions, for two cores | Tipping and Bishop (1999) |
+| celeba | `sharp` | `small`, and principal components of what it leaves | |
 
 The output deviation is fixed: p(x|z) = N(decoder(z), deviation^2). 0.1 is sharp, 1.0 blurry. The replication's loss,
 mean squared error + 0.00025 KL, is an ELBO with deviation sqrt(12288 * 0.00025 / 2) = 1.24.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Literal
 
 from melodylc.data.errors import InputError
@@ -31,11 +31,12 @@ class PictureConfig:
     dataset: str
     channels: int
     side: int  #: pictures are side x side; others are resized
-    body: Literal["linear", "convolutions", "principal"]  #: the last: `melodylc.image.principal`
+    body: Literal["linear", "convolutions"]
     widths: tuple[int, ...]  #: units or channels, from the picture to z; the decoder mirrors them
     kernels: tuple[int, ...] = ()  #: of the convolutions, each with stride 2
     norm: bool = False  #: batch normalisation and a leaky ReLU after each layer, instead of a ReLU
     z: int = 1024  #: latent dimensions
+    rest: int = 0  #: how many of them are principal components of what the others leave: `melodylc.image.principal`
     deviation: float = 0.1  #: of p(x|z)
     autoencoder: bool = False  #: a classical one: no noise, no KL, and z standardised afterwards
 
@@ -44,8 +45,13 @@ class PictureConfig:
             raise InputError(f"an output deviation is a positive number, not {self.deviation}")
         if self.body == "convolutions" and (len(self.kernels) != len(self.widths) or self.side % 2 ** len(self.widths)):
             raise InputError(f"{len(self.widths)} convolutions halve a side of {self.side} and have a kernel each")
-        if self.body == "principal" and (self.autoencoder or self.side % 4 or len(self.widths) != 2):
-            raise InputError("principal components are for a VAE of pictures whose side four divides, with two widths")
+        if not 0 <= self.rest < self.z or (self.rest and self.autoencoder):
+            raise InputError(f"components of the rest are some of a VAE's {self.z} dimensions, not {self.rest}")
+
+    @property
+    def learnt(self) -> int:
+        """Latent dimensions that are trained: all but the components of the rest."""
+        return self.z - self.rest
 
     @property
     def values(self) -> int:
@@ -63,10 +69,11 @@ class PictureConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "PictureConfig":
-        """The configuration that `to_dict` wrote; unknown or missing fields are refused."""
+        """The configuration that `to_dict` wrote; unknown fields, or missing ones without a default, are refused."""
         known = {field.name for field in fields(cls)}
-        if set(values) != known:
-            raise InputError(f"picture configuration has unknown or missing fields: {set(values) ^ known}")
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        if wrong := (set(values) - known) | (needed - set(values)):
+            raise InputError(f"picture configuration has unknown or missing fields: {wrong}")
         plain: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in values.items()}
         return cls(**plain)
 
@@ -87,17 +94,21 @@ def _small(data: str, widths: tuple[int, ...], **settings: Any) -> tuple[tuple[s
     return _configured(data, "small", widths=widths, norm=True, **settings)
 
 
-def _principal(data: str, widths: tuple[int, ...], **settings: Any) -> tuple[tuple[str, str], PictureConfig]:
-    return _configured(data, "principal", body="principal", widths=widths, norm=True, **settings)
-
-
 CONFIGS = dict(
     (
         _configured("mnist", "paper", widths=(1024, 1024, 1024)),
         _small("mnist", (400, 400, 400), z=64, deviation=0.25),
         _configured("celeba", "paper", widths=(256, 512, 1024, 2048), kernels=(5, 5, 3, 3)),
         _small("celeba", (32, 64, 128, 256), kernels=(5, 3, 3, 3), z=128, deviation=0.3),
-        _principal("celeba", (32, 64), z=512, deviation=0.15),
+        _configured(
+            *("celeba", "sharp"),
+            widths=(32, 64, 128, 256),
+            kernels=(5, 3, 3, 3),
+            norm=True,
+            z=512,
+            rest=384,
+            deviation=0.15,
+        ),
         _configured(
             *("cifar10", "replication"),
             side=64,
@@ -107,7 +118,6 @@ CONFIGS = dict(
             deviation=1.24,
         ),
         _small("cifar10", (32, 64, 128), kernels=(3,) * 3, z=128, deviation=0.28),
-        _principal("cifar10", (48, 96), z=256, deviation=0.2),
         _small("faces", (16, 32, 64, 64), kernels=(5, 5, 3, 3), z=32),
     )
 )

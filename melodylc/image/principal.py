@@ -1,12 +1,13 @@
-"""An encoder without training: the best linear one, from the principal components of the training pictures.
+"""A VAE without training: the best linear one, from principal components. Here they are of what another VAE leaves.
 
 Among linear VAEs the best is known (Tipping and Bishop 1999). For components u_i of variance l_i and output deviation s
 
     q(z_i|x) = N( sqrt(l_i - s^2) / l_i * <u_i, x - m>,  s^2 / l_i )
     p(x|z)   = N( m + sum_i sqrt(l_i - s^2) * z_i * u_i,  s^2 )
 
-This is the encoder here. The decoder is what training adds: convolutions that correct the mean of that p(x|z), by what
-a linear map can't know. A component whose l_i is at most s^2 isn't worth its nats: there z_i is the prior's.
+A trained decoder leaves what it has no dimensions for: fine and rare things, and what a blur hides. That is x here, so
+a picture is the sum of both means, and each z_i has the prior's mean and variance. A component whose l_i is at most s^2
+isn't worth its nats: there z_i is the prior's.
 
 Components are found by subspace iteration (Halko, Martinsson and Tropp 2011).
 """

@@ -48,17 +48,17 @@ _RECIPES = {
         _run("pictures", 32, 2e-3, 1500, 250), _run("labels", 32, 2e-3, 600, 100), GameSettings(steps=2000)
     ),
 }
-_PRINCIPAL = Recipe(
-    _run("pictures", 64, 2e-3, 2000, 250),
-    _run("labels", 64, 2e-3, 3000, 250),
-    replace(_SMALL, steps=1000, sharpness=0.5),
+_SHARP = replace(
+    _RECIPES["celeba"],
+    vae=_run("pictures", 64, 2e-3, 4000, 250),
+    game=replace(_RECIPES["celeba"].game, steps=1200, bound=20.0),
 )
 
 
 def recipe(config: PictureConfig) -> Recipe:
-    """The recipe of a configuration: that of two cores for `small` and `principal`, that of the papers' sizes else."""
-    if config.name == "principal":
-        return _PRINCIPAL
+    """The recipe of a configuration: that of two cores for `small` and `sharp`, that of the papers' sizes else."""
+    if config.name == "sharp":
+        return _SHARP
     return _RECIPES[config.dataset] if config.name == "small" else _PAPER
 
 

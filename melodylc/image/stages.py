@@ -1,7 +1,7 @@
 """What picture models minimise, for the training loop.
 
-- pictures: -ELBO of a VAE with a fixed output deviation, or an autoencoder's squared error. Beside a linear encoder
-  half of the pictures are mirrored, if that leaves labels as they are.
+- pictures: -ELBO of a VAE with a fixed output deviation, or an autoencoder's squared error, perhaps with half of the
+  pictures mirrored.
 - labels: cross-entropy of a classifier, on pictures moved by a few pixels and perhaps mirrored.
 """
 
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from melodylc.image.classifier import PictureClassifier, classifier_config
+from melodylc.image.classifier import PictureClassifier
 from melodylc.image.table import Table
 from melodylc.image.vae import PictureVAE
 from melodylc.models.noise import Noise
@@ -23,10 +23,10 @@ from melodylc.training.team import Team
 class PictureStage:
     """A VAE's negative ELBO in nats a picture, without its constants, divided by the picture's numbers."""
 
-    def __init__(self, vae: PictureVAE, table: Table, settings: StageSettings, team: Team = ALONE) -> None:
-        self.vae, self.table, self.settings, self.team = vae, table, settings, team
-        # Encoders that are trained were measured without.
-        self.flip = vae.config.body == "principal" and classifier_config(vae.config.dataset).flip
+    def __init__(
+        self, vae: PictureVAE, table: Table, settings: StageSettings, team: Team = ALONE, flip: bool = False
+    ) -> None:
+        self.vae, self.table, self.settings, self.team, self.flip = vae, table, settings, team, flip
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """All of the VAE's."""

@@ -8,7 +8,7 @@ What else there can be: `melodylc.image.constraints`.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from melodylc.image.vae import PictureVAE
 from melodylc.latent.encodings import Encodings
 from melodylc.latent.gan import Game, GameSettings, Turn
 from melodylc.training.game import play
-from melodylc.training.loop import STATE_FILE, Report, Trainer
+from melodylc.training.loop import Report, Trainer
 from melodylc.training.run import MODEL, commit, prepare
 from melodylc.training.settings import TrainSettings
 from melodylc.training.stages import ALONE
@@ -77,13 +77,12 @@ def train_vae(
     if team.leads:
         prepare(path.parent)
     torch.manual_seed(settings.seed)
-    vae = PictureVAE(config)
-    if config.body == "principal" and not (path.parent / STATE_FILE).exists():
-        vae.principal.begin(components(lambda: _batches(table), config.z, settings.seed), config.deviation)
+    vae = PictureVAE(replace(config, z=config.learnt, rest=0))
+    flip = config.rest > 0 and _flips(config.dataset)  # others were measured without
     identity = {**about(train), "configuration": config.to_dict(), "settings": settings.to_dict()}
     trainer = Trainer(
         vae,
-        lambda stage: PictureStage(vae, table, stage, team),
+        lambda stage: PictureStage(vae, table, stage, team, flip),
         settings,
         table,
         table.validation,
@@ -95,7 +94,7 @@ def train_vae(
     )
     spent = trainer.run().spent
     if team.leads:
-        vae.cpu().eval()
+        vae = _completed(vae.cpu().eval(), config, table)
         mean, sigma = encode_all(vae, table)
         if config.autoencoder:
             vae.standardise(mean)
@@ -164,10 +163,35 @@ def train_actor(
 
 
 def encoded(model: LoadedVAE, pictures: Pictures) -> Encodings:
-    """The encodings of pictures, with their labels."""
+    """The encodings of pictures, with their labels; where a mirror leaves labels as they are, each with its image's.
+
+    A picture and its mirror image are neighbours, so that what is held out from the end is of other pictures.
+    """
     table = Table(pictures, pictures.only(slice(0, 1)), model.vae.config.side)
-    mean, sigma = encode_all(model.vae, table)
-    return Encodings(mean, sigma, table.labels[: len(pictures)])
+    labels = table.labels[: len(pictures)]
+    both = [encode_all(model.vae, table, mirrored) for mirrored in (False, True)[: 1 + _flips(pictures.dataset)]]
+    mean, sigma = (torch.stack(parts, dim=1).flatten(0, 1) for parts in zip(*both, strict=True))
+    return Encodings(mean, sigma, labels.repeat_interleave(len(both), dim=0))
+
+
+def _completed(learnt: PictureVAE, config: PictureConfig, table: Table) -> PictureVAE:
+    """A trained VAE with the components of what it leaves of the training pictures, and of their mirror images."""
+    if not config.rest:
+        return learnt
+    sides = (False, True)[: 1 + _flips(config.dataset)]
+    with torch.no_grad():  # kept in half precision: a pass through the VAE takes longer than all else here
+        left = [learnt.left(it.flip(-1) if side else it).half() for side in sides for it in _batches(table)]
+    whole = PictureVAE(config).eval()
+    whole.load_state_dict({**whole.state_dict(), **learnt.state_dict()})
+    if whole.rest is not None:
+        found = components(lambda: (part.float() for part in left), config.rest, table.seed)
+        whole.rest.begin(found, config.deviation)
+    return whole
+
+
+def _flips(data: str) -> bool:
+    """Whether pictures of a data set have the same labels in a mirror."""
+    return classifier_config(data).flip
 
 
 def _batches(table: Table) -> Iterator[Tensor]:
@@ -176,9 +200,9 @@ def _batches(table: Table) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def encode_all(vae: PictureVAE, table: Table) -> tuple[Tensor, Tensor]:
-    """Means and deviations (n, z) of q(z|x) of all training pictures of a table."""
-    found = [vae.encode(pictures) for pictures in _batches(table)]
+def encode_all(vae: PictureVAE, table: Table, mirrored: bool = False) -> tuple[Tensor, Tensor]:
+    """Means and deviations (n, z) of q(z|x) of all training pictures of a table, or of their mirror images."""
+    found = [vae.encode(pictures.flip(-1) if mirrored else pictures) for pictures in _batches(table)]
     return torch.cat([one.mean for one in found]), torch.cat([one.sigma for one in found])
 
 

@@ -3,7 +3,8 @@
     q(z|x) = N(mean(x), diag(sigma(x)^2))        p(x|z) = N(decoder(z), s^2)
     -ELBO  = |x - decoder(z)|^2 / (2 s^2) + KL(q || N(0, I)) + constants
 
-Where a configuration says so, the encoder is linear and isn't trained: `melodylc.image.principal`.
+Where a configuration says so, the last dimensions of z are principal components of what the decoder leaves of a
+picture (`melodylc.image.principal`): they are found once the others are trained, and are added to what it makes.
 
 A classical autoencoder has neither noise nor KL. Its codes have no scale of their own, so they are standardised
 afterwards by their mean and deviation over the training set: N(0, I) means something for it too.
@@ -14,7 +15,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from melodylc.image.bodies import Refiner, decoder_body, encoder_body
+from melodylc.image.bodies import decoder_body, encoder_body
 from melodylc.image.config import PictureConfig
 from melodylc.image.principal import Principal
 from melodylc.models.noise import Noise
@@ -35,15 +36,12 @@ class PictureVAE(nn.Module):
     def __init__(self, config: PictureConfig) -> None:
         super().__init__()
         self.config = config
-        if config.body == "principal":
-            self.principal = Principal(config.shape, config.z)
-            self.decoder: nn.Module = Refiner(config.channels, config.widths)
-        else:
-            self.body, features = encoder_body(config)
-            self.posterior = Posterior(features, config.z, FIRST_SIGMA)
-            self.decoder = decoder_body(config)
-        self.register_buffer("shift", torch.zeros(config.z))
-        self.register_buffer("scale", torch.ones(config.z))
+        self.body, features = encoder_body(config)
+        self.posterior = Posterior(features, config.learnt, FIRST_SIGMA)
+        self.decoder = decoder_body(config)
+        self.rest = Principal(config.shape, config.rest) if config.rest else None
+        self.register_buffer("shift", torch.zeros(config.learnt))
+        self.register_buffer("scale", torch.ones(config.learnt))
 
     shift: Tensor
     scale: Tensor
@@ -64,18 +62,25 @@ class PictureVAE(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """The means of p(x|z), (n, channels, side, side) in [0, 1], for z (n, z)."""
-        z = z * self.scale + self.shift
-        if self.config.body == "principal":
-            z = self.principal(z)
-        pictures: Tensor = self.decoder(z)
-        return pictures.float() if self.training else pictures.float().clamp(0, 1)
+        learnt, rest = z[:, : self.config.learnt], z[:, self.config.learnt :]
+        pictures: Tensor = self.decoder(learnt * self.scale + self.shift).float()
+        return pictures if self.rest is None else (pictures + self.rest(rest)).clamp(0, 1)
+
+    def left(self, pictures: Tensor) -> Tensor:
+        """What the learnt dimensions leave of pictures (n, channels, side, side), of the same shape."""
+        return self._left(pictures, self.posterior(self.body(pictures), None).mean)
+
+    def _left(self, pictures: Tensor, mean: Tensor) -> Tensor:
+        left: Tensor = pictures - self.decoder(mean).float()
+        return left
 
     def _encoded(self, pictures: Tensor, noise: Tensor | None) -> Encoding:
-        if self.config.body == "principal":
-            mean, sigma = self.principal.encode(pictures)
-            return Encoding(mean if noise is None else mean + sigma * noise, mean, sigma)
-        encoding: Encoding = self.posterior(self.body(pictures), noise)
-        return encoding
+        learnt: Encoding = self.posterior(self.body(pictures), None)
+        mean, sigma = learnt.mean, learnt.sigma
+        if self.rest is not None:
+            found = self.rest.encode(self._left(pictures, mean))
+            mean, sigma = (torch.cat(parts, dim=1) for parts in zip((mean, sigma), found, strict=True))
+        return Encoding(mean if noise is None else mean + sigma * noise.to(mean), mean, sigma)
 
     @torch.no_grad()
     def standardise(self, means: Tensor) -> None:
