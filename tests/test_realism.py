@@ -148,7 +148,7 @@ def test_fewer_of_the_best_are_the_start_of_more(model: LoadedModel) -> None:
 def test_what_is_asked_stands_in_the_order() -> None:
     order = Order(count=2, best_of=4, realism=0.5)
     assert order.command == "melodylc generate -n 2 --seed 0 --best-of 4 --realism 0.5"
-    assert (order.budget, order.to_dict()["best_of"], order.to_dict()["realism"]) == (400, 4, 0.5)
+    assert (order.budget, order.to_dict()["best_of"], order.to_dict()["realism"]) == (160, 4, 0.5)
 
 
 @pytest.mark.parametrize(
