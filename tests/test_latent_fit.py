@@ -216,6 +216,16 @@ def test_a_judge_measures_in_the_end() -> None:
     assert found.measured.rate > 0.5  # gates start half shut
 
 
+def test_an_interrupted_judge_costs_no_fit() -> None:
+    def judge(actor: Actor) -> Measured:
+        raise KeyboardInterrupt
+
+    found = fit(Plain(DIM, lambda z: np.asarray((z[:, :1] > 20).double())), SIGMA, judge=judge, settings=FEW)
+    assert found.interrupted
+    assert found.measured.count == FEW.check
+    assert len(found.history) == FEW.rounds
+
+
 @dataclass(frozen=True)
 class Sums:
     """A chain of numbers that are added up, y_k = y_(k-1) + z_k: satisfied where all sums are near 1.

@@ -93,7 +93,8 @@ def fit(
 
     Raises:
         InputError: sizes that don't fit each other, or a score outside [0, 1].
-        KeyboardInterrupt: before the first check. From then on it ends the rounds, and the best state is returned.
+        KeyboardInterrupt: before the first check. From then on it ends the rounds or the last measurement, and the best
+        state is returned.
     """
     settings = settings or FitSettings()
     check_sizes(box, sigma_bar, start)
@@ -155,13 +156,17 @@ class _Fitting:
         if self.best is None:
             raise KeyboardInterrupt
         actor = _as_stored(self.best[1])
+        try:
+            measured = judge(actor) if judge else self._measure(actor, self._draw(self.settings.measure).z)[0]
+        except KeyboardInterrupt:
+            measured, interrupted = self.best[0], True
         return Fitted(
             actor=actor,
             critic=self.critic.eval().requires_grad_(False),
             settings=self.settings,
             seed=seed,
             prior=summarise(self.first, self.first.z, self.sigma_bar),
-            measured=judge(actor) if judge else self._measure(actor, self._draw(self.settings.measure).z)[0],
+            measured=measured,
             history=tuple(self.history),
             interrupted=interrupted,
         )
