@@ -92,12 +92,13 @@ class Drawing:
     @torch.no_grad()
     def finish(self, draft: Draft, move: Move) -> Draft:
         """What draws become: those that don't obey are moved, and what doesn't obey then is mended."""
-        draft = self._changed(draft, lambda some: Draft.of(self.vae, some.z, move))
+        content = self.content(draft.events)
+        draft, content = self._changed(draft, content, content < 1, lambda some: Draft.of(self.vae, some.z, move))
         idle = torch.zeros(len(draft.z))
         for how in self.firm:
-            before = self.content(draft.events)
-            draft = self._changed(draft, partial(self._mended, how), idle < PATIENCE)
-            idle = torch.where(self.content(draft.events) > before, 0, idle + 1)
+            before = content
+            draft, content = self._changed(draft, before, (before < 1) & (idle < PATIENCE), partial(self._mended, how))
+            idle = torch.where(content > before, 0, idle + 1)
         return draft
 
     def content(self, events: Tensor) -> Tensor:
@@ -108,19 +109,21 @@ class Drawing:
         parts = self.rule.graded(transposed(canonical(_plain(events))[0], self.shift))
         return torch.from_numpy((parts.prod(axis=1) + parts.mean(axis=1)) / 2)
 
-    def _changed(self, draft: Draft, change: Callable[[Draft], Draft], which: Tensor | None = None) -> Draft:
-        """Drafts of which those that don't obey, or some of them, are changed, where that makes them no worse."""
-        before = self.content(draft.events)
-        missed = before < 1 if which is None else which & (before < 1)
-        rows = missed.nonzero().flatten()
+    def _changed(
+        self, draft: Draft, content: Tensor, which: Tensor, change: Callable[[Draft], Draft]
+    ) -> tuple[Draft, Tensor]:
+        """Drafts of which some are changed, where that makes them no worse, and how content the rule is with each."""
+        rows = which.nonzero().flatten()
         if not len(rows):
-            return draft
+            return draft, content
         other = change(Draft(draft.z[rows], draft.events[rows], draft.cost[rows]))
-        better = self.content(other.events) >= before[rows]
-        z, events, cost = draft.z.clone(), draft.events.clone(), draft.cost.clone()
+        after = self.content(other.events)
+        better = after >= content[rows]
+        z, events, cost, content = draft.z.clone(), draft.events.clone(), draft.cost.clone(), content.clone()
         z[rows[better]], events[rows[better]] = other.z[better], other.events[better]
+        content[rows[better]] = after[better]
         cost[rows] += other.cost
-        return Draft(z, events, cost)
+        return Draft(z, events, cost), content
 
     def _mended(self, how: Mending, draft: Draft) -> Draft:
         """Mended once, towards what they would be if they were arranged anew where that is better."""

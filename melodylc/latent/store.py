@@ -46,31 +46,18 @@ class Rates:
     @classmethod
     def of(cls, fitted: Fitted) -> Self:
         """The rates of a fit."""
-        prior, actor = fitted.prior, fitted.measured
+        prior = fitted.prior
         return cls(
             prior=prior.rate,
-            actor=actor.rate,
-            samples=actor.count,
             prior_samples=prior.count,
             prior_parts=prior.rates,
-            actor_parts=actor.rates,
             prior_means=prior.means,
-            actor_means=actor.means,
-            distance=actor.distance,
-            z_mse=actor.z_mse,
+            **_of_actor(fitted.measured),
         )
 
     def again(self, actor: Measured) -> Self:
         """The same prior, and an actor measured anew."""
-        return replace(
-            self,
-            actor=actor.rate,
-            samples=actor.count,
-            actor_parts=actor.rates,
-            actor_means=actor.means,
-            distance=actor.distance,
-            z_mse=actor.z_mse,
-        )
+        return replace(self, **_of_actor(actor))
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Self:
@@ -81,6 +68,18 @@ class Rates:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest."""
         return asdict(self)
+
+
+def _of_actor(actor: Measured) -> dict[str, Any]:
+    """The part of `Rates` that an actor's draws say."""
+    return {
+        "actor": actor.rate,
+        "samples": actor.count,
+        "actor_parts": actor.rates,
+        "actor_means": actor.means,
+        "distance": actor.distance,
+        "z_mse": actor.z_mse,
+    }
 
 
 @dataclass(frozen=True)
