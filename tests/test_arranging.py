@@ -52,8 +52,9 @@ def test_each_way_does_what_it_says() -> None:
     assert np.flatnonzero(arranged(tune, (("delay", 3),))[0] < HOLD).tolist() == [3, 7, 67, 131, 195]
     assert np.flatnonzero(arranged(tune, (("thin", 8, 0),))[0] < HOLD).tolist() == [0, 64, 128, 192]
     assert (arranged(tune, (("divide", 2, 0),))[0] < HOLD).sum() == 10
-    for neighbour, pitches in ((0, [60, 60, 60, 60]), (1, [60, 62, 60, 62]), (-1, [60, 55, 60, 55])):
+    for neighbour, pitches in ((0, [60, 60, 60, 60]), (1, [60, 62, 60, 62]), (-1, [60, 62, 60, 62])):
         assert arranged(tune, (("divide", 1, neighbour),))[0, :4].tolist() == pitches
+    assert arranged(tune, (("divide", 1, -1),))[0, 4:8].tolist() == [62, 60, 62, 60]
     assert (arranged(tune, (("silence", 0, 4),))[0] == arranged(tune, ())[0]).all()  # nothing in bars 4, 8, 12, 16
     assert np.flatnonzero(arranged(tune, (("silence", 0, 1),))[0] < HOLD).tolist() == [4]
     assert np.flatnonzero(arranged(tune, (("isorhythm",),))[0] < HOLD).tolist() == sorted(
@@ -116,6 +117,14 @@ def test_nothing_is_done_where_nothing_helps_or_nothing_is_missing() -> None:
     everything = Rule((pitch_classes(range(12)),))
     assert Search(everything, exact).run(REAL) == ()
     assert Search(Rule((pitch_classes([0, 4, 7]),)), lambda events: REAL[: len(events)]).run(REAL) == ()
+
+
+def test_what_mending_can_do_isn_t_done_to_all() -> None:
+    pentatonic = (1, 3, 6, 8, 10)
+    for every, found in ((8, False), (1, True)):
+        begun = arranged(REAL, (("snap", *pentatonic),))
+        begun[::every] = REAL[::every]
+        assert bool(Search(Rule((pitch_classes(pentatonic),)), exact).run(begun)) == found
 
 
 def test_what_a_model_can_t_say_isn_t_taken() -> None:

@@ -1,9 +1,10 @@
 """Which arrangement a rule asks for, found by asking it.
 
 Greedy: of all ways, to all extents, that one is taken which makes the rule happiest with some melodies, then another on
-top of it, until none helps. What counts is what a model makes of them: some arrangements are easily said and lie where
-no latent vector leads, so the few that a rule likes best are encoded, decoded and judged again. The sets of pitch
-classes that `snap` can use are too many to try: they are found by leaving out one class after the other.
+top of it, until none helps or the rule is happy enough. What counts is what a model makes of them: some arrangements
+are easily said and lie where no latent vector leads, so the few that a rule likes best are encoded, decoded and judged
+again. The sets of pitch classes that `snap` can use are too many to try: they are found by leaving out one class after
+the other.
 
 A rule is called a hundred times for a melody and a step, which is why melodies are few.
 """
@@ -23,6 +24,7 @@ MOST = 3  #: ways on top of one another
 FEWEST = 3  #: pitch classes that a set keeps
 TRIED = 4  #: that a rule likes best, which are encoded and decoded
 GAIN = 0.75  #: of what is missing, at most so much may be left by another way
+ENOUGH = 0.8  #: how happy a rule has to be; a further way would change all melodies, where mending changes a few bars
 POWERS = (1, 4, 16, np.inf)  #: of the product of the graded rewards: how near, and how often there
 
 
@@ -37,7 +39,7 @@ class Search:
         """The arrangement for melodies such as these canonical ones, (n, 256); empty where none helps."""
         taken: Arrangement = ()
         now = self.merit(self.decode(events))
-        while len(taken) < MOST and now < 1:
+        while len(taken) < MOST and now < ENOUGH:
             merit, step = max(self._judged(events), default=(0.0, ()))
             if 1 - merit > GAIN * (1 - now):
                 break

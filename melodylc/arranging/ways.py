@@ -46,7 +46,8 @@ def thin(events: Events, every: int, at: int) -> Events:
 def divide(events: Events, every: int, neighbour: int) -> Events:
     """Notes that go on are struck anew at every so many sixteenths: in turn as they are and as a neighbour.
 
-    That is the next pitch above (1) or below (-1) of a pitch class that the melody has; or the note itself (0). The
+    That is the next pitch above (1) or below (-1) of those that the melody has, on the other side where there is none,
+    so that neither its range nor its scale change; or the note itself (0). The
     last one of all is as it is: a melody ends where it ended.
 
     >>> divide(np.array([[60, 128, 128, 128, 64, 128] + [129] * 250], np.uint8), 1, 1)[0, :7]
@@ -186,13 +187,23 @@ def sounding(events: Events) -> Events:
 
 
 def _to_neighbour(events: Events, heard: Events, neighbour: int) -> npt.NDArray[np.int64]:
-    """Semitones from what is heard at every step of (n, 256) to its neighbour among the melody's pitch classes."""
-    classes = np.stack([(np.where(events < PITCHES, events % 12, 12) == it).any(axis=1) for it in range(12)], axis=1)
-    away = np.full(events.shape, 12)
-    for by in range(11, 0, -1):
-        there = (heard.astype(np.int64) + neighbour * by) % 12
-        away = np.where(np.take_along_axis(classes, there, axis=1), by, away)
-    return neighbour * away
+    """Semitones from what is heard at every step of (n, 256) to its neighbour among the melody's pitches."""
+    if not neighbour:
+        return np.zeros(events.shape, np.int64)
+    has = np.zeros((len(events), STATES), bool)
+    has[np.arange(len(events))[:, None], events] = True
+    below = np.full((len(events), PITCHES), -1)
+    for pitch in range(1, PITCHES):
+        below[:, pitch] = np.where(has[:, pitch - 1], pitch - 1, below[:, pitch - 1])
+    above = np.full((len(events), PITCHES), -1)
+    for pitch in range(PITCHES - 2, -1, -1):
+        above[:, pitch] = np.where(has[:, pitch + 1], pitch + 1, above[:, pitch + 1])
+    first, other = (above, below) if neighbour > 0 else (below, above)
+    there = np.where(first < 0, other, first)
+    there = np.where(there < 0, np.arange(PITCHES), there)
+    at = heard.astype(np.int64)
+    away: npt.NDArray[np.int64] = np.take_along_axis(there, at, axis=1) - at
+    return away
 
 
 def _pitched(events: Events, pitches: npt.NDArray[Any]) -> Events:
