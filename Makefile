@@ -37,7 +37,7 @@ CORPUS ?= runs/corpus
 panel:
 	$(PYTHON) tools/panel.py $(CORPUS)
 
-# What melodylc/pretrained/ holds, from MIDI archives on: the model, its prior, the critic, what mustn't be copied, the bank, the actors. Minutes of training on a CPU core.
+# What melodylc/pretrained/ holds, from MIDI archives on: the model, its prior, the critic, what mustn't be copied, the bank, the actor. Minutes of training on a CPU core.
 MIDI ?= midi
 MINUTES ?= 3,80
 MORE ?= 93
@@ -55,7 +55,7 @@ pretrained:
 	cp runs/critic/model.safetensors melodylc/pretrained/critic.safetensors
 	$(PYTHON) tools/runs.py runs/corpus
 	$(PYTHON) tools/bank.py
-	$(PYTHON) tools/actors.py
+	$(PYTHON) tools/actor.py
 
 # The pictures' part of it, from MNIST's four files on: ten minutes on two quiet cores.
 MNIST ?= mnist

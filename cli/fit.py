@@ -98,7 +98,7 @@ def find_or_teach(
         def report(done: "Round") -> None:
             step(label="teaching a critic, kept for the next time")
 
-        return find_critic(model, rule, actor.stored.actor, prior, report)
+        return find_critic(model, rule, actor.move, prior, report)
 
 
 def _weighted(model: "LoadedModel", weight: float) -> "Weighted | None":

@@ -164,8 +164,6 @@ def _show(production: "Production", rendered: "Rendered", folder: Path) -> None:
         measured, semitones = production.actor.stored.measured, production.actor.shift
         if semitones:
             say(f"the actor's key is another: made there, moved by {semitones:+d} semitones, and checked here")
-        if production.actor.lacks:
-            say("no actor of its own: begun as the nearest one that ships, for a part of what is asked, and mended")
         say(
             f"single draws that obeyed what it was fitted to: prior {measured.prior:.2%} of {measured.prior_samples}, "
             f"actor {measured.actor:.2%} of {measured.samples}; here {production.accepted:.2%} of {production.spent}"

@@ -3,33 +3,35 @@
 An actor belongs to one model, one of its priors and one rule; all three stand in its header and are checked.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from melodylc import common
 from melodylc.arranging.search import Search
 from melodylc.arranging.ways import Arrangement, Events, read_arrangement
 from melodylc.bank import Bank as SampleBank
 from melodylc.bank import Report as BankReport
 from melodylc.bank import find_bank
-from melodylc.box import CommonBox, MelodyBox
+from melodylc.box import MelodyBox
 from melodylc.cache import cache_folder, pretrained
+from melodylc.common import CommonRequest, common_request
 from melodylc.critics import keep_critic, kept_critic
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import check_writable, fingerprint_bytes, reason
 from melodylc.drawing import Draft, Drawing
-from melodylc.latent.actor import Actor, informed
-from melodylc.latent.box import Box, Move
+from melodylc.latent.actor import Actor, settled
+from melodylc.latent.beginning import Known
+from melodylc.latent.box import Box
 from melodylc.latent.critic import Critic
 from melodylc.latent.fit import Judge, fit
 from melodylc.latent.fitted import Fitted, Progress
 from melodylc.latent.precision import brief
-from melodylc.latent.scores import Measured, answered, single_draws, summarise
+from melodylc.latent.scores import Measured, answered, summarise
 from melodylc.latent.settings import FitSettings
 from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
 from melodylc.models.checkpoint import LoadedModel, load_model
@@ -37,11 +39,11 @@ from melodylc.models.config import PriorName
 from melodylc.models.noise import Noise
 from melodylc.nearest import given_back, nearest
 from melodylc.pretext.distortion import canonical, distorted
-from melodylc.pretext.store import load_pretrained, shipped_fingerprint, shipped_path
+from melodylc.pretext.store import load_pretrained, shipped_fingerprint
+from melodylc.pretext.store import shipped_path as critic_path
 from melodylc.realism import RealismCritic
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
-from melodylc.transposing import transposed_rule
 
 SETTINGS = FitSettings(
     bank=7168,
@@ -58,8 +60,7 @@ SETTINGS = FitSettings(
 )
 LESSONS = 8  #: rounds in which a critic is taught that an actor lacks, from what that actor makes
 THREADS = 2  #: the same for all, because it decides how sums are rounded, and so which actor a rule gets
-_TOGETHER = 256  # that are encoded together
-KEYS = (1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6)  #: how far the other keys are, nearest first
+HIGHEST = 6  #: of the twelve keys, as semitones above C; the others are below
 ASKED = 48  #: samples of the bank, on which a rule is asked which arrangement it likes
 JUDGES = 1024  #: samples of the bank that teach nothing: on so many of them as it takes an actor is measured
 
@@ -78,19 +79,18 @@ class FoundActor:
 
     stored: StoredActor
     origin: Literal["shipped", "cached", "fitted", "given"]
-    told: Tensor | None = None  #: the label (1, labels) of what is asked of it, where it serves several requests
     shift: int = 0  #: semitones that its melodies must be moved by: it was fitted to this rule in another key
-    lacks: bool = False  #: whether it was fitted to less than is asked, and mending does the rest
+    request: CommonRequest | None = None  #: which of those that it serves is asked, where it serves several
 
-    @property
-    def move(self) -> Move:
-        """What moves parts of latents as its rule asks."""
-        return self.stored.actor if self.told is None else informed(self.stored.actor, self.told)
+    @cached_property
+    def move(self) -> Actor:
+        """What moves parts of latents as its rule asks, and is told nothing any more."""
+        return settled(self.stored.actor, self.request.label) if self.request else self.stored.actor
 
     @property
     def arrangement(self) -> Arrangement:
         """What its rule asks to be done to melodies before they are encoded; what obeys then it doesn't move."""
-        return read_arrangement(self.stored.header.begins)
+        return self.request.arrangement if self.request else read_arrangement(self.stored.header.begins)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest."""
@@ -120,14 +120,14 @@ def find_actor(
     """The shipped or cached actor for this model, its prior and this rule, or None.
 
     Those that ship were fitted without a realism critic. A damaged cached one is named and forgotten.
-    Where `elsewhere`, one that ships for the same rule in another key will do, too (`FoundActor.shift`), and for a
-    common request the one that is nearest (`FoundActor.lacks`).
+    Where `elsewhere`, one that ships for the same in another key will do, too (`FoundActor.shift`).
     """
-    start = model.prior(prior).identity
-    shipped = _shipped(model.fingerprint, start) if realism is None else {}
-    for asked, told, shift, lacks in _askings(rule, elsewhere):
-        if asked in shipped:
-            return FoundActor(load_actor(shipped[asked]), "shipped", told, shift, lacks)
+    start, request = model.prior(prior).identity, common_request(rule)
+    if request and not realism and (elsewhere or not request.root):
+        header = read_header(shipped_path()) if shipped_path().exists() else None
+        if header and (header.model, header.prior) == (model.fingerprint, start):
+            shift = request.root - 12 * (request.root > HIGHEST)
+            return FoundActor(load_actor(shipped_path()), "shipped", shift, request)
     path = cache_path(model, rule, prior, realism)
     try:
         if not path.exists():
@@ -149,16 +149,12 @@ def fit_actor(
     threads: int = THREADS,
     decoding: BankReport = lambda done, of: None,
     realism: Weighted | None = None,
-    begun: int = 0,
-    start: Actor | None = None,
-    arrange: bool | Arrangement = True,
 ) -> FoundActor:
     """Fit an actor and write it to `path`, with the request that the rule comes from, where that is given.
 
     `decoding` is told how much of the bank is there, where it must be made first. With `realism`, the actor also pays
-    for what that critic takes for unreal. It learns on the prior's draws; or, where `begun` isn't 0, on so many of them
-    in the transposition that the rule likes best. It begins as `start`. Where `arrange`, the arrangement that the rule
-    asks for is looked for first, unless it is given; draws will begin in it.
+    for what that critic takes for unreal. The arrangement that the rule asks for is looked for first; draws will begin
+    in it.
 
     Raises:
         InputError: `path` can't be written; found out before the work, not after.
@@ -168,35 +164,17 @@ def fit_actor(
     bank = find_bank(model, model.prior(prior), decoding)
     written = model.prior(prior).name == "learnt"  # otherwise nothing was, that could be transposed or arranged
     with fixed_threads(threads):
-        arrangement = arrange if isinstance(arrange, tuple) else asked_for(box, bank) if written and arrange else ()
-        starts = _begun(box, bank[JUDGES : JUDGES + begun]) if written and begun else None
+        arrangement = asked_for(box, bank) if written else ()
 
         def judge(actor: Actor) -> Measured:
             drawing = Drawing(rule, model.vae, arrangement)
             return measured_draws(box, drawing, bank[: min(JUDGES, settings.measure)], actor, model.sigma_bar, written)
 
-        fitted = _fitted(box, bank, model, report, settings, threads, start, realism, starts, judge)
+        fitted = fit_on_bank(box, bank, model, report, settings, threads, realism=realism, judge=judge)
     about = {"model": model.fingerprint, "prior": model.prior(prior).identity, "rule": rule.identity}
     save_actor(path, fitted, **about, parts=rule.names, request=request, begins=arrangement)
     if not fitted.interrupted:
         keep_critic(fitted.critic, model, rule, prior)
-    return FoundActor(load_actor(path), "fitted")
-
-
-def fit_common_actor(
-    model: LoadedModel, path: Path, report: Progress, settings: FitSettings, threads: int
-) -> FoundActor:
-    """Fit the actor for all common requests, from the model's best prior, and write it to `path`."""
-    prior, box = model.prior(), CommonBox(model.vae)
-    bank = find_bank(model, prior, lambda done, of: None)
-    z = bank.z[: min(JUDGES, settings.measure)]
-    told = box.ask(len(z), torch.Generator().manual_seed(JUDGES))
-
-    def judge(actor: Actor) -> Measured:
-        return single_draws(box, z, informed(actor, told), told, model.sigma_bar)
-
-    fitted = _fitted(box, bank, model, report, settings, threads, judge=judge)
-    save_actor(path, fitted, model=model.fingerprint, prior=prior.identity, rule=common.IDENTITY, parts=common.PARTS)
     return FoundActor(load_actor(path), "fitted")
 
 
@@ -218,9 +196,8 @@ def find_critic(
         return found
     settings = replace(SETTINGS, rounds=LESSONS, actor_steps=0, check_every=LESSONS, check=1, measure=1)
     box = MelodyBox(model.vae, rule)
-    known = actor if actor.config.chain == box.chain else None  # one that is told labels isn't of this rule alone
     bank = find_bank(model, model.prior(prior), decoding)
-    taught = _fitted(box, bank, model, report, settings, threads, known).critic
+    taught = fit_on_bank(box, bank, model, report, settings, threads, actor).critic
     keep_critic(taught, model, rule, prior)
     return kept_critic(model, rule, prior) or taught
 
@@ -246,7 +223,7 @@ def measured_draws(
     return summarise(answered(box, done.z, done.events.to(torch.uint8), told), begun.z, sigma_bar)
 
 
-def _fitted(
+def fit_on_bank(
     box: Box,
     bank: SampleBank,
     model: LoadedModel,
@@ -255,35 +232,25 @@ def _fitted(
     threads: int,
     actor: Actor | None = None,
     realism: Weighted | None = None,
-    starts: Tensor | None = None,
+    starts: Known | None = None,
     judge: Judge | None = None,
 ) -> Fitted:
+    """A fit whose first lessons are a bank's samples, but for those that judge actors; see `melodylc.latent.fit`."""
     lessons = slice(JUDGES, JUDGES + settings.bank)
     with fixed_threads(threads):
         return fit(
             box,
             model.sigma_bar,
-            bank=(bank.z[lessons], bank.events[lessons]),
+            bank=Known(bank.z[lessons], bank.events[lessons]),
             judge=judge,
-            starts=None if starts is None else (starts, _decoded(box, starts)),
+            starts=starts,
             settings=replace(settings, also=realism.weight if realism else 0.0),
             report=report,
             start=actor,
             also=realism.critic.cost if realism else None,
-            critic=load_pretrained(shipped_path()),
+            critic=load_pretrained(critic_path()),
             distort=_distort,
         )
-
-
-def _begun(box: MelodyBox, bank: SampleBank) -> Tensor:
-    """Latents (n, z) of a bank's samples in the transposition that a rule likes best."""
-    drawing = Drawing(box.rule, box.vae)
-    with brief():
-        return torch.cat([drawing.begin_at(part).z for part in torch.split(bank.events, _TOGETHER)])
-
-
-def _decoded(box: Box, z: Tensor) -> Tensor:
-    return torch.cat([box.decode(part)[1] for part in torch.split(z, _TOGETHER)])
 
 
 def _distort(events: Tensor, generator: torch.Generator) -> Tensor:
@@ -292,22 +259,9 @@ def _distort(events: Tensor, generator: torch.Generator) -> Tensor:
     return distorted(canonical(events.long()), Noise(seed)).to(torch.uint8)
 
 
-def _shipped(model: str, prior: str) -> dict[str, Path]:
-    """The shipped actors of a model and a prior, by rule."""
-    headers = [(read_header(path), path) for path in sorted(pretrained().glob("*.safetensors"))]
-    return {it.rule: path for it, path in reversed(headers) if it and (it.model, it.prior) == (model, prior)}
-
-
-def _askings(rule: Rule, elsewhere: bool) -> Iterator[tuple[str, Tensor | None, int, bool]]:
-    """What a shipped actor may have been fitted to that serves a rule, best first, and the rest of `FoundActor`."""
-    yield rule.identity, None, 0, False
-    for shift in KEYS if elsewhere else ():
-        if other := transposed_rule(rule, -shift):
-            yield other.identity, None, shift, False
-    if request := common.common_request(rule):
-        yield common.IDENTITY, request.label[None], 0, False
-        if elsewhere:
-            yield request.near.rule.identity, None, request.root - 12 * (request.root > max(KEYS)), True
+def shipped_path() -> Path:
+    """Where the actor for the common requests lies that comes with the package."""
+    return pretrained() / "common.safetensors"
 
 
 def cache_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None, realism: Weighted | None = None) -> Path:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +13,7 @@ from melodylc.latent.box import Move, Scores
 from melodylc.latent.precision import brief
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
-from melodylc.view import TURNED, exact, expected
+from melodylc.view import exact, expected
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,16 @@ class _Melodies:
         with brief():
             return self.vae.moved(z, context, move)
 
-    def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
+    def seen(self, decoded: Tensor) -> Tensor:
         """The features of every bar's sixteen events, (n, 16, 16 * 41)."""
         return exact(decoded.long())
 
-    def view(self, z: Tensor, context: Tensor, decoded: Tensor, told: Tensor) -> Tensor:
+    def view(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
         """The same of the events that latents lead to, each feature as probable as the decoder has it."""
-        return expected(self._probable(z, context, decoded))
-
-    def _probable(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
-        """Probabilities (n, 256, 130) of the events that latents (n, z) lead to."""
         with brief():
             embeddings = self.vae.after(z, context)
             logits = self.vae.decoder(embeddings.flatten(0, 1), decoded.long().view(-1, STEPS_PER_BAR))
-        return torch.softmax(logits.float().view(len(z), STEPS, STATES), -1)
+        return expected(torch.softmax(logits.float().view(len(z), STEPS, STATES), -1))
 
 
 @dataclass(frozen=True)
@@ -69,31 +66,23 @@ class MelodyBox(_Melodies):
     rule: Rule
 
     def ask(self, count: int, generator: torch.Generator) -> Tensor:
-        """Nothing, (n, 0): the rule says it all."""
+        """Nothing, (n, 0): all of the rule is asked of all."""
         return torch.zeros(count, 0)
 
-    def score(self, decoded: Tensor, told: Tensor) -> Scores:
+    def score(self, decoded: Tensor) -> Scores:
         """What the rule, with its weights, says of canonical melodies: (n, parts)."""
         return self.rule.graded(canonical(decoded.numpy())[0])
 
 
 @dataclass(frozen=True)
 class CommonBox(_Melodies):
-    """Melodies, and a common request for each."""
+    """Melodies, and a common request in C for each."""
 
     def ask(self, count: int, generator: torch.Generator) -> Tensor:
-        """Labels (n, 19)."""
+        """Labels (n, 7)."""
         return common.draw(count, generator)
 
-    def score(self, decoded: Tensor, told: Tensor) -> Scores:
-        """What each one's request says of it: (n, 4)."""
-        return common.scores(decoded.numpy(), told)
-
-    def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
-        """As any melody's, but with pitch classes above the root that is asked, so that all keys are one."""
-        roots = common.roots(told)[:, None]
-        return exact(decoded.long(), lambda events: TURNED[roots, events])
-
-    def view(self, z: Tensor, context: Tensor, decoded: Tensor, told: Tensor) -> Tensor:
-        """The same of the events that latents lead to."""
-        return expected(self._probable(z, context, decoded), TURNED[common.roots(told)])
+    def score(self, decoded: Tensor) -> Scores:
+        """What all that may be asked in C says of canonical melodies: (n, 7)."""
+        melodies = canonical(decoded.numpy())[0]
+        return np.stack([part.batch(melodies) for part in common.PARTS], axis=1)

@@ -96,7 +96,7 @@ def train_realism(
 
     found = fit_realism(box, real, (z, torch.cat(decoded)), model.sigma_bar, settings, seed, told)
     about = {"belief": asdict(found.belief), "seed": seed, "corpus": corpus.fingerprint}
-    view = list(box.seen(real[1][:1], torch.zeros(1, 0)).shape[1:])
+    view = list(box.seen(real[1][:1]).shape[1:])
     save_realism(path, found.critic, model, {"view": view, "settings": asdict(settings), **about})
     return found
 
@@ -136,7 +136,7 @@ def _read(path: Path, model: LoadedModel) -> RealismCritic | None:
     try:
         settings = RealismSettings(**about["settings"])
         rows, width = about["view"]
-        critic = Critic(rows, width, 1, 0, (1.0,), settings.critic_hidden, settings.critic_layers)
+        critic = Critic(rows, width, 1, (1.0,), settings.critic_hidden, settings.critic_layers)
         critic.load_state_dict({name: value.float() for name, value in tensors.items()})
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path}: damaged ({first_line(error)}); train the realism critic anew") from None

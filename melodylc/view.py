@@ -1,7 +1,5 @@
 """What a critic sees of melodies: features of every event, and of what it follows, a bar a row."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot, pad
@@ -27,17 +25,16 @@ def _event_features() -> Tensor:
 
 
 EVENTS = _event_features()
-TURNED = torch.stack([torch.cat((EVENTS[:, :12].roll(-root, 1), EVENTS[:, 12:]), 1) for root in range(12)])
 
 
-def expected(probable: Tensor, events: Tensor = EVENTS) -> Tensor:
+def expected(probable: Tensor) -> Tensor:
     """The features of melodies whose events are only probable, (n, 256, 130): (n, 16, 16 * 41), with a gradient.
 
-    Beside an event's own (`events`, (130, 26), or one of them for each melody): what is left at its step of the notes
+    Beside an event's own (`EVENTS`, (130, 26)): what is left at its step of the notes
     so far, by pitch class and height; how far it leaps from the note before; and how far that one had leapt. That
     makes an ending, a leap or a turn a matter of one step; without it, of all steps since.
     """
-    features = probable @ events
+    features = probable @ EVENTS
     sounding = features[..., :12].sum(-1)
     left = latest(_pitch(features), sounding)
     leap = features[..., HEIGHT] - sounding * pad(left[:, :-1, -1], (1, 0))
@@ -45,8 +42,8 @@ def expected(probable: Tensor, events: Tensor = EVENTS) -> Tensor:
     return _rows(features, left, leap, leapt)
 
 
-def exact(events: Tensor, of: Callable[[Tensor], Tensor] = lambda events: EVENTS[events]) -> Tensor:
-    """What `expected` makes of events (n, 256), int64, that are certain, and quicker; `of` gives an event's features.
+def exact(events: Tensor) -> Tensor:
+    """What `expected` makes of events (n, 256), int64, that are certain, and quicker.
 
     >>> exact(torch.full((2, 256), REST)).shape
     torch.Size([2, 16, 656])
@@ -55,9 +52,9 @@ def exact(events: Tensor, of: Callable[[Tensor], Tensor] = lambda events: EVENTS
     none, places = places < 0, places.clamp(min=0)
     notes = torch.where(none, REST, events.gather(1, places))
     before = EVENTS[:, HEIGHT][pad(notes[:, :-1], (1, 0), value=REST)]
-    here = of(events)
+    here = EVENTS[events]
     leap = torch.where(events < HOLD, here[..., HEIGHT] - before, 0.0)
-    return _rows(here, _pitch(of(notes)), leap, torch.where(none, 0.0, leap.gather(1, places)))
+    return _rows(here, _pitch(EVENTS[notes]), leap, torch.where(none, 0.0, leap.gather(1, places)))
 
 
 def latest(notes: Tensor, sounding: Tensor) -> Tensor:

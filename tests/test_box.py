@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from melodylc import bank as banks
-from melodylc import common
 from melodylc.bank import Bank, find_bank, make_bank
-from melodylc.box import CommonBox, MelodyBox
+from melodylc.box import MelodyBox
 from melodylc.data.alphabet import HOLD, STATES, canonical
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.models.checkpoint import LoadedModel
@@ -20,7 +19,7 @@ from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.prior import NormalPrior
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule, density, parse_reward, pitch_classes
-from melodylc.view import EVENTS, LEFT, STEP, TURNED, WIDTH, expected
+from melodylc.view import LEFT, STEP, WIDTH, expected
 
 SMALL = 20
 
@@ -47,9 +46,8 @@ def test_a_box_scores_canonical_melodies_with_the_rule_s_weights(model: LoadedMo
     moved, decoded = box.decode(z)
     torch.testing.assert_close(moved, z)
     assert (decoded.shape, decoded.dtype) == ((SMALL, 256), torch.uint8)
-    np.testing.assert_array_equal(
-        box.score(decoded, box.ask(SMALL, torch.Generator())), rule.graded(canonical(decoded.numpy())[0])
-    )
+    np.testing.assert_array_equal(box.score(decoded), rule.graded(canonical(decoded.numpy())[0]))
+    assert box.ask(SMALL, torch.Generator()).shape == (SMALL, 0)
 
 
 def test_an_actor_moves_every_bar_as_the_box_shows_it(model: LoadedModel) -> None:
@@ -65,7 +63,7 @@ def test_an_actor_moves_every_bar_as_the_box_shows_it(model: LoadedModel) -> Non
 def test_what_a_critic_sees_of_a_melody_says_what_note_is_left_and_how_far_notes_leapt(model: LoadedModel) -> None:
     decoded = torch.randint(0, STATES, (5, 256), generator=torch.Generator().manual_seed(4)).to(torch.uint8)
     decoded[torch.rand(decoded.shape, generator=torch.Generator().manual_seed(5)) < 0.8] = HOLD
-    seen = MelodyBox(model.vae, Rule((density(16),))).seen(decoded, torch.zeros(5, 0)).reshape(5, 256, WIDTH)
+    seen = MelodyBox(model.vae, Rule((density(16),))).seen(decoded).reshape(5, 256, WIDTH)
     for events, features in zip(decoded.tolist(), seen, strict=True):
         latest: int | None = None
         before = 0.0
@@ -81,17 +79,14 @@ def test_what_a_critic_sees_of_a_melody_says_what_note_is_left_and_how_far_notes
 def test_what_is_certain_is_seen_as_what_is_all_but_certain(model: LoadedModel) -> None:
     events = torch.randint(0, STATES, (3, 256), generator=torch.Generator().manual_seed(4))
     events[torch.rand(events.shape, generator=torch.Generator().manual_seed(5)) < 0.8] = HOLD
-    for box in (MelodyBox(model.vae, Rule((density(16),))), CommonBox(model.vae)):
-        told = box.ask(3, torch.Generator().manual_seed(6))
-        seen, certain = box.seen(events.to(torch.uint8), told), torch.nn.functional.one_hot(events, STATES).float()
-        table = EVENTS if told.shape[1] == 0 else TURNED[common.roots(told)]
-        torch.testing.assert_close(seen, expected(certain, table))
+    seen = MelodyBox(model.vae, Rule((density(16),))).seen(events.to(torch.uint8))
+    torch.testing.assert_close(seen, expected(torch.nn.functional.one_hot(events, STATES).float()))
 
 
 def test_a_critic_s_view_has_a_gradient_in_every_bar(model: LoadedModel) -> None:
     box, z = MelodyBox(model.vae, Rule((density(16),))), torch.randn(4, 32, requires_grad=True)
     decoded = box.decode(z.detach())[1]
-    seen = box.view(z, box.context(decoded, z.detach()), decoded, torch.zeros(4, 0))
+    seen = box.view(z, box.context(decoded, z.detach()), decoded)
     assert seen.shape == (4, 16, 16 * WIDTH)
     for bar in (0, 9, 15):
         (gradient,) = torch.autograd.grad(seen[:, bar].sum(), z, retain_graph=True)

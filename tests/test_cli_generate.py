@@ -235,7 +235,7 @@ def test_a_file_or_a_full_folder_in_the_way(run_cli: Cli, tmp_path: Path) -> Non
 @pytest.mark.parametrize("damage", ["truncated", "noise", "empty", "foreign"])
 def test_a_model_that_is_none(run_cli: Cli, tmp_path: Path, damage: str) -> None:
     whole = (Path(actors.__file__).parent / "pretrained" / "base.safetensors").read_bytes()
-    foreign = (Path(actors.__file__).parent / "pretrained" / "cmaj.safetensors").read_bytes()
+    foreign = (Path(actors.__file__).parent / "pretrained" / "common.safetensors").read_bytes()
     content = {"truncated": whole[: len(whole) // 2], "noise": b"\x07" * 4096, "empty": b"", "foreign": foreign}
     (tmp_path / "model.safetensors").write_bytes(content[damage])
     run = run_cli("generate", "--model", tmp_path / "model.safetensors", "-o", tmp_path / "out")

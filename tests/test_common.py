@@ -7,8 +7,11 @@ import pytest
 import torch
 
 from melodylc import actors
-from melodylc.actors import find_actor, fit_common_actor
-from melodylc.common import IDENTITY, LABELS, REQUESTS, CommonRequest, common_request, draw, scores
+from melodylc.actors import find_actor
+from melodylc.bank import Bank
+from melodylc.box import CommonBox
+from melodylc.common import IDENTITY, IN_C, PARTS, REQUESTS, CommonRequest, common_request, draw
+from melodylc.common_actor import fit_common_actor, missing
 from melodylc.data.alphabet import canonical
 from melodylc.latent.settings import FitSettings
 from melodylc.models.checkpoint import LoadedModel
@@ -40,29 +43,29 @@ def test_what_is_typed_is_a_common_request_or_isn_t(typed: dict[str, list[str]],
 
 def test_all_differ_and_find_their_way_back() -> None:
     assert len({request.rule.identity for request in REQUESTS}) == len(REQUESTS) == 144
-    assert len({tuple(request.label.tolist()) for request in REQUESTS}) == 144
+    assert len({tuple(request.label.tolist()) for request in REQUESTS}) == len(IN_C) == 12  # the same in all keys
     assert all(common_request(request.rule) == request for request in REQUESTS)
     assert common_request(Rule((variety(), pitch_classes([11, 9, 7, 5, 4, 2, 0])))) == CommonRequest(0, 0, 0)
 
 
-def test_scores_are_those_of_the_rules() -> None:
+def test_what_is_asked_is_what_the_rule_in_c_says(model: LoadedModel) -> None:
     rng = np.random.default_rng(0)
-    notes = rng.integers(40, 90, (len(REQUESTS), 256))
+    notes = rng.integers(40, 90, (200, 256))
     events = np.where(rng.random(notes.shape) < rng.random((len(notes), 1)), notes, 128).astype(np.uint8)
     events[:12] = 129
-    events = canonical(events)[0]
-    told = torch.stack([request.label for request in REQUESTS])
-    for request, melody, row in zip(REQUESTS, events, scores(events, told), strict=True):
-        rule, parts = request.rule, [True, request.end > 0, request.density > 0, True]
-        assert row[parts].tolist() == rule.scores(melody[None])[0].tolist()
-        assert (row[~np.array(parts)] == 1).all()
+    scores = CommonBox(model.vae).score(torch.from_numpy(events))
+    assert scores.shape == (200, len(PARTS))
+    for request in IN_C:
+        asked = request.label.bool().numpy()
+        parts = [part for part, wanted in zip(PARTS, asked, strict=True) if wanted]
+        assert (scores[:, asked] == Rule(tuple(parts)).scores(canonical(events)[0])).all()
+        assert {part.name for part in parts} == set(request.rule.names)
 
 
 def test_drawn_labels_name_requests() -> None:
     told = draw(2000, torch.Generator().manual_seed(0))
-    assert told.shape == (2000, LABELS)
-    named = {tuple(request.label.tolist()) for request in REQUESTS}
-    assert {tuple(row) for row in told.tolist()} == named
+    assert told.shape == (2000, len(PARTS))
+    assert {tuple(row) for row in told.tolist()} == {tuple(request.label.tolist()) for request in IN_C}
 
 
 @pytest.fixture
@@ -79,17 +82,31 @@ def test_a_shipped_common_actor_serves_what_nothing_else_does(
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(actors, "pretrained", lambda: tmp_path)
     monkeypatch.setattr("melodylc.bank.SIZE", actors.JUDGES + 40)
-    few = FitSettings(bank=40, rounds=1, warmup=1, fresh=4, actor_steps=1, critic_steps=1, check=2, measure=4, hidden=8)
+    few = FitSettings(bank=40, rounds=1, warmup=1, fresh=4, actor_steps=1, critic_steps=1, check=2, measure=24)
     fitted = fit_common_actor(model, tmp_path / "common.safetensors", lambda _: None, few, threads=1)
     assert fitted.stored.header.rule == IDENTITY
+    assert fitted.stored.measured.samples == 24
 
-    def found(root: int) -> actors.FoundActor:
-        there = find_actor(model, CommonRequest(root, 2, 1).rule)
+    def found(root: int, density: int) -> actors.FoundActor:
+        there = find_actor(model, CommonRequest(root, 2, density).rule, elsewhere=True)
         assert there is not None
         return there
 
     z, context = torch.randn(3, 16, 2), torch.randn(3, 16, model.vae.chain[2])
-    assert found(3).origin == "shipped"
-    assert not torch.equal(found(3).move(z, context, 0), found(4).move(z, context, 0))
-    assert found(3).move(z, context, 0).equal(found(3).move(z, context, 0))
-    assert find_actor(model, Rule((density(20),))) is None
+    low = found(3, 1)
+    assert (low.origin, low.shift, low.arrangement) == ("shipped", 3, (("snap", 0, 2, 4, 5, 7, 9, 11),))
+    assert found(7, 3).arrangement[1:] == (("divide", 1, 1),)
+    assert low.move(z, context, 0).equal(found(8, 1).move(z, context, 0))
+    assert not low.move(z, context, 0).equal(found(3, 2).move(z, context, 0))
+    assert find_actor(model, CommonRequest(3, 2, 1).rule) is None  # a melody of the user's isn't moved to another key
+    assert find_actor(model, CommonRequest(0, 2, 1).rule) is not None
+    assert find_actor(model, Rule((density(20),)), elsewhere=True) is None
+
+
+def test_it_learns_on_draws_that_miss_what_is_asked_of_them(model: LoadedModel) -> None:
+    z = torch.randn(48, 32, generator=torch.Generator().manual_seed(0))
+    starts = missing(model.vae, Bank(z, model.vae.raw_events(z).to(torch.uint8)))
+    assert starts.told is not None
+    assert 0 < len(starts.z) <= 48
+    scores = CommonBox(model.vae).score(starts.decoded)
+    assert ((scores < 1) & starts.told.bool().numpy()).any(axis=1).all()

@@ -159,7 +159,7 @@ def damaged(path: Path, kind: str) -> Path:
         case "empty":
             path.write_bytes(b"")
         case "foreign":
-            path.write_bytes((pretrained() / "cmaj.safetensors").read_bytes())
+            path.write_bytes((pretrained() / "common.safetensors").read_bytes())
         case "disordered":
             write_tensors(path, {"runs": runs.flip(0)}, copies.FORMAT, about)
         case "floats":

@@ -91,12 +91,12 @@ def test_an_actor_without_a_critic_gets_one_taught_and_kept(
     rule = Rule((pitch_classes((0, 2, 4, 5, 7, 9, 11)), variety()))
     found = find_actor(model, rule)
     assert found is not None
-    before = [weight.clone() for weight in found.stored.actor.parameters()]
-    taught = find_critic(model, rule, found.stored.actor)
+    before = [weight.clone() for weight in found.move.parameters()]
+    taught = find_critic(model, rule, found.move)
     kept = kept_critic(model, rule)
     assert kept is not None
     assert all(torch.equal(one, other) for one, other in zip(taught.parameters(), kept.parameters(), strict=True))
-    assert all(torch.equal(*pair) for pair in zip(before, found.stored.actor.parameters(), strict=True))
+    assert all(torch.equal(*pair) for pair in zip(before, found.move.parameters(), strict=True))
 
 
 def circle(z: Tensor) -> Scores:

@@ -32,6 +32,7 @@ from melodylc.evaluation.rules import TRIES, Case, Row, RuleEvaluator, RuleSetti
 from melodylc.evaluation.statistics import MAJOR, best_root
 from melodylc.evaluation.ways import Optimised, Rejected, Single, Snapped, Source, Way, fit_cost, snapped
 from melodylc.latent.actor import Actor, ActorConfig
+from melodylc.latent.beginning import Known
 from melodylc.latent.box import Move, Plain
 from melodylc.latent.critic import Critic
 from melodylc.latent.distance import z_mse
@@ -93,7 +94,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 def critic(model: LoadedModel) -> Critic:
     torch.manual_seed(2)
     box = MelodyBox(model.vae, RULE)
-    rows, width = box.seen(torch.zeros(1, 256, dtype=torch.uint8), torch.zeros(1, 0)).shape[1:]
+    rows, width = box.seen(torch.zeros(1, 256, dtype=torch.uint8)).shape[1:]
     return Critic(rows, width, parts=2, hidden=8, layers=2).requires_grad_(False)
 
 
@@ -233,7 +234,7 @@ def test_a_fit_costs_what_it_decodes(model: LoadedModel) -> None:
     )
     box = Counted(2, lambda z: (z[:, :1] > 0).double().numpy())
     z = torch.randn(30, 2)
-    fit(box, torch.ones(2), bank=(z, z), settings=settings)
+    fit(box, torch.ones(2), bank=Known(z, z), settings=settings)
     assert decoded == fit_cost(vars(settings))
     assert fit_cost(vars(replace(settings, actor_steps=2))) == decoded + 3 * 3 * 2 * 5
 

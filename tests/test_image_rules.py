@@ -158,15 +158,15 @@ def test_the_box_scores_what_it_decodes(model: LoadedVAE) -> None:
     assert torch.equal(moved, z)
     assert decoded.shape == (5, 3, 8, 8)
     expected = [min(1.0, picture.grey.mean() / 0.6) for picture in unstack(as_rgb(decoded.numpy()))]
-    assert box.score(decoded, torch.zeros(5, 0))[:, 0].tolist() == pytest.approx(expected)
+    assert box.score(decoded)[:, 0].tolist() == pytest.approx(expected)
 
 
 def test_a_critic_sees_a_thumbnail_with_a_gradient(model: LoadedVAE) -> None:
     box = PictureBox(model.vae, Rule((bright,)))
     z = torch.randn(2, 6, requires_grad=True)
-    decoded, nothing = box.decode(z)[1], torch.zeros(2, 0)
-    view = box.view(z, box.context(decoded, z), decoded, nothing)
-    torch.testing.assert_close(view, box.seen(decoded, nothing), rtol=0, atol=0.01)
+    decoded = box.decode(z)[1]
+    view = box.view(z, box.context(decoded, z), decoded)
+    torch.testing.assert_close(view, box.seen(decoded), rtol=0, atol=0.01)
     assert view.shape == (2, 1, 3 * 14 * 14)
     (slope,) = torch.autograd.grad(view.sum(), z)
     assert (slope != 0).any()

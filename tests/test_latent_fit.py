@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from melodylc.data import InputError
-from melodylc.latent.actor import Actor, ActorConfig, Chain
+from melodylc.latent.actor import Actor, ActorConfig, Chain, informed
+from melodylc.latent.beginning import Known
 from melodylc.latent.box import Move, Plain, Scores
 from melodylc.latent.fit import fit
 from melodylc.latent.fitted import Fitted, Progress, Round
@@ -194,7 +195,7 @@ def test_a_bank_that_is_known_already_isn_t_decoded_again() -> None:
             return super().decode(z, move)
 
     z = torch.randn(500, DIM, generator=torch.Generator().manual_seed(1))
-    found = fit(Counting(DIM, steps), SIGMA, bank=(z, z), settings=FEW)
+    found = fit(Counting(DIM, steps), SIGMA, bank=Known(z, z), settings=FEW)
     assert found.prior.count == 500
     assert found.prior.rate == (steps(z) == 1).mean()
     pair = [FEW.fresh, FEW.fresh, FEW.check]
@@ -251,7 +252,7 @@ class Sums:
         together = torch.cat(moved, 1)[..., 0]
         return together, together.cumsum(1)
 
-    def score(self, decoded: torch.Tensor, told: torch.Tensor) -> Scores:
+    def score(self, decoded: torch.Tensor) -> Scores:
         return np.asarray((1 - (decoded - 1).abs().clamp(0.1, 1)).add(0.1).mean(1, keepdim=True).clamp(max=1).double())
 
     def context(self, decoded: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
@@ -260,10 +261,10 @@ class Sums:
     def moved(self, z: torch.Tensor, context: torch.Tensor, move: Move) -> torch.Tensor:
         return move(z[..., None], context, 0)[..., 0]
 
-    def seen(self, decoded: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
+    def seen(self, decoded: torch.Tensor) -> torch.Tensor:
         return decoded[..., None]
 
-    def view(self, z: torch.Tensor, context: torch.Tensor, decoded: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
+    def view(self, z: torch.Tensor, context: torch.Tensor, decoded: torch.Tensor) -> torch.Tensor:
         return z[..., None] + context
 
 
@@ -305,10 +306,56 @@ def test_an_actor_learns_on_the_vectors_that_it_is_given() -> None:
             moved.append(z)
             return super().decode(z, move)
 
-    found = fit(Watched(DIM, steps), SIGMA, starts=(z, z), settings=FEW)
+    found = fit(Watched(DIM, steps), SIGMA, starts=Known(z, z), settings=FEW)
     _bank, *rounds = moved
     assert all((one[:, None] == z).all(2).any(1).all() for one in rounds)
     assert found.prior.rate < 0.02  # of N(0, I), not of those
+
+
+class OneOfThree(Plain):
+    """A dimension above 1, below -1, or neither of these and the next one above 1: of each vector one is asked."""
+
+    def ask(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        return torch.eye(3)[torch.randint(3, (count,), generator=generator)]
+
+
+def which(z: torch.Tensor) -> Scores:
+    middle = (z[:, 0].abs() < 0.5) & (z[:, 1] > 1)
+    return np.asarray(torch.stack([z[:, 0] > 1, z[:, 0] < -1, middle], 1).double())
+
+
+def test_an_actor_is_told_which_parts_are_asked() -> None:
+    box = OneOfThree(DIM, which)
+    found = fit(box, SIGMA, settings=replace(SMALL, rounds=40, exponents=(1.0,)))
+    assert found.prior.rate < 0.15
+    assert found.measured.rate > 0.9  # what contradicts itself is never asked of one vector
+    assert min(found.measured.rates) > 0.8
+    z = torch.randn(300, DIM, generator=torch.Generator().manual_seed(3))
+    for part in range(3):
+        told = torch.eye(3)[part].expand(len(z), -1)
+        assert single_draws(box, z, informed(found.actor, told), told, SIGMA).rate > 0.8
+
+
+def test_vectors_may_come_with_what_is_asked_of_them() -> None:
+    z = torch.randn(600, DIM, generator=torch.Generator().manual_seed(1))
+    told = torch.eye(3)[(z[:, 0] > 0).long()]
+    asked: list[torch.Tensor] = []
+
+    class Watched(OneOfThree):
+        def ask(self, count: int, generator: torch.Generator) -> torch.Tensor:
+            asked.append(super().ask(count, generator))
+            return asked[-1]
+
+    box = Watched(DIM, which)
+    found = fit(box, SIGMA, settings=replace(SMALL, rounds=20, exponents=(1.0,)), starts=Known(z, z, told))
+    assert len(asked) == 2  # to learn what shape labels have, and of the bank
+    assert found.measured.rate > 0.9
+    assert found.measured.rates[2] == 0  # of nobody
+
+
+def test_labels_are_of_all_parts() -> None:
+    with pytest.raises(InputError, match="labels for 3 parts of a score that has 1"):
+        fit(OneOfThree(DIM, steps), SIGMA, settings=FEW)
 
 
 def test_the_stored_precision_is_what_was_measured() -> None:
@@ -380,9 +427,9 @@ def test_sizes_that_don_t_fit_are_refused() -> None:
     with pytest.raises(InputError, match=r"shape \(1, 4, 0\), not \(1, 8, 0\)"):
         fit(box, SIGMA, start=Actor(ActorConfig(1, 4)))
     with pytest.raises(InputError, match=r"\(n, 8\)"):
-        fit(box, SIGMA, bank=(torch.zeros(5, 3), z))
+        fit(box, SIGMA, bank=Known(torch.zeros(5, 3), z))
     with pytest.raises(InputError, match="5 vectors and 4"):
-        fit(box, SIGMA, bank=(z, z[:4]))
+        fit(box, SIGMA, bank=Known(z, z[:4]))
 
 
 def test_a_score_that_changes_its_parts_is_refused() -> None:

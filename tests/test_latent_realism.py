@@ -93,7 +93,7 @@ class Sum:
     def ask(self, count: int, generator: torch.Generator) -> Tensor:
         return torch.zeros(count, 0)
 
-    def score(self, decoded: Tensor, told: Tensor) -> Scores:
+    def score(self, decoded: Tensor) -> Scores:
         return np.zeros((len(decoded), 1))
 
     def context(self, decoded: Tensor, z: Tensor) -> Tensor:
@@ -102,10 +102,10 @@ class Sum:
     def moved(self, z: Tensor, context: Tensor, move: Move) -> Tensor:
         return move(z[..., None], context, 0)[..., 0]
 
-    def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
+    def seen(self, decoded: Tensor) -> Tensor:
         return decoded.sum(dim=1)[:, None, None]
 
-    def view(self, z: Tensor, context: Tensor, decoded: Tensor, told: Tensor) -> Tensor:
+    def view(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
         return (z[:, 1] + context[:, 1, 0])[:, None, None]
 
 

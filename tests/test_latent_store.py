@@ -17,7 +17,7 @@ from melodylc.latent.box import Plain
 from melodylc.latent.fit import fit
 from melodylc.latent.fitted import Fitted
 from melodylc.latent.settings import FitSettings
-from melodylc.latent.store import StoredActor, amend_actor, load_actor, read_header, save_actor
+from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
 
 SETTINGS = FitSettings(
     bank=50, rounds=1, fresh=10, check=10, measure=20, warmup=1, actor_steps=1, critic_steps=1, hidden=16
@@ -69,19 +69,6 @@ def test_how_vectors_begin_is_kept_and_nothing_is_assumed_without(path: Path, fi
     begins = (("snap", 0, 4, 7), ("isorhythm",))
     save_actor(path, fitted, model="", prior="", rule="", parts=PARTS, begins=begins)
     assert load_actor(path).header.begins == [["snap", 0, 4, 7], ["isorhythm"]]
-
-
-def test_what_was_measured_anew_takes_the_place_of_what_was(path: Path, fitted: Fitted) -> None:
-    before = load_actor(path)
-    measured = replace(fitted.measured, count=7, rate=0.25, means=(0.5, 0.75), z_mse=3.0)
-    amend_actor(path, measured, (("thin", 2, 0),))
-    after = load_actor(path)
-    assert after.header.begins == [["thin", 2, 0]]
-    assert (after.measured.samples, after.measured.actor, after.measured.z_mse) == (7, 0.25, 3.0)
-    assert (after.measured.actor_means, after.measured.prior) == ((0.5, 0.75), before.measured.prior)
-    assert replace(after.header, begins=[], measured=before.measured) == before.header
-    weights = (it.actor.state_dict() for it in (before, after))
-    assert all(torch.equal(one, other) for one, other in zip(*(it.values() for it in weights), strict=True))
 
 
 def test_the_same_actor_makes_the_same_file(path: Path, fitted: Fitted) -> None:

@@ -91,13 +91,12 @@ class Single:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """The rule, the actor's file, what it is told, how far its melodies are moved, and the stage."""
+        """The rule, the actor's file, how far its melodies are moved, and the stage."""
         if self.rule is None:
             return ("prior",)
         if self.actor is None:
             return ("nearest", self.rule.identity)
-        told = None if self.actor.told is None else self.actor.told.tolist()
-        return ("single", self.rule.identity, self.actor.stored.fingerprint, told, self.actor.shift, self.stage)
+        return ("single", self.rule.identity, self.actor.stored.fingerprint, self.actor.shift, self.stage)
 
     def draw(self, source: Source, seed: int, count: int, report: Report) -> Drawn:
         """One after the other, `CHUNK` at a time."""

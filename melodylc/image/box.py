@@ -54,7 +54,7 @@ class PictureBox:
         moved = z if move is None else self.moved(z, self.context(z, z), move)
         return moved, torch.cat([as_bytes(self.vae.decode(part)) for part in torch.split(moved, TOGETHER)])
 
-    def score(self, decoded: Tensor, told: Tensor) -> Scores:
+    def score(self, decoded: Tensor) -> Scores:
         """What the rule, with its weights, says of pictures: (n, parts)."""
         return self.rule.graded(as_rgb(decoded.numpy()))
 
@@ -66,11 +66,11 @@ class PictureBox:
         """Vectors (n, z), moved."""
         return move(z.unsqueeze(1), context, 0).squeeze(1)
 
-    def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
+    def seen(self, decoded: Tensor) -> Tensor:
         """Thumbnails of pictures, (n, 1, channels * 14 * 14), from -1 to 1."""
         return thumbnail(decoded / 255)
 
-    def view(self, z: Tensor, context: Tensor, decoded: Tensor, told: Tensor) -> Tensor:
+    def view(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
         """Thumbnails of the pictures that vectors become."""
         return thumbnail(self.vae.decode(z))
 

@@ -1,5 +1,7 @@
 """What a fit begins with: the bank's scores, the shape of its actor, a critic that knows nothing of what is asked."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -10,16 +12,22 @@ from melodylc.latent.critic import Critic
 from melodylc.latent.scores import Bank, answered
 from melodylc.latent.settings import FitSettings
 
-Known = tuple[Tensor, Tensor]  #: vectors of the prior (n, dim), and what they become (n, ...)
+
+class Known(NamedTuple):
+    """Vectors of which it is known what they become."""
+
+    z: Tensor  #: (n, dim)
+    decoded: Tensor  #: (n, ...)
+    told: Tensor | None = None  #: labels that each must have, (n, parts); None: any
 
 
 def first_critic(box: Box, known: Bank, settings: FitSettings, start: Critic | None) -> Critic:
-    """A critic for a bank's scores: `start`, where no labels say what is asked, or a new one."""
-    parts, labels = known.scores.shape[1], known.told.shape[1]
-    if start and not labels:
+    """A critic for a bank's scores: one that sees as `start` does, or a new one."""
+    parts = known.scores.shape[1]
+    if start:
         return start.asked(parts, settings.exponents)
-    rows, width = box.seen(known.decoded[:1], known.told[:1]).shape[1:]
-    return Critic(rows, width, parts, labels, settings.exponents, settings.critic_hidden, settings.critic_layers)
+    rows, width = box.seen(known.decoded[:1]).shape[1:]
+    return Critic(rows, width, parts, settings.exponents, settings.critic_hidden, settings.critic_layers)
 
 
 def actor_shape(box: Box, settings: FitSettings, labels: int) -> ActorConfig:
@@ -36,12 +44,12 @@ def scored(box: Box, bank: Known, generator: torch.Generator) -> Bank:
     Raises:
         InputError: sizes that don't fit each other, or a score outside [0, 1].
     """
-    z, decoded = bank
+    z, decoded, told = bank
     if z.ndim != 2 or z.shape[1] != box.chain.dim or not len(z):
         raise InputError(f"a bank holds vectors of shape (n, {box.chain.dim}), not {tuple(z.shape)}")
     if len(z) != len(decoded):
         raise InputError(f"a bank of {len(z)} vectors and {len(decoded)} that they become: one of each")
-    return answered(box, z, decoded, box.ask(len(z), generator))
+    return answered(box, z, decoded, box.ask(len(z), generator) if told is None else told)
 
 
 def check_sizes(box: Box, sigma_bar: Tensor, start: Actor | None) -> None:

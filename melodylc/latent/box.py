@@ -28,15 +28,15 @@ class Box(Protocol):
         ...
 
     def ask(self, count: int, generator: torch.Generator) -> Tensor:
-        """Labels (n, labels) that say what is asked of each of n vectors; (n, 0) where the same is asked of all."""
+        """Labels: which parts of the score are asked of each of n vectors, (n, parts), 1 or 0; (n, 0) if all are."""
         ...
 
     def decode(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         """Vectors (n, dim) as they are after every part was moved in its turn, and what they become, (n, ...)."""
         ...
 
-    def score(self, decoded: Tensor, told: Tensor) -> Scores:
-        """Scores (n, parts) in [0, 1] of what was decoded, as `told` asks; satisfied is exactly 1. Only ever called."""
+    def score(self, decoded: Tensor) -> Scores:
+        """Scores (n, parts) in [0, 1] of what was decoded; satisfied is exactly 1. Only ever called."""
         ...
 
     def context(self, decoded: Tensor, z: Tensor) -> Tensor:
@@ -50,11 +50,11 @@ class Box(Protocol):
         """Vectors (n, dim) with all parts moved at once, each in its context, with a gradient."""
         ...
 
-    def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
-        """What a critic sees of what was decoded, as `told` asks: features (n, rows, width), about as large as 1."""
+    def seen(self, decoded: Tensor) -> Tensor:
+        """What a critic sees of what was decoded: features (n, rows, width), about as large as 1."""
         ...
 
-    def view(self, z: Tensor, context: Tensor, decoded: Tensor, told: Tensor) -> Tensor:
+    def view(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
         """The same of vectors (n, dim) that are on their way there, with a gradient.
 
         `context` and `decoded` are those of vectors near by.
@@ -68,7 +68,7 @@ class Plain:
 
     >>> box = Plain(2, lambda z: (z > 0).double().numpy())
     >>> _, decoded = box.decode(torch.tensor([[1.0, -1.0]]))
-    >>> box.score(decoded, torch.zeros(1, 0))
+    >>> box.score(decoded)
     array([[1., 0.]])
     """
 
@@ -90,7 +90,7 @@ class Plain:
         moved = z if move is None else self.moved(z, self.context(z, z), move)
         return moved, moved
 
-    def score(self, decoded: Tensor, told: Tensor) -> Scores:
+    def score(self, decoded: Tensor) -> Scores:
         """Their scores (n, parts)."""
         return self.scored(decoded)
 
@@ -102,10 +102,10 @@ class Plain:
         """Vectors (n, dim), moved."""
         return move(z.unsqueeze(1), context, 0).squeeze(1)
 
-    def seen(self, decoded: Tensor, told: Tensor) -> Tensor:
+    def seen(self, decoded: Tensor) -> Tensor:
         """Their features (n, rows, width); (n, 1, dim) by default."""
         return self.features(decoded)
 
-    def view(self, z: Tensor, context: Tensor, decoded: Tensor, told: Tensor) -> Tensor:
+    def view(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
         """Their features too."""
         return self.features(z)

@@ -15,7 +15,8 @@ What it looks at: not z, but a view of z, rows of features (n, rows, width): wha
 decoder has it. Of what has been decoded the view is known exactly, and so a critic learns the score itself; that z
 leads there is the decoder's business, and that has a gradient. Without a decoder, z is the one row.
 
-Labels: where not all vectors are asked the same, labels y say what each is asked, and D is D(z, y).
+Labels: where not all vectors are asked the same, labels say which parts are asked of each. The critic isn't told, and
+learns of every vector what all parts say; an actor pays for those that are asked of it.
 
 Actor and critic cooperate: the actor's vectors are the critic's training data, and nobody tries to fool anybody.
 """
@@ -37,14 +38,12 @@ class Critic(Remembered):
 
     Half of the layers look at each row by itself, the same weights for all (and a learnt vector that tells them
     which row it is). What they found is averaged over the rows; what they found in the first and the last row, which a
-    mean would drown, and how alike every two rows are is added: the other layers look at that. Labels, where there are
-    any, stress some features and add to what each row is.
+    mean would drown, and how alike every two rows are is added: the other layers look at that.
 
     Args:
         rows: how many rows of features a vector has in view.
         width: features in a row.
         parts: k, how many numbers the score gives.
-        labels: how many numbers say what is asked; 0 where the same is asked of all.
         exponents: the powers p of each, at least 1; `math.inf` for "exactly 1 or not".
         hidden: width of the hidden layers.
         layers: how many of them, at least 2.
@@ -59,7 +58,6 @@ class Critic(Remembered):
         rows: int,
         width: int,
         parts: int,
-        labels: int = 0,
         exponents: tuple[float, ...] = (1.0,),
         hidden: int = 512,
         layers: int = 4,
@@ -68,8 +66,6 @@ class Critic(Remembered):
         self.parts = parts
         self.register_buffer("exponents", torch.tensor(exponents), persistent=False)
         first = layers // 2
-        self.stress = nn.Linear(labels, width, bias=False) if labels else None
-        self.told = nn.Linear(labels, hidden, bias=False) if labels else None
         self.enter = nn.Linear(width, hidden)
         self.place = nn.Parameter(torch.zeros(rows, hidden))
         self.each = nn.Sequential(nn.LayerNorm(hidden), nn.SiLU(), *_layers(hidden, first - 1))
@@ -93,13 +89,9 @@ class Critic(Remembered):
         nn.init.zeros_(other.readout.bias)
         return other
 
-    def forward(self, view: Tensor, told: Tensor | None = None) -> Tensor:
-        """Logits (n, parts, exponents) for a view (n, rows, width), as labels (n, labels) ask."""
-        place = self.place
-        if self.stress is not None and self.told is not None and told is not None:
-            view = view * (1 + self.stress(told)[:, None])
-            place = place + self.told(told)[:, None]
-        each = self.each(self.enter(view) + place)
+    def forward(self, view: Tensor) -> Tensor:
+        """Logits (n, parts, exponents) for a view (n, rows, width)."""
+        each = self.each(self.enter(view) + self.place)
         found = each.mean(dim=-2)
         if self.pairs is not None and self.ends is not None:
             found = found + self.pairs(each) + self.ends(each[..., [0, -1], :].flatten(-2))
@@ -114,9 +106,9 @@ class Critic(Remembered):
         """
         return torch.pow(scores.unsqueeze(-1), self.exponents)
 
-    def loss(self, view: Tensor, scores: Tensor, told: Tensor | None = None) -> Tensor:
-        """L_D of views, shape (n, rows, width), against their scores, shape (n, parts), for their labels: a scalar."""
-        losses = F.binary_cross_entropy_with_logits(self(view, told).float(), self.targets(scores), reduction="none")
+    def loss(self, view: Tensor, scores: Tensor) -> Tensor:
+        """L_D of views, shape (n, rows, width), against their scores, shape (n, parts): a scalar."""
+        losses = F.binary_cross_entropy_with_logits(self(view).float(), self.targets(scores), reduction="none")
         return losses.sum(dim=(-2, -1)).mean()
 
     def reached(self, scores: Tensor, share: float) -> Tensor:
@@ -128,15 +120,17 @@ class Critic(Remembered):
         reached[:, self.exponents.argmin()] = True
         return reached
 
-    def cost(self, view: Tensor, told: Tensor | None = None, reached: Tensor | None = None) -> Tensor:
-        """L_1 of each view, shape (n, rows, width) to (n,): 0 where the critic is sure of all parts.
+    def cost(self, view: Tensor, asked: Tensor | None = None, reached: Tensor | None = None) -> Tensor:
+        """L_1 of each view, shape (n, rows, width) to (n,): 0 where the critic is sure of all parts that are asked.
 
-        A mean over the parts of the mean over the powers that count: all, or those `reached`, (parts, exponents).
+        A mean over the parts that are asked, all or those of (n, parts), bool, of the mean over the powers that count:
+        all, or those `reached`, (parts, exponents), bool.
         """
-        costs = -F.logsigmoid(self(view, told).float())
+        costs = -F.logsigmoid(self(view).float())
         if reached is None:
-            return costs.mean(dim=(-2, -1))
-        return ((costs * reached).sum(dim=-1) / reached.sum(dim=-1)).mean(dim=-1)
+            reached = torch.ones_like(costs[0], dtype=torch.bool)
+        each = (costs * reached).sum(dim=-1) / reached.sum(dim=-1)
+        return each.mean(dim=-1) if asked is None else (each * asked).sum(dim=-1) / asked.sum(dim=-1).clamp(min=1)
 
 
 class Pairs(nn.Module):

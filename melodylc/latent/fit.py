@@ -52,6 +52,7 @@ class Start(NamedTuple):
 
     z: Tensor  #: (n, dim)
     original: Tensor  #: (n, ...), what they become by themselves
+    told: Tensor | None = None  #: (n, parts), what is asked of each, if that goes with where they are
 
 
 BETAS = (0.9, 0.99)  #: Adam's: a thousand steps are too few for a longer memory
@@ -87,8 +88,7 @@ def fit(
         report: called after each round.
         start: an actor to begin from, such as one of a similar rule; it stays as it is.
         also: what the actor pays beside the score's critic and the distance, times `settings.also`.
-        critic: one that has learnt to see what this box shows, to begin from; it stays as it is. It isn't used with
-        labels.
+        critic: one that has learnt to see what this box shows, to begin from; it stays as it is.
         distort: how to make more lessons of what vectors become.
 
     Raises:
@@ -102,7 +102,7 @@ def fit(
     if bank is None:
         prior = prior or standard_normal(box.chain.dim)
         with torch.no_grad():
-            bank = box.decode(prior(settings.bank, generator))
+            bank = Known(*box.decode(prior(settings.bank, generator)))
     known = scored(box, bank, generator)
     first = scored(box, starts, generator) if starts else None
     with torch.random.fork_rng(devices=[]):
@@ -157,7 +157,7 @@ class _Fitting:
             raise KeyboardInterrupt
         actor = _as_stored(self.best[1])
         try:
-            measured = judge(actor) if judge else self._measure(actor, self._draw(self.settings.measure).z)[0]
+            measured = judge(actor) if judge else self._measure(actor, self._draw(self.settings.measure))[0]
         except KeyboardInterrupt:
             measured, interrupted = self.best[0], True
         return Fitted(
@@ -211,7 +211,7 @@ class _Fitting:
             if invented:
                 lesson += self.distorted.sample(invented, self.generator, recent)
             with brief():
-                loss = self.critic.loss(self.box.seen(lesson.decoded, lesson.told), lesson.scores, lesson.told)
+                loss = self.critic.loss(self.box.seen(lesson.decoded), lesson.scores)
             _step(self.critic_rates, loss)
 
     @torch.no_grad()
@@ -225,22 +225,22 @@ class _Fitting:
     def _improve(self, start: Start, answers: Bank, steps: int) -> None:
         """Actor steps on vectors, with what they became once the actor had moved them."""
         context = self.box.context(answers.decoded, start.z)
-        missed = (answers.scores < 1).any(dim=1).nonzero().flatten()
+        missed = (~answers.satisfied).nonzero().flatten()
         self.critic.requires_grad_(False)
         reached = self.critic.reached(self.known.scores[-self.settings.recent :], self.settings.reach)
         for _ in range(steps):
             chosen = self._chosen(missed, len(context))
-            z, original = (one[chosen] for one in start)
-            told, known = answers.told[chosen], context[chosen]
+            z, original = start.z[chosen], start.original[chosen]
+            told, asked, known = answers.told[chosen], answers.asked[chosen], context[chosen]
             with brief():
                 moved = self.box.moved(z, known, informed(self.actor, told))
-                view = self.box.view(moved, known, answers.decoded[chosen], told)
-                cost = self.critic.cost(view, told, reached)
+                view = self.box.view(moved, known, answers.decoded[chosen])
+                cost = self.critic.cost(view, asked, reached)
                 if self.also:
                     cost = cost + self.settings.also * self.also(view)
             far = distance(moved, z, self.sigma_bar)
             if self.settings.faithful:
-                far = far + self.settings.faithful * change(view, self.box.seen(original, told))
+                far = far + self.settings.faithful * change(view, self.box.seen(original))
             _step(self.actor_rates, (cost + self.price * far).mean(), self.settings.clip)
             self._average(next(self.steps))
         self.critic.requires_grad_(True)
@@ -262,7 +262,8 @@ class _Fitting:
     @torch.no_grad()
     def _explore(self, count: int) -> tuple[Start, Bank, Measured]:
         """Fresh vectors, what became of them, moved by the actor, and what that amounts to without noise."""
-        start, told = self._draw(count), self.box.ask(count, self.generator)
+        start = self._draw(count)
+        told = self._told(start)
         shaken = count // 2 if self.settings.noise else 0
         acting = informed(self.actor, told)
 
@@ -279,7 +280,7 @@ class _Fitting:
         if self.prior is None or self.starts:
             known = self.starts or self.first
             drawn = known[torch.randint(len(known), (count,), generator=self.generator)]
-            return Start(drawn.z, drawn.decoded)
+            return Start(drawn.z, drawn.decoded, drawn.told if self.starts else None)
         z = self.prior(count, self.generator)
         return Start(z, self.box.decode(z)[1] if self.settings.faithful else z)
 
@@ -290,7 +291,7 @@ class _Fitting:
         return answers
 
     def _check(self) -> None:
-        measured, answers = self._measure(self.mean, self._draw(self.settings.check).z)
+        measured, answers = self._measure(self.mean, self._draw(self.settings.check))
         self.known += answers
         if self.best is None or self._merit(measured) > self._merit(self.best[0]):
             self.best = measured, copy.deepcopy(self.mean)
@@ -301,10 +302,13 @@ class _Fitting:
         return min(measured.rate, self.settings.target), 0.0 if enough else sum(measured.means), -measured.distance
 
     @torch.no_grad()
-    def _measure(self, actor: Actor, z: Tensor) -> tuple[Measured, Bank]:
-        told = self.box.ask(len(z), self.generator)
-        answers = self._ask(z, told, informed(actor, told))
-        return summarise(answers, z, self.sigma_bar), answers
+    def _measure(self, actor: Actor, start: Start) -> tuple[Measured, Bank]:
+        told = self._told(start)
+        answers = self._ask(start.z, told, informed(actor, told))
+        return summarise(answers, start.z, self.sigma_bar), answers
+
+    def _told(self, start: Start) -> Tensor:
+        return self.box.ask(len(start.z), self.generator) if start.told is None else start.told
 
 
 def _paces(critic: Critic, settings: FitSettings) -> list[dict[str, Any]]:

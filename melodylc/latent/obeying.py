@@ -38,12 +38,11 @@ def obey(
 
     def goals(z: Tensor) -> Sequence[Goal]:
         _, decoded = box.decode(z)
-        told = torch.zeros(len(z), 0)
-        obeyed = torch.from_numpy((box.score(decoded, told) == 1).all(axis=1))
+        obeyed = torch.from_numpy((box.score(decoded) == 1).all(axis=1))
         context = box.context(decoded, z)
 
         def cost(moved: Tensor) -> Tensor:
-            return torch.where(obeyed, 0.0, critic.cost(box.view(moved, context, decoded, told)).clamp(min=_NOT_YET))
+            return torch.where(obeyed, 0.0, critic.cost(box.view(moved, context, decoded)).clamp(min=_NOT_YET))
 
         return [Goal(cost, threshold=0.0)]
 

@@ -122,7 +122,7 @@ class RealismGame:
             shape = ActorConfig(*box.chain, hidden=settings.hidden, layers=settings.layers, bound=settings.bound)
             self.live = Actor(shape)
             rows, width = self.real.shape[1:]
-            self.critic = Critic(rows, width, 1, 0, (1.0,), settings.critic_hidden, settings.critic_layers)
+            self.critic = Critic(rows, width, 1, (1.0,), settings.critic_hidden, settings.critic_layers)
         self.actor = copy.deepcopy(self.live).requires_grad_(False)  #: the running mean: what is kept
         self.actor_rates = torch.optim.Adam(self.live.parameters(), betas=(0.0, 0.9))
         self.critic_rates = torch.optim.Adam(self.critic.parameters(), betas=(0.0, 0.9))
@@ -173,7 +173,7 @@ class RealismGame:
             z, context = start[rows], contexts[rows]
             with brief():
                 moved = self.box.moved(z, context, self.live)
-                cost = self.critic.cost(self.box.view(moved, context, decoded[rows], torch.zeros(len(z), 0)))
+                cost = self.critic.cost(self.box.view(moved, context, decoded[rows]))
             _step(self.actor_rates, (cost + settings.distance * distance(moved, z, self.sigma_bar)).mean())
             self._average()
         self.critic.requires_grad_(True)
@@ -255,7 +255,7 @@ def finished(game: Game, count: int = 2048) -> VectorRealism:
 
 @torch.no_grad()
 def _seen(box: Box, decoded: Tensor) -> Tensor:
-    return box.seen(decoded, torch.zeros(len(decoded), 0)).half()
+    return box.seen(decoded).half()
 
 
 def _check(box: Box, real: Known, prior: Known, sigma_bar: Tensor) -> None:

@@ -7,7 +7,7 @@ only; the header names both, and `load_actor` compares them with what is asked.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from math import inf
 from os import PathLike
 from pathlib import Path
@@ -22,7 +22,6 @@ from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import atomic_write, fingerprint_bytes, reason
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.fitted import Fitted
-from melodylc.latent.scores import Measured
 
 FORMAT = "melodylc-actor/2"
 LARGEST = 256 * 2**20  #: bytes; what claims more isn't an actor of ours
@@ -46,18 +45,19 @@ class Rates:
     @classmethod
     def of(cls, fitted: Fitted) -> Self:
         """The rates of a fit."""
-        prior = fitted.prior
+        prior, actor = fitted.prior, fitted.measured
         return cls(
             prior=prior.rate,
+            actor=actor.rate,
+            samples=actor.count,
             prior_samples=prior.count,
             prior_parts=prior.rates,
+            actor_parts=actor.rates,
             prior_means=prior.means,
-            **_of_actor(fitted.measured),
+            actor_means=actor.means,
+            distance=actor.distance,
+            z_mse=actor.z_mse,
         )
-
-    def again(self, actor: Measured) -> Self:
-        """The same prior, and an actor measured anew."""
-        return replace(self, **_of_actor(actor))
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> Self:
@@ -68,18 +68,6 @@ class Rates:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest."""
         return asdict(self)
-
-
-def _of_actor(actor: Measured) -> dict[str, Any]:
-    """The part of `Rates` that an actor's draws say."""
-    return {
-        "actor": actor.rate,
-        "samples": actor.count,
-        "actor_parts": actor.rates,
-        "actor_means": actor.means,
-        "distance": actor.distance,
-        "z_mse": actor.z_mse,
-    }
 
 
 @dataclass(frozen=True)
@@ -156,20 +144,6 @@ def save_actor(
     metadata = {"header": json.dumps(header, sort_keys=True, allow_nan=False)}
     with atomic_write(path) as file:
         file.write(save(tensors, metadata=metadata))
-
-
-def amend_actor(path: str | PathLike[str], measured: Measured, begins: Sequence[Any]) -> None:
-    """Write what an actor's vectors begin as, and what it gives then, into its file; its weights stay.
-
-    Raises:
-        CheckpointError: no actor's file.
-        InputError: the file can't be written.
-    """
-    content = _read(path)
-    rates = load_actor(path).measured.again(measured)
-    header = {**_fields(path, content), "measured": rates.to_dict(), "begins": list(begins)}
-    with atomic_write(path) as file:
-        file.write(save(load(content), metadata={"header": json.dumps(header, sort_keys=True, allow_nan=False)}))
 
 
 def load_actor(
