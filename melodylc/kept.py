@@ -8,6 +8,7 @@ byte, what the actor was fitted to: no actor brings code with it.
 from pathlib import Path
 
 from melodylc.actors import FoundActor
+from melodylc.common import IDENTITY
 from melodylc.data.errors import CheckpointError
 from melodylc.data.files import fingerprint_file
 from melodylc.latent.store import Header, load_actor, read_header
@@ -30,6 +31,8 @@ def request_of(path: Path, seconds: float = SECONDS) -> Request:
     header = read_header(path)
     if header is None:
         raise CheckpointError(f"{path}: not an actor; `melodylc fit -o` makes one")
+    if header.rule == IDENTITY:
+        raise CheckpointError(f"{path}: serves the common requests by itself: ask with --scale and --density instead")
     if not header.request:
         raise CheckpointError(f"{path}: doesn't say how its rule was asked for; fit it anew with `melodylc fit -o`")
     request = _read(path, header, seconds)
