@@ -58,13 +58,14 @@ COLUMNS = (
 @click.argument("names", nargs=-1)
 @click.option("--rules", type=click.Path(path_type=Path, exists=True), default=OWN, show_default=True)
 @click.option("--fit/--no-fit", default=True, show_default=True)
-def main(names: tuple[str, ...], rules: Path, fit: bool) -> None:
+@click.option("--threads", default=THREADS, show_default=True, help="Of a fit; 1 where other work is busy beside it.")
+def main(names: tuple[str, ...], rules: Path, fit: bool, threads: int) -> None:
     """Print a Markdown table: a row a rule, those named or all of a file."""
     model = shipped_model()
     bank = find_bank(model, model.prior())
     names = names or tuple(re.findall(r"^def ([a-z]\w*)\(", rules.read_text("utf-8"), re.MULTILINE))
     asked = {name: rule_of(rules, name) for name in names}
-    click.echo(f"model {model.fingerprint}, {rules.name}\n")
+    click.echo(f"model {model.fingerprint}, {rules.name}, {threads} threads\n")
     known = canonical(bank.events.numpy())[0]
     if not fit:
         show_prior(asked, known)
@@ -74,12 +75,12 @@ def main(names: tuple[str, ...], rules: Path, fit: bool) -> None:
     for name, rule in asked.items():
         clock, processor = time.perf_counter(), time.process_time()
         with TemporaryDirectory() as folder:
-            found = fit_actor(model, rule, Path(folder) / "actor.safetensors", lambda _: None)
+            found = fit_actor(model, rule, Path(folder) / "actor.safetensors", lambda _: None, threads=threads)
         seconds = time.perf_counter() - clock
         took = f"{seconds:.0f} | {time.process_time() - processor:.0f}"
         drawing = Drawing(rule, model.vae, found.arrangement)
-        moved, *_ = drawn(replace(drawing, gentle=None, firm=()), model, found.move, bank.events[:DRAWN])
-        scores, far, cost = drawn(drawing, model, found.move, bank.events[:DRAWN])
+        moved, *_ = drawn(replace(drawing, gentle=None, firm=()), model, found.move, bank.events[:DRAWN], threads)
+        scores, far, cost = drawn(drawing, model, found.move, bank.events[:DRAWN], threads)
         decodes = f"{cost.mean():.1f}, {cost.median():.1f}"
         click.echo(
             f"| {name} | {told(rule.scores(known), 4)} | {told(moved, 3, mean=False)} | {told(scores, 3)} "
@@ -92,9 +93,11 @@ def main(names: tuple[str, ...], rules: Path, fit: bool) -> None:
     )
 
 
-def drawn(drawing: Drawing, model: LoadedModel, move: Move, written: Tensor) -> tuple[Scores, float, Tensor]:
+def drawn(
+    drawing: Drawing, model: LoadedModel, move: Move, written: Tensor, threads: int
+) -> tuple[Scores, float, Tensor]:
     """Scores (n, parts) of single draws that melodies (n, 256) were written for, their z_MSE, and what each cost."""
-    with fixed_threads(THREADS), brief():
+    with fixed_threads(threads), brief():
         begun = drawing.begin_at(written)
         done = drawing.finish(begun, move)
     far = float(z_mse(done.z, begun.z, model.sigma_bar).mean())

@@ -190,15 +190,6 @@ def test_an_actor_that_doesn_t_say_what_was_asked_is_refused(run_cli: Cli, model
     assert_refused(run_cli("generate", "--actor", "a.safetensors"), "doesn't say how its rule was asked for")
 
 
-def test_an_actor_of_another_model_is_refused(run_cli: Cli, model: LoadedModel) -> None:
-    request = Request.read(scale=["dmin"])
-    other = replace(model, fingerprint="0" * 16)
-    assert request.rule
-    actors.fit_actor(other, request.rule, Path("a.safetensors"), lambda _: None, QUICK, request.to_dict())
-    assert_refused(run_cli("generate", "--actor", "a.safetensors", "-o", "out"), "an actor for the model 0000")
-    assert not Path("out").exists()
-
-
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
