@@ -23,8 +23,9 @@ Decode = Callable[[Events], Events]
 MOST = 3  #: ways on top of one another
 FEWEST = 3  #: pitch classes that a set keeps
 TRIED = 4  #: that a rule likes best, which are encoded and decoded
-GAIN = 0.75  #: of what is missing, at most so much may be left by another way
-ENOUGH = 0.8  #: how happy a rule has to be; a further way would change all melodies, where mending changes a few bars
+LEFT = 0.75  #: of what is missing, at most so much may be left by the first way
+LEFT_LATER = 0.65  #: the same by another on top of it: what is arranged twice comes out worse, and is harder to mend
+ENOUGH = 0.85  #: how happy a rule has to be; a further way would change all melodies, where mending changes a few bars
 POWERS = (1, 4, 16, np.inf)  #: of the product of the graded rewards: how near, and how often there
 
 
@@ -41,7 +42,7 @@ class Search:
         now = self.merit(self.decode(events))
         while len(taken) < MOST and now < ENOUGH:
             merit, step = max(self._judged(events), default=(0.0, ()))
-            if 1 - merit > GAIN * (1 - now):
+            if 1 - merit > (LEFT_LATER if taken else LEFT) * (1 - now):
                 break
             taken, now, events = (*taken, step), merit, arranged(events, (step,))
         return taken
