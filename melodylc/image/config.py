@@ -97,7 +97,7 @@ def _small(data: str, widths: tuple[int, ...], **settings: Any) -> tuple[tuple[s
 CONFIGS = dict(
     (
         _configured("mnist", "paper", widths=(1024, 1024, 1024)),
-        _small("mnist", (400, 400, 400), z=64, deviation=0.25),
+        _small("mnist", (400, 400, 400), z=64, deviation=0.2),
         _configured("celeba", "paper", widths=(256, 512, 1024, 2048), kernels=(5, 5, 3, 3)),
         _small("celeba", (32, 64, 128, 256), kernels=(5, 3, 3, 3), z=128, deviation=0.3),
         _configured(

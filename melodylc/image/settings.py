@@ -32,9 +32,9 @@ _SMALL = GameSettings(batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, ave
 _PAPER = Recipe(_run("pictures", 128, 3e-4, 100_000, 1000), _run("labels", 128, 1e-3, 20_000, 500), _LARGE)
 _RECIPES = {
     "mnist": Recipe(
-        _run("pictures", 128, 3e-3, 3000, 500),
+        _run("pictures", 128, 3e-3, 8000, 500),
         _run("labels", 128, 3e-3, 3000, 500),
-        replace(_SMALL, steps=1800, slope=1.0, wrong=0.25),
+        replace(_SMALL, steps=1800, slope=1.0, wrong=0.5),
     ),
     "cifar10": Recipe(
         _run("pictures", 64, 2e-3, 2000, 250), _run("labels", 64, 2e-3, 1500, 250), replace(_SMALL, steps=750)
