@@ -15,18 +15,20 @@ from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.pictures import loading
 from melodylc.data.pictures.faces import draw_faces
 from melodylc.image.chain import load_auxiliary, load_chain, load_model
+from melodylc.image.constraints import _Lessons, _ReadingStage
 from melodylc.image.figures import before_and_after, belief_map, labelled, optimised, realism_of, traversal
 from melodylc.image.plots import banded, contour_map, curves
 from melodylc.image.sheet import read_manifest
 from melodylc.image.similarity import likeness
 from melodylc.image.store import load_actor, load_attributes, save_attributes
 from melodylc.image.train import part_path
-from melodylc.image.transform import goal_labels, lacking
+from melodylc.image.transform import goal_labels, lacking, no_worse
 from melodylc.latent.auxiliary import AttributeCritic, AuxiliaryCritic, AuxiliaryGame, missing
 from melodylc.latent.encodings import Encodings
 from melodylc.latent.gan import GameSettings
 from melodylc.latent.labelled import move
-from melodylc.latent.optimise import OptimiseSettings
+from melodylc.latent.optimise import Goal, OptimiseSettings, optimise
+from melodylc.models.noise import Noise
 
 RunCli = Callable[..., Run]
 FEW = {"train": 20, "valid": 6, "test": 8}
@@ -216,6 +218,31 @@ def test_pictures_that_lack_what_is_wanted_are_chosen() -> None:
     with pytest.raises(InputError, match="all pictures of faces have what was asked"):
         lacking(everyone, {7: True}, 5)
     assert goal_labels(torch.ones(1, 2), {0: False}, exclusive=False).tolist() == [[0, 1]]
+
+
+def test_what_was_so_from_the_start_is_no_reason_to_move() -> None:
+    start = torch.tensor([[0.0, 0.0], [3.0, 0.0]])
+    doubted = Goal(lambda z: z[:, 0].square(), weight=0.1, threshold=1.0)  # the second starts beyond it
+    wanted = Goal(lambda z: (z[:, 1] - torch.tensor([0.0, 1.0])).square(), threshold=0.01)
+    free = optimise(start, [wanted, doubted]).z
+    held = optimise(start, [wanted, no_worse(doubted, start)]).z
+    assert held[0].equal(start[0])
+    assert held[1, 0] == 3
+    assert free[1, 0] < 2
+    assert abs(held[1, 1] - 1) <= 0.1
+
+
+def test_an_attribute_critic_learns_with_a_part_of_itself_and_judges_with_all() -> None:
+    torch.manual_seed(0)
+    encodings = Encodings(torch.randn(6, 4), torch.zeros(6, 4), torch.ones(6, 3))
+    stage = _ReadingStage(critic := AttributeCritic(4, 3, hidden=32, layers=2), _Lessons(encodings, 0))
+    rows = torch.arange(6)
+    first, second, again = (stage.loss(rows, 0.0, Noise(seed))[0].item() for seed in (0, 1, 0))
+    assert first == again
+    assert first != second
+    critic.eval()
+    whole = stage.loss(rows, 0.0, Noise(0))[0]
+    assert whole.item() == pytest.approx(critic.cost(encodings.mean, encodings.labels).mean().item())
 
 
 def test_faces_are_transformed_in_three_ways(run: Path, tmp_path: Path, run_cli: RunCli) -> None:

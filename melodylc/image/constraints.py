@@ -29,6 +29,7 @@ from melodylc.training.stages import Metrics
 
 HIDDEN = {"hidden": 256, "layers": 2}  #: of the attribute critic
 VALIDATION = 2048
+SILENT = 0.3  #: share of the attribute critic's hidden units that is left out of each lesson
 
 
 def train_realism(
@@ -109,6 +110,14 @@ class _ReadingStage:
     def loss(self, events: Tensor, progress: float, noise: Noise) -> tuple[Tensor, Metrics]:
         mean, sigma = self.encodings.mean[events], self.encodings.sigma[events]
         labels = self.encodings.labels[events]
-        logits = self.critic(mean + sigma * noise.normal(*mean.shape)).float()
+        logits = self._read(mean + sigma * noise.normal(*mean.shape), noise).float()
         right = ((logits > 0).float() == labels).float().mean()
         return missing(logits, labels).mean(), {"accuracy": right.item()}
+
+    def _read(self, z: Tensor, noise: Noise) -> Tensor:
+        """The critic's logits; while it learns some of its hidden units are silent, or it learns faces by heart."""
+        for layer in self.critic.network:
+            z = layer(z)
+            if self.critic.training and isinstance(layer, nn.ReLU):
+                z = z * (noise.uniform(*z.shape) >= SILENT) / (1 - SILENT)
+        return z

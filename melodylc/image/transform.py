@@ -1,17 +1,20 @@
 """Change an attribute of a picture and keep everything else: optimisation from its encoding, beside two actors.
 
-    z* = argmin_z  1.0 * L_labels(z, y') [until D > 0.9]  +  0.1 * L_real(z) [until D > 0.3],   from the encoding z_0
+    z* = argmin_z  1.0 * L_wanted(z, y') [until D > 0.9]  +  0.1 * L_real(z) [until D > 0.3]
+                 + 1.0 * L_others(z, y)  [until D > 0.5],                               from the encoding z_0
 
-with a critic that reads labels and one that knows what is real, apart from each other. A vector stops as soon as both
-are content, so it goes no farther than it must. An actor has learnt where vectors with labels y' lie, and without a
-distance penalty nothing holds it to where it came from.
+with a critic that reads labels and one that knows what is real, apart from each other. The last two terms hold what is
+there: they are met, too, where they cost no more than they did at z_0. Many a face has a D of what is real below 0.3 to
+begin with, and would be moved until it is another one's. A vector stops as soon as all are met, so it goes no farther
+than it must; steps have no momentum that would carry it on. An actor has learnt where vectors with labels y' lie, and
+without a distance penalty nothing holds it to where it came from.
 
 What is measured, on pictures that the classifier has not been trained on: how often it sees what was asked, how many of
 all labels it finds right, and how far its features are from those of the picture, and of what the VAE gives back of the
 picture (which leaves out the decoder's blur, the same for all three).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,10 +31,12 @@ from melodylc.image.table import as_inputs
 from melodylc.latent.auxiliary import AttributeCritic
 from melodylc.latent.distance import z_mse
 from melodylc.latent.labelled import move
-from melodylc.latent.optimise import OptimiseSettings, optimise
+from melodylc.latent.optimise import Goal, OptimiseSettings, optimise
 from melodylc.threads import fixed_threads
 
-SETTINGS = OptimiseSettings(steps=300, rate=0.03)  # the authors' notebook: 300 steps of 0.005 to 0.03
+SETTINGS = OptimiseSettings(steps=300, rate=0.03, betas=(0.0, 0.999))  # the notebook: 300 steps of 0.005 to 0.03
+HELD = 0.5  #: D of the labels that nobody asked to change, together, that is enough
+SLACK = 1e-3  #: nats that a cost may rise by and still be what it was
 CHUNK = 256
 
 
@@ -126,7 +131,7 @@ def transform(
     with fixed_threads(1):
         start = torch.cat([vae.encode(as_inputs(part, vae.config.side)).mean for part in torch.split(given, CHUNK)])
         columns = range(asked.shape[1]) if pictures.exclusive else wanted
-        goals = [labelled(tools.attributes, asked, list(columns), sure), realistic(tools.realism, 0.1, LOOSE)]
+        goals = [labelled(tools.attributes, asked, list(columns), sure), *holding(tools, start, asked, columns)]
         ends = {"optimised": optimise(start, goals, settings, sigma_bar=tools.model.sigma_bar).z}
         ends |= {name: move(actor.actor, start, asked) for name, actor in tools.actors.items()}
         encoded = _decoded(tools.model, start)
@@ -137,6 +142,24 @@ def transform(
         ]
     shown = torch.round(as_inputs(given, vae.config.side) * 255).to(torch.uint8)
     return Transformed(shown.numpy(), encoded.numpy(), tuple(ways))
+
+
+def holding(tools: Tools, start: Tensor, asked: Tensor, changed: Collection[int]) -> Iterator[Goal]:
+    """To stay as real as vectors (n, dim) begin, and to keep the labels (n, labels) that are not to be changed."""
+    yield no_worse(realistic(tools.realism, 0.1, LOOSE), start)
+    if others := [label for label in range(asked.shape[1]) if label not in changed]:
+        yield no_worse(labelled(tools.attributes, asked, others, HELD), start)
+
+
+def no_worse(goal: Goal, start: Tensor) -> Goal:
+    """A goal that is met, too, where it costs no more than at the start (n, dim), for vectors that begin there.
+
+    >>> near = no_worse(Goal(lambda z: z.square().sum(dim=-1), threshold=0.1), torch.tensor([[0.0], [2.0]]))
+    >>> (near.cost(torch.tensor([[0.4], [1.9]])) <= near.threshold).tolist()
+    [False, True]
+    """
+    enough = goal.cost(start).clamp(min=goal.threshold) + SLACK
+    return Goal(lambda z: goal.cost(z) - enough, goal.weight, 0.0)
 
 
 class _Judge:
