@@ -37,7 +37,7 @@ CORPUS ?= runs/corpus
 panel:
 	$(PYTHON) tools/panel.py $(CORPUS)
 
-# What melodylc/pretrained/ holds, from MIDI archives on: the model, its prior, the critic, what mustn't be copied, the bank, the actor. Minutes of training on a CPU core.
+# What melodylc/pretrained/ holds, from MIDI archives on: the model, its prior, the critic, what mustn't be copied, the bank, the actor, the realism critic. Minutes of training on a CPU core.
 MIDI ?= midi
 MINUTES ?= 3,80
 MORE ?= 93
@@ -56,6 +56,12 @@ pretrained:
 	$(PYTHON) tools/runs.py runs/corpus
 	$(PYTHON) tools/bank.py
 	$(PYTHON) tools/actor.py
+	$(MAKE) realism CORPUS=runs/corpus
+
+# The realism critic alone, which is shown what the actors that ship make.
+.PHONY: realism
+realism:
+	$(PYTHON) -m melodylc train realism $(CORPUS) -o melodylc/pretrained/realism.safetensors
 
 # The pictures' part of it, from MNIST's four files on: ten minutes on two quiet cores.
 MNIST ?= mnist

@@ -51,7 +51,7 @@ def realism_option(command: Command) -> Command:
         metavar="WEIGHT",
         default=0.0,
         type=click.FloatRange(0, 100),
-        help="Weight of the realism critic in the actor's fit; 0.1 is some, 1 is much.  [default: 0]",
+        help="Weight of the realism critic in the actor's fit. To experiment with: it costs obedience.  [default: 0]",
     )(command)
 
 

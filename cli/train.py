@@ -152,20 +152,30 @@ def critic(corpus: Path, output: Path, steps: int | None, minutes: tuple[float, 
 @click.option(
     "--model", type=click.Path(path_type=Path), help="Model file that the critic is for.  [default: the shipped]"
 )
+@click.option(
+    "--actor",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="An actor of this model, whose melodies it is shown as unreal, too.  [default: those that ship]",
+)
 @click.option("--rounds", type=click.IntRange(1), help="Rounds of the game.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Seed of the game.")
-def realism(corpus: Path, output: Path | None, model: Path | None, rounds: int | None, seed: int) -> None:
+def realism(
+    corpus: Path, output: Path | None, model: Path | None, files: tuple[Path, ...], rounds: int | None, seed: int
+) -> None:
     """Train the critic that tells real melodies from samples, for `--realism` of `generate` and `fit`.
 
-    A few minutes; `generate` and `fit` find it in the user's cache.
+    The shipped model's comes with the package. A few minutes; `generate` and `fit` find it in the user's cache.
     """
-    from melodylc.actors import probe, shipped_model
+    from melodylc.actors import moves_of, probe, shipped_model, shipped_moves
     from melodylc.data.corpus import Corpus
     from melodylc.latent.realism import RealismSettings
     from melodylc.models.checkpoint import load_model
     from melodylc.realism import realism_path, train_realism
 
     loaded = load_model(model) if model else shipped_model()
+    given = moves_of(loaded, files)
     path = output or realism_path(loaded)
     probe(path)
     settings = RealismSettings(rounds=rounds) if rounds else RealismSettings()
@@ -177,6 +187,7 @@ def realism(corpus: Path, output: Path | None, model: Path | None, rounds: int |
             settings,
             seed=seed,
             report=lambda done, of, what: step(done, total=of, label=what),
+            actors=given or shipped_moves(loaded),
         ).belief
     click.echo(f"wrote {path}: takes {belief.real:.1%} of real melodies for real, {belief.prior:.1%} of samples")
 

@@ -3,7 +3,7 @@
 An actor belongs to one model, one of its priors and one rule; all three stand in its header and are checked.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,14 +19,14 @@ from melodylc.bank import Report as BankReport
 from melodylc.bank import find_bank
 from melodylc.box import MelodyBox
 from melodylc.cache import cache_folder, pretrained
-from melodylc.common import CommonRequest, common_request
+from melodylc.common import IDENTITY, IN_C, CommonRequest, common_request
 from melodylc.critics import keep_critic, kept_critic
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import check_writable, fingerprint_bytes, reason
 from melodylc.drawing import Draft, Drawing
 from melodylc.latent.actor import Actor, settled
 from melodylc.latent.beginning import Known
-from melodylc.latent.box import Box
+from melodylc.latent.box import Box, Move
 from melodylc.latent.critic import Critic
 from melodylc.latent.fit import Judge, fit
 from melodylc.latent.fitted import Fitted, Progress
@@ -109,6 +109,29 @@ def shipped_model() -> LoadedModel:
     return load_model(pretrained() / "base.safetensors")
 
 
+def shipped_moves(model: LoadedModel) -> dict[str, Move]:
+    """What the actor that ships does for each common request in C, if it is this model's; under names of their own."""
+    header = read_header(shipped_path()) if shipped_path().exists() else None
+    if not header or header.model != model.fingerprint:
+        return {}
+    stored = load_actor(shipped_path())
+    return {f"{stored.fingerprint}: {it.rule.identity}": settled(stored.actor, it.label) for it in IN_C}
+
+
+def moves_of(model: LoadedModel, paths: Sequence[Path]) -> dict[str, Move]:
+    """What actors of single rules do, by their files.
+
+    Raises:
+        CheckpointError: no such actor, or one for another model.
+        InputError: one that serves several rules.
+    """
+    found = {str(path): load_actor(path, model=model.fingerprint) for path in paths}
+    for path, stored in found.items():
+        if stored.header.rule == IDENTITY:
+            raise InputError(f"{path}: this actor serves many rules: name those of single ones, of `melodylc fit -o`")
+    return {path: stored.actor for path, stored in found.items()}
+
+
 def find_actor(
     model: LoadedModel,
     rule: Rule,
@@ -149,12 +172,13 @@ def fit_actor(
     threads: int = THREADS,
     decoding: BankReport = lambda done, of: None,
     realism: Weighted | None = None,
+    seed: int = 0,
 ) -> FoundActor:
     """Fit an actor and write it to `path`, with the request that the rule comes from, where that is given.
 
     `decoding` is told how much of the bank is there, where it must be made first. With `realism`, the actor also pays
     for what that critic takes for unreal. The arrangement that the rule asks for is looked for first; draws will begin
-    in it.
+    in it. `seed` is of everything random in the fit.
 
     Raises:
         InputError: `path` can't be written; found out before the work, not after.
@@ -170,7 +194,7 @@ def fit_actor(
             drawing = Drawing(rule, model.vae, arrangement)
             return measured_draws(box, drawing, bank[: min(JUDGES, settings.measure)], actor, model.sigma_bar, written)
 
-        fitted = fit_on_bank(box, bank, model, report, settings, threads, realism=realism, judge=judge)
+        fitted = fit_on_bank(box, bank, model, report, settings, threads, realism=realism, judge=judge, seed=seed)
     about = {"model": model.fingerprint, "prior": model.prior(prior).identity, "rule": rule.identity}
     save_actor(path, fitted, **about, parts=rule.names, request=request, begins=arrangement)
     if not fitted.interrupted:
@@ -234,6 +258,7 @@ def fit_on_bank(
     realism: Weighted | None = None,
     starts: Known | None = None,
     judge: Judge | None = None,
+    seed: int = 0,
 ) -> Fitted:
     """A fit whose first lessons are a bank's samples, but for those that judge actors; see `melodylc.latent.fit`."""
     lessons = slice(JUDGES, JUDGES + settings.bank)
@@ -245,6 +270,7 @@ def fit_on_bank(
             judge=judge,
             starts=starts,
             settings=replace(settings, also=realism.weight if realism else 0.0),
+            seed=seed,
             report=report,
             start=actor,
             also=realism.critic.cost if realism else None,

@@ -1,13 +1,15 @@
 """How like real melodies: a realism critic, taught on a corpus and kept as a file beside its model.
 
-What is real are samples of the posteriors of training melodies; what isn't, samples of N(0, I), and what an actor makes
-of them to please the critic (`melodylc.latent.realism`). Its cost may be part of what an actor pays in a fit
-(`--realism`). It judges where latents lie; melodies that obey are ranked by `melodylc.likeness`.
+What is real are samples of the posteriors of training melodies; what isn't, samples of N(0, I), what an actor makes
+of them to please the critic (`melodylc.latent.realism`), and what actors of rules make of the prior's. Its cost may be
+part of what an actor pays in a fit (`--realism`). It judges where latents lie; melodies that obey are ranked by
+`melodylc.likeness`.
 
-The shipped model's comes with the package. `melodylc train realism` makes another model's, in the user's cache.
+The shipped model's comes with the package. `melodylc train realism` makes another model's, in the user's cache, or
+another for the shipped one, which then goes before.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import fingerprint_file
 from melodylc.data.leave_out import LEFT_OUT, leave_out
+from melodylc.latent.box import Move
 from melodylc.latent.critic import Critic
 from melodylc.latent.precision import brief
 from melodylc.latent.realism import Belief, Known, Realism, RealismSettings, fit_realism
@@ -36,6 +39,7 @@ from melodylc.view import VERSION
 FORMAT = f"melodylc-realism/2, view {VERSION}"
 FILE = "realism.safetensors"
 MELODIES = 4096  #: that a critic is taught on, and as many samples
+MOVED = 3072  #: samples that actors of rules move to be shown, each as many as any other
 UNASKED = Rule((density(1),))  #: a box has a rule, and a game of realism never asks it
 _TOGETHER = 256
 Report = Callable[[int, int, str], None]  #: steps done since the last call, of how many, and what
@@ -54,16 +58,19 @@ class RealismCritic:
 
 
 def find_realism(model: LoadedModel) -> RealismCritic:
-    """The critic of a model: shipped, or in the user's cache.
+    """The critic of a model: in the user's cache, or the one that ships.
 
     Raises:
         InputError: there is none.
         CheckpointError: it is damaged.
     """
-    for path in (pretrained() / FILE, realism_path(model)):
+    for path in (realism_path(model), pretrained() / FILE):
         if path.exists() and (found := _read(path, model)):
             return found
-    raise InputError("this model has no realism critic: make one with `melodylc train realism CORPUS --model FILE`")
+    raise InputError(
+        "this model has no realism critic, and the one that ships is for another: "
+        "make one with `melodylc train realism CORPUS --model FILE`"
+    )
 
 
 def realism_path(model: LoadedModel) -> Path:
@@ -79,23 +86,35 @@ def train_realism(
     count: int | None = None,
     seed: int = 0,
     report: Report = lambda done, of, what: None,
+    actors: Mapping[str, Move] | None = None,
+    moved: int | None = None,
 ) -> Realism:
     """Teach a critic on `count` of the melodies that a model was trained on (`MELODIES` by default), and write it.
+
+    It is shown, too, what some rules' actors, under names that the file will tell, make of `moved` samples of the
+    model's prior (`MOVED`).
 
     Raises:
         CorpusError: a corpus without training melodies.
     """
-    settings, count = settings or RealismSettings(), count or MELODIES
-    box, of = MelodyBox(model.vae, UNASKED), 2 * count + settings.rounds
+    settings, count, actors = settings or RealismSettings(), count or MELODIES, actors or {}
+    each = (moved or MOVED) // len(actors) if actors else 0
+    box, of = MelodyBox(model.vae, UNASKED), 2 * count + each * len(actors) + settings.rounds
     real = real_samples(corpus, model, count, seed, lambda done: report(done, of, "encoding real melodies"))
     z = pool(model.prior("normal"), count, np.random.default_rng(seed))
-    decoded = [_decoded(box, part, lambda done: report(done, of, "sampling")) for part in torch.split(z, _TOGETHER)]
+    decoded = _decoded(box, z, lambda done: report(done, of, "sampling"))
+    others = None
+    if actors:
+        start = pool(model.prior(), each, np.random.default_rng((seed, 1)))
+        shown = [_decoded(box, start, lambda done: report(done, of, "asking actors"), it) for it in actors.values()]
+        others = torch.cat(shown)
 
     def told(number: int, belief: Belief) -> None:
         report(1, of, f"D of real ones {belief.real:.2f}, of samples {belief.prior:.2f}, moved {belief.moved:.2f}")
 
-    found = fit_realism(box, real, (z, torch.cat(decoded)), model.sigma_bar, settings, seed, told)
+    found = fit_realism(box, real, (z, decoded), model.sigma_bar, settings, seed, told, others)
     about = {"belief": asdict(found.belief), "seed": seed, "corpus": corpus.fingerprint}
+    about["actors"] = list(actors)
     view = list(box.seen(real[1][:1]).shape[1:])
     save_realism(path, found.critic, model, {"view": view, "settings": asdict(settings), **about})
     return found
@@ -117,9 +136,13 @@ def real_samples(
     return torch.cat(latents), torch.cat(events)
 
 
-def _decoded(box: MelodyBox, z: Tensor, report: Callable[[int], None]) -> Tensor:
-    report(len(z))
-    return box.decode(z)[1]
+def _decoded(box: MelodyBox, z: Tensor, report: Callable[[int], None], move: Move | None = None) -> Tensor:
+    """What latents (n, z) become, moved or not, (n, 256), uint8."""
+    found = []
+    for part in torch.split(z, _TOGETHER):
+        found.append(box.decode(part, move)[1])
+        report(len(part))
+    return torch.cat(found)
 
 
 def save_realism(path: Path, critic: Critic, model: LoadedModel, about: dict[str, Any]) -> None:

@@ -148,7 +148,7 @@ class Order:
 
     Raises:
         InputError: a count below 1, a negative seed, more melodies than one file holds, a reward on pitch beside
-            `Writing.transpose`, a choice among melodies that are not verified, or realism of an actor that is fitted.
+            `Writing.transpose`, a choice among melodies that are not verified, or realism where nothing is fitted.
     """
 
     request: Request = field(default_factory=Request)
@@ -173,6 +173,8 @@ class Order:
             raise InputError(f"--best-of {self.best_of} chooses among melodies that obey: leave out --no-verify")
         if self.realism and self.actor:
             raise InputError("--realism is about fitting, and --actor is fitted: give it to `melodylc fit` instead")
+        if self.realism and self.request.rule is None:
+            raise InputError("--realism is about fitting, and nothing is asked: give --scale, --density or --reward")
         self.writing.check_count(self.count)
         check_transposable(self.request.rewards, self.writing.transpose)
 

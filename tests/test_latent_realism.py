@@ -32,6 +32,7 @@ SMALL = RealismSettings(
     critic_hidden=32,
     critic_layers=2,
     average=0.95,
+    slope=1.0,
 )
 FEW = replace(SMALL, rounds=2, warmup=2, critic_steps=2, actor_steps=1)
 
@@ -132,6 +133,16 @@ def test_a_seed_is_a_game_and_global_random_numbers_are_left_alone() -> None:
     assert one.belief == again.belief
 
 
+def test_what_others_made_is_not_real_either() -> None:
+    elsewhere = data()[0] * torch.tensor([1.0, -3.0, 1.0, 1.0])  # where nothing else is
+    elsewhere[:, 1] -= 4.0
+    costs = []
+    for others in (None, elsewhere):
+        critic = fit_realism(BOX, data(), vectors(), SIGMA_BAR, SMALL, others=others).critic
+        costs.append(float(critic.cost(elsewhere[:, None]).mean() - critic.cost(data()[0][:, None]).mean()))
+    assert costs[1] > max(1.0, costs[0])
+
+
 def test_every_round_is_reported() -> None:
     told: list[int] = []
     fit_realism(BOX, data(), vectors(), SIGMA_BAR, FEW, report=lambda number, belief: told.append(number))
@@ -145,6 +156,7 @@ def test_every_round_is_reported() -> None:
         ({"batch": 0}, "batch of at least 1"),
         ({"distance": -0.1}, "distance of at least 0, not -0.1"),
         ({"rate": math.inf}, "rate of at least 0"),
+        ({"slope": 0.0}, "a slope above 0, not 0.0"),
         ({"average": 1.0}, r"average in \[0, 1\), not 1.0"),
     ],
 )

@@ -14,21 +14,23 @@ from small_corpus import build_small
 from torch import Tensor
 
 from melodylc import actors
-from melodylc.actors import Weighted, cache_path, find_actor, fit_actor
+from melodylc.actors import Weighted, cache_path, find_actor, fit_actor, shipped_moves
 from melodylc.bank import find_bank
 from melodylc.box import MelodyBox
+from melodylc.cache import pretrained
 from melodylc.data.alphabet import canonical
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.draws import GROUP, Sampler
+from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.realism import RealismSettings
 from melodylc.latent.store import read_header
 from melodylc.likeness import find_likeness
-from melodylc.models.checkpoint import LoadedModel, load_model, save_model
+from melodylc.models.checkpoint import LoadedModel, load_model, read_tensors, save_model
 from melodylc.models.config import named_config
 from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.vae import MelodyVAE
-from melodylc.realism import RealismCritic, find_realism, real_samples, realism_path, train_realism
+from melodylc.realism import FILE, FORMAT, RealismCritic, find_realism, real_samples, realism_path, train_realism
 from melodylc.request import Order, Request
 from melodylc.rewards import Rule, density
 
@@ -90,6 +92,41 @@ def test_a_critic_is_taught_written_and_found(model: LoadedModel, corpus: Corpus
     torch.testing.assert_close(find_realism(model).cost(view), found.critic.cost(view), rtol=0.02, atol=0.02)
 
 
+def test_it_is_shown_what_actors_of_rules_make(model: LoadedModel, corpus: Corpus, cache: Path) -> None:
+    shape = ActorConfig(*model.vae.chain, hidden=8, layers=1, bound=2.0)
+    shown = {name: Actor(shape).requires_grad_(False) for name in ("one", "other")}
+    told: list[int] = []
+    found = train_realism(
+        corpus, model, cache / "a", SMALL, 24, report=lambda done, of, what: told.append(of), actors=shown, moved=8
+    )
+    assert set(told) == {58}
+    plain = train_realism(corpus, model, cache / "b", SMALL, 24)
+    assert not torch.equal(found.critic.enter.weight, plain.critic.enter.weight)
+    assert read_tensors(cache / "a", FORMAT)[1]["actors"] == ["one", "other"]
+
+
+def test_the_critic_that_ships_tells_encodings_from_other_latents(cache: Path) -> None:
+    model = actors.shipped_model()
+    critic, box = find_realism(model), MelodyBox(model.vae, RULE)
+    assert (pretrained() / FILE).stat().st_size < 1.5e6
+    bank = find_bank(model, model.prior())[:64]  # as like real melodies as anything that ships
+    unreal = {
+        "N(0, I)": box.decode(torch.randn(64, 256, generator=torch.Generator().manual_seed(1)))[1],
+        **{name: box.decode(bank.z, move)[1] for name, move in shipped_moves(model).items()},
+    }
+    cost = critic.cost(box.seen(bank.events))
+    for name, events in unreal.items():
+        other = critic.cost(box.seen(events))
+        assert (other[:, None] > cost).float().mean() > 0.8, name
+
+
+def test_a_critic_of_ones_own_goes_before_the_one_that_ships(corpus: Corpus, cache: Path) -> None:
+    model = actors.shipped_model()
+    shipped = find_realism(model)
+    train_realism(corpus, model, realism_path(model), replace(SMALL, rounds=1), 8)
+    assert find_realism(model).fingerprint != shipped.fingerprint
+
+
 def test_real_samples_are_of_the_training_melodies_posteriors(model: LoadedModel, corpus: Corpus) -> None:
     z, events = real_samples(corpus, model, 10, seed=3)
     again, _ = real_samples(corpus, model, 10, seed=3)
@@ -100,7 +137,7 @@ def test_real_samples_are_of_the_training_melodies_posteriors(model: LoadedModel
 
 
 def test_a_model_without_a_critic_is_told_how_to_make_one(model: LoadedModel, critic: RealismCritic) -> None:
-    with pytest.raises(InputError, match="melodylc train realism"):
+    with pytest.raises(InputError, match="the one that ships is for another: make one with `melodylc train realism"):
         find_realism(replace(model, fingerprint="f" * 16))
 
 
@@ -146,8 +183,8 @@ def test_fewer_of_the_best_are_the_start_of_more(model: LoadedModel) -> None:
 
 
 def test_what_is_asked_stands_in_the_order() -> None:
-    order = Order(count=2, best_of=4, realism=0.5)
-    assert order.command == "melodylc generate -n 2 --seed 0 --best-of 4 --realism 0.5"
+    order = Order(Request.read(density=["40"]), count=2, best_of=4, realism=0.5)
+    assert order.command == "melodylc generate --density 40.. -n 2 --seed 0 --best-of 4 --realism 0.5"
     assert (order.budget, order.to_dict()["best_of"], order.to_dict()["realism"]) == (160, 4, 0.5)
 
 
@@ -156,7 +193,8 @@ def test_what_is_asked_stands_in_the_order() -> None:
     [
         ({"best_of": 0}, "best_of is a whole number from 1 up"),
         ({"best_of": 2, "verify": False}, "leave out --no-verify"),
-        ({"realism": 0.1, "actor": Path("a.safetensors")}, "--realism is about fitting"),
+        ({"realism": 0.1, "actor": Path("a.safetensors")}, "--realism is about fitting, and --actor is fitted"),
+        ({"realism": 0.1}, "--realism is about fitting, and nothing is asked"),
     ],
 )
 def test_orders_that_contradict_themselves_are_refused(change: dict[str, Any], line: str) -> None:
@@ -212,6 +250,31 @@ def test_the_command_trains_a_critic_that_fit_then_finds(
     header = read_header(tmp_path / "actor.safetensors")
     assert header is not None
     assert header.settings["also"] == 0.5
+
+
+def test_what_ships_serves_generate_at_once(
+    run_cli: RunCli, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actors, "SETTINGS", replace(QUICK, rounds=1, bank=32))
+    monkeypatch.setattr(actors, "ASKED", 4)
+    asked = ("generate", "--density", "40", "--no-variety", "-n", 1, "--seed", 1, "-o", tmp_path / "out")
+    done = run_cli(*asked, "--realism", 0.3)
+    assert done.code == 0, done.err
+    found = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
+    assert found["actor"]["origin"] == "fitted"
+    header = read_header(next((cache / "actors").glob("*.safetensors")))
+    assert header is not None
+    assert header.settings["also"] == 0.3
+
+
+def test_actors_of_another_model_or_of_many_rules_teach_nothing(
+    run_cli: RunCli, path: Path, corpus: Corpus, cache: Path
+) -> None:
+    common = pretrained() / "common.safetensors"
+    for model, line in ((("--model", path), "an actor for the model"), ((), "this actor serves many rules")):
+        refused = run_cli("train", "realism", corpus.folder, *model, "--actor", common)
+        assert (refused.code, refused.err.count("\n")) == (2, 1)
+        assert line in refused.err
 
 
 # -- how like a real melody --------------------------------------------------------------------

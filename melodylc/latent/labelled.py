@@ -115,16 +115,19 @@ def gradient_penalty(
     generator: torch.Generator,
     scale: Tensor | None = None,
     weight: float = PENALTY,
+    level: bool = False,
 ) -> Tensor:
     """GP between two batches of vectors or rows of features, (n, ...): a scalar that can be differentiated.
 
-    `scale` is s, of one such vector's shape; 1 if None. `weight` is w_s.
+    `scale` is s, of one such vector's shape; 1 if None. `weight` is w_s. Where a critic may be `level`, slopes below 1
+    cost nothing (Petzka et al. 2018).
     """
     share = torch.rand(real.shape, generator=generator).to(real)
     between = torch.lerp(other, real, share).detach().requires_grad_(True)
     (slope,) = torch.autograd.grad(logit(between).sum(), between, create_graph=True)
     slope = slope if scale is None else slope / scale
-    penalty: Tensor = weight * (slope.flatten(1).norm(dim=-1) - 1).square().mean()
+    excess = slope.flatten(1).norm(dim=-1) - 1
+    penalty: Tensor = weight * (excess.relu() if level else excess).square().mean()
     return penalty
 
 

@@ -8,9 +8,12 @@ labels:
 
 The game is played on a box (`box`): the critic sees a view of a vector, the actor moves a part when its turn comes, and
 what became of its vectors is decoded once a round; actor steps then lean on that, as those of `fit` do. A plain box
-decodes nothing, its view is the vector itself, and the game is the paper's. The penalty GP is that of `labelled`; Adam
-with beta_1 = 0, as Gulrajani et al. (2017) do. The critic is shown what the actor made long ago, too: one that forgets
-takes today's trick for untrue and last week's for real, and is of no use for judging what others make.
+decodes nothing, its view is the vector itself, and the game is the paper's. The penalty GP is that of `labelled`, but a
+slope may be less than its bound: a view is wide (two melodies lie eighty apart), and a critic that must have a slope
+everywhere in it, and has little to say, makes ripples that lead an actor nowhere. Adam with beta_1 = 0, as Gulrajani et
+al. (2017) do. The critic is shown what the actor made long ago, too: one that forgets
+takes today's trick for untrue and last week's for real, and is of no use for judging what others make. Nor is one that
+has never seen what others make: where there is such (`others`), it is a third kind of what isn't real.
 
 Where vectors are whole and nothing has to be decoded, `vector_game` is the labelled game of `gan` with no labels: fresh
 vectors at every step, and a state that can be stopped and resumed.
@@ -45,7 +48,7 @@ class RealismSettings:
         InputError: a number that makes no sense, by name.
     """
 
-    rounds: int = 40
+    rounds: int = 12
     fresh: int = 256  #: prior vectors moved and decoded in each round
     critic_steps: int = 30  #: in each round
     actor_steps: int = 8  #: in each round
@@ -61,6 +64,7 @@ class RealismSettings:
     critic_hidden: int = 192  #: width of the critic's layers
     critic_layers: int = 4  #: hidden layers of the critic
     average: float = 0.98  #: decay of the running mean of the actor's weights, a step
+    slope: float = 0.3  #: the most that the critic's slope may be for free, in units of what it sees
 
     def __post_init__(self) -> None:
         for name in ("rounds", "fresh", "batch", "recent", "critic_hidden"):
@@ -69,6 +73,8 @@ class RealismSettings:
         for name in ("critic_steps", "actor_steps", "warmup", "rate", "actor_rate", "distance"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"a game of realism needs {name} of at least 0, not {getattr(self, name)}")
+        if not self.slope > 0:
+            raise InputError(f"a game of realism needs a slope above 0, not {self.slope}")
         if not 0 <= self.average < 1:
             raise InputError(f"a game of realism needs average in [0, 1), not {self.average}")
 
@@ -103,13 +109,21 @@ class RealismGame:
         sigma_bar: (dim,), the encoder's mean deviation, positive.
         settings: how to play.
         seed: of everything random.
+        others: what vectors become that others than this actor moved, (n, ...), if there is any.
 
     Raises:
         InputError: sizes that don't fit each other.
     """
 
     def __init__(
-        self, box: Box, real: Known, prior: Known, sigma_bar: Tensor, settings: RealismSettings, seed: int = 0
+        self,
+        box: Box,
+        real: Known,
+        prior: Known,
+        sigma_bar: Tensor,
+        settings: RealismSettings,
+        seed: int = 0,
+        others: Tensor | None = None,
     ) -> None:
         _check(box, real, prior, sigma_bar)
         self.box, self.sigma_bar, self.settings = box, sigma_bar, settings
@@ -117,6 +131,7 @@ class RealismGame:
         self.prior = prior[0]
         self.real, self.unmoved = _seen(box, real[1]), _seen(box, prior[1])
         self.moved = self.unmoved[:0]
+        self.others = self.moved if others is None else _seen(box, others)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             shape = ActorConfig(*box.chain, hidden=settings.hidden, layers=settings.layers, bound=settings.bound)
@@ -126,6 +141,7 @@ class RealismGame:
         self.actor = copy.deepcopy(self.live).requires_grad_(False)  #: the running mean: what is kept
         self.actor_rates = torch.optim.Adam(self.live.parameters(), betas=(0.0, 0.9))
         self.critic_rates = torch.optim.Adam(self.critic.parameters(), betas=(0.0, 0.9))
+        self.steep = torch.tensor(settings.slope)
         self.round, self.steps = 0, 0
 
     def turn(self) -> Belief:
@@ -157,13 +173,12 @@ class RealismGame:
             other = batches[1 + int(torch.randint(len(batches) - 1, (), generator=self.generator))]
             with brief():
                 real, *false = torch.split(self.logit(torch.cat(batches)).float(), self.settings.batch)
-                penalty = gradient_penalty(self.logit, batches[0], other, self.generator)
+                penalty = gradient_penalty(self.logit, batches[0], other, self.generator, self.steep, level=True)
             loss = cost_of(real).mean() + torch.stack([doubt_of(one).mean() for one in false]).sum()
             _step(self.critic_rates, loss + penalty)
 
     def _kinds(self) -> list[Tensor]:
-        kinds = [self.real, self.unmoved, self.moved]
-        return kinds if len(self.moved) else kinds[:2]
+        return [seen for seen in (self.real, self.unmoved, self.moved, self.others) if len(seen)]
 
     def _improve(self, start: Tensor, decoded: Tensor) -> None:
         self.critic.requires_grad_(False)
@@ -210,6 +225,7 @@ def fit_realism(
     settings: RealismSettings | None = None,
     seed: int = 0,
     report: Callable[[int, Belief], None] = lambda number, belief: None,
+    others: Tensor | None = None,
 ) -> Realism:
     """Play that game to its end; `report` hears of each round.
 
@@ -217,7 +233,7 @@ def fit_realism(
         InputError: sizes that don't fit each other.
     """
     settings = settings or RealismSettings()
-    game = RealismGame(box, real, prior, sigma_bar, settings, seed)
+    game = RealismGame(box, real, prior, sigma_bar, settings, seed, others)
     belief = None
     while game.round < settings.rounds:
         belief = game.turn()
