@@ -63,7 +63,7 @@ pretrained:
 realism:
 	$(PYTHON) -m melodylc train realism $(CORPUS) -o melodylc/pretrained/realism.safetensors
 
-# The pictures' part of it, from MNIST's four files on: ten minutes on two quiet cores.
+# The pictures' part of it, from MNIST's four files on: four minutes of a quiet core.
 MNIST ?= mnist
 .PHONY: pretrained-mnist
 pretrained-mnist:

@@ -6,7 +6,7 @@
 | celeba | `paper` | convolutions of 256, 512, 1024, 2048; z 1024 | the same |
 | cifar10 | `replication` | six blocks of 32 to 1024, normalised; z 1024; at 64 x 64 | Rajagopalan and Seshadri |
 | any | `small` | a few widths of the same kind, for two cores | |
-| celeba | `sharp` | `small`, and principal components of what it leaves | |
+| celeba | `sharp` | `small`, and principal components of what it leaves; so has CIFAR-10's `small` | |
 
 The output deviation is fixed: p(x|z) = N(decoder(z), deviation^2). 0.1 is sharp, 1.0 blurry. The replication's loss,
 mean squared error + 0.00025 KL, is an ELBO with deviation sqrt(12288 * 0.00025 / 2) = 1.24.
@@ -117,7 +117,7 @@ CONFIGS = dict(
             norm=True,
             deviation=1.24,
         ),
-        _small("cifar10", (32, 64, 128), kernels=(3,) * 3, z=128, deviation=0.28),
+        _small("cifar10", (32, 64, 128), kernels=(3,) * 3, z=512, rest=384, deviation=0.14),
         _small("faces", (16, 32, 64, 64), kernels=(5, 5, 3, 3), z=32),
     )
 )

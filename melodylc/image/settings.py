@@ -37,7 +37,9 @@ _RECIPES = {
         replace(_SMALL, steps=1800, slope=1.0, wrong=0.5),
     ),
     "cifar10": Recipe(
-        _run("pictures", 64, 2e-3, 2000, 250), _run("labels", 64, 2e-3, 1500, 250), replace(_SMALL, steps=750)
+        _run("pictures", 64, 2e-3, 1500, 250),
+        _run("labels", 64, 2e-3, 1500, 250),
+        replace(_SMALL, steps=600, slope=1.0, wrong=2.0, bound=20.0),
     ),
     "celeba": Recipe(
         _run("pictures", 64, 2e-3, 6000, 250),
