@@ -11,7 +11,7 @@ from math import inf
 import click
 import numpy as np
 import torch
-from own_rules import NAMES, rule_of
+from own_rules import OWN, names_in, rule_of
 from torch import Tensor
 
 from melodylc.actors import SETTINGS, shipped_model
@@ -29,7 +29,7 @@ TAUGHT = 7168
 
 
 @click.command()
-@click.argument("names", nargs=-1, type=click.Choice(NAMES))
+@click.argument("names", nargs=-1, type=click.Choice(names_in(OWN)))
 def main(names: tuple[str, ...]) -> None:
     """Print a Markdown table."""
     torch.set_num_threads(1)
@@ -40,7 +40,7 @@ def main(names: tuple[str, ...]) -> None:
         f"model {model.fingerprint}\n\n| rule | critic | " + " | ".join(f"after {n} steps" for n in AFTER) + " |"
     )
     click.echo("|---" * (2 + len(AFTER)) + "|")
-    for name in names or NAMES:
+    for name in names or names_in(OWN):
         plain = events[:TAUGHT], scores(name, events[:TAUGHT])
         both = (
             torch.cat((events[:TAUGHT], spoilt[:TAUGHT])),
@@ -58,7 +58,7 @@ def main(names: tuple[str, ...]) -> None:
 
 def scores(name: str, events: Tensor) -> Tensor:
     """What a rule says of melodies (n, 256): (n, 1)."""
-    return torch.from_numpy(rule_of(name).scores(events.numpy().astype(np.uint8))[:, :1].astype(np.float32))
+    return torch.from_numpy(rule_of(OWN, name).scores(events.numpy().astype(np.uint8))[:, :1].astype(np.float32))
 
 
 def learnt(known: bool, events: Tensor, told: Tensor, tests: list[tuple[Tensor, Tensor]]) -> list[str]:

@@ -63,7 +63,7 @@ def main(names: tuple[str, ...], rules: Path, fit: bool, threads: int) -> None:
     """Print a Markdown table: a row a rule, those named or all of a file."""
     model = shipped_model()
     bank = find_bank(model, model.prior())
-    names = names or tuple(re.findall(r"^def ([a-z]\w*)\(", rules.read_text("utf-8"), re.MULTILINE))
+    names = names or names_in(rules)
     asked = {name: rule_of(rules, name) for name in names}
     click.echo(f"model {model.fingerprint}, {rules.name}, {threads} threads\n")
     known = canonical(bank.events.numpy())[0]
@@ -117,6 +117,11 @@ def show_prior(asked: Mapping[str, Rule], events: npt.NDArray[np.uint8]) -> None
         scores = rule.scores(events)
         mean, own = scores[:, 0].mean(), (scores[:, 0] == 1).mean()
         click.echo(f"| {name} | {told(scores, 4)} | {'yes' if own < 0.05 and mean < 0.8 else 'no'} |")
+
+
+def names_in(rules: Path) -> tuple[str, ...]:
+    """The rules of a file."""
+    return tuple(re.findall(r"^def ([a-z]\w*)\(", rules.read_text("utf-8"), re.MULTILINE))
 
 
 def rule_of(rules: Path, name: str) -> Rule:

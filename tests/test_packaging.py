@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -219,3 +220,11 @@ PRIVATE = re.compile(
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_text_names_a_machine(path: Path) -> None:
     assert not PRIVATE.findall(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    "script", sorted((*ROOT.glob("benchmarks/*.py"), *ROOT.glob("tools/*.py"))), ids=lambda path: path.name
+)
+def test_a_script_finds_what_it_imports(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(script.parent))
+    assert callable(runpy.run_path(str(script))["main"])
