@@ -227,4 +227,10 @@ def test_no_text_names_a_machine(path: Path) -> None:
 )
 def test_a_script_finds_what_it_imports(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(script.parent))
-    assert callable(runpy.run_path(str(script))["main"])
+    try:
+        found = runpy.run_path(str(script))
+    except ModuleNotFoundError as missing:
+        if missing.name not in ("music21", "playwright"):
+            raise
+        pytest.skip(f"{missing.name} isn't installed: pip install 'melodylc[oracles,e2e]'")
+    assert callable(found["main"])
