@@ -39,8 +39,7 @@ from melodylc.models.config import PriorName
 from melodylc.models.noise import Noise
 from melodylc.nearest import given_back, nearest
 from melodylc.pretext.distortion import canonical, distorted
-from melodylc.pretext.store import load_pretrained, shipped_fingerprint
-from melodylc.pretext.store import shipped_path as critic_path
+from melodylc.pretext.store import load_pretrained, shipped_fingerprint, shipped_path
 from melodylc.realism import RealismCritic
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
@@ -111,11 +110,8 @@ def shipped_model() -> LoadedModel:
 
 def shipped_moves(model: LoadedModel) -> dict[str, Move]:
     """What the actor that ships does for each common request in C, if it is this model's; under names of their own."""
-    header = read_header(shipped_path()) if shipped_path().exists() else None
-    if not header or header.model != model.fingerprint:
-        return {}
-    stored = load_actor(shipped_path())
-    return {f"{stored.fingerprint}: {it.rule.identity}": settled(stored.actor, it.label) for it in IN_C}
+    stored = _common(model, model.prior().identity)
+    return {f"{stored.fingerprint}: {it.rule.identity}": settled(stored.actor, it.label) for it in IN_C if stored}
 
 
 def moves_of(model: LoadedModel, paths: Sequence[Path]) -> dict[str, Move]:
@@ -146,11 +142,8 @@ def find_actor(
     Where `elsewhere`, one that ships for the same in another key will do, too (`FoundActor.shift`).
     """
     start, request = model.prior(prior).identity, common_request(rule)
-    if request and not realism and (elsewhere or not request.root):
-        header = read_header(shipped_path()) if shipped_path().exists() else None
-        if header and (header.model, header.prior) == (model.fingerprint, start):
-            shift = request.root - 12 * (request.root > HIGHEST)
-            return FoundActor(load_actor(shipped_path()), "shipped", shift, request)
+    if request and not realism and (elsewhere or not request.root) and (stored := _common(model, start)):
+        return FoundActor(stored, "shipped", request.root - 12 * (request.root > HIGHEST), request)
     path = cache_path(model, rule, prior, realism)
     try:
         if not path.exists():
@@ -274,7 +267,7 @@ def fit_on_bank(
             report=report,
             start=actor,
             also=realism.critic.cost if realism else None,
-            critic=load_pretrained(critic_path()),
+            critic=load_pretrained(shipped_path()),
             distort=_distort,
         )
 
@@ -285,9 +278,11 @@ def _distort(events: Tensor, generator: torch.Generator) -> Tensor:
     return distorted(canonical(events.long()), Noise(seed)).to(torch.uint8)
 
 
-def shipped_path() -> Path:
-    """Where the actor for the common requests lies that comes with the package."""
-    return pretrained() / "common.safetensors"
+def _common(model: LoadedModel, prior: str) -> StoredActor | None:
+    """The actor for the common requests that comes with the package, if it is of this model and prior."""
+    path = pretrained() / "common.safetensors"
+    header = read_header(path) if path.exists() else None
+    return load_actor(path) if header and (header.model, header.prior) == (model.fingerprint, prior) else None
 
 
 def cache_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None, realism: Weighted | None = None) -> Path:

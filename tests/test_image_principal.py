@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from test_image_models import TINY
 from torch import Tensor
 
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.faces import draw_faces
-from melodylc.image.config import PictureConfig
 from melodylc.image.principal import Components, Principal, components
 from melodylc.image.settings import with_steps
 from melodylc.image.stages import PictureStage, mirrored
@@ -23,19 +23,7 @@ from melodylc.image.vae import PictureVAE
 from melodylc.models.noise import Noise
 from melodylc.training.settings import StageSettings, TrainSettings
 
-CONFIG = PictureConfig(
-    name="tiny",
-    dataset="faces",
-    channels=3,
-    side=16,
-    body="convolutions",
-    widths=(4, 6),
-    kernels=(5, 3),
-    norm=True,
-    z=8,
-    rest=5,
-    deviation=0.2,
-)
+CONFIG = replace(TINY, z=8, rest=5, deviation=0.2)
 STAGE = StageSettings(kind="pictures", batch=4, rate=1e-3, steps=3)
 
 
