@@ -157,7 +157,7 @@ def critic(corpus: Path, output: Path, steps: int | None, minutes: tuple[float, 
     "files",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="An actor of this model, whose melodies it is shown as unreal, too.  [default: those that ship]",
+    help="An actor of this model, whose melodies it is shown as unreal, too.  [default: the one that ships]",
 )
 @click.option("--rounds", type=click.IntRange(1), help="Rounds of the game.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Seed of the game.")
