@@ -1,5 +1,6 @@
 """What else constrains pictures: AC-GAN's losses, critics that read labels, realism; the figures; transformation."""
 
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,20 +15,21 @@ from PIL import Image
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.pictures import loading
 from melodylc.data.pictures.faces import draw_faces
-from melodylc.image.chain import load_auxiliary, load_chain, load_model
+from melodylc.image.chain import load_auxiliary, load_chain, load_model, make
 from melodylc.image.constraints import _Lessons, _ReadingStage
 from melodylc.image.figures import before_and_after, belief_map, labelled, optimised, realism_of, traversal
 from melodylc.image.plots import banded, contour_map, curves
 from melodylc.image.sheet import read_manifest
 from melodylc.image.similarity import likeness
 from melodylc.image.store import load_actor, load_attributes, save_attributes
-from melodylc.image.train import part_path
+from melodylc.image.train import part_path, train_actor
 from melodylc.image.transform import goal_labels, lacking, no_worse
 from melodylc.latent.auxiliary import AttributeCritic, AuxiliaryCritic, AuxiliaryGame, missing
 from melodylc.latent.encodings import Encodings
 from melodylc.latent.gan import GameSettings
 from melodylc.latent.labelled import move
 from melodylc.latent.optimise import Goal, OptimiseSettings, optimise
+from melodylc.latent.widened import Widened
 from melodylc.models.noise import Noise
 
 RunCli = Callable[..., Run]
@@ -117,6 +119,18 @@ def test_parts_are_kept_and_belong_to_their_vae(run: Path) -> None:
             load(part_path(run, part), "faces", "0" * 16)
         with pytest.raises(CheckpointError, match="a checkpoint of faces, not of mnist"):
             load(part_path(run, part), "mnist")
+
+
+@pytest.mark.parametrize(("distance", "share", "wide"), [(0.1, 0.5, True), (0.1, 0.0, False), (0.0, 0.5, False)])
+def test_a_penalised_actor_is_given_spread_back(
+    run: Path, tmp_path: Path, distance: float, share: float, wide: bool
+) -> None:
+    shutil.copytree(run / "vae", tmp_path / "vae")
+    settings = GameSettings(steps=1, critic_steps=1, batch=8, hidden=8, layers=2, distance=distance, spread=share)
+    train_actor(draw_faces(FEW["train"]), settings, tmp_path)
+    chain = load_chain("faces", tmp_path, distance)
+    assert isinstance(chain.constraint.actor, Widened) == wide
+    assert make(chain, {}, 2, seed=0).pixels.shape == (2, 3, 64, 64)
 
 
 def test_a_critic_of_another_shape_is_refused(tmp_path: Path) -> None:

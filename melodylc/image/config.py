@@ -6,7 +6,6 @@
 | celeba | `paper` | convolutions of 256, 512, 1024, 2048; z 1024 | the same |
 | cifar10 | `replication` | six blocks of 32 to 1024, normalised; z 1024; at 64 x 64 | Rajagopalan and Seshadri |
 | any | `small` | a few widths of the same kind, for two cores | |
-| celeba | `sharp` | `small`, and principal components of what it leaves; so has CIFAR-10's `small` | |
 
 The output deviation is fixed: p(x|z) = N(decoder(z), deviation^2). 0.1 is sharp, 1.0 blurry. The replication's loss,
 mean squared error + 0.00025 KL, is an ELBO with deviation sqrt(12288 * 0.00025 / 2) = 1.24.
@@ -37,6 +36,7 @@ class PictureConfig:
     norm: bool = False  #: batch normalisation and a leaky ReLU after each layer, instead of a ReLU
     z: int = 1024  #: latent dimensions
     rest: int = 0  #: how many of them are principal components of what the others leave: `melodylc.image.principal`
+    restored: int = 0  #: components of pictures whose variance is given back: `melodylc.image.restored`
     deviation: float = 0.1  #: of p(x|z)
     autoencoder: bool = False  #: a classical one: no noise, no KL, and z standardised afterwards
 
@@ -47,6 +47,8 @@ class PictureConfig:
             raise InputError(f"{len(self.widths)} convolutions halve a side of {self.side} and have a kernel each")
         if not 0 <= self.rest < self.z or (self.rest and self.autoencoder):
             raise InputError(f"components of the rest are some of a VAE's {self.z} dimensions, not {self.rest}")
+        if not 0 <= self.restored <= self.values:
+            raise InputError(f"a picture has {self.values} components that can be restored, not {self.restored}")
 
     @property
     def learnt(self) -> int:
@@ -99,16 +101,7 @@ CONFIGS = dict(
         _configured("mnist", "paper", widths=(1024, 1024, 1024)),
         _small("mnist", (400, 400, 400), z=64, deviation=0.2),
         _configured("celeba", "paper", widths=(256, 512, 1024, 2048), kernels=(5, 5, 3, 3)),
-        _small("celeba", (32, 64, 128, 256), kernels=(5, 3, 3, 3), z=128, deviation=0.3),
-        _configured(
-            *("celeba", "sharp"),
-            widths=(32, 64, 128, 256),
-            kernels=(5, 3, 3, 3),
-            norm=True,
-            z=512,
-            rest=384,
-            deviation=0.15,
-        ),
+        _small("celeba", (32, 64, 128, 256), kernels=(5, 3, 3, 3), z=128, restored=512, deviation=0.3),
         _configured(
             *("cifar10", "replication"),
             side=64,

@@ -66,19 +66,22 @@ class Principal(nn.Module):
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Means and deviations (n, z) of q(z|x)."""
-        with _in_full(pictures):
+        with in_full(pictures):
             mean = (pictures.flatten(1) - self.mean) @ self.basis * self.reading
         return mean, self.sigma.expand_as(mean)
 
     def forward(self, z: Tensor) -> Tensor:
         """Means of p(x|z), (n, *shape)."""
-        with _in_full(z):
+        with in_full(z):
             pictures: Tensor = (z * self.writing) @ self.basis.T + self.mean
         return pictures.view(-1, *self.shape)
 
 
-def _in_full(tensor: Tensor) -> torch.autocast:
-    """Sharp posteriors need all digits. The meta device, which has shapes alone, knows no autocast."""
+def in_full(tensor: Tensor) -> torch.autocast:
+    """No half precision for what is computed from a tensor.
+
+    Sharp posteriors need all digits. The meta device, which has shapes alone, knows no autocast.
+    """
     return torch.autocast("cpu" if tensor.is_meta else tensor.device.type, enabled=False)
 
 

@@ -44,23 +44,16 @@ _RECIPES = {
     "celeba": Recipe(
         _run("pictures", 64, 2e-3, 6000, 250),
         _run("labels", 64, 2e-3, 3000, 250),
-        replace(_SMALL, steps=1500, turned=0.5, wrong=8.0),
+        replace(_SMALL, steps=1500, turned=0.5, wrong=8.0, spread=0.5),
     ),
     "faces": Recipe(
         _run("pictures", 32, 2e-3, 1500, 250), _run("labels", 32, 2e-3, 600, 100), GameSettings(steps=2000)
     ),
 }
-_SHARP = replace(
-    _RECIPES["celeba"],
-    vae=_run("pictures", 64, 2e-3, 4000, 250),
-    game=replace(_RECIPES["celeba"].game, steps=1200, bound=20.0),
-)
 
 
 def recipe(config: PictureConfig) -> Recipe:
-    """The recipe of a configuration: that of two cores for `small` and `sharp`, that of the papers' sizes else."""
-    if config.name == "sharp":
-        return _SHARP
+    """The recipe of a configuration: that of two cores for `small`, that of the papers' sizes else."""
     return _RECIPES[config.dataset] if config.name == "small" else _PAPER
 
 

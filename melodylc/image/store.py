@@ -26,6 +26,7 @@ from melodylc.image.vae import PictureVAE
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.auxiliary import AttributeCritic, AuxiliaryCritic
 from melodylc.latent.labelled import LabelledCritic
+from melodylc.latent.widened import Widened
 from melodylc.models.checkpoint import first_line, read_tensors, write_tensors
 
 VAE = "melodylc-picture-vae/1"
@@ -85,7 +86,7 @@ class LabelRows:
 class LoadedActor:
     """An actor that takes labels (or none), with its critic."""
 
-    actor: Actor
+    actor: Actor | Widened
     critic: LabelledCritic | AuxiliaryCritic
     names: tuple[str, ...]  #: of the labels
     rows: LabelRows
@@ -147,7 +148,7 @@ def load_classifier(path: Path, data: str | None = None) -> LoadedClassifier:
 
 def save_actor(
     path: Path,
-    actor: Actor,
+    actor: Actor | Widened,
     critic: LabelledCritic | AuxiliaryCritic,
     names: tuple[str, ...],
     rows: LabelRows,
@@ -160,6 +161,8 @@ def save_actor(
     header: dict[str, Any] = {"config": asdict(actor.config), "names": list(names), "provenance": dict(provenance)}
     if isinstance(critic, AuxiliaryCritic):
         header["auxiliary"] = True
+    if isinstance(actor, Widened):
+        header["widened"] = True
     write_tensors(path, tensors, ACTOR, header)
 
 
@@ -169,7 +172,8 @@ def load_actor(path: Path, data: str | None = None, vae: str | None = None) -> L
     try:
         provenance = _belonging(path, header, data, vae)
         config = ActorConfig(**header["config"])
-        actor = _filled(Actor, config, _below("actor.", tensors))
+        make: Callable[[ActorConfig], Actor | Widened] = _widened if header.get("widened") else Actor
+        actor = _filled(make, config, _below("actor.", tensors))
         kind = AuxiliaryCritic if header.get("auxiliary") else LabelledCritic
         critic = kind(config.size, config.context, config.hidden, config.layers)
         _fill(critic, _below("critic.", tensors))
@@ -177,6 +181,10 @@ def load_actor(path: Path, data: str | None = None, vae: str | None = None) -> L
         return LoadedActor(actor, critic, tuple(header["names"]), rows, fingerprint_file(path), provenance)
     except _MISFITS as error:
         raise _misfit(path, error) from None
+
+
+def _widened(config: ActorConfig) -> Widened:
+    return Widened(Actor(config))
 
 
 def save_attributes(

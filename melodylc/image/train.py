@@ -26,8 +26,12 @@ from melodylc.image.stages import LabelStage, PictureStage
 from melodylc.image.store import LabelRows, LoadedVAE, load_vae, save_actor, save_classifier, save_vae
 from melodylc.image.table import Table
 from melodylc.image.vae import PictureVAE
+from melodylc.latent.actor import Actor
 from melodylc.latent.encodings import Encodings
 from melodylc.latent.gan import Game, GameSettings, Turn
+from melodylc.latent.labelled import loudness
+from melodylc.latent.widened import Widened, widened
+from melodylc.models.noise import Noise
 from melodylc.training.game import play
 from melodylc.training.loop import Report, Trainer
 from melodylc.training.run import MODEL, commit, prepare
@@ -77,7 +81,7 @@ def train_vae(
     if team.leads:
         prepare(path.parent)
     torch.manual_seed(settings.seed)
-    vae = PictureVAE(replace(config, z=config.learnt, rest=0))
+    vae = PictureVAE(replace(config, z=config.learnt, rest=0, restored=0))
     flip = config.rest > 0 and _flips(config.dataset)  # others were measured without
     identity = {**about(train), "configuration": config.to_dict(), "settings": settings.to_dict()}
     trainer = Trainer(
@@ -157,8 +161,11 @@ def train_actor(
     identity = {**about(train), "vae": model.fingerprint, "settings": {**asdict(settings), "seed": seed}}
     game = Game(encodings, model.sigma_bar, settings, seed)
     play(game, path.parent, identity, report)
+    actor: Actor | Widened = game.actor
+    if settings.distance and settings.spread:
+        actor = widened(game.actor, encodings, settings.spread, loudness(encodings.dim), seed)
     rows = LabelRows.of(encodings.labels)
-    save_actor(path, game.actor, game.critic, train.names, rows, {**identity, **origin([])})
+    save_actor(path, actor, game.critic, train.names, rows, {**identity, **origin([])})
     return path
 
 
@@ -175,18 +182,34 @@ def encoded(model: LoadedVAE, pictures: Pictures) -> Encodings:
 
 
 def _completed(learnt: PictureVAE, config: PictureConfig, table: Table) -> PictureVAE:
-    """A trained VAE with the components of what it leaves of the training pictures, and of their mirror images."""
-    if not config.rest:
-        return learnt
-    sides = (False, True)[: 1 + _flips(config.dataset)]
-    with torch.no_grad():  # kept in half precision: a pass through the VAE takes longer than all else here
-        left = [learnt.left(it.flip(-1) if side else it).half() for side in sides for it in _batches(table)]
+    """A trained VAE with what is found once it is trained, on the training pictures and their mirror images.
+
+    These are the components of what it leaves of them, and the variance that it takes from them.
+    """
     whole = PictureVAE(config).eval()
     whole.load_state_dict({**whole.state_dict(), **learnt.state_dict()})
     if whole.rest is not None:
+        with torch.no_grad():  # kept in half precision: a pass through the VAE takes longer than all else here
+            left = [learnt.left(pictures).half() for pictures in _both_sides(table, config.dataset)]
         found = components(lambda: (part.float() for part in left), config.rest, table.seed)
         whole.rest.begin(found, config.deviation)
+    if whole.restored is not None:
+        whole.restored.begin(lambda: _both_sides(table, config.dataset), lambda: _drawn(whole, table), table.seed)
     return whole
+
+
+def _drawn(vae: PictureVAE, table: Table) -> Iterator[Tensor]:
+    """What a VAE that restores nothing yet makes of draws of q(z|x), of all training pictures and mirror images."""
+    noise = Noise(table.seed)
+    for pictures in _both_sides(table, vae.config.dataset):
+        yield vae.decode(vae.encode(pictures, noise).z)
+
+
+def _both_sides(table: Table, data: str) -> Iterator[Tensor]:
+    """All training pictures, (n, channels, side, side) at a time, and their mirror images where labels stay."""
+    yield from _batches(table)
+    if _flips(data):
+        yield from (pictures.flip(-1) for pictures in _batches(table))
 
 
 def _flips(data: str) -> bool:

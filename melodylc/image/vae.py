@@ -5,6 +5,7 @@
 
 Where a configuration says so, the last dimensions of z are principal components of what the decoder leaves of a
 picture (`melodylc.image.principal`): they are found once the others are trained, and are added to what it makes.
+And where it says so, what both make is given back the variance that pictures have (`melodylc.image.restored`).
 
 A classical autoencoder has neither noise nor KL. Its codes have no scale of their own, so they are standardised
 afterwards by their mean and deviation over the training set: N(0, I) means something for it too.
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from melodylc.image.bodies import decoder_body, encoder_body
 from melodylc.image.config import PictureConfig
 from melodylc.image.principal import Principal
+from melodylc.image.restored import Restored
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding, Posterior, normal_or_none
 
@@ -40,6 +42,7 @@ class PictureVAE(nn.Module):
         self.posterior = Posterior(features, config.learnt, FIRST_SIGMA)
         self.decoder = decoder_body(config)
         self.rest = Principal(config.shape, config.rest) if config.rest else None
+        self.restored = Restored(config.shape, config.restored) if config.restored else None
         self.register_buffer("shift", torch.zeros(config.learnt))
         self.register_buffer("scale", torch.ones(config.learnt))
 
@@ -64,7 +67,9 @@ class PictureVAE(nn.Module):
         """The means of p(x|z), (n, channels, side, side) in [0, 1], for z (n, z)."""
         learnt, rest = z[:, : self.config.learnt], z[:, self.config.learnt :]
         pictures: Tensor = self.decoder(learnt * self.scale + self.shift).float()
-        return pictures if self.rest is None else (pictures + self.rest(rest)).clamp(0, 1)
+        if self.rest is not None:
+            pictures = (pictures + self.rest(rest)).clamp(0, 1)
+        return pictures if self.restored is None else self.restored(pictures)
 
     def left(self, pictures: Tensor) -> Tensor:
         """What the learnt dimensions leave of pictures (n, channels, side, side), of the same shape."""

@@ -67,6 +67,7 @@ class GameSettings:
     layers: int = 3  #: hidden layers of both
     bound: float = 4.0  #: the actor's bound
     average: float = 0.995  #: decay of the running mean of the actor's weights, a step
+    spread: float = 0.0  #: share of the spread around labels that a penalised actor is given back: `latent.widened`
 
     def __post_init__(self) -> None:
         for name in ("steps", "critic_steps", "batch", "hidden", "layers"):
@@ -80,8 +81,9 @@ class GameSettings:
         for name in ("bare", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"an actor's training needs {name} in [0, 1), not {getattr(self, name)}")
-        if not 0 <= self.turned <= 1:
-            raise InputError(f"an actor's training needs turned in [0, 1], not {self.turned}")
+        for name in ("turned", "spread"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"an actor's training needs {name} in [0, 1], not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

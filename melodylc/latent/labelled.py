@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from melodylc.data.errors import InputError
 from melodylc.latent.actor import Actor, ActorConfig, mlp
+from melodylc.latent.widened import Widened
 
 PENALTY = 10.0  #: w_s of Gulrajani et al., and of the authors' notebook
 
@@ -43,7 +44,7 @@ def loudness(dim: int) -> float:
     return min(8.0, max(1.0, dim / 8))
 
 
-def move(actor: Actor, z: Tensor, labels: Tensor | None = None) -> Tensor:
+def move(actor: Actor | Widened, z: Tensor, labels: Tensor | None = None) -> Tensor:
     """Vectors (n, dim) moved by an actor of whole vectors, and labels (n, labels), where it was made for any.
 
     Raises:
