@@ -217,6 +217,7 @@ def test_global_random_numbers_are_left_alone() -> None:
         ({"bare": 1.0}, r"bare in \[0, 1\), not 1.0"),
         ({"average": -1.0}, r"average in \[0, 1\)"),
         ({"turned": 1.1}, r"turned in \[0, 1\], not 1.1"),
+        ({"spread": -0.1}, r"spread in \[0, 1\], not -0.1"),
         ({"wrong": -1.0}, "wrong of at least 0, not -1.0"),
     ],
 )
