@@ -27,7 +27,7 @@ from melodylc.data.leave_out import LEFT_OUT, leave_out
 from melodylc.latent.box import Move
 from melodylc.latent.critic import Critic
 from melodylc.latent.precision import brief
-from melodylc.latent.realism import Belief, Known, Realism, RealismSettings, fit_realism
+from melodylc.latent.realism import Belief, Decoded, Realism, RealismSettings, fit_realism
 from melodylc.models.checkpoint import LoadedModel, first_line, read_tensors, write_tensors
 from melodylc.models.noise import Noise
 from melodylc.models.prior import pool
@@ -122,7 +122,7 @@ def train_realism(
 
 def real_samples(
     corpus: Corpus, model: LoadedModel, count: int, seed: int, report: Callable[[int], None] = lambda done: None
-) -> Known:
+) -> Decoded:
     """Samples of q(z|x), (count, z), of melodies x drawn as training draws them, and what they become."""
     told = model.provenance
     rows = leave_out(corpus, (told.get(LEFT_OUT) or {}).get("collection")).train

@@ -36,7 +36,7 @@ from melodylc.latent.gan import Game, GameSettings
 from melodylc.latent.labelled import LabelledCritic, cost_of, doubt_of, gradient_penalty, move
 from melodylc.latent.precision import brief
 
-Known = tuple[Tensor, Tensor]
+Decoded = tuple[Tensor, Tensor]
 """Vectors (n, dim), and what they become, (n, ...)."""
 
 
@@ -118,8 +118,8 @@ class RealismGame:
     def __init__(
         self,
         box: Box,
-        real: Known,
-        prior: Known,
+        real: Decoded,
+        prior: Decoded,
         sigma_bar: Tensor,
         settings: RealismSettings,
         seed: int = 0,
@@ -161,7 +161,7 @@ class RealismGame:
         return logits
 
     @torch.no_grad()
-    def _explore(self) -> Known:
+    def _explore(self) -> Decoded:
         z = self._draw(self.prior, self.settings.fresh)
         self.latest, decoded = self.box.decode(z, self.live)
         self.moved = torch.cat([self.moved, _seen(self.box, decoded)])[-self.settings.recent :]
@@ -219,8 +219,8 @@ class RealismGame:
 
 def fit_realism(
     box: Box,
-    real: Known,
-    prior: Known,
+    real: Decoded,
+    prior: Decoded,
     sigma_bar: Tensor,
     settings: RealismSettings | None = None,
     seed: int = 0,
@@ -274,7 +274,7 @@ def _seen(box: Box, decoded: Tensor) -> Tensor:
     return box.seen(decoded).half()
 
 
-def _check(box: Box, real: Known, prior: Known, sigma_bar: Tensor) -> None:
+def _check(box: Box, real: Decoded, prior: Decoded, sigma_bar: Tensor) -> None:
     dim = box.chain.dim
     for name, (z, decoded) in (("real", real), ("prior", prior)):
         if z.ndim != 2 or z.shape[1] != dim or not len(z) or len(z) != len(decoded):
