@@ -10,12 +10,15 @@ from torch import Tensor
 
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.faces import draw_faces
+from melodylc.image.completed import completed
 from melodylc.image.principal import components
 from melodylc.image.restored import MOST, Restored
 from melodylc.image.settings import with_steps
 from melodylc.image.store import load_vae
 from melodylc.image.table import Table
 from melodylc.image.train import train_vae
+from melodylc.image.vae import PictureVAE
+from melodylc.training.loop import Report
 from melodylc.training.settings import StageSettings, TrainSettings
 
 COUNT = 6
@@ -93,6 +96,23 @@ def test_a_run_ends_with_what_its_vae_takes_from_pictures(tmp_path: Path) -> Non
     again = load_vae(train_vae(train, valid, config, with_steps(settings, 40), tmp_path / "restored")).vae.restored
     assert again is not None
     assert again.gain.equal(vae.restored.gain)
+
+
+def test_what_is_found_after_training_says_how_far_it_is() -> None:
+    config = replace(TINY, z=8, rest=3, restored=4)
+    table, told = Table(draw_faces(20), draw_faces(6, "valid"), side=16), list[Report]()
+    torch.manual_seed(0)
+    learnt = PictureVAE(replace(config, z=5, rest=0, restored=0)).eval()
+    whole = completed(learnt, config, table, told.append)
+    names = ["what it leaves", "its components", "variance of pictures", "variance of what it makes"]
+    assert list(dict.fromkeys(one.stage for one in told)) == names
+    for name in names:
+        shares = [one.fraction for one in told if one.stage == name]
+        assert shares == sorted(shares)
+        assert shares[0] < shares[-1] == 1
+    assert whole.rest is not None
+    assert whole.restored is not None
+    assert whole.state_dict()["decoder.0.weight"].equal(learnt.state_dict()["decoder.0.weight"])
 
 
 @pytest.mark.parametrize("count", [-1, 3 * 16 * 16 + 1])

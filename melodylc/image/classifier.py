@@ -56,6 +56,15 @@ def classifier_config(data: str) -> ClassifierConfig:
     return ClassifierConfig(dataset=data, names=found.names, exclusive=found.exclusive, **_SHAPES[data])
 
 
+def flips(data: str) -> bool:
+    """Whether pictures of a data set have the same labels in a mirror.
+
+    >>> flips("mnist"), flips("celeba")
+    (False, True)
+    """
+    return classifier_config(data).flip
+
+
 class PictureClassifier(nn.Module):
     """Convolutions, a layer of features, and a logit for each label.
 

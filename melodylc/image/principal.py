@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 ITERATIONS = 3
+PASSES = 1 + ITERATIONS  #: over the pictures, to find components
 SPARE = 48  #: components that are found beside those that are kept
 
 

@@ -1,5 +1,7 @@
 """Pictures in memory, handed to the training loop by row: batches are numbers of pictures, stages look them up."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,6 +11,7 @@ from melodylc.data.errors import InputError
 from melodylc.data.pictures.base import Pictures
 from melodylc.training.loop import Rows
 
+CHUNK = 512  #: pictures that are looked up together where all are
 VALIDATION = 1024  #: pictures that a checkpoint is judged on
 
 
@@ -46,6 +49,10 @@ class Table:
     def pictures(self, rows: Tensor) -> Tensor:
         """(n, channels, side, side) in [0, 1] of numbers (n,)."""
         return as_inputs(self.pixels[rows.cpu()], self.side).to(rows.device)
+
+    def batches(self) -> Iterator[Tensor]:
+        """All training pictures, (n, channels, side, side) at a time."""
+        return (self.pictures(rows) for rows in torch.split(torch.from_numpy(self.training), CHUNK))
 
     def answers(self, rows: Tensor) -> Tensor:
         """Labels (n, labels), 0 or 1, of numbers (n,)."""

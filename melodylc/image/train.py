@@ -7,7 +7,7 @@ RUN/actor-0.1/model.safetensors         one for each weight of the distance pena
 What else there can be: `melodylc.image.constraints`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from torch import Tensor
 from melodylc import __version__
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.base import Pictures
-from melodylc.image.classifier import PictureClassifier, classifier_config
+from melodylc.image.classifier import PictureClassifier, classifier_config, flips
+from melodylc.image.completed import completed
 from melodylc.image.config import PictureConfig
-from melodylc.image.principal import components
 from melodylc.image.settings import PENALTY
 from melodylc.image.stages import LabelStage, PictureStage
 from melodylc.image.store import LabelRows, LoadedVAE, load_vae, save_actor, save_classifier, save_vae
@@ -31,15 +31,12 @@ from melodylc.latent.encodings import Encodings
 from melodylc.latent.gan import Game, GameSettings, Turn
 from melodylc.latent.labelled import loudness
 from melodylc.latent.widened import Widened, widened
-from melodylc.models.noise import Noise
 from melodylc.training.game import play
 from melodylc.training.loop import Report, Trainer
 from melodylc.training.run import MODEL, commit, prepare
 from melodylc.training.settings import TrainSettings
 from melodylc.training.stages import ALONE
 from melodylc.training.team import Team
-
-CHUNK = 512
 
 
 def vae_path(run: Path) -> Path:
@@ -82,7 +79,7 @@ def train_vae(
         prepare(path.parent)
     torch.manual_seed(settings.seed)
     vae = PictureVAE(replace(config, z=config.learnt, rest=0, restored=0))
-    flip = config.rest > 0 and _flips(config.dataset)  # others were measured without
+    flip = config.rest > 0 and flips(config.dataset)  # others were measured without
     identity = {**about(train), "configuration": config.to_dict(), "settings": settings.to_dict()}
     trainer = Trainer(
         vae,
@@ -98,7 +95,7 @@ def train_vae(
     )
     spent = trainer.run().spent
     if team.leads:
-        vae = _completed(vae.cpu().eval(), config, table)
+        vae = completed(vae.cpu().eval(), config, table, report)
         mean, sigma = encode_all(vae, table)
         if config.autoencoder:
             vae.standardise(mean)
@@ -176,56 +173,15 @@ def encoded(model: LoadedVAE, pictures: Pictures) -> Encodings:
     """
     table = Table(pictures, pictures.only(slice(0, 1)), model.vae.config.side)
     labels = table.labels[: len(pictures)]
-    both = [encode_all(model.vae, table, mirrored) for mirrored in (False, True)[: 1 + _flips(pictures.dataset)]]
+    both = [encode_all(model.vae, table, mirrored) for mirrored in (False, True)[: 1 + flips(pictures.dataset)]]
     mean, sigma = (torch.stack(parts, dim=1).flatten(0, 1) for parts in zip(*both, strict=True))
     return Encodings(mean, sigma, labels.repeat_interleave(len(both), dim=0))
-
-
-def _completed(learnt: PictureVAE, config: PictureConfig, table: Table) -> PictureVAE:
-    """A trained VAE with what is found once it is trained, on the training pictures and their mirror images.
-
-    These are the components of what it leaves of them, and the variance that it takes from them.
-    """
-    whole = PictureVAE(config).eval()
-    whole.load_state_dict({**whole.state_dict(), **learnt.state_dict()})
-    if whole.rest is not None:
-        with torch.no_grad():  # kept in half precision: a pass through the VAE takes longer than all else here
-            left = [learnt.left(pictures).half() for pictures in _both_sides(table, config.dataset)]
-        found = components(lambda: (part.float() for part in left), config.rest, table.seed)
-        whole.rest.begin(found, config.deviation)
-    if whole.restored is not None:
-        whole.restored.begin(lambda: _both_sides(table, config.dataset), lambda: _drawn(whole, table), table.seed)
-    return whole
-
-
-def _drawn(vae: PictureVAE, table: Table) -> Iterator[Tensor]:
-    """What a VAE that restores nothing yet makes of draws of q(z|x), of all training pictures and mirror images."""
-    noise = Noise(table.seed)
-    for pictures in _both_sides(table, vae.config.dataset):
-        yield vae.decode(vae.encode(pictures, noise).z)
-
-
-def _both_sides(table: Table, data: str) -> Iterator[Tensor]:
-    """All training pictures, (n, channels, side, side) at a time, and their mirror images where labels stay."""
-    yield from _batches(table)
-    if _flips(data):
-        yield from (pictures.flip(-1) for pictures in _batches(table))
-
-
-def _flips(data: str) -> bool:
-    """Whether pictures of a data set have the same labels in a mirror."""
-    return classifier_config(data).flip
-
-
-def _batches(table: Table) -> Iterator[Tensor]:
-    """All training pictures of a table, (n, channels, side, side) at a time."""
-    return (table.pictures(rows) for rows in torch.split(torch.from_numpy(table.training), CHUNK))
 
 
 @torch.no_grad()
 def encode_all(vae: PictureVAE, table: Table, mirrored: bool = False) -> tuple[Tensor, Tensor]:
     """Means and deviations (n, z) of q(z|x) of all training pictures of a table, or of their mirror images."""
-    found = [vae.encode(pictures.flip(-1) if mirrored else pictures) for pictures in _batches(table)]
+    found = [vae.encode(pictures.flip(-1) if mirrored else pictures) for pictures in table.batches()]
     return torch.cat([one.mean for one in found]), torch.cat([one.sigma for one in found])
 
 
