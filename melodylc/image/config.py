@@ -110,7 +110,7 @@ CONFIGS = dict(
             norm=True,
             deviation=1.24,
         ),
-        _small("cifar10", (32, 64, 128), kernels=(3,) * 3, z=512, rest=384, deviation=0.14),
+        _small("cifar10", (32, 64, 128), kernels=(3,) * 3, z=512, rest=384, restored=512, deviation=0.14),
         _small("faces", (16, 32, 64, 64), kernels=(5, 5, 3, 3), z=32),
     )
 )

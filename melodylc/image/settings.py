@@ -39,7 +39,7 @@ _RECIPES = {
     "cifar10": Recipe(
         _run("pictures", 64, 2e-3, 1500, 250),
         _run("labels", 64, 2e-3, 1500, 250),
-        replace(_SMALL, steps=600, slope=1.0, wrong=2.0, bound=20.0),
+        replace(_SMALL, steps=1800, slope=1.0, wrong=0.5, bound=20.0, spread=0.75),
     ),
     "celeba": Recipe(
         _run("pictures", 64, 2e-3, 6000, 250),
