@@ -1,7 +1,7 @@
 """Picture models: sizes of the papers, losses against independent references, files that are refused."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -356,6 +356,13 @@ def test_every_configuration_has_a_recipe() -> None:
 def test_configurations_that_make_no_sense_are_refused(change: dict[str, Any], line: str) -> None:
     with pytest.raises(InputError, match=line):
         replace(TINY, **change)
+
+
+def test_a_run_of_before_variance_was_restored_has_the_same_configuration() -> None:
+    before = {name: value for name, value in asdict(TINY).items() if name != "restored"}
+    assert TINY.to_dict() == before
+    assert PictureConfig.from_dict(before) == TINY
+    assert PictureConfig.from_dict(replace(TINY, restored=7).to_dict()) == replace(TINY, restored=7)
 
 
 def test_an_unknown_configuration_is_answered_with_those_there_are() -> None:
