@@ -219,6 +219,12 @@ def test_inputs_are_averages_where_pictures_shrink() -> None:
     assert as_inputs(pixels, 4).mean().item() == pytest.approx(31.5 / 255, rel=1e-3)
 
 
+def test_batches_are_all_training_pictures_or_the_first(table: Table) -> None:
+    (everything,), (some,) = table.batches(), table.batches(7)
+    assert everything.equal(table.pictures(torch.arange(20)))
+    assert some.equal(everything[:7])
+
+
 def test_tables_refuse_pictures_that_do_not_match() -> None:
     faces = draw_faces(3)
     with pytest.raises(InputError, match="don't match"):

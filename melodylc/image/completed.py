@@ -14,13 +14,14 @@ from melodylc.models.noise import Noise
 from melodylc.training.loop import Report
 
 Batches = Callable[[], Iterable[Tensor]]
+PICTURES = 16_384  #: training pictures that are looked at, the first: time and memory end there, however many there are
 
 
 @torch.no_grad()
 def completed(
     learnt: PictureVAE, config: PictureConfig, table: Table, report: Callable[[Report], None] = lambda _: None
 ) -> PictureVAE:
-    """A trained VAE with all that its configuration asks for, from the training pictures and their mirror images.
+    """A trained VAE with all that its configuration asks for, from training pictures and their mirror images.
 
     Args:
         learnt: the VAE, without what isn't trained.
@@ -31,15 +32,15 @@ def completed(
     whole = PictureVAE(config).eval()
     whole.load_state_dict({**whole.state_dict(), **learnt.state_dict()})
     sides = 1 + flips(config.dataset)
-    told = _Told(sides * -(-table.count // CHUNK), report)
+    told = _Told(sides * -(-min(PICTURES, table.count) // CHUNK), report)
     if whole.rest is not None:
         # Kept in half precision: a pass through the VAE takes longer than all else here.
-        left = [learnt.left(pictures).half() for pictures in told("what it leaves", lambda: _all(table, sides))()]
+        left = [learnt.left(pictures).half() for pictures in told("what it leaves", lambda: _looked_at(table, sides))()]
         found = components(told("its components", lambda: (it.float() for it in left), PASSES), config.rest, table.seed)
         whole.rest.begin(found, config.deviation)
     if whole.restored is not None:
         whole.restored.begin(
-            told("variance of pictures", lambda: _all(table, sides), PASSES),
+            told("variance of pictures", lambda: _looked_at(table, sides), PASSES),
             told("variance of what it makes", lambda: _drawn(whole, table, sides)),
             table.seed,
         )
@@ -49,14 +50,14 @@ def completed(
 def _drawn(vae: PictureVAE, table: Table, sides: int) -> Iterator[Tensor]:
     """What a VAE that restores nothing yet makes of draws of q(z|x)."""
     noise = Noise(table.seed)
-    return (vae.decode(vae.encode(pictures, noise).z) for pictures in _all(table, sides))
+    return (vae.decode(vae.encode(pictures, noise).z) for pictures in _looked_at(table, sides))
 
 
-def _all(table: Table, sides: int) -> Iterator[Tensor]:
-    """All training pictures, (n, channels, side, side) at a time, and their mirror images where there are two sides."""
-    yield from table.batches()
+def _looked_at(table: Table, sides: int) -> Iterator[Tensor]:
+    """Training pictures, (n, channels, side, side) at a time, and their mirror images where there are two sides."""
+    yield from table.batches(PICTURES)
     if sides == 2:
-        yield from (pictures.flip(-1) for pictures in table.batches())
+        yield from (pictures.flip(-1) for pictures in table.batches(PICTURES))
 
 
 class _Told:

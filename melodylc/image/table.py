@@ -50,9 +50,9 @@ class Table:
         """(n, channels, side, side) in [0, 1] of numbers (n,)."""
         return as_inputs(self.pixels[rows.cpu()], self.side).to(rows.device)
 
-    def batches(self) -> Iterator[Tensor]:
-        """All training pictures, (n, channels, side, side) at a time."""
-        return (self.pictures(rows) for rows in torch.split(torch.from_numpy(self.training), CHUNK))
+    def batches(self, most: int | None = None) -> Iterator[Tensor]:
+        """All training pictures, or the first of them, (n, channels, side, side) at a time."""
+        return (self.pictures(rows) for rows in torch.split(torch.from_numpy(self.training[:most]), CHUNK))
 
     def answers(self, rows: Tensor) -> Tensor:
         """Labels (n, labels), 0 or 1, of numbers (n,)."""
