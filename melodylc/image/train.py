@@ -26,11 +26,8 @@ from melodylc.image.stages import LabelStage, PictureStage
 from melodylc.image.store import LabelRows, LoadedVAE, load_vae, save_actor, save_classifier, save_vae
 from melodylc.image.table import Table
 from melodylc.image.vae import PictureVAE
-from melodylc.latent.actor import Actor
 from melodylc.latent.encodings import Encodings
 from melodylc.latent.gan import Game, GameSettings, Turn
-from melodylc.latent.labelled import loudness
-from melodylc.latent.widened import Widened, widened
 from melodylc.training.game import play
 from melodylc.training.loop import Report, Trainer
 from melodylc.training.run import MODEL, commit, prepare
@@ -158,11 +155,8 @@ def train_actor(
     identity = {**about(train), "vae": model.fingerprint, "settings": {**asdict(settings), "seed": seed}}
     game = Game(encodings, model.sigma_bar, settings, seed)
     play(game, path.parent, identity, report)
-    actor: Actor | Widened = game.actor
-    if settings.distance and settings.spread:
-        actor = widened(game.actor, encodings, settings.spread, loudness(encodings.dim), seed)
     rows = LabelRows.of(encodings.labels)
-    save_actor(path, actor, game.critic, train.names, rows, {**identity, **origin([])})
+    save_actor(path, game.kept(), game.critic, train.names, rows, {**identity, **origin([])})
     return path
 
 

@@ -15,7 +15,8 @@ several of ten attributes, mostly in those that half of all have, and so a criti
 a rare one. Where exactly one label is right there is none to turn round.
 
 Both forms add the gradient penalty of `labelled`, and take ten critic steps for one of the actor's (Adam with
-beta_1 = 0), as Gulrajani et al. (2017) do. What is kept is the running mean of G's weights.
+beta_1 = 0), as Gulrajani et al. (2017) do. What is kept is the running mean of G's weights; what spread a penalised G
+lost around its labels can be given back (`widened`).
 
 A `Game` can be stopped after any step: `state` is all of it, and a restored one goes on as if nothing had happened.
 """
@@ -39,8 +40,10 @@ from melodylc.latent.labelled import (
     doubt_of,
     gradient_penalty,
     labelled_actor,
+    loudness,
     move,
 )
+from melodylc.latent.widened import Widened, widened
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class Game:
     def __init__(self, encodings: Encodings, sigma_bar: Tensor, settings: GameSettings, seed: int = 0) -> None:
         if sigma_bar.shape != (encodings.dim,) or not bool((sigma_bar > 0).all()):
             raise InputError(f"sigma_bar is {encodings.dim} positive numbers, not {tuple(sigma_bar.shape)}")
-        self.encodings, self.sigma_bar, self.settings = encodings, sigma_bar, settings
+        self.encodings, self.sigma_bar, self.settings, self.seed = encodings, sigma_bar, settings, seed
         self.generator = torch.Generator().manual_seed(seed)
         self.scale = sigma_bar**-settings.sharpness
         labels, dim = encodings.labels.shape[1], encodings.dim
@@ -132,6 +135,12 @@ class Game:
         self.step += 1
         self._average()
         return Turn(self.step, critic, cost, moved)
+
+    def kept(self) -> Actor | Widened:
+        """What is kept: the running mean of the actor's weights; where it was penalised, with a share of its spread."""
+        if not (self.settings.distance and self.settings.spread):
+            return self.actor
+        return widened(self.actor, self.encodings, self.settings.spread, loudness(self.encodings.dim), self.seed)
 
     def state(self) -> dict[str, Tensor]:
         """Everything that `restore` needs, as flat named tensors."""
