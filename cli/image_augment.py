@@ -33,7 +33,7 @@ REPLICATION = {
     "--ambiguous", default=6000, show_default=True, type=click.IntRange(10), help="Ambiguous digits (of ten copies)."
 )
 @click.option(
-    "--tried", type=click.IntRange(1), help="Test pictures of CIFAR-10 that are corrupted, the first.  [default: all]"
+    "--tried", type=click.IntRange(1), help="Test pictures of CIFAR-10 to corrupt, the first so many.  [default: all]"
 )
 @click.option("--prepare-steps", type=click.IntRange(1), help="Steps of what makes Dirty-MNIST.", hidden=True)
 def augment(
@@ -49,7 +49,8 @@ def augment(
 ) -> None:
     r"""Train classifiers with and without an actor's pictures, and try them on test data that is shifted.
 
-    MNIST has Dirty-MNIST, CIFAR-10 has CIFAR-10-C, both reimplemented from their papers. Resumable.
+    MNIST has Dirty-MNIST, CIFAR-10 has CIFAR-10-C, both reimplemented from their papers. Classifiers are kept in
+    RUN/augment: stopped, the same command goes on from there, and one asked for with other pictures adds to them.
 
     \b
     melodylc image augment --dataset mnist --data mnist --run runs/mnist
@@ -57,34 +58,28 @@ def augment(
     """
     from melodylc.image.augment import SIDES, accuracy, recipe, student, train_student
     from melodylc.image.chain import load_chain
-    from melodylc.image.shifted import cifar10_c, dirty_mnist
+    from melodylc.image.shifted import cifar10_c, dirty_mnist, trials_of
+    from melodylc.training.loop import named
 
     student(data)  # refuses a data set that has none
     chain = load_chain(data, run, distance)
     train, valid, test = (load_pictures(data, folder, split) for split in ("train", "valid", "test"))
-    ways = {"without": None, "with": chain}
+    ways = {"without": None, f"with-{distance:g}": chain}
     with Display() as display:
-        students: dict[str, list[nn.Module]] = {
-            way: [
-                train_student(
-                    train,
-                    valid,
-                    recipe(data, steps, seed),
-                    run / "augment" / f"{way}-{distance:g}-{seed}",
-                    source,
-                    display.report,
-                )
-                for seed in range(seeds)
-            ]
-            for way, source in ways.items()
-        }
+
+        def trained(way: str, seed: int) -> "nn.Module":
+            how = recipe(data, steps, seed)
+            kept = run / "augment" / f"{how.stages[0].steps}-steps" / f"{way}-{seed}"
+            return train_student(train, valid, how, kept, ways[way], named(display.report, f"{way}, seed {seed}"))
+
+        students = {way: [trained(way, seed) for seed in range(seeds)] for way in ways}
         trials: Iterable[Trial] = (
             dirty_mnist(train, valid, test, run, ambiguous, prepare_steps, display.report)
             if data == "mnist"
-            else cifar10_c(test.only(slice(0, tried)))
+            else cifar10_c(test, tried)
         )
     found: dict[str, dict[str, list[float]]] = {}
-    with progress("trying classifiers") as step:
+    with progress("trying classifiers", total=trials_of(data)) as step:
         for trial in trials:
             found[trial.name] = {
                 way: [accuracy(one, trial.pictures, trial.classes, SIDES[data]) for one in of]

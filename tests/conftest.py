@@ -1,5 +1,6 @@
-"""What every test gets: one thread, a cache of its own, repeatable examples, and a way to run the command line."""
+"""What every test gets: one thread, a cache of its own, repeatable examples, and ways to run commands and stop them."""
 
+import itertools
 import os
 import signal
 from collections.abc import Callable
@@ -30,6 +31,19 @@ class Run(NamedTuple):
     code: int
     out: str
     err: str
+
+
+def interrupted(former: Callable[..., object], call: int) -> Callable[..., object]:
+    """The same, with Ctrl-C after one of its calls."""
+    calls = itertools.count()
+
+    def wrapped(*arguments: object) -> object:
+        done = former(*arguments)
+        if next(calls) == call:
+            signal.raise_signal(signal.SIGINT)
+        return done
+
+    return wrapped
 
 
 @pytest.fixture(scope="session")

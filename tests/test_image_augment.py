@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Run
+from conftest import Run, interrupted
 from torch import nn
 
 from melodylc.data.errors import InputError
@@ -18,7 +18,8 @@ from melodylc.data.pictures.mnist import load_mnist
 from melodylc.image.augment import accuracy, recipe, student, train_student
 from melodylc.image.chain import Chain, load_chain
 from melodylc.image.dirty import COPIES, ambiguous_digits, entropy, spread
-from melodylc.image.shifted import cifar10_c
+from melodylc.image.shifted import cifar10_c, trials_of
+from melodylc.training.loop import Trainer
 
 RunCli = Callable[..., Run]
 
@@ -204,6 +205,8 @@ def test_mnist_is_augmented_and_tried_on_dirty_mnist(mnist: Path, tmp_path: Path
     ask = ["image", "augment", *start, "--run", tmp_path, "--seeds", 2, "--steps", 3, "--ambiguous", 10]
     shown = run_cli(*ask, "--prepare-steps", 2)
     assert shown.code == 0
+    for name in ("without, seed 1", "with-0.1, seed 0", "VAE of mixtures", "judge 2"):
+        assert f"{name}  step" in shown.err
     names = [line.split()[0] for line in shown.out.splitlines()[2:5]]
     assert names == ["test", "Ambiguous-MNIST", "Dirty-MNIST"]
     assert shown.out.count("+-") == 6
@@ -250,8 +253,32 @@ def test_the_chain_of_cifar10_trains_and_generates(cifar: Path, tmp_path: Path, 
 
 def test_cifar10_c_is_every_corruption_at_five_severities(cifar: Path) -> None:
     test = load_cifar10(cifar, "test")
-    plain, fog = cifar10_c(test, ("fog",))
-    assert (plain.name, len(plain.pictures)) == ("test", 6)
+    plain, fog = cifar10_c(test, 4, ("fog",))
+    assert (plain.name, len(plain.pictures)) == ("test", 6)  # as they are, all are tried
     assert fog.name == "fog (reimplemented)"
-    assert fog.pictures.shape == (30, 3, 32, 32)
-    assert fog.classes.tolist() == 5 * plain.classes.tolist()
+    assert fog.pictures.shape == (20, 3, 32, 32)
+    assert fog.classes.tolist() == 5 * plain.classes[:4].tolist()
+    assert trials_of("cifar10") == len(list(cifar10_c(test, 1)))
+
+
+def test_cifar10_is_augmented_stopped_and_goes_on(
+    cifar: Path, tmp_path: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("melodylc.image.augment.student", lambda _: nn.Sequential(nn.Flatten(), nn.Linear(12288, 10)))
+    start = ["--dataset", "cifar10", "--data", cifar]
+    for part in ("vae", "actor"):
+        assert run_cli("image", "train", *start, "-o", tmp_path, "--part", part, "--steps", 2).code == 0
+    ask = ["image", "augment", *start, "--run", tmp_path, "--seeds", 1, "--tried", 1]
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_step", interrupted(Trainer._step, call=2))  # the first of the second classifier
+        assert run_cli(*ask, "--steps", 2).code == 130
+    shown = run_cli(*ask, "--steps", 2)
+    assert shown.code == 0
+    assert "without, seed 0" not in shown.err  # it was whole
+    assert "with-0.1, seed 0  step 2  100.0%" in shown.err
+    assert sum("(reimplemented)" in line for line in shown.out.splitlines()) == 14
+    assert "CIFAR-10-C, mean" in shown.out
+    assert "data_batch_2.bin; the replication, CIFAR-10 / CIFAR-10-C: 0.74 / 0.65" in shown.out
+    more = run_cli(*ask, "--steps", 3)  # beside the others, not instead of them
+    assert more.code == 0
+    assert sorted(path.name for path in (tmp_path / "augment").iterdir()) == ["2-steps", "3-steps"]

@@ -1,8 +1,6 @@
 """`melodylc image`, on drawn faces and a few steps: train, stop, go on, generate, evaluate; every mistake one line."""
 
-import itertools
 import json
-import signal
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -11,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Run
+from conftest import Run, interrupted
 from PIL import Image
 
 from melodylc.data.errors import InputError
@@ -67,19 +65,6 @@ def test_all_parts_are_trained_and_say_what_they_are(trained: Path) -> None:
         assert header["provenance"]["dataset"] == "faces"
         assert header["provenance"]["settings"]
     assert distances(trained) == [0.0, 0.1]
-
-
-def interrupted(former: Callable[..., object], call: int) -> Callable[..., object]:
-    """The same, with Ctrl-C after one of its calls."""
-    calls = itertools.count()
-
-    def wrapped(*arguments: object) -> object:
-        done = former(*arguments)
-        if next(calls) == call:
-            signal.raise_signal(signal.SIGINT)
-        return done
-
-    return wrapped
 
 
 def test_a_chain_that_was_stopped_is_the_chain_that_was_not(

@@ -19,7 +19,7 @@ from melodylc.image.settings import recipe, with_steps
 from melodylc.image.store import load_classifier, load_vae
 from melodylc.image.table import as_inputs
 from melodylc.image.train import classifier_path, train_classifier, train_vae, vae_path
-from melodylc.training.loop import Report
+from melodylc.training.loop import Report, named
 
 JUDGES = 3  #: classifiers of the ensemble
 JUDGE_STEPS = 600
@@ -53,11 +53,18 @@ def dirty_mnist(
     config = named_config("mnist", "small")
     how = recipe(config)
     folder = run / "dirty"
-    train_vae(train, valid, config, with_steps(replace(how.vae, seed=OTHER_SEED), steps), folder, report)
+    train_vae(
+        train,
+        valid,
+        config,
+        with_steps(replace(how.vae, seed=OTHER_SEED), steps),
+        folder,
+        named(report, "VAE of mixtures"),
+    )
     judges = []
     for number in range(JUDGES):
         settings = with_steps(replace(how.classifier, seed=OTHER_SEED + number), steps or JUDGE_STEPS)
-        train_classifier(train, valid, settings, folder / f"judge-{number}", report)
+        train_classifier(train, valid, settings, folder / f"judge-{number}", named(report, f"judge {number}"))
         judges.append(load_classifier(classifier_path(folder / f"judge-{number}")).classifier)
     plain, vae = as_trial(test), load_vae(vae_path(folder)).vae
     inputs = as_inputs(plain.pictures, config.side)
@@ -67,10 +74,16 @@ def dirty_mnist(
     return [plain, ambiguous, Trial("Dirty-MNIST (reimplemented)", *both)]
 
 
-def cifar10_c(test: Pictures, names: tuple[str, ...] = tuple(CORRUPTIONS)) -> Iterator[Trial]:
-    """CIFAR-10's test pictures, then each corruption at five severities."""
-    plain = as_trial(test)
-    yield plain
+def cifar10_c(test: Pictures, tried: int | None = None, names: tuple[str, ...] = tuple(CORRUPTIONS)) -> Iterator[Trial]:
+    """CIFAR-10's test pictures, all of them; then the first `tried` with each corruption at five severities."""
+    yield as_trial(test)
+    some = test.only(slice(0, tried))
+    classes = as_trial(some).classes
     for name in names:
-        parts = [torch.from_numpy(corrupted(test.pixels, name, severity)) for severity in SEVERITIES]
-        yield Trial(f"{name} (reimplemented)", torch.cat(parts), plain.classes.repeat(len(parts)))
+        parts = [torch.from_numpy(corrupted(some.pixels, name, severity)) for severity in SEVERITIES]
+        yield Trial(f"{name} (reimplemented)", torch.cat(parts), classes.repeat(len(parts)))
+
+
+def trials_of(data: str) -> int:
+    """How many trials `dirty_mnist` (mnist) or `cifar10_c` has."""
+    return 3 if data == "mnist" else 1 + len(CORRUPTIONS)

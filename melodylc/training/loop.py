@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -79,6 +79,11 @@ class Report:
     fraction: float  #: of the stage that is done, in [0, 1]
     metrics: Metrics
     validation: float | None = None
+
+
+def named(report: Callable[[Report], None], name: str) -> Callable[[Report], None]:
+    """The same display, told another name than the stage's: where several models of a kind are trained in turn."""
+    return lambda one: report(replace(one, stage=name))
 
 
 class Trainer:
