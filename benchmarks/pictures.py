@@ -4,7 +4,7 @@
     melodylc image train --dataset mnist --data mnist -o runs/mnist-0 --seed 0 --part actor --distance 0
     python benchmarks/pictures.py mnist mnist runs/mnist-0 runs/mnist-1 runs/mnist-2
 
-The same figures as `melodylc image evaluate`, with one more row: the actors with a penalty against the one without.
+The same figures as `melodylc image evaluate`, with one more column: z_MSE with a penalty over that without.
 """
 
 import argparse
@@ -14,10 +14,10 @@ from pathlib import Path
 from melodylc.cli.pictures import load_pictures
 from melodylc.cli.ui import table
 from melodylc.data.pictures.base import Pictures
-from melodylc.image.chain import load_chain
+from melodylc.image.chain import load_actors
 from melodylc.image.evaluate import Judged, given_back, judge_data, judge_generated
 from melodylc.image.store import load_classifier
-from melodylc.image.train import classifier_path, distances
+from melodylc.image.train import classifier_path
 
 Figures = dict[str, dict[str, float]]  #: of rows, by column
 COLUMNS = ("accuracy", "F1", "F1 over test", "z_MSE", "over without", "MS-SSIM", "over real", "most of a label")
@@ -41,16 +41,18 @@ def main() -> None:
 def figures(data: str, run: Path, pictures: Pictures, count: int) -> Figures:
     """Of test data, of what the VAE gives back of it, and of each actor of a run."""
     classifier = load_classifier(classifier_path(run), data).classifier
-    chains = {distance: load_chain(data, run, distance) for distance in distances(run)}
+    chains = load_actors(data, run)
     model = next(iter(chains.values())).model
     test = judge_data(classifier, pictures)
     found = {
         "test data": columns(test, test),
         "given back": columns(judge_data(classifier, given_back(model, pictures)), test),
     }
-    judged = {distance: judge_generated(classifier, chain, count, 0) for distance, chain in chains.items()}
-    free = judged[0.0].z_mse if 0.0 in judged else None
-    return found | {f"distance {distance:g}": columns(one, test, free) for distance, one in judged.items()}
+    judged = {of: judge_generated(classifier, chain, count, 0) for of, chain in chains.items()}
+    free = {game: one.z_mse for (game, far), one in judged.items() if not far}
+    return found | {
+        f"{game}, distance {far:g}": columns(one, test, free.get(game)) for (game, far), one in judged.items()
+    }
 
 
 def columns(one: Judged, test: Judged, free: float | None = None) -> dict[str, float]:

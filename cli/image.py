@@ -23,7 +23,6 @@ from melodylc.cli.pictures import (
     wrote,
 )
 from melodylc.cli.ui import say, table
-from melodylc.data.errors import InputError
 
 
 @click.group()
@@ -160,22 +159,18 @@ def evaluate(data: str, folder: Path | None, run: Path, count: int, seed: int, b
     Accuracy, precision, recall and F1; how far z was moved (z_MSE); how alike pictures of one label are (MS-SSIM).
     "Given back" are test pictures as the VAE decodes their encodings: what the decoder alone costs.
     """
-    from melodylc.image.chain import load_auxiliary, load_chain
+    from melodylc.image.chain import load_actors
     from melodylc.image.evaluate import as_row, compared, given_back, judge_data, judge_generated
     from melodylc.image.store import load_classifier
-    from melodylc.image.train import classifier_path, distances
+    from melodylc.image.train import classifier_path
 
     classifier = load_classifier(classifier_path(run), data).classifier
-    found = distances(run)
-    if not found:
-        raise InputError(f"{run} has no actor yet: melodylc image train --dataset {data} -o {run} --part actor")
-    chains = {f"generated, distance {distance:g}": load_chain(data, run, distance) for distance in found}
-    others = distances(run, "auxiliary")
-    chains |= {f"AC-GAN, distance {distance:g}": load_auxiliary(data, run, distance) for distance in others}
+    chains = load_actors(data, run)
     pictures = load_pictures(data, folder, "test")
     test = judge_data(classifier, pictures)
     back = judge_data(classifier, given_back(next(iter(chains.values())).model, pictures))
-    judged = {name: judge_generated(classifier, chain, count, seed) for name, chain in chains.items()}
+    actors = {of: judge_generated(classifier, chain, count, seed) for of, chain in chains.items()}
+    judged = {f"{game}, distance {far:g}": one for (game, far), one in actors.items()}
     told = {"test data": test, "given back": back, **judged}
     table(
         ["", "accuracy", "precision", "recall", "F1", "z_MSE", "MS-SSIM"],
@@ -186,14 +181,11 @@ def evaluate(data: str, folder: Path | None, run: Path, count: int, seed: int, b
         table(["F1", *names], [[name, *(f"{f1:.3f}" for f1 in one.scores.each)] for name, one in told.items()])
     for name, one in {"given back": back, **judged}.items():
         click.echo(f"{name}: {compared(test, one, classifier.config.names)}")
-    _compare_distances({distance: judged[f"generated, distance {distance:g}"].z_mse or 0.0 for distance in found})
-
-
-def _compare_distances(far: dict[float, float]) -> None:
-    if far.get(0.0):
-        for distance, value in far.items():
-            if distance:
-                click.echo(f"z_MSE with distance {distance:g} over without: {value / far[0.0]:.3f}")
+    for (game, far), one in actors.items():
+        free = actors.get((game, 0.0))
+        if far and one.z_mse and free and free.z_mse:
+            name = "" if game == "generated" else f"{game}, "
+            click.echo(f"{name}z_MSE with distance {far:g} over without: {one.z_mse / free.z_mse:.3f}")
 
 
 for _command in (fit, transform, figure, augment):

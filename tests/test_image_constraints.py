@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.pictures import loading
 from melodylc.data.pictures.faces import draw_faces
 from melodylc.image.chain import load_auxiliary, load_chain, load_model, make
-from melodylc.image.constraints import _Lessons, _ReadingStage
+from melodylc.image.constraints import _Lessons, _ReadingStage, train_auxiliary
 from melodylc.image.figures import before_and_after, belief_map, labelled, optimised, realism_of, traversal
 from melodylc.image.plots import banded, contour_map, curves
 from melodylc.image.sheet import read_manifest
@@ -131,6 +132,15 @@ def test_a_penalised_actor_is_given_spread_back(
     chain = load_chain("faces", tmp_path, distance)
     assert isinstance(chain.constraint.actor, Widened) == wide
     assert make(chain, {}, 2, seed=0).pixels.shape == (2, 3, 64, 64)
+
+
+def test_an_auxiliary_actor_that_was_penalised_gets_its_spread_back(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run / "vae", tmp_path / "vae")
+    settings = GameSettings(steps=1, critic_steps=1, batch=8, hidden=8, layers=2, distance=0.1, spread=0.5)
+    train_auxiliary(draw_faces(12), settings, tmp_path)
+    train_auxiliary(draw_faces(12), replace(settings, distance=0.0), tmp_path)
+    kept = [load_auxiliary("faces", tmp_path, far).constraint.actor for far in (0.1, 0.0)]
+    assert [isinstance(actor, Widened) for actor in kept] == [True, False]
 
 
 def test_a_critic_of_another_shape_is_refused(tmp_path: Path) -> None:
@@ -306,3 +316,24 @@ def test_evaluation_tells_acgan_and_ratios_too(run: Path, run_cli: RunCli, monke
     assert shown.code == 0
     assert "AC-GAN, distance 0.1: F1 over test data's" in shown.out
     assert "z_MSE with distance 0.1 over without:" in shown.out
+    assert "AC-GAN, z_MSE" not in shown.out  # there is one of it alone
+
+
+def test_a_run_of_acgan_alone_is_judged(
+    run: Path, tmp_path: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("melodylc.image.evaluate.likeness", partial(likeness, pairs=2))
+    pytest.importorskip("sklearn", reason="scikit-learn, of the extra melodylc[image], isn't installed")
+    for part in ("vae", "classifier", "auxiliary-0.1"):
+        shutil.copytree(run / part, tmp_path / part)
+    train = ["image", "train", "--dataset", "faces", "-o", tmp_path, "--steps", 2, "--part", "auxiliary"]
+    assert run_cli(*train, "--distance", 0).code == 0
+    shown = run_cli("image", "evaluate", "--dataset", "faces", "--run", tmp_path, "-n", 20)
+    assert shown.code == 0
+    assert "generated, distance" not in shown.out
+    assert "AC-GAN, z_MSE with distance 0.1 over without:" in shown.out
+    for part in ("auxiliary-0.1", "auxiliary-0"):
+        shutil.rmtree(tmp_path / part)
+    refused = run_cli("image", "evaluate", "--dataset", "faces", "--run", tmp_path, "-n", 20)
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert f"has no actor yet: melodylc image train --dataset faces -o {tmp_path} --part actor" in refused.err

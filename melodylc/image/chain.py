@@ -19,7 +19,7 @@ from melodylc.data.pictures.base import Bytes
 from melodylc.data.pictures.loading import dataset
 from melodylc.image.settings import PENALTY
 from melodylc.image.store import LoadedActor, LoadedVAE, load_actor, load_vae
-from melodylc.image.train import actor_path, part_path, vae_path
+from melodylc.image.train import actor_path, distances, part_path, vae_path
 from melodylc.latent.labelled import move
 from melodylc.threads import fixed_threads
 
@@ -67,6 +67,19 @@ def load_auxiliary(data: str, run: Path, distance: float) -> Chain:
     """The chain of a run's VAE and the actor of AC-GAN's losses; raises as `load_chain` does."""
     model = load_vae(vae_path(run), data)
     return Chain(model, load_actor(part_path(run, f"auxiliary-{distance:g}"), data, model.fingerprint))
+
+
+def load_actors(data: str, run: Path) -> dict[tuple[str, float], Chain]:
+    """The chains of all a run's actors, by game ("generated" or "AC-GAN") and weight of the distance penalty.
+
+    Raises:
+        InputError: it has none yet; how to train one. And as `load_chain` does.
+    """
+    plain = {("generated", far): load_chain(data, run, far) for far in distances(run)}
+    others = {("AC-GAN", far): load_auxiliary(data, run, far) for far in distances(run, "auxiliary")}
+    if not plain and not others:
+        raise InputError(f"{run} has no actor yet: melodylc image train --dataset {data} -o {run} --part actor")
+    return plain | others
 
 
 def load_model(data: str, run: Path | None = None) -> LoadedVAE:

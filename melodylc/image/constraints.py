@@ -58,7 +58,7 @@ def train_auxiliary(
     identity = {**about(train), "vae": model.fingerprint, "settings": {**asdict(settings), "seed": seed}}
     play(game, path.parent, identity, report)
     rows = LabelRows.of(encodings.labels)
-    save_actor(path, game.actor, game.critic, train.names, rows, {**identity, **origin([])})
+    save_actor(path, game.kept(), game.critic, train.names, rows, {**identity, **origin([])})
     return path
 
 
