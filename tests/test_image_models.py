@@ -1,7 +1,7 @@
 """Picture models: sizes of the papers, losses against independent references, files that are refused."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -364,9 +364,8 @@ def test_configurations_that_make_no_sense_are_refused(change: dict[str, Any], l
         replace(TINY, **change)
 
 
-def test_a_run_of_before_variance_was_restored_has_the_same_configuration() -> None:
-    before = {name: value for name, value in asdict(TINY).items() if name != "restored"}
-    assert TINY.to_dict() == before
+def test_a_configuration_of_before_variance_was_restored_restores_none() -> None:
+    before = {name: value for name, value in TINY.to_dict().items() if name != "restored"}
     assert PictureConfig.from_dict(before) == TINY
     assert PictureConfig.from_dict(replace(TINY, restored=7).to_dict()) == replace(TINY, restored=7)
 

@@ -48,9 +48,9 @@ def completed(
 
 
 def _drawn(vae: PictureVAE, table: Table, sides: int) -> Iterator[Tensor]:
-    """What a VAE that restores nothing yet makes of draws of q(z|x)."""
+    """What a VAE makes of draws of q(z|x), before it is restored."""
     noise = Noise(table.seed)
-    return (vae.decode(vae.encode(pictures, noise).z) for pictures in _looked_at(table, sides))
+    return (vae.blurred(vae.encode(pictures, noise).z) for pictures in _looked_at(table, sides))
 
 
 def _looked_at(table: Table, sides: int) -> Iterator[Tensor]:

@@ -66,9 +66,8 @@ class PictureConfig:
         return self.channels, self.side, self.side
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for a checkpoint's header; without what an older run couldn't say, where it isn't used."""
-        values = asdict(self)
-        return values if self.restored else {name: it for name, it in values.items() if name != "restored"}
+        """Plain values, for a checkpoint's header."""
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "PictureConfig":

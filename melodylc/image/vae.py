@@ -64,12 +64,15 @@ class PictureVAE(nn.Module):
         return replace(encoding, z=code, mean=code, sigma=torch.zeros_like(code))
 
     def decode(self, z: Tensor) -> Tensor:
+        """Pictures (n, channels, side, side) in [0, 1] for z (n, z): the means of p(x|z), restored where they are."""
+        made = self.blurred(z)
+        return made if self.restored is None else self.restored(made)
+
+    def blurred(self, z: Tensor) -> Tensor:
         """The means of p(x|z), (n, channels, side, side) in [0, 1], for z (n, z)."""
         learnt, rest = z[:, : self.config.learnt], z[:, self.config.learnt :]
         pictures: Tensor = self.decoder(learnt * self.scale + self.shift).float()
-        if self.rest is not None:
-            pictures = (pictures + self.rest(rest)).clamp(0, 1)
-        return pictures if self.restored is None else self.restored(pictures)
+        return pictures if self.rest is None else (pictures + self.rest(rest)).clamp(0, 1)
 
     def left(self, pictures: Tensor) -> Tensor:
         """What the learnt dimensions leave of pictures (n, channels, side, side), of the same shape."""
