@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from melodylc import rewards
-from melodylc.actors import shipped_model
+from melodylc.constraints.actors import shipped_model
 from melodylc.data import Corpus
 from melodylc.models.checkpoint import LoadedModel, load_model
 from melodylc.rewards import Events

@@ -14,13 +14,13 @@ import click
 import numpy as np
 import torch
 
-from melodylc.actors import JUDGES, find_actor, shipped_model
-from melodylc.bank import find_bank
-from melodylc.common import DENSITIES, ENDS, CommonRequest
+from melodylc.constraints.actors import JUDGES, find_actor, shipped_model
+from melodylc.constraints.bank import find_bank
+from melodylc.constraints.common_requests import DENSITIES, ENDS, CommonRequest
 from melodylc.data.alphabet import canonical
-from melodylc.drawing import Drawing
 from melodylc.latent.distance import z_mse
 from melodylc.latent.precision import brief
+from melodylc.sampling.mixture import Drawing
 from melodylc.threads import fixed_threads
 
 

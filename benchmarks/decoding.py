@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from melodylc.actors import shipped_model
+from melodylc.constraints.actors import shipped_model
 from melodylc.data.alphabet import STEPS
 from melodylc.models.bars import LstmBarDecoder
 from melodylc.models.prior import pool

@@ -25,14 +25,14 @@ import numpy as np
 import pretty_midi
 import symusic
 
-from melodylc.actors import shipped_model
+from melodylc.constraints.actors import shipped_model
 from melodylc.data.formats.notation import fifths
 from melodylc.data.formats.render import Piece, render
 from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
 from melodylc.data.scales import MODES
 from melodylc.data.writing import Writing
-from melodylc.draws import Sampler
+from melodylc.sampling.sampler import Sampler
 
 LOOP_MARKER = 119
 LOOP = 256  # sixteenths

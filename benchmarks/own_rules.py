@@ -26,17 +26,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from melodylc.actors import THREADS, fit_actor, shipped_model
-from melodylc.bank import find_bank
+from melodylc.constraints.actors import THREADS, fit_actor, shipped_model
+from melodylc.constraints.bank import find_bank
+from melodylc.constraints.request import Request
 from melodylc.data.alphabet import canonical
-from melodylc.drawing import Drawing
 from melodylc.latent.distance import z_mse
 from melodylc.latent.precision import brief
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.request import Request
 from melodylc.rewards import Rule
 from melodylc.rewards.base import Scores
+from melodylc.sampling.mixture import Drawing
 from melodylc.threads import fixed_threads
 
 OWN = Path(__file__).parent.parent / "docs" / "examples" / "own_rules.py"

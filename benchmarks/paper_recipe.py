@@ -29,22 +29,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from melodylc.actors import JUDGES, asked_for, fit_actor, shipped_model
-from melodylc.bank import find_bank
-from melodylc.box import MelodyBox
+from melodylc.constraints.actors import JUDGES, asked_for, fit_actor, shipped_model
+from melodylc.constraints.bank import find_bank
+from melodylc.constraints.objective import MelodyBox
+from melodylc.constraints.request import Request
 from melodylc.data.alphabet import canonical
 from melodylc.data.files import atomic_write
-from melodylc.drawing import Drawing
 from melodylc.latent.actor import mlp
 from melodylc.latent.distance import distance, z_mse
 from melodylc.latent.fitted import Round
 from melodylc.latent.precision import brief
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.request import Request
 from melodylc.rewards import Rule
+from melodylc.sampling.mixture import Drawing
+from melodylc.service.versions import versions
 from melodylc.threads import fixed_threads
-from melodylc.versions import versions
 
 BATCH = 128  #: samples of the prior in a step; half of them are decoded as they are, and half as the actor moved them
 RATE = 3e-4

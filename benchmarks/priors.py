@@ -20,7 +20,7 @@ from sklearn.mixture import BayesianGaussianMixture
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, MultivariateNormal, Normal
 
-from melodylc.actors import shipped_model
+from melodylc.constraints.actors import shipped_model
 from melodylc.data.corpus import Corpus
 from melodylc.evaluation.real import Ground
 from melodylc.evaluation.samples import compare_samples, draw_real, draw_samples

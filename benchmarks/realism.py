@@ -4,8 +4,8 @@
     python benchmarks/realism.py pays runs/corpus --folder runs/realism [--seed 0 ...] [NAME ...]
 
 `knows`: the share of pairs in which a held-out melody ranks higher than one of a sampler (0.5 is chance), by the
-critic and by the language model in three ways, the last of which is `melodylc.likeness`; 512 of each. Actors, such as
-`pays` leaves in its folder, move samples of the bank that taught none.
+critic and by the language model in three ways, the last of which is `melodylc.sampling.likelihood`; 512 of each.
+Actors, such as `pays` leaves in its folder, move samples of the bank that taught none.
 
 `pays`: a fit for each rule, weight and seed, as `melodylc fit` does it, but on one thread. "alone" are the
 prior's draws, each moved by the actor; "moved" are draws as they begin, moved where they don't obey, and not mended;
@@ -27,13 +27,14 @@ import torch
 from own_rules import OWN, rule_of
 from torch import Tensor
 
-from melodylc.actors import JUDGES, Weighted, fit_actor, shipped_model
-from melodylc.arranging.ways import words
-from melodylc.bank import find_bank
-from melodylc.box import MelodyBox
+from melodylc.constraints.actors import JUDGES, Weighted, fit_actor, shipped_model
+from melodylc.constraints.bank import find_bank
+from melodylc.constraints.objective import MelodyBox
+from melodylc.constraints.realism import UNASKED, RealismCritic, find_realism
+from melodylc.constraints.request import Request
 from melodylc.data.alphabet import HOLD, canonical
 from melodylc.data.corpus import Corpus
-from melodylc.drawing import Draft, Drawing
+from melodylc.edits.operators import words
 from melodylc.evaluation.diversity import differ
 from melodylc.evaluation.real import Ground
 from melodylc.evaluation.samples import draw_real
@@ -41,13 +42,12 @@ from melodylc.evaluation.statistics import Features, features, overlapping_areas
 from melodylc.latent.distance import z_mse
 from melodylc.latent.precision import brief
 from melodylc.latent.store import load_actor
-from melodylc.likeness import find_likeness
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.prior import pool
-from melodylc.realism import UNASKED, RealismCritic, find_realism
-from melodylc.request import Request
 from melodylc.rewards import Rule
+from melodylc.sampling.likelihood import find_likeness
+from melodylc.sampling.mixture import Draft, Drawing
 from melodylc.threads import fixed_threads
 
 Events = npt.NDArray[np.uint8]

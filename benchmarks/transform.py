@@ -2,7 +2,7 @@
 
     python benchmarks/transform.py runs/corpus 500
 
-Held-out melodies in whatever key they are in, transformed by `melodylc.transform` into C major, and beside that
+Held-out melodies in whatever key they are in, transformed by `melodylc.editing` into C major, and beside that
 
     in place      the same, without moving a melody to another key as a whole (with --in-place)
     snapped       every note to the nearest pitch of the scale (of two equally near, the lower)
@@ -25,16 +25,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from melodylc.actors import find_actor, shipped_model
 from melodylc.cli.ui import table
+from melodylc.constraints.actors import find_actor, shipped_model
+from melodylc.constraints.request import Request
 from melodylc.data.alphabet import PITCHES
 from melodylc.data.melody import Melody
+from melodylc.editing.change import kept
+from melodylc.editing.proposals import Proposer
+from melodylc.editing.transformer import Transformer
 from melodylc.evaluation.statistics import features, overlapping_areas
-from melodylc.request import Request
 from melodylc.rewards import Rule
-from melodylc.transform.change import kept
-from melodylc.transform.propose import Proposer
-from melodylc.transform.transformer import Transformer
 
 Events = npt.NDArray[np.uint8]
 SCALE = "cmaj"

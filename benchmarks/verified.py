@@ -19,19 +19,19 @@ import click
 import numpy as np
 import torch
 
-from melodylc.actors import find_actor, shipped_model
-from melodylc.bank import find_bank
+from melodylc.constraints.actors import find_actor, shipped_model
+from melodylc.constraints.bank import find_bank
+from melodylc.constraints.request import Request
 from melodylc.data.alphabet import canonical
 from melodylc.data.files import atomic_write
-from melodylc.drawing import Draft, Drawing
 from melodylc.latent.precision import brief
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.prior import Numbers, Prior
-from melodylc.request import Request
 from melodylc.rewards import Rule
+from melodylc.sampling.mixture import Draft, Drawing
+from melodylc.service.versions import versions
 from melodylc.threads import fixed_threads
-from melodylc.versions import versions
 
 TOGETHER = 64
 NORMAL, LEARNT = "rejection from N(0, I)", "rejection from the shipped prior"

@@ -15,11 +15,11 @@ from melodylc.data.errors import InputError
 from melodylc.data.files import atomic_write, check_writable
 
 if TYPE_CHECKING:
+    from melodylc.constraints.request import Request
     from melodylc.evaluation.report import Table
     from melodylc.evaluation.rules import Case
     from melodylc.models.checkpoint import LoadedModel
     from melodylc.models.config import PriorName
-    from melodylc.request import Request
 
 MOST = 1_000_000
 MOST_SEED = 2**63 - 1
@@ -119,7 +119,7 @@ def model(
     """
     _check(output, as_json, as_markdown)
 
-    from melodylc.actors import shipped_model
+    from melodylc.constraints.actors import shipped_model
     from melodylc.data.corpus import Corpus
     from melodylc.evaluation.model import EvaluationSettings, Evaluator
     from melodylc.evaluation.report import conditions, tables
@@ -207,8 +207,8 @@ def rules(
         check_writable(picture)
     request = make_request(**asked)
 
-    from melodylc.actors import shipped_model
     from melodylc.cache import cache_folder
+    from melodylc.constraints.actors import shipped_model
     from melodylc.data.corpus import Corpus
     from melodylc.evaluation import rule_picture
     from melodylc.evaluation.report_rules import rule_conditions, rule_tables
@@ -232,7 +232,7 @@ def rules(
 
 
 def _asked(model: "LoadedModel", request: "Request", prior: "PriorName | None", fit: bool) -> list["Case"]:
-    from melodylc.actors import find_actor
+    from melodylc.constraints.actors import find_actor
     from melodylc.evaluation.rules import Case
 
     if request.rule is None:
@@ -248,8 +248,8 @@ def _asked(model: "LoadedModel", request: "Request", prior: "PriorName | None", 
 def _kept(
     model: "LoadedModel", paths: Sequence[Path], prior: "PriorName | None", reward_seconds: float
 ) -> list["Case"]:
+    from melodylc.constraints.actor_files import kept_actor, request_of
     from melodylc.evaluation.rules import Case
-    from melodylc.kept import kept_actor, request_of
 
     cases = []
     for path in paths:

@@ -10,13 +10,13 @@ from melodylc.cli.ui import progress, say
 from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
-    from melodylc.actors import FoundActor, Weighted
+    from melodylc.constraints.actors import FoundActor, Weighted
+    from melodylc.constraints.request import Request
     from melodylc.latent.critic import Critic
     from melodylc.latent.fitted import Round
     from melodylc.latent.settings import FitSettings
     from melodylc.models.checkpoint import LoadedModel
     from melodylc.models.config import PriorName
-    from melodylc.request import Request
     from melodylc.rewards import Rule
 
 
@@ -40,8 +40,8 @@ def fit(
     """
     from dataclasses import replace
 
-    from melodylc.actors import SETTINGS, shipped_model
-    from melodylc.arranging.ways import words
+    from melodylc.constraints.actors import SETTINGS, shipped_model
+    from melodylc.edits.operators import words
     from melodylc.models.checkpoint import load_model
 
     request = make_request(**asked)
@@ -70,7 +70,7 @@ def find_or_fit(
 
     None where nothing is asked. `elsewhere` as for `find_actor`.
     """
-    from melodylc.actors import SETTINGS, cache_path, find_actor, probe
+    from melodylc.constraints.actors import SETTINGS, cache_path, find_actor, probe
 
     rule = request.rule
     if rule is None:
@@ -89,7 +89,7 @@ def find_or_teach(
     model: "LoadedModel", rule: "Rule | None", actor: "FoundActor | None", prior: "PriorName | None"
 ) -> "Critic | None":
     """The critic for a rule that has an actor; where none is cached, one is taught, with progress, and cached."""
-    from melodylc.actors import LESSONS, find_critic
+    from melodylc.constraints.actors import LESSONS, find_critic
 
     if rule is None or actor is None:
         return None
@@ -102,8 +102,8 @@ def find_or_teach(
 
 
 def _weighted(model: "LoadedModel", weight: float) -> "Weighted | None":
-    from melodylc.actors import Weighted
-    from melodylc.realism import find_realism
+    from melodylc.constraints.actors import Weighted
+    from melodylc.constraints.realism import find_realism
 
     return Weighted(find_realism(model), weight) if weight else None
 
@@ -116,7 +116,7 @@ def _fit(
     settings: "FitSettings",
     realism: "Weighted | None",
 ) -> "FoundActor":
-    from melodylc.actors import fit_actor
+    from melodylc.constraints.actors import fit_actor
 
     rule = request.rule
     if rule is None:

@@ -13,12 +13,12 @@ from melodylc.cli.writings import take_writing, writing_options
 from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
-    from melodylc.actors import FoundActor
+    from melodylc.constraints.actors import FoundActor
+    from melodylc.constraints.request import Method, Order, Request
     from melodylc.data.formats.render import Rendered
-    from melodylc.generate import Production
     from melodylc.models.checkpoint import LoadedModel
     from melodylc.models.config import PriorName
-    from melodylc.request import Method, Order, Request
+    from melodylc.service.generation import Production
 
 INCOMPLETE = 3  #: exit code where the budget was spent before every melody obeyed
 MOST = 10_000
@@ -79,8 +79,8 @@ def generate(
     melodylc generate --scale "f# minor" --density 64..96 --tempo 92
     melodylc generate --scale gmin --reward leaps.py:stepwise,largest=2
     """
-    from melodylc.folder import OutputFolder
-    from melodylc.request import Order
+    from melodylc.constraints.request import Order
+    from melodylc.service.output_folder import OutputFolder
 
     writing = take_writing(asked)
     order = Order(
@@ -111,15 +111,15 @@ def _of_actor(path: Path, reward_seconds: float, variety: bool, **others: Any) -
     given = [name for name, value in others.items() if value not in ((), None)]
     if given or not variety:
         raise InputError(f"--actor brings its own rule: leave out --{(given or ['no-variety'])[0]}")
-    from melodylc.kept import request_of
+    from melodylc.constraints.actor_files import request_of
 
     return request_of(path, reward_seconds)
 
 
 def _produce(order: "Order") -> "Production":
-    from melodylc.actors import shipped_model
-    from melodylc.generate import produce
+    from melodylc.constraints.actors import shipped_model
     from melodylc.models.checkpoint import load_model
+    from melodylc.service.generation import produce
 
     model = load_model(order.model) if order.model else shipped_model()
     actor = _actor(order, model)
@@ -138,7 +138,7 @@ def _produce(order: "Order") -> "Production":
 def _actor(order: "Order", model: "LoadedModel") -> "FoundActor | None":
     if order.actor is None:
         return find_or_fit(model, order.request, order.prior, order.realism, elsewhere=order.method == "actor")
-    from melodylc.kept import kept_actor
+    from melodylc.constraints.actor_files import kept_actor
 
     return kept_actor(order.actor, model, order.request, order.prior)
 

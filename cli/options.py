@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from melodylc.request import Request
+    from melodylc.constraints.request import Request
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -111,6 +111,6 @@ def make_request(reward_seconds: float, **texts: Any) -> "Request":
     Raises:
         InputError: an unknown scale, a density out of range, a reward that can't be loaded, an ending without a scale.
     """
-    from melodylc.request import Request
+    from melodylc.constraints.request import Request
 
     return Request.read(**texts, seconds=reward_seconds)

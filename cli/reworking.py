@@ -15,13 +15,13 @@ from melodylc.cli.ui import progress, say, table
 from melodylc.cli.writings import take_writing, writing_options
 
 if TYPE_CHECKING:
+    from melodylc.constraints.request import Request
     from melodylc.data.formats.render import Rendered
     from melodylc.data.source import Choice, Source
     from melodylc.data.writing import Writing
-    from melodylc.request import Request
-    from melodylc.transform.order import Rework, What
-    from melodylc.transform.production import Means, Reworked
-    from melodylc.transform.transformer import Moved
+    from melodylc.editing.transformer import Moved
+    from melodylc.service.rework_order import Rework, What
+    from melodylc.service.reworking import Means, Reworked
 
 _SOURCE = ("track", "bars", "short", "as_four_four")
 _REQUEST = ("scale", "tonic", "density", "reward", "reward_seconds", "variety")
@@ -60,8 +60,8 @@ def rule_options(command: Command) -> Command:
 
 def run(what: "What", files: tuple[Path, ...], **options: Any) -> int:
     """Do the work of such a command: the exit code."""
-    from melodylc.folder import OutputFolder
-    from melodylc.transform.order import Rework
+    from melodylc.service.output_folder import OutputFolder
+    from melodylc.service.rework_order import Rework
 
     asked_tempo = click.get_current_context().get_parameter_source("tempo") is not click.core.ParameterSource.DEFAULT
     output, seed = options.pop("output"), options.pop("seed")
@@ -89,7 +89,7 @@ def run(what: "What", files: tuple[Path, ...], **options: Any) -> int:
 
 
 def _request(options: dict[str, Any]) -> "Request":
-    from melodylc.request import Request
+    from melodylc.constraints.request import Request
 
     asked = {name: options.pop(name) for name in _REQUEST if name in options}
     return make_request(**asked) if asked else Request(varied=False)
@@ -111,9 +111,9 @@ def _at_tempo(writing: "Writing", tempo: float) -> "Writing":
 
 
 def _work(order: "Rework") -> "Reworked":
-    from melodylc.actors import find_actor, shipped_model
+    from melodylc.constraints.actors import find_actor, shipped_model
     from melodylc.models.checkpoint import load_model
-    from melodylc.transform.production import Means, rework
+    from melodylc.service.reworking import Means, rework
 
     model = load_model(order.model) if order.model else shipped_model()
 

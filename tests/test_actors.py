@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from melodylc import actors
-from melodylc.actors import find_actor, shipped_model
-from melodylc.bank import SIZE, find_bank
-from melodylc.common import REQUESTS, CommonRequest
-from melodylc.draws import Sampler
+from melodylc.constraints.actors import find_actor, shipped_model
+from melodylc.constraints.bank import SIZE, find_bank
+from melodylc.constraints.common_requests import REQUESTS, CommonRequest
+from melodylc.constraints.request import Request
 from melodylc.latent.store import load_actor, read_header
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.request import Request
 from melodylc.rewards import Rule, pitch_classes
+from melodylc.sampling.sampler import Sampler
 from melodylc.threads import fixed_threads
 
 PRETRAINED = Path(actors.__file__).parent / "pretrained"

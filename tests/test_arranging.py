@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from melodylc.arranging.search import Search
-from melodylc.arranging.ways import WAYS, Step, arranged, read_arrangement, steps, words
 from melodylc.data.alphabet import HOLD, REST, canonical
 from melodylc.data.errors import InputError
+from melodylc.edits.operators import WAYS, Step, arranged, read_arrangement, steps, words
+from melodylc.edits.search import Search
 from melodylc.rewards import Rule, form, pitch_classes
 from melodylc.rewards.panel import real_melodies
 

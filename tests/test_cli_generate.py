@@ -180,7 +180,7 @@ def test_ctrl_c_leaves_nothing_behind(run_cli: Cli, tmp_path: Path, monkeypatch:
     def interrupted(*args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("melodylc.draws.Sampler._group", interrupted)
+    monkeypatch.setattr("melodylc.sampling.sampler.Sampler._group", interrupted)
     run = run_cli("generate", "--scale", "cmaj", "-n", 2, "-o", tmp_path / "out")
     assert (run.code, run.err.strip()) == (130, "melodylc: interrupted")
     assert list(tmp_path.glob("*")) == []

@@ -12,12 +12,12 @@ import torch
 from rule_files import BAD, LEAPS, write
 
 from melodylc import actors, bank
+from melodylc.constraints.request import Request
 from melodylc.data import read_midi
 from melodylc.latent.store import read_header
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import named_config
 from melodylc.models.vae import MelodyVAE
-from melodylc.request import Request
 from melodylc.rewards import parse_reward
 
 Cli = Callable[..., Any]

@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from melodylc import actors
-from melodylc.actors import shipped_model
+from melodylc.constraints.actors import shipped_model
 from melodylc.data import Melody, parse_scale, read_midi, write_midi
 from melodylc.data.source import read_source
+from melodylc.editing import search, transformer
+from melodylc.editing.change import kept
 from melodylc.latent import obeying
 from melodylc.models.refinement import Refinement
 from melodylc.rewards import Rule, density, pitch_classes, tonic
 from melodylc.rewards.panel import real_melodies
-from melodylc.transform import search, transformer
-from melodylc.transform.change import kept
 
 Cli = Callable[..., Any]
 

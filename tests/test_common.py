@@ -7,19 +7,19 @@ import pytest
 import torch
 
 from melodylc import actors
-from melodylc.actors import find_actor
-from melodylc.bank import Bank
-from melodylc.box import CommonBox
-from melodylc.common import IDENTITY, IN_C, PARTS, REQUESTS, CommonRequest, common_request, draw
-from melodylc.common_actor import fit_common_actor, missing
+from melodylc.constraints.actors import find_actor
+from melodylc.constraints.bank import Bank
+from melodylc.constraints.common_requests import IDENTITY, IN_C, PARTS, REQUESTS, CommonRequest, common_request, draw
+from melodylc.constraints.objective import CommonBox
+from melodylc.constraints.request import Request
 from melodylc.data.alphabet import canonical
 from melodylc.latent.settings import FitSettings
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import named_config
 from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.vae import MelodyVAE
-from melodylc.request import Request
 from melodylc.rewards import Rule, density, pitch_classes, variety
+from melodylc.sampling.common_actor import fit_common_actor, missing
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_shipped_common_actor_serves_what_nothing_else_does(
 ) -> None:
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(actors, "pretrained", lambda: tmp_path)
-    monkeypatch.setattr("melodylc.bank.SIZE", actors.JUDGES + 40)
+    monkeypatch.setattr("melodylc.constraints.bank.SIZE", actors.JUDGES + 40)
     few = FitSettings(bank=40, rounds=1, warmup=1, fresh=4, actor_steps=1, critic_steps=1, check=2, measure=24)
     fitted = fit_common_actor(model, tmp_path / "common.safetensors", lambda _: None, few, threads=1)
     assert fitted.stored.header.rule == IDENTITY

@@ -20,20 +20,20 @@ from small_corpus import build_small
 
 from melodylc import copies
 from melodylc.cache import pretrained
-from melodylc.copies import FILE, Guard, find_guard, load_guard, make_guard, save_guard
 from melodylc.data import read_midi
 from melodylc.data.alphabet import HOLD, REST, STEPS
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CheckpointError
 from melodylc.data.overlap import LEAST_ONSETS, run_hashes, shared_with
 from melodylc.data.runs import BITS, KnownRuns
-from melodylc.draws import Sampler
 from melodylc.evaluation.samples import TRIES, draw_samples, redraw_copies
 from melodylc.evaluation.subject import StandardNormal, Subject
 from melodylc.models.checkpoint import LoadedModel, write_tensors
 from melodylc.models.config import named_config
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule, density
+from melodylc.sampling.memorisation import FILE, Guard, find_guard, load_guard, make_guard, save_guard
+from melodylc.sampling.sampler import Sampler
 
 Events = npt.NDArray[np.uint8]
 RunCli = Callable[..., Run]
@@ -288,7 +288,7 @@ def test_generate_refuses_copies_and_its_manifest_says_so(
 
     # The first melody becomes one that was trained on.
     known = KnownRuns.of(read_midi((tmp_path / "before" / "01.mid").read_bytes()).events[None])
-    monkeypatch.setattr("melodylc.generate.find_guard", lambda model: Guard(known, "e" * 16))
+    monkeypatch.setattr("melodylc.service.generation.find_guard", lambda model: Guard(known, "e" * 16))
     ran = run_cli(*options, "-o", tmp_path / "after")
     after = manifest(tmp_path / "after")
     assert ran.code == 0
@@ -310,7 +310,7 @@ def test_generate_refuses_copies_and_its_manifest_says_so(
 def test_a_budget_that_copies_spent_is_told(run_cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     always = KnownRuns(np.arange(2**16, dtype=np.uint32))
     monkeypatch.setattr(KnownRuns, "copied", lambda self, events: np.ones(len(events), np.bool_))
-    monkeypatch.setattr("melodylc.generate.find_guard", lambda model: Guard(always, "e" * 16))
+    monkeypatch.setattr("melodylc.service.generation.find_guard", lambda model: Guard(always, "e" * 16))
     ran = run_cli("generate", "-n", 2, "--seed", 5, "--draws", 2, "-o", tmp_path / "out")
     assert ran.code == 3
     assert manifest(tmp_path / "out")["missing"] == [1, 2]

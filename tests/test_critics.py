@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from melodylc import actors
-from melodylc.actors import find_actor, find_critic, shipped_model
-from melodylc.critics import critic_path, keep_critic, kept_critic
+from melodylc.constraints.actors import find_actor, find_critic, shipped_model
+from melodylc.constraints.critic_cache import critic_path, keep_critic, kept_critic
 from melodylc.latent.box import Plain, Scores
 from melodylc.latent.critic import Critic
 from melodylc.latent.fit import fit

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from melodylc.actors import shipped_model
+from melodylc.constraints.actors import shipped_model
 from melodylc.data.melody import Melody
-from melodylc.drawing import Draft, Drawing
-from melodylc.draws import Sampler, randomness
+from melodylc.edits.transposition import nearest
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.mending import Mending
-from melodylc.nearest import nearest
 from melodylc.rewards import Rule, density, pitch_classes, tonic
 from melodylc.rewards.panel import real_melodies
+from melodylc.sampling.mixture import Draft, Drawing
+from melodylc.sampling.sampler import Sampler, randomness
 
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
 SNAPPED = (("snap", *MAJOR),)

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from melodylc.draws import GROUP, Sampler
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import named_config
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule, Tonic, pitch_classes, tonic
+from melodylc.sampling.sampler import GROUP, Sampler
 
 
 @pytest.fixture(scope="module")

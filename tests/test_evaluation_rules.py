@@ -14,13 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_corpus import build_small
 
-from melodylc.actors import FoundActor
-from melodylc.box import MelodyBox
+from melodylc.constraints.actors import FoundActor
+from melodylc.constraints.objective import MelodyBox
 from melodylc.data.alphabet import canonical
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
-from melodylc.drawing import Drawing
-from melodylc.draws import Sampler, randomness
+from melodylc.edits.transposition import transposed
 from melodylc.evaluation import ways
 from melodylc.evaluation.diversity import apart, differ, edit_distances, in_one_key
 from melodylc.evaluation.drawn import Drawn
@@ -44,8 +43,9 @@ from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import named_config
 from melodylc.models.mending import Mending
 from melodylc.models.vae import MelodyVAE
-from melodylc.nearest import transposed
 from melodylc.rewards import Rule, density, pitch_classes
+from melodylc.sampling.mixture import Drawing
+from melodylc.sampling.sampler import Sampler, randomness
 
 RunCli = Callable[..., Run]
 RULE = Rule((pitch_classes(MAJOR), density(40)))
@@ -56,7 +56,7 @@ RATES = Rates(0.1, 0.5, 10, 10, (0.1,), (0.5,), (0.2,), (0.6,), 1.0, 1.0)
 @pytest.fixture(autouse=True)
 def little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little is mended: nothing that an untrained model writes obeys in the end, and trying takes long."""
-    monkeypatch.setattr("melodylc.drawing.FIRM", (Mending(candidates=2),))
+    monkeypatch.setattr("melodylc.sampling.mixture.FIRM", (Mending(candidates=2),))
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from melodylc.actors import shipped_model
+from melodylc.constraints.actors import shipped_model
 from melodylc.data.melody import Melody
+from melodylc.edits.transposition import SHIFTS, given_back, nearest, transposed
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.nearest import SHIFTS, given_back, nearest, transposed
 from melodylc.rewards import Rule, density, pitch_classes, tonic
 from melodylc.rewards.panel import real_melodies
 

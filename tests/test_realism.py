@@ -14,25 +14,33 @@ from small_corpus import build_small
 from torch import Tensor
 
 from melodylc import actors
-from melodylc.actors import Weighted, cache_path, find_actor, fit_actor, shipped_moves
-from melodylc.bank import find_bank
-from melodylc.box import MelodyBox
 from melodylc.cache import pretrained
+from melodylc.constraints.actors import Weighted, cache_path, find_actor, fit_actor, shipped_moves
+from melodylc.constraints.bank import find_bank
+from melodylc.constraints.objective import MelodyBox
+from melodylc.constraints.realism import (
+    FILE,
+    FORMAT,
+    RealismCritic,
+    find_realism,
+    real_samples,
+    realism_path,
+    train_realism,
+)
+from melodylc.constraints.request import Order, Request
 from melodylc.data.alphabet import canonical
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CheckpointError, InputError
-from melodylc.draws import GROUP, Sampler
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.realism import RealismSettings
 from melodylc.latent.store import read_header
-from melodylc.likeness import find_likeness
 from melodylc.models.checkpoint import LoadedModel, load_model, read_tensors, save_model
 from melodylc.models.config import named_config
 from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.vae import MelodyVAE
-from melodylc.realism import FILE, FORMAT, RealismCritic, find_realism, real_samples, realism_path, train_realism
-from melodylc.request import Order, Request
 from melodylc.rewards import Rule, density
+from melodylc.sampling.likelihood import find_likeness
+from melodylc.sampling.sampler import GROUP, Sampler
 
 RunCli = Callable[..., Run]
 SMALL = RealismSettings(rounds=2, fresh=8, critic_steps=2, actor_steps=1, warmup=2, batch=4, hidden=8, critic_hidden=8)
@@ -67,7 +75,7 @@ def model(path: Path) -> LoadedModel:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of the test's own, and a small bank."""
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("melodylc.bank.SIZE", 64)
+    monkeypatch.setattr("melodylc.constraints.bank.SIZE", 64)
     monkeypatch.setattr(actors, "JUDGES", 16)
     return tmp_path / "cache"
 
@@ -235,7 +243,7 @@ def test_what_ships_was_fitted_without_a_critic(cache: Path) -> None:
 def test_the_command_trains_a_critic_that_fit_then_finds(
     run_cli: RunCli, path: Path, corpus: Corpus, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("melodylc.realism.MELODIES", 24)
+    monkeypatch.setattr("melodylc.constraints.realism.MELODIES", 24)
     monkeypatch.setattr("melodylc.latent.realism.RealismSettings", lambda rounds=2: replace(SMALL, rounds=rounds))
     monkeypatch.setattr(actors, "SETTINGS", replace(QUICK, bank=32))
     asked = ("fit", "--density", "40", "--model", path, "--realism", "0.5", "-o", tmp_path / "actor.safetensors")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from melodylc.cli.main import group
+from melodylc.constraints.request import Asked, Order, Request
 from melodylc.data import InputError
 from melodylc.data.writing import Writing
-from melodylc.request import Asked, Order, Request
 from melodylc.rewards import Density
 
 C_MAJOR = "pitch_classes(0,2,4,5,7,9,11)"

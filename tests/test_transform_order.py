@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from melodylc.constraints.request import Request
 from melodylc.data import InputError, Melody, parse_scale, write_midi
 from melodylc.data.source import Choice, Source, read_source
 from melodylc.data.writing import Writing
-from melodylc.request import Request
-from melodylc.transform.order import Rework, scales_between
+from melodylc.service.rework_order import Rework, scales_between
 
 C_MAJOR = Request.read(scale=["cmaj"], variety=False)
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from melodylc.data.alphabet import canonical
+from melodylc.editing.proposals import Proposer
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.models.config import ModelConfig, named_config
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards.panel import real_melodies
-from melodylc.transform.propose import Proposer
 
 Events = npt.NDArray[np.uint8]
 Propose = Callable[[Proposer, Events, tuple[float, ...]], Events]

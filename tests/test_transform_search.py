@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STEPS_PER_BAR, canonical
 from melodylc.data.melody import Melody
+from melodylc.editing import change
+from melodylc.editing.change import Change, bar_classes, first_alike, kept
+from melodylc.editing.search import Aim, descend
 from melodylc.rewards import Rule, density, pitch_classes, tonic
 from melodylc.rewards.panel import real_melodies
-from melodylc.transform import change
-from melodylc.transform.change import Change, bar_classes, first_alike, kept
-from melodylc.transform.search import Aim, descend
 
 Events = npt.NDArray[np.uint8]
 C_MAJOR = (0, 2, 4, 5, 7, 9, 11)

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from melodylc.cache import pretrained
-from melodylc.copies import FILE, make_guard, save_guard
 from melodylc.data.corpus import Corpus
+from melodylc.sampling.memorisation import FILE, make_guard, save_guard
 
 
 def main() -> None:

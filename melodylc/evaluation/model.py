@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from melodylc.copies import Guard, find_guard
 from melodylc.data.corpus import SIDES, Corpus
 from melodylc.data.errors import InputError
 from melodylc.data.leave_out import LEFT_OUT, all_of, collection_number
@@ -27,8 +26,9 @@ from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_rea
 from melodylc.evaluation.subject import Subject, subject_of
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.refinement import Refinement
+from melodylc.sampling.memorisation import Guard, find_guard
+from melodylc.service.versions import versions
 from melodylc.training.batches import HIGHEST, LOWEST, evenly
-from melodylc.versions import versions
 
 FORMAT = "melodylc-evaluation/1"
 HELD_OUT = "held-out works"

@@ -1,7 +1,7 @@
 """Ways from a prior's samples to melodies that may obey: what `melodylc evaluate rules` holds against one another.
 
     single       one draw of the prior; or one begun as is best for a rule, and moved and mended, or not all of that
-                 (`melodylc.drawing`); all of it is what `melodylc generate --no-verify` writes
+                 (`melodylc.sampling.mixture`); all of it is what `melodylc generate --no-verify` writes
     snapped      a single draw of the prior, every note at the nearest pitch of the scale, of two equally near the lower
     rejected     of so many draws of the prior the first that obeys, or the last
     optimised    each latent along the slope of a critic until its melody obeys, or the steps are spent
@@ -20,11 +20,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from melodylc.actors import FoundActor
-from melodylc.box import MelodyBox
+from melodylc.constraints.actors import FoundActor
+from melodylc.constraints.objective import MelodyBox
 from melodylc.data.alphabet import PITCHES, STATES, canonical
-from melodylc.drawing import Draft, Drawing
-from melodylc.draws import randomness
+from melodylc.edits.transposition import transposed
 from melodylc.evaluation.drawn import Drawn
 from melodylc.evaluation.subject import CHUNK, chunks
 from melodylc.latent.critic import Critic
@@ -33,9 +32,10 @@ from melodylc.latent.obeying import SETTINGS, obey
 from melodylc.latent.settings import FitSettings
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.prior import Numbers, Prior
-from melodylc.nearest import transposed
 from melodylc.rewards import Rule
 from melodylc.rewards.pitch import PitchClasses
+from melodylc.sampling.mixture import Draft, Drawing
+from melodylc.sampling.sampler import randomness
 
 Events = npt.NDArray[np.uint8]
 Report = Callable[[int], None]

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from melodylc.actors import FoundActor
+from melodylc.constraints.actors import FoundActor
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, STEPS, STEPS_PER_BAR, canonical
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from melodylc import __version__
+from melodylc.constraints.request import Order
 from melodylc.data.errors import InputError
 from melodylc.data.files import atomic_write, reason
 from melodylc.data.formats.render import Piece, Rendered, render
 from melodylc.data.writing import Writing
-from melodylc.folder import OutputFolder, with_manifest
-from melodylc.generate import Production
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.request import Order
+from melodylc.service.generation import Production
+from melodylc.service.output_folder import OutputFolder, with_manifest
 from melodylc.studio.history import Made, Run
 
 

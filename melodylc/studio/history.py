@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from melodylc.constraints.request import Order, Request
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
-from melodylc.draws import Draw
-from melodylc.request import Order, Request
+from melodylc.sampling.sampler import Draw
 
 Kind = Literal["generate", "vary", "mend", "drop"]
 Mark = Literal["kept", "discarded"]

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from melodylc.actors import FoundActor, find_actor
+from melodylc.constraints.actors import FoundActor, find_actor
+from melodylc.constraints.request import Request
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.request import Request
 
 
 @dataclass(frozen=True)

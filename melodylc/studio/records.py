@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from melodylc.constraints.request import Order, Request
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
-from melodylc.draws import Draw
-from melodylc.request import Order, Request
+from melodylc.sampling.sampler import Draw
 from melodylc.studio.asked import MOST_RULES, Asked, Requests
 from melodylc.studio.history import Kind, Made, Mark, Run
 from melodylc.studio.reading import Fields

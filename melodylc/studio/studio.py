@@ -10,16 +10,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from melodylc.actors import SETTINGS
-from melodylc.copies import find_guard
+from melodylc.constraints.actors import SETTINGS
+from melodylc.constraints.request import Order, Request
 from melodylc.data.errors import InputError
 from melodylc.data.keys import parse_scale
 from melodylc.data.source import Choice, Source
-from melodylc.draws import Draw, Sampler
-from melodylc.generate import produce
 from melodylc.latent.settings import FitSettings
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.request import Order, Request
+from melodylc.sampling.memorisation import find_guard
+from melodylc.sampling.sampler import Draw, Sampler
+from melodylc.service.generation import produce
+from melodylc.service.versions import versions
 from melodylc.studio.asked import Asked, Requests
 from melodylc.studio.change import ALL, Changer
 from melodylc.studio.fitting import Fitting
@@ -29,7 +30,6 @@ from melodylc.studio.plan import Plan, Planner
 from melodylc.studio.records import Records
 from melodylc.studio.rules import Rules
 from melodylc.studio.uploads import read_upload
-from melodylc.versions import versions
 
 MOST_SEED = 2**63 - 1
 HISTORY = "history"  #: the folder of runs, in the studio's

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STEPS, STEPS_PER_BAR, canonical
-from melodylc.transform.change import Change, Events, Flags, Values, bar_classes
+from melodylc.editing.change import Change, Events, Flags, Values, bar_classes
 
 Judge = Callable[[Events], Values]
 """Canonical melodies (n, 256) to a score for each part of a rule, (n, parts), in [0, 1]; satisfied is 1."""

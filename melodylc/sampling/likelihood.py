@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from melodylc.bank import find_bank
+from melodylc.constraints.bank import find_bank
 from melodylc.data.alphabet import PITCHES, canonical
 from melodylc.data.errors import InputError
 from melodylc.models.checkpoint import LoadedModel

@@ -9,15 +9,15 @@ from torch import Tensor
 
 from melodylc.data.alphabet import canonical
 from melodylc.data.melody import Melody
+from melodylc.editing.change import Events
+from melodylc.editing.proposals import Proposer
+from melodylc.editing.transformer import Moved, Transformer, moved
 from melodylc.evaluation.interpolation import arc
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.models.noise import Noise
 from melodylc.models.refinement import Refinement
 from melodylc.threads import fixed_threads
-from melodylc.transform.change import Events
-from melodylc.transform.propose import Proposer
-from melodylc.transform.transformer import Moved, Transformer, moved
 
 Report = Callable[[int], None]
 _FARTHER = 1.25  # times the distance, where a variation is no other melody

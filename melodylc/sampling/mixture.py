@@ -1,7 +1,7 @@
 """Drawing for a rule: begun where it nearly holds, moved where that isn't enough, and mended where that isn't.
 
-1. What a prior wrote is transposed and arranged as the rule likes best (`melodylc.nearest`) and encoded; bars that
-   come out otherwise, and break the rule, are mended (`melodylc.models.mending`).
+1. What a prior wrote is transposed and arranged as the rule likes best (`melodylc.edits.transposition`) and encoded;
+   bars that come out otherwise, and break the rule, are mended (`melodylc.models.mending`).
 2. What obeys by now stays. The actor moves the rest.
 3. What doesn't obey then is mended, in several passes, each trying harder, from what obeys best by then.
 
@@ -18,13 +18,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from melodylc.arranging.ways import Arrangement, arranged
 from melodylc.data.alphabet import canonical
+from melodylc.edits.operators import Arrangement, arranged
+from melodylc.edits.transposition import nearest, transposed
 from melodylc.models.bars import Move
 from melodylc.models.mending import Mending
 from melodylc.models.prior import Numbers, Prior
 from melodylc.models.vae import MelodyVAE
-from melodylc.nearest import nearest, transposed
 from melodylc.rewards import Rule
 
 Events = npt.NDArray[np.uint8]
@@ -56,7 +56,7 @@ class Draft:
 class Drawing:
     """How a rule's melodies are drawn.
 
-    >>> from melodylc.actors import shipped_model
+    >>> from melodylc.constraints.actors import shipped_model
     >>> from melodylc.rewards import pitch_classes
     >>> model, rule = shipped_model(), Rule((pitch_classes([0, 2, 4, 7, 9]),))
     >>> drawing = Drawing(rule, model.vae, (("snap", 0, 2, 4, 7, 9),))

@@ -3,7 +3,7 @@
 A prior that was taught melodies in all keys writes them in any, and each of them is as probable in another. Asked for
 C major, eleven melodies in twelve would have to be changed note by note, and lose their intervals; transposed first, a
 few of their notes. A rule says itself which transposition it likes: it is called on all, and knows nothing of why.
-Where an arrangement was found for the rule (`melodylc.arranging`), what obeys no transposition is arranged, too.
+Where an arrangement was found for the rule (`melodylc.edits`), what obeys no transposition is arranged, too.
 """
 
 import numpy as np
@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from melodylc.arranging.ways import Arrangement, arranged
 from melodylc.data.alphabet import PITCHES, canonical
+from melodylc.edits.operators import Arrangement, arranged
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
 

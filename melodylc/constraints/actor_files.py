@@ -7,14 +7,14 @@ byte, what the actor was fitted to: no actor brings code with it.
 
 from pathlib import Path
 
-from melodylc.actors import FoundActor
-from melodylc.common import IDENTITY
+from melodylc.constraints.actors import FoundActor
+from melodylc.constraints.common_requests import IDENTITY
+from melodylc.constraints.request import Request
 from melodylc.data.errors import CheckpointError
 from melodylc.data.files import fingerprint_file
 from melodylc.latent.store import Header, load_actor, read_header
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
-from melodylc.request import Request
 from melodylc.rewards.isolation import SECONDS
 
 

@@ -3,7 +3,7 @@
 What is real are samples of the posteriors of training melodies; what isn't, samples of N(0, I), what an actor makes
 of them to please the critic (`melodylc.latent.realism`), and what actors of rules make of the prior's. Its cost may be
 part of what an actor pays in a fit (`--realism`). It judges where latents lie; melodies that obey are ranked by
-`melodylc.likeness`.
+`melodylc.sampling.likelihood`.
 
 The shipped model's comes with the package. `melodylc train realism` makes another model's, in the user's cache, or
 another for the shipped one, which then goes before.
@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from melodylc.box import MelodyBox
 from melodylc.cache import cache_folder, pretrained
+from melodylc.constraints.features import VERSION
+from melodylc.constraints.objective import MelodyBox
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import fingerprint_file
@@ -34,7 +35,6 @@ from melodylc.models.prior import pool
 from melodylc.rewards import Rule, density
 from melodylc.training.batches import Batches
 from melodylc.training.settings import TrainSettings
-from melodylc.view import VERSION
 
 FORMAT = f"melodylc-realism/2, view {VERSION}"
 FILE = "realism.safetensors"

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from melodylc.arranging.ways import Arrangement
 from melodylc.data.alphabet import canonical
+from melodylc.editing.change import Events
+from melodylc.edits.operators import Arrangement
 from melodylc.models.bars import Move
 from melodylc.models.noise import Noise
 from melodylc.models.vae import MelodyVAE
-from melodylc.transform.change import Events
 
 
 @dataclass(frozen=True)

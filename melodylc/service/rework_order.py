@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from melodylc.constraints.request import Method, Request
+from melodylc.constraints.transposable import check_transposable
 from melodylc.data.errors import InputError
 from melodylc.data.files import fingerprint_file
 from melodylc.data.keys import NOTES, Scale
 from melodylc.data.source import Choice, Source
 from melodylc.data.writing import Writing
 from melodylc.models.config import PriorName
-from melodylc.request import Method, Request
 from melodylc.rewards.isolation import SECONDS
-from melodylc.transposing import check_transposable
 
 What = Literal["transform", "reconstruct", "vary", "interpolate", "morph"]
 

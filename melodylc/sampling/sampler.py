@@ -13,17 +13,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from melodylc.arranging.ways import Arrangement
 from melodylc.data.alphabet import canonical
 from melodylc.data.melody import Melody
-from melodylc.drawing import Draft, Drawing
+from melodylc.edits.operators import Arrangement
+from melodylc.edits.transposition import transposed
 from melodylc.latent.distance import z_mse
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.models.prior import Numbers, Prior, pool
-from melodylc.nearest import transposed
 from melodylc.rewards import Rule
+from melodylc.sampling.mixture import Draft, Drawing
 from melodylc.threads import fixed_threads
 
 Judge = Callable[[Tensor, Tensor], Tensor]
@@ -68,7 +68,7 @@ class Draw:
     found: int  #: how many of the draws passed
     copied: bool = False  #: whether it is refused as a copy of a training melody
     refused: int = 0  #: how many of the draws obeyed and were refused
-    realism: float | None = None  #: how like a real melody, where that was asked (`melodylc.likeness`)
+    realism: float | None = None  #: how like a real melody, where that was asked (`melodylc.sampling.likelihood`)
 
     @property
     def passed(self) -> bool:

@@ -20,7 +20,7 @@ from melodylc.rewards.pitch import PitchClasses, Tonic
 from melodylc.rewards.variety import Variety
 
 if TYPE_CHECKING:
-    from melodylc.request import Asked, Request
+    from melodylc.constraints.request import Asked, Request
 
 _FURTHEST = 24  # semitones that most of the panel can be moved by
 

@@ -9,19 +9,19 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from melodylc import __version__
+from melodylc.constraints.features import VERSION, WIDTH, exact
+from melodylc.constraints.pretraining.distortion import distorted
+from melodylc.constraints.pretraining.store import save_pretrained
+from melodylc.constraints.pretraining.targets import COUNT, targets
 from melodylc.data.alphabet import BARS, STEPS_PER_BAR
 from melodylc.data.corpus import Corpus
 from melodylc.latent.critic import Critic
 from melodylc.models.noise import Noise
-from melodylc.pretext.distortion import distorted
-from melodylc.pretext.store import save_pretrained
-from melodylc.pretext.targets import COUNT, targets
 from melodylc.training.batches import Batches, validation_rows
 from melodylc.training.loop import Report, Trainer
 from melodylc.training.run import MODEL, commit, prepare
 from melodylc.training.settings import StageSettings, TrainSettings
 from melodylc.training.stages import Metrics
-from melodylc.view import VERSION, WIDTH, exact
 
 SETTINGS = TrainSettings(
     stages=(StageSettings(kind="pretext", batch=128, rate=2e-3, steps=9_000, warmup=200),), validate_every=500

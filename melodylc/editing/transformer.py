@@ -9,14 +9,14 @@ import torch
 
 from melodylc.data.alphabet import PITCHES
 from melodylc.data.melody import Melody
+from melodylc.editing.change import Change, Events, Kept, kept
+from melodylc.editing.proposals import Proposer
+from melodylc.editing.search import Aim, Found, descend
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.models.prior import pool as prior_pool
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
-from melodylc.transform.change import Change, Events, Kept, kept
-from melodylc.transform.propose import Proposer
-from melodylc.transform.search import Aim, Found, descend
 
 STRENGTHS = (0.3, 0.6, 1.0)
 DRAWS = 3  #: of the posterior, beside its mean
@@ -36,7 +36,7 @@ class Moved:
     melody: Melody
     rewards: tuple[float, ...]  #: one a part of the rule, in [0, 1]
     kept: Kept  #: what is left of the melody that it was made of
-    change: float  #: see `melodylc.transform.change`
+    change: float  #: see `melodylc.editing.change`
     rounds: int = 0  #: of proposals that it took; 0 where none were needed
     new: bool = True  #: whether it differs from those before it
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from melodylc.arranging.ways import Arrangement
+from melodylc.edits.operators import Arrangement
 from melodylc.rewards import Reward, Rule, density, pitch_classes, tonic, variety
 from melodylc.rewards.density import LEVELS
 

@@ -6,19 +6,19 @@ from typing import Any
 
 from torch import Tensor
 
-from melodylc.actors import FoundActor
-from melodylc.box import MelodyBox
-from melodylc.copies import find_guard
+from melodylc.constraints.actors import FoundActor
+from melodylc.constraints.objective import MelodyBox
+from melodylc.constraints.request import Order
+from melodylc.constraints.transposable import check_transposed
 from melodylc.data.formats.render import Piece, Rendered, render
-from melodylc.draws import Draw, Sampler
 from melodylc.latent.critic import Critic
 from melodylc.latent.obeying import obey
-from melodylc.likeness import find_likeness
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.request import Order
 from melodylc.rewards import Rule
-from melodylc.transposing import check_transposed
-from melodylc.versions import versions
+from melodylc.sampling.likelihood import find_likeness
+from melodylc.sampling.memorisation import find_guard
+from melodylc.sampling.sampler import Draw, Sampler
+from melodylc.service.versions import versions
 
 
 @dataclass(frozen=True)

@@ -12,18 +12,21 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from melodylc.arranging.search import Search
-from melodylc.arranging.ways import Arrangement, Events, read_arrangement
-from melodylc.bank import Bank as SampleBank
-from melodylc.bank import Report as BankReport
-from melodylc.bank import find_bank
-from melodylc.box import MelodyBox
 from melodylc.cache import cache_folder, pretrained
-from melodylc.common import IDENTITY, IN_C, CommonRequest, common_request
-from melodylc.critics import keep_critic, kept_critic
+from melodylc.constraints.bank import Bank as SampleBank
+from melodylc.constraints.bank import Report as BankReport
+from melodylc.constraints.bank import find_bank
+from melodylc.constraints.common_requests import IDENTITY, IN_C, CommonRequest, common_request
+from melodylc.constraints.critic_cache import keep_critic, kept_critic
+from melodylc.constraints.objective import MelodyBox
+from melodylc.constraints.pretraining.distortion import canonical, distorted
+from melodylc.constraints.pretraining.store import load_pretrained, shipped_fingerprint, shipped_path
+from melodylc.constraints.realism import RealismCritic
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import check_writable, fingerprint_bytes, reason
-from melodylc.drawing import Draft, Drawing
+from melodylc.edits.operators import Arrangement, Events, read_arrangement
+from melodylc.edits.search import Search
+from melodylc.edits.transposition import given_back, nearest
 from melodylc.latent.actor import Actor, settled
 from melodylc.latent.beginning import Known
 from melodylc.latent.box import Box, Move
@@ -37,11 +40,8 @@ from melodylc.latent.store import StoredActor, load_actor, read_header, save_act
 from melodylc.models.checkpoint import LoadedModel, load_model
 from melodylc.models.config import PriorName
 from melodylc.models.noise import Noise
-from melodylc.nearest import given_back, nearest
-from melodylc.pretext.distortion import canonical, distorted
-from melodylc.pretext.store import load_pretrained, shipped_fingerprint, shipped_path
-from melodylc.realism import RealismCritic
 from melodylc.rewards import Rule
+from melodylc.sampling.mixture import Draft, Drawing
 from melodylc.threads import fixed_threads
 
 SETTINGS = FitSettings(

@@ -5,22 +5,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from melodylc.actors import FoundActor
-from melodylc.copies import find_guard
+from melodylc.constraints.actors import FoundActor
+from melodylc.constraints.request import Request
+from melodylc.constraints.transposable import check_transposed
 from melodylc.data.formats.render import Piece, Rendered, render
 from melodylc.data.melody import Melody
 from melodylc.data.texts import printable
-from melodylc.draws import Sampler
-from melodylc.generate import optimiser
+from melodylc.editing.paths import Roads, morph
+from melodylc.editing.proposals import Proposer
+from melodylc.editing.transformer import Moved, Transformer
 from melodylc.latent.critic import Critic
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.request import Request
-from melodylc.transform.order import Rework
-from melodylc.transform.propose import Proposer
-from melodylc.transform.roads import Roads, morph
-from melodylc.transform.transformer import Moved, Transformer
-from melodylc.transposing import check_transposed
-from melodylc.versions import versions
+from melodylc.sampling.memorisation import find_guard
+from melodylc.sampling.sampler import Sampler
+from melodylc.service.generation import optimiser
+from melodylc.service.rework_order import Rework
+from melodylc.service.versions import versions
 
 _FIRST_DRAWS = 100  # for the melody that a morph without a file begins with
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from melodylc.arranging.ways import Arrangement, Events, Step, arranged, steps
+from melodylc.edits.operators import Arrangement, Events, Step, arranged, steps
 from melodylc.rewards import Rule
 
 Decode = Callable[[Events], Events]

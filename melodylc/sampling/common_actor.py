@@ -1,4 +1,4 @@
-"""Fitting the one actor for the common requests (`melodylc.common`).
+"""Fitting the one actor for the common requests (`melodylc.constraints.common_requests`).
 
 It learns where it is needed: on draws as they begin for one of the requests, snapped to the scale and divided where
 many notes are asked, which don't obey by then.
@@ -10,11 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from melodylc.actors import JUDGES, FoundActor, fit_on_bank
-from melodylc.bank import Bank, find_bank
-from melodylc.box import CommonBox
-from melodylc.common import IDENTITY, IN_C, PARTS, CommonRequest
-from melodylc.drawing import Drawing
+from melodylc.constraints.actors import JUDGES, FoundActor, fit_on_bank
+from melodylc.constraints.bank import Bank, find_bank
+from melodylc.constraints.common_requests import IDENTITY, IN_C, PARTS, CommonRequest
+from melodylc.constraints.objective import CommonBox
 from melodylc.latent.actor import Actor, informed
 from melodylc.latent.beginning import Known
 from melodylc.latent.fitted import Progress
@@ -24,6 +23,7 @@ from melodylc.latent.settings import FitSettings
 from melodylc.latent.store import load_actor, save_actor
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.vae import MelodyVAE
+from melodylc.sampling.mixture import Drawing
 
 
 def fit_common_actor(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
+from melodylc.constraints.transposable import check_transposable
 from melodylc.data.errors import InputError
 from melodylc.data.keys import Scale, parse_scale
 from melodylc.data.writing import Writing
@@ -25,7 +26,6 @@ from melodylc.rewards import (
 from melodylc.rewards.base import MELODIES
 from melodylc.rewards.isolation import SECONDS
 from melodylc.rewards.specs import Find, existing
-from melodylc.transposing import check_transposable
 
 Method = Literal["actor", "optimize"]
 """What moves latents: an actor, or optimisation along the slope of a critic."""

@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from melodylc import common
+from melodylc.constraints import common_requests as common
+from melodylc.constraints.features import exact, expected
 from melodylc.data.alphabet import STATES, STEPS, STEPS_PER_BAR, canonical
 from melodylc.latent.actor import Chain
 from melodylc.latent.box import Move, Scores
 from melodylc.latent.precision import brief
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
-from melodylc.view import exact, expected
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Critics as files in the user's cache: what optimisation needs in place of an actor, or beside one.
 
 An actor's file holds no critic, so that actors stay small: a fit on the spot leaves its critic here, and for an actor
-that came from elsewhere one is taught anew (`melodylc.actors.find_critic`). A critic that can't be read, or that was
-of another shape in the version that wrote it, is none.
+that came from elsewhere one is taught anew (`melodylc.constraints.actors.find_critic`). A critic that can't be read,
+or that was of another shape in the version that wrote it, is none.
 """
 
 from math import inf
@@ -12,13 +12,13 @@ from typing import Any
 import torch
 
 from melodylc.cache import cache_folder
+from melodylc.constraints.features import VERSION
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import fingerprint_bytes
 from melodylc.latent.critic import Critic
 from melodylc.models.checkpoint import LoadedModel, read_tensors, write_tensors
 from melodylc.models.config import PriorName
 from melodylc.rewards import Rule
-from melodylc.view import VERSION
 
 FORMAT = "melodylc-critic/2"
 

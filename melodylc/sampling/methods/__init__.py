@@ -1,0 +1,1 @@
+"""Ways of making melodies follow a rule, a file each."""
