@@ -14,13 +14,14 @@ import torch
 from own_rules import OWN, names_in, rule_of
 from torch import Tensor
 
-from melodylc.constraints.actors import SETTINGS, shipped_model
 from melodylc.constraints.bank import find_bank
 from melodylc.constraints.features import WIDTH, exact
+from melodylc.constraints.fitting import SETTINGS
 from melodylc.constraints.pretraining.distortion import canonical, distorted
 from melodylc.constraints.pretraining.store import load_pretrained, shipped_path
 from melodylc.latent.critic import Critic
 from melodylc.latent.precision import brief
+from melodylc.models.checkpoint import shipped_model
 from melodylc.models.noise import Noise
 
 POWERS = (1.0, 4.0, 16.0, 64.0, 256.0, inf)

@@ -26,14 +26,15 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.cli.ui import table
-from melodylc.constraints.actors import find_actor, shipped_model
+from melodylc.constraints.actors import find_actor
 from melodylc.constraints.request import Request
 from melodylc.data.alphabet import PITCHES
 from melodylc.data.melody import Melody
-from melodylc.editing.change import kept
+from melodylc.editing.change import similarity
 from melodylc.editing.proposals import Proposer
 from melodylc.editing.transformer import Transformer
 from melodylc.evaluation.statistics import features, overlapping_areas
+from melodylc.models.checkpoint import shipped_model
 from melodylc.rewards import Rule
 
 Events = npt.NDArray[np.uint8]
@@ -128,7 +129,7 @@ def _all_in_key(events: Events, mask: npt.NDArray[np.bool_]) -> Events:
 def _show_kept(source: Events, made: dict[str, Events], seconds: dict[str, list[float]], rule: Rule) -> None:
     rows = []
     for name, events in made.items():
-        left = [kept(*pair) for pair in zip(Melody.unstack(source), Melody.unstack(events), strict=True)]
+        left = [similarity(*pair) for pair in zip(Melody.unstack(source), Melody.unstack(events), strict=True)]
         obeyed, took = rule.satisfied(events), np.array(seconds[name])
         rows.append(
             [

@@ -75,8 +75,7 @@ def test(reward: str, reward_seconds: float, samples: int, seed: int, model: Pat
 
 
 def _samples(model: Path | None, count: int, seed: int) -> "Rows":
-    from melodylc.constraints.actors import shipped_model
-    from melodylc.models.checkpoint import load_model
+    from melodylc.models.checkpoint import load_model, shipped_model
     from melodylc.sampling.sampler import prior_events
 
     loaded = load_model(model) if model else shipped_model()

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from melodylc.reporting import Reporter
+
 _PIPED_WIDTH = 200  # no terminal to fit: wide enough that a path isn't broken in the middle
 
 
@@ -27,6 +29,26 @@ def console(*, stderr: bool = False) -> "Console":
 def say(text: str) -> None:
     """Print a remark, one line, on stderr."""
     console(stderr=True).print(text)
+
+
+@contextmanager
+def reporting(label: str) -> Iterator["Reporter"]:
+    """A reporter for the block: its progress is a bar on stderr, its notes are remarks."""
+    from melodylc.reporting import Reporter
+
+    with progress(label) as step:
+        done_before = 0.0
+
+        class Bar(Reporter):
+            def progress(self, label: str, done: float, total: float | None = None) -> None:
+                nonlocal done_before
+                step(done - done_before, total=total, label=label)
+                done_before = done
+
+            def note(self, text: str) -> None:
+                say(text)
+
+        yield Bar()
 
 
 @contextmanager

@@ -12,10 +12,11 @@ import mido
 import pytest
 from test_cli_generate import C_MAJOR, assert_refused
 
-from melodylc.constraints.request import Order, Request
+from melodylc.constraints.request import Request
 from melodylc.data import Melody, read_midi
 from melodylc.data.source import read_source
 from melodylc.data.writing import Writing
+from melodylc.service.order import Order
 
 Cli = Callable[..., Any]
 ASKED = ("generate", "--scale", "cmaj", "-n", "2", "--seed", "7")

@@ -12,7 +12,6 @@ from conftest import Run
 from small_corpus import build_small
 from torch import Tensor
 
-from melodylc.constraints.actors import shipped_model
 from melodylc.constraints.bank import find_bank
 from melodylc.constraints.features import WIDTH, exact
 from melodylc.constraints.pretraining import train
@@ -25,6 +24,7 @@ from melodylc.data.alphabet import HOLD, REST, STATES
 from melodylc.data.alphabet import canonical as reference
 from melodylc.data.corpus import Corpus
 from melodylc.latent.critic import Critic
+from melodylc.models.checkpoint import shipped_model
 from melodylc.models.noise import Noise
 
 

@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from melodylc.cache import pretrained
-from melodylc.constraints.actors import SETTINGS, shipped_model
+from melodylc.constraints.fitting import SETTINGS
 from melodylc.latent.fitted import Round
-from melodylc.sampling.common_actor import fit_common_actor
+from melodylc.models.checkpoint import shipped_model
+from melodylc.sampling.fitting import fit_common_actor
 
 FAR = replace(
     SETTINGS,

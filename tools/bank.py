@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from melodylc.cache import pretrained
-from melodylc.constraints.actors import shipped_model
 from melodylc.constraints.bank import SIZE, make_bank, save_bank
+from melodylc.models.checkpoint import shipped_model
 
 
 def main() -> None:

@@ -1,75 +1,35 @@
-"""Where the actor for a rule comes from: the package, the user's cache, or a fit on the spot.
+"""Where the actor for a rule comes from: the package, the user's cache, or a file that somebody kept.
 
 An actor belongs to one model, one of its priors and one rule; all three stand in its header and are checked.
+
+A file of `melodylc fit -o` says how its rule was asked for; a rule that is somebody's own function stays in its own
+file, which is needed again. It is looked for under the path that was typed and beside the actor, and run only where it
+is, byte for byte, what the actor was fitted to: no actor brings code with it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-from torch import Tensor
-
 from melodylc.cache import cache_folder, pretrained
-from melodylc.constraints.bank import Bank as SampleBank
-from melodylc.constraints.bank import Report as BankReport
-from melodylc.constraints.bank import find_bank
 from melodylc.constraints.common_requests import IDENTITY, IN_C, CommonRequest, common_request
-from melodylc.constraints.critic_cache import keep_critic, kept_critic
-from melodylc.constraints.objective import MelodyBox
-from melodylc.constraints.pretraining.distortion import canonical, distorted
-from melodylc.constraints.pretraining.store import load_pretrained, shipped_fingerprint, shipped_path
-from melodylc.constraints.realism import RealismCritic
+from melodylc.constraints.fitting import EDIT_SAMPLES, SETTINGS, RealismTerm
+from melodylc.constraints.pretraining.store import shipped_fingerprint
+from melodylc.constraints.request import Request
 from melodylc.data.errors import CheckpointError, InputError
-from melodylc.data.files import check_writable, fingerprint_bytes, reason
-from melodylc.edits.operators import Arrangement, Events, read_arrangement
-from melodylc.edits.search import Search
-from melodylc.edits.transposition import given_back, nearest
+from melodylc.data.files import fingerprint_bytes, fingerprint_file
+from melodylc.edits.operators import EditSequence, parse_edits
 from melodylc.latent.actor import Actor, settled
-from melodylc.latent.beginning import Known
-from melodylc.latent.box import Box, Move
-from melodylc.latent.critic import Critic
-from melodylc.latent.fit import Judge, fit
-from melodylc.latent.fitted import Fitted, Progress
-from melodylc.latent.precision import brief
-from melodylc.latent.scores import Measured, answered, summarise
-from melodylc.latent.settings import FitSettings
-from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
-from melodylc.models.checkpoint import LoadedModel, load_model
+from melodylc.latent.box import Move
+from melodylc.latent.store import Header, StoredActor, load_actor, read_header
+from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
-from melodylc.models.noise import Noise
 from melodylc.rewards import Rule
-from melodylc.sampling.mixture import Draft, Drawing
-from melodylc.threads import fixed_threads
+from melodylc.rewards.isolation import SECONDS
 
-SETTINGS = FitSettings(
-    bank=7168,
-    rounds=8,
-    warmup=80,
-    critic_steps=32,
-    distorted=2048,
-    readout_rate=5e-3,
-    full=0.5,
-    distance=0.03,
-    cheapest=0.001,
-    faithful=120.0,
-    measure=48,
-)
-LESSONS = 8  #: rounds in which a critic is taught that an actor lacks, from what that actor makes
-THREADS = 2  #: the same for all, because it decides how sums are rounded, and so which actor a rule gets
 HIGHEST = 6  #: of the twelve keys, as semitones above C; the others are below
-ASKED = 48  #: samples of the bank, on which a rule is asked which arrangement it likes
-JUDGES = 1024  #: samples of the bank that teach nothing: on so many of them as it takes an actor is measured
-
-
-@dataclass(frozen=True)
-class Weighted:
-    """A realism critic, and how much its cost weighs in a fit."""
-
-    critic: RealismCritic
-    weight: float  #: positive
 
 
 @dataclass(frozen=True)
@@ -87,25 +47,20 @@ class FoundActor:
         return settled(self.stored.actor, self.request.label) if self.request else self.stored.actor
 
     @property
-    def arrangement(self) -> Arrangement:
+    def edits(self) -> EditSequence:
         """What its rule asks to be done to melodies before they are encoded; what obeys then it doesn't move."""
-        return self.request.arrangement if self.request else read_arrangement(self.stored.header.begins)
+        return self.request.edits if self.request else parse_edits(self.stored.header.begins)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest."""
         return {
             "fingerprint": self.stored.fingerprint,
             "origin": self.origin,
-            "arrangement": [list(step) for step in self.arrangement],
+            "edits": [list(step) for step in self.edits],
             "rule": self.stored.header.rule,
             "semitones": self.shift,
             "measured": self.stored.measured.to_dict(),
         }
-
-
-def shipped_model() -> LoadedModel:
-    """The model that comes with the package."""
-    return load_model(pretrained() / "base.safetensors")
 
 
 def shipped_moves(model: LoadedModel) -> dict[str, Move]:
@@ -133,16 +88,16 @@ def find_actor(
     rule: Rule,
     prior: PriorName | None = None,
     say: Callable[[str], None] = lambda _: None,
-    realism: Weighted | None = None,
-    elsewhere: bool = False,
+    realism: RealismTerm | None = None,
+    other_keys: bool = False,
 ) -> FoundActor | None:
     """The shipped or cached actor for this model, its prior and this rule, or None.
 
     Those that ship were fitted without a realism critic. A damaged cached one is named and forgotten.
-    Where `elsewhere`, one that ships for the same in another key will do, too (`FoundActor.shift`).
+    Where `other_keys`, one that ships for the same in another key will do, too (`FoundActor.shift`).
     """
     start, request = model.prior(prior).identity, common_request(rule)
-    if request and not realism and (elsewhere or not request.root) and (stored := _common(model, start)):
+    if request and not realism and (other_keys or not request.root) and (stored := _common(model, start)):
         return FoundActor(stored, "shipped", request.root - 12 * (request.root > HIGHEST), request)
     path = cache_path(model, rule, prior, realism)
     try:
@@ -154,130 +109,6 @@ def find_actor(
         return None
 
 
-def fit_actor(
-    model: LoadedModel,
-    rule: Rule,
-    path: Path,
-    report: Progress,
-    settings: FitSettings = SETTINGS,
-    request: Mapping[str, Any] | None = None,
-    prior: PriorName | None = None,
-    threads: int = THREADS,
-    decoding: BankReport = lambda done, of: None,
-    realism: Weighted | None = None,
-    seed: int = 0,
-) -> FoundActor:
-    """Fit an actor and write it to `path`, with the request that the rule comes from, where that is given.
-
-    `decoding` is told how much of the bank is there, where it must be made first. With `realism`, the actor also pays
-    for what that critic takes for unreal. The arrangement that the rule asks for is looked for first; draws will begin
-    in it. `seed` is of everything random in the fit.
-
-    Raises:
-        InputError: `path` can't be written; found out before the work, not after.
-    """
-    probe(path)
-    box = MelodyBox(model.vae, rule)
-    bank = find_bank(model, model.prior(prior), decoding)
-    written = model.prior(prior).name == "learnt"  # otherwise nothing was, that could be transposed or arranged
-    with fixed_threads(threads):
-        arrangement = asked_for(box, bank) if written else ()
-
-        def judge(actor: Actor) -> Measured:
-            drawing = Drawing(rule, model.vae, arrangement)
-            return measured_draws(box, drawing, bank[: min(JUDGES, settings.measure)], actor, model.sigma_bar, written)
-
-        fitted = fit_on_bank(box, bank, model, report, settings, threads, realism=realism, judge=judge, seed=seed)
-    about = {"model": model.fingerprint, "prior": model.prior(prior).identity, "rule": rule.identity}
-    save_actor(path, fitted, **about, parts=rule.names, request=request, begins=arrangement)
-    if not fitted.interrupted:
-        keep_critic(fitted.critic, model, rule, prior)
-    return FoundActor(load_actor(path), "fitted")
-
-
-def find_critic(
-    model: LoadedModel,
-    rule: Rule,
-    actor: Actor,
-    prior: PriorName | None = None,
-    report: Progress = lambda _: None,
-    threads: int = THREADS,
-    decoding: BankReport = lambda done, of: None,
-) -> Critic:
-    """The critic for a model, its prior and a rule: cached, or taught now and cached.
-
-    It learns from the bank and from what the `actor` for the rule makes, which stays as it is. `report` hears of
-    `LESSONS` rounds where that takes time.
-    """
-    if found := kept_critic(model, rule, prior):
-        return found
-    settings = replace(SETTINGS, rounds=LESSONS, actor_steps=0, check_every=LESSONS, check=1, measure=1)
-    box = MelodyBox(model.vae, rule)
-    bank = find_bank(model, model.prior(prior), decoding)
-    taught = fit_on_bank(box, bank, model, report, settings, threads, actor).critic
-    keep_critic(taught, model, rule, prior)
-    return kept_critic(model, rule, prior) or taught
-
-
-def asked_for(box: MelodyBox, bank: SampleBank) -> Arrangement:
-    """The arrangement that a rule asks for, found on a few samples of a bank."""
-
-    def decode(events: Events) -> Events:
-        with brief():
-            return given_back(box.vae, events)[1]
-
-    return Search(box.rule, decode).run(nearest(box.rule, bank[JUDGES : JUDGES + ASKED].events.numpy()))
-
-
-def measured_draws(
-    box: MelodyBox, drawing: Drawing, bank: SampleBank, actor: Actor, sigma_bar: Tensor, written: bool = True
-) -> Measured:
-    """What a bank's samples give as draws for a rule do, and where they begin if they were written."""
-    with brief():
-        begun = drawing.begin_at(bank.events) if written else Draft.of(box.vae, bank.z)
-        done = drawing.finish(begun, actor)
-    told = box.ask(len(bank.z), torch.Generator())
-    return summarise(answered(box, done.z, done.events.to(torch.uint8), told), begun.z, sigma_bar)
-
-
-def fit_on_bank(
-    box: Box,
-    bank: SampleBank,
-    model: LoadedModel,
-    report: Progress,
-    settings: FitSettings,
-    threads: int,
-    actor: Actor | None = None,
-    realism: Weighted | None = None,
-    starts: Known | None = None,
-    judge: Judge | None = None,
-    seed: int = 0,
-) -> Fitted:
-    """A fit whose first lessons are a bank's samples, but for those that judge actors; see `melodylc.latent.fit`."""
-    lessons = slice(JUDGES, JUDGES + settings.bank)
-    with fixed_threads(threads):
-        return fit(
-            box,
-            model.sigma_bar,
-            bank=Known(bank.z[lessons], bank.events[lessons]),
-            judge=judge,
-            starts=starts,
-            settings=replace(settings, also=realism.weight if realism else 0.0),
-            seed=seed,
-            report=report,
-            start=actor,
-            also=realism.critic.cost if realism else None,
-            critic=load_pretrained(shipped_path()),
-            distort=_distort,
-        )
-
-
-def _distort(events: Tensor, generator: torch.Generator) -> Tensor:
-    """Other melodies, (n, 256), uint8, made of those."""
-    seed = int(torch.randint(2**62, (1,), generator=generator))
-    return distorted(canonical(events.long()), Noise(seed)).to(torch.uint8)
-
-
 def _common(model: LoadedModel, prior: str) -> StoredActor | None:
     """The actor for the common requests that comes with the package, if it is of this model and prior."""
     path = pretrained() / "common.safetensors"
@@ -285,21 +116,68 @@ def _common(model: LoadedModel, prior: str) -> StoredActor | None:
     return load_actor(path) if header and (header.model, header.prior) == (model.fingerprint, prior) else None
 
 
-def cache_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None, realism: Weighted | None = None) -> Path:
+def cache_path(
+    model: LoadedModel, rule: Rule, prior: PriorName | None = None, realism: RealismTerm | None = None
+) -> Path:
     """Where the fitted actor of a model, a prior and a rule is kept; how it is fitted is part of the name."""
     also = (realism.weight, realism.critic.fingerprint) if realism else None
-    of = (model.fingerprint, model.prior(prior).identity, rule.identity, SETTINGS, ASKED, shipped_fingerprint(), also)
+    of = (
+        model.fingerprint,
+        model.prior(prior).identity,
+        rule.identity,
+        SETTINGS,
+        EDIT_SAMPLES,
+        shipped_fingerprint(),
+        also,
+    )
     return cache_folder() / "actors" / f"{fingerprint_bytes(repr(of).encode())}.safetensors"
 
 
-def probe(path: Path) -> None:
-    """Make sure that `path` can be written.
+def request_of(path: Path, seconds: float = SECONDS) -> Request:
+    """The request that an actor was fitted to.
+
+    Args:
+        path: the actor's file.
+        seconds: that a call of a user's reward may take.
 
     Raises:
-        InputError: it can't.
+        InputError: it isn't an actor, or a reward of its rule is missing or has changed since.
     """
+    header = read_header(path)
+    if header is None:
+        raise CheckpointError(f"{path}: not an actor; `melodylc fit -o` makes one")
+    if header.rule == IDENTITY:
+        raise CheckpointError(f"{path}: serves the common requests by itself: ask with --scale and --density instead")
+    if not header.request:
+        raise CheckpointError(f"{path}: doesn't say how its rule was asked for; fit it anew with `melodylc fit -o`")
+    request = _read_request(path, header, seconds)
+    found = request.rule.identity if request.rule else "nothing"
+    if found != header.rule:
+        raise CheckpointError(f"{path}: fitted to {header.rule}, and here these rewards are {found}: fit it anew")
+    return request
+
+
+def load_given_actor(path: Path, model: LoadedModel, request: Request, prior: PriorName | None = None) -> FoundActor:
+    """The actor of a file, for a model and the request that it was fitted to.
+
+    Raises:
+        CheckpointError: damaged, or made for another model, prior or rule.
+    """
+    rule = request.rule.identity if request.rule else None
+    start = model.prior(prior).identity
+    return FoundActor(load_actor(path, model=model.fingerprint, prior=start, rule=rule), "given")
+
+
+def _read_request(path: Path, header: Header, seconds: float) -> Request:
+    def find(typed: Path) -> Path:
+        there = [place for place in (typed, path.parent / typed.name) if place.is_file()]
+        for place in there:
+            if f"@{fingerprint_file(place)}" in header.rule:
+                return place
+        why = f"{there[0]} has changed since" if there else "is neither there nor beside it"
+        raise CheckpointError(f"{path}: fitted to a rule of {typed}; {why}: bring that file back, or fit anew")
+
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"can't write {str(path)!r}: {reason(error)} (MELODYLC_CACHE moves the cache)") from error
-    check_writable(path)
+        return Request.read(**header.request, seconds=seconds, find=find)
+    except TypeError:
+        raise CheckpointError(f"{path}: the request in its header is damaged; fit it anew") from None

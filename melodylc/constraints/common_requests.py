@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from melodylc.edits.operators import Arrangement
+from melodylc.edits.operators import EditSequence
 from melodylc.rewards import Reward, Rule, density, pitch_classes, tonic, variety
 from melodylc.rewards.density import LEVELS
 
@@ -63,9 +63,9 @@ class CommonRequest(NamedTuple):
         return torch.tensor([float(part.name in asked) for part in PARTS])
 
     @property
-    def arrangement(self) -> Arrangement:
+    def edits(self) -> EditSequence:
         """What is done to melodies in C first: notes bent into the scale, and, for a high density, divided."""
-        snapped: Arrangement = (("snap", *MAJOR),)
+        snapped: EditSequence = (("snap", *MAJOR),)
         return (*snapped, ("divide", 1, 1)) if DENSITIES[self.density] == "high" else snapped
 
 

@@ -33,7 +33,7 @@ class _Melodies:
     def decode(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         """Latents (n, z) as they were moved, and raw events (n, 256), uint8."""
         with torch.no_grad(), brief():
-            moved, events = self.vae.write(z, move)
+            moved, events = self.vae.decode_moved(z, move)
         return moved.float(), events.to(torch.uint8)
 
     @torch.no_grad()
@@ -45,7 +45,7 @@ class _Melodies:
     def moved(self, z: Tensor, context: Tensor, move: Move) -> Tensor:
         """Latents (n, z) with every bar's part moved."""
         with brief():
-            return self.vae.moved(z, context, move)
+            return self.vae.move_parts(z, context, move)
 
     def seen(self, decoded: Tensor) -> Tensor:
         """The features of every bar's sixteen events, (n, 16, 16 * 41)."""
@@ -54,7 +54,7 @@ class _Melodies:
     def view(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
         """The same of the events that latents lead to, each feature as probable as the decoder has it."""
         with brief():
-            embeddings = self.vae.after(z, context)
+            embeddings = self.vae.embed(z, context)
             logits = self.vae.decoder(embeddings.flatten(0, 1), decoded.long().view(-1, STEPS_PER_BAR))
         return expected(torch.softmax(logits.float().view(len(z), STEPS, STATES), -1))
 

@@ -1,17 +1,12 @@
-"""What a user asks for: of a melody (a request), and of a whole run (an order). No torch in here."""
+"""What a user asks of a melody: scales, densities, rewards. No torch in here."""
 
 import re
-import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
-from melodylc.constraints.transposable import check_transposable
 from melodylc.data.errors import InputError
 from melodylc.data.keys import Scale, parse_scale
-from melodylc.data.writing import Writing
-from melodylc.models.config import PriorName
 from melodylc.rewards import (
     Density,
     Reward,
@@ -27,15 +22,13 @@ from melodylc.rewards.base import MELODIES
 from melodylc.rewards.isolation import SECONDS
 from melodylc.rewards.specs import Find, existing
 
-Method = Literal["actor", "optimize"]
-"""What moves latents: an actor, or optimisation along the slope of a critic."""
 
-
-class Asked(NamedTuple):
+class NamedReward(NamedTuple):
     """A reward, and how it was typed."""
 
     text: str
     reward: Reward
+    typed: bool = True  #: False: a reward of Python, which no text stands for
 
 
 @dataclass(frozen=True)
@@ -54,7 +47,7 @@ class Request:
 
     scales: tuple[Scale, ...] = ()  #: notes must be in all of them; the first is the key that files are written in
     densities: tuple[Density, ...] = ()
-    rewards: tuple[Asked, ...] = ()
+    rewards: tuple[NamedReward, ...] = ()
     end_on_tonic: bool | None = None  #: None: where only the tonic tells a scale from others (`Scale.told_by_tonic`)
     varied: bool = True  #: whether a melody must not obey by monotony
     seconds: float = SECONDS  #: that a call of a user's reward may take
@@ -90,7 +83,7 @@ class Request:
         return cls(
             scales=tuple(parse_scale(text) for text in scale),
             densities=tuple(parse_density(text) for text in density),
-            rewards=tuple(Asked(text, parse_reward(text, seconds=seconds, find=find)) for text in reward),
+            rewards=tuple(NamedReward(text, parse_reward(text, seconds=seconds, find=find)) for text in reward),
             end_on_tonic=tonic,
             varied=variety,
             seconds=seconds,
@@ -122,6 +115,11 @@ class Request:
         return words if self.varied else [*words, "--no-variety"]
 
     @property
+    def typed(self) -> bool:
+        """Whether a command line can ask for this."""
+        return all(named.typed for named in self.rewards)
+
+    @property
     def slugs(self) -> list[str]:
         """Parts of a folder's name, such as "cmaj" and "64-96"."""
         densities = [_typed(density).replace("..", "-") for density in self.densities]
@@ -140,114 +138,6 @@ class Request:
 
     def _ends(self, scale: Scale) -> bool:
         return scale.told_by_tonic if self.end_on_tonic is None else self.end_on_tonic
-
-
-@dataclass(frozen=True)
-class Order:
-    """How many melodies of what kind, from which seed.
-
-    Raises:
-        InputError: a count below 1, a negative seed, more melodies than one file holds, a reward on pitch beside
-            `Writing.transpose`, a choice among melodies that are not verified, or realism where nothing is fitted.
-    """
-
-    request: Request = field(default_factory=Request)
-    count: int = 8
-    seed: int = 0
-    writing: Writing = field(default_factory=Writing)  #: how the melodies become files
-    draws: int = 40  #: most latents decoded for one melody
-    verify: bool = True  #: whether only melodies that obey are written
-    model: Path | None = None  #: None: the shipped one
-    prior: PriorName | None = None  #: None: the best that the model has
-    actor: Path | None = None  #: the file that the request comes from; None: the request was typed
-    method: Method = "actor"  #: what moves latents to where melodies obey
-    best_of: int = 1  #: melodies that obey, of which the one most like real melodies is written
-    realism: float = 0.0  #: weight of the realism critic in the actor's fit
-    allow_copies: bool = False  #: whether melodies that share four bars with a training melody are written too
-
-    def __post_init__(self) -> None:
-        for name, least in (("count", 1), ("draws", 1), ("seed", 0), ("best_of", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} is a whole number from {least} up, not {getattr(self, name)}")
-        if self.best_of > 1 and not self.verify:
-            raise InputError(f"--best-of {self.best_of} chooses among melodies that obey: leave out --no-verify")
-        if self.realism and self.actor:
-            raise InputError("--realism is about fitting, and --actor is fitted: give it to `melodylc fit` instead")
-        if self.realism and self.request.rule is None:
-            raise InputError("--realism is about fitting, and nothing is asked: give --scale, --density or --reward")
-        self.writing.check_count(self.count)
-        check_transposable(self.request.rewards, self.writing.transpose)
-
-    @property
-    def budget(self) -> int:
-        """Draws that one melody may take: a single one where nothing is verified, and more where several must obey."""
-        return self.draws * self.best_of if self.verify else 1
-
-    @property
-    def guarded(self) -> bool:
-        """Whether copies of training melodies are drawn again."""
-        return self.verify and not self.allow_copies
-
-    @property
-    def folder_name(self) -> str:
-        """A folder for this order where the user names none, such as "melodylc-cmaj-192+-seed7".
-
-        >>> Order(seed=7).folder_name
-        'melodylc-free-seed7'
-        """
-        parts = [self.actor.stem] if self.actor else self.request.slugs
-        return "-".join(["melodylc", *(parts or ["free"]), f"seed{self.seed}"])
-
-    @property
-    def command(self) -> str:
-        """The command line that makes these melodies again.
-
-        >>> Order(count=2).command
-        'melodylc generate -n 2 --seed 0'
-        """
-        asked = ["--actor", str(self.actor)] if self.actor else self.request.words
-        words = ["melodylc", "generate", *asked, "-n", str(self.count), "--seed", str(self.seed)]
-        defaults = Order()
-        if self.request.seconds != SECONDS:
-            words += ["--reward-seconds", f"{self.request.seconds:g}"]
-        words += self.writing.words
-        if self.draws != defaults.draws:
-            words += ["--draws", str(self.draws)]
-        if not self.verify:
-            words += ["--no-verify"]
-        if self.allow_copies:
-            words += ["--allow-copies"]
-        if self.best_of > 1:
-            words += ["--best-of", str(self.best_of)]
-        if self.realism:
-            words += ["--realism", f"{self.realism:g}"]
-        if self.model is not None:
-            words += ["--model", str(self.model)]
-        if self.prior is not None:
-            words += ["--prior", self.prior]
-        if self.method != "actor":
-            words += ["--method", self.method]
-        return shlex.join(words)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for a manifest; two orders with equal ones make the same files."""
-        rule = self.request.rule
-        return {
-            **self.request.to_dict(),
-            "rule": rule.identity if rule else None,  # covers a reward's source, which its text doesn't
-            "count": self.count,
-            "seed": self.seed,
-            **self.writing.to_dict(),
-            "draws": self.draws,
-            "verify": self.verify,
-            "model": str(self.model) if self.model else None,
-            "prior": self.prior,
-            "actor": str(self.actor) if self.actor else None,
-            "method": self.method,
-            "best_of": self.best_of,
-            "realism": self.realism,
-            "allow_copies": self.allow_copies,
-        }
 
 
 def _typed(density: Density) -> str:

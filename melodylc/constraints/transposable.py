@@ -20,21 +20,21 @@ from melodylc.rewards.pitch import PitchClasses, Tonic
 from melodylc.rewards.variety import Variety
 
 if TYPE_CHECKING:
-    from melodylc.constraints.request import Asked, Request
+    from melodylc.constraints.request import NamedReward, Request
 
 _FURTHEST = 24  # semitones that most of the panel can be moved by
 
 
-def check_transposable(asked: "Sequence[Asked]", semitones: int) -> None:
+def check_transposable(rewards: "Sequence[NamedReward]", semitones: int) -> None:
     """Make sure that these rewards say the same of a melody and of its transposition.
 
     Raises:
         InputError: one doesn't, of one of 64 melodies at least.
     """
-    if not asked or not semitones:
+    if not rewards or not semitones:
         return
     before, after = _panel(semitones)
-    for one in asked:
+    for one in rewards:
         if not np.array_equal(one.reward.raw.batch(before), one.reward.raw.batch(after)):
             raise InputError(
                 f"{one.text} judges pitches, and --transpose {semitones} would move the melodies away from it: "

@@ -32,7 +32,7 @@ _FEW = 8  # notes that are added to k: in a melody of three, one note is not eve
 
 
 @dataclass(frozen=True)
-class Kept:
+class Similarity:
     """What is left of a melody, as shares of its notes in [0, 1]; 1 of one without notes."""
 
     onsets: float  #: notes that begin where one begins in the other
@@ -46,16 +46,16 @@ class Kept:
         return {**shares, "shift": self.shift}
 
 
-def kept(before: Melody, after: Melody) -> Kept:
+def similarity(before: Melody, after: Melody) -> Similarity:
     """What of `before` is left in `after`.
 
     >>> before, after = (Melody.from_notes([(60, 0, 4), (62, 4, 8), (third, 8, 12)]) for third in (64, 65))
-    >>> kept(before, after)
-    Kept(onsets=1.0, pitches=0.6666666666666666, intervals=0.5, shift=0)
+    >>> similarity(before, after)
+    Similarity(onsets=1.0, pitches=0.6666666666666666, intervals=0.5, shift=0)
     """
-    there, moved = _moved(before.events, after.events[None])
+    there, moved = _pitch_moves(before.events, after.events[None])
     steps = there[0, 1:] & there[0, :-1] & (moved[0, 1:] == moved[0, :-1])
-    return Kept(_share(there[0]), _share(there[0] & (moved[0] == 0)), _share(steps), _most(moved[0][there[0]]))
+    return Similarity(_share(there[0]), _share(there[0] & (moved[0] == 0)), _share(steps), _most(moved[0][there[0]]))
 
 
 class Change:
@@ -76,7 +76,7 @@ class Change:
 
     def __call__(self, after: Events) -> Values:
         """The change of each of melodies (n, 256): (n,)."""
-        there, moved = _moved(self.before, after)
+        there, moved = _pitch_moves(self.before, after)
         notes = there.shape[1]
         count = (after < PITCHES).sum(axis=1)
         exchanged = notes + count - 2 * there.sum(axis=1)
@@ -87,7 +87,7 @@ class Change:
         wider = np.where(both, np.abs(self.steps + bend) - np.abs(self.steps), 0).sum(axis=1)
         form = (first_alike(after) != self.repeats).sum(axis=1)
         sound = ((after == HOLD) != (self.before == HOLD)) & ~self.onsets & (after >= PITCHES)
-        astray = 0.1 * _astray(self.before[self.onsets], there, moved)
+        astray = 0.1 * _off_majority(self.before[self.onsets], there, moved)
         total = exchanged + pitches + astray + intervals + 0.02 * np.abs(wider) + form + 0.1 * sound.sum(axis=1)
         return np.asarray(total / (notes + _FEW), np.float64)
 
@@ -106,7 +106,7 @@ def bar_classes(events: Events) -> list[list[int]]:
     return [np.flatnonzero(first == bar).tolist() for bar in np.unique(first)]
 
 
-def _moved(before: Events, after: Events) -> tuple[Flags, npt.NDArray[np.int64]]:
+def _pitch_moves(before: Events, after: Events) -> tuple[Flags, npt.NDArray[np.int64]]:
     """Which notes of `before` (256,) are in `after` (n, 256), and by how many semitones they moved: (n, notes)."""
     where = np.flatnonzero(before < PITCHES)
     found = after[:, where].astype(np.int64)
@@ -114,7 +114,7 @@ def _moved(before: Events, after: Events) -> tuple[Flags, npt.NDArray[np.int64]]
     return there, np.where(there, found - before[where].astype(np.int64), 0)
 
 
-def _astray(pitches: Events, there: Flags, moved: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _off_majority(pitches: Events, there: Flags, moved: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """How many kept notes of `pitches` (notes,) moved otherwise than most of their pitch did: (n,)."""
     if not moved.shape[1]:
         return np.zeros(len(moved), np.int64)

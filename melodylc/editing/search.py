@@ -33,12 +33,12 @@ _TOGETHER = (1, 2, 4, 8, 16, 32)  # how many of the best moves are tried at once
 LONGEST = 24  #: steps of a descent, at most
 
 
-class Found(NamedTuple):
+class SearchEnd(NamedTuple):
     """Where a search ended."""
 
     events: Events  # (256,)
     cost: float  # J
-    obeys: bool
+    follows: bool
 
 
 @dataclass(frozen=True)
@@ -51,20 +51,20 @@ class Aim:
 
     def look(self, events: Events) -> tuple[Values, Flags]:
         """J of melodies (n, 256), and which of them obey: (n,) each."""
-        broken = self.broken(events)
+        broken = self.violation(events)
         return _DEAR * broken + self.change(events) + _PUSH * self._too_alike(events), broken == 0
 
-    def broken(self, events: Events) -> Values:
+    def violation(self, events: Events) -> Values:
         """How far melodies (n, 256) are from obeying; 0 where they do: (n,)."""
         scores = self.judge(events)
         return np.asarray(_FAILED * (scores < 1).sum(axis=1) + (1 - scores).sum(axis=1), np.float64)
 
-    def found(self, events: Events) -> Found:
+    def end(self, events: Events) -> SearchEnd:
         """A melody (256,) as the end of a search."""
         (cost,), (obeys,) = self.look(events[None])
-        return Found(events, float(cost), bool(obeys))
+        return SearchEnd(events, float(cost), bool(obeys))
 
-    def taken(self, events: Events) -> bool:
+    def is_taken(self, events: Events) -> bool:
         """Whether a melody (256,) is one of the others."""
         return bool((self.others == events).all(axis=1).any())
 
@@ -79,7 +79,7 @@ class Aim:
         return found
 
 
-def descend(aim: Aim, start: Events, pool: Events) -> Found:
+def descend(aim: Aim, start: Events, pool: Events) -> SearchEnd:
     """Better melodies one after another, from `start` (256,), until no move helps.
 
     Coarse moves first: while they help, single notes aren't looked at; and again when those don't help any more. Last,
@@ -90,9 +90,9 @@ def descend(aim: Aim, start: Events, pool: Events) -> Found:
         start: canonical events.
         pool: (m, 256), what was proposed.
     """
-    best, kind, idle = aim.found(start), 0, 0
+    best, kind, idle = aim.end(start), 0, 0
     for _ in range(LONGEST):
-        kinds = (_coarse, _fine) if best.obeys else (_coarse, _fine, _far)
+        kinds = (_coarse, _fine) if best.follows else (_coarse, _fine, _far)
         moves = list(islice(kinds[kind % len(kinds)](aim.change, best.events, pool), _MOST_MOVES))
         better = _stepped(aim, best, moves) if moves else best
         idle = idle + 1 if better is best else 0
@@ -102,16 +102,16 @@ def descend(aim: Aim, start: Events, pool: Events) -> Found:
     return best
 
 
-def _stepped(aim: Aim, best: Found, moves: "list[_Move]") -> Found:
+def _stepped(aim: Aim, best: SearchEnd, moves: "list[_Move]") -> SearchEnd:
     """What the best of some moves lead to, one or several at once; `best` itself where none helps."""
-    costs, _ = aim.look(_made(best.events, [[move] for move in moves]))
+    costs, _ = aim.look(_results(best.events, [[move] for move in moves]))
     order = [moves[index] for index in np.argsort(costs, kind="stable") if costs[index] < best.cost - 1e-9]
     if not order:
         return best
-    combined = _made(best.events, _combinations(order))
+    combined = _results(best.events, _combinations(order))
     costs, obey = aim.look(combined)
     at = int(costs.argmin())
-    return Found(combined[at], float(costs[at]), bool(obey[at]))
+    return SearchEnd(combined[at], float(costs[at]), bool(obey[at]))
 
 
 class _Move(NamedTuple):
@@ -211,7 +211,7 @@ def _combinations(order: list[_Move]) -> list[list[_Move]]:
     return [chosen[:count] for count in _TOGETHER if count < 2 * len(chosen)]
 
 
-def _made(here: Events, moves: list[list[_Move]]) -> Events:
+def _results(here: Events, moves: list[list[_Move]]) -> Events:
     rows = np.repeat(here[None], len(moves), axis=0)
     for row, together in zip(rows, moves, strict=True):
         for move in together:

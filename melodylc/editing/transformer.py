@@ -9,9 +9,9 @@ import torch
 
 from melodylc.data.alphabet import PITCHES
 from melodylc.data.melody import Melody
-from melodylc.editing.change import Change, Events, Kept, kept
+from melodylc.editing.change import Change, Events, Similarity, similarity
 from melodylc.editing.proposals import Proposer
-from melodylc.editing.search import Aim, Found, descend
+from melodylc.editing.search import Aim, SearchEnd, descend
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.models.prior import pool as prior_pool
@@ -29,13 +29,13 @@ _STRANGERS = 16  # melodies of the prior, moved, in the last round
 
 
 @dataclass(frozen=True)
-class Moved:
+class EditResult:
     """A melody made of another."""
 
     number: int  #: from 1
     melody: Melody
     rewards: tuple[float, ...]  #: one a part of the rule, in [0, 1]
-    kept: Kept  #: what is left of the melody that it was made of
+    similarity: Similarity  #: what is left of the melody that it was made of
     change: float  #: see `melodylc.editing.change`
     rounds: int = 0  #: of proposals that it took; 0 where none were needed
     new: bool = True  #: whether it differs from those before it
@@ -69,7 +69,7 @@ class Transformer:
         seed: int,
         strength: float | None = None,
         report: Callable[[int], None] = lambda done: None,
-    ) -> list[Moved]:
+    ) -> list[EditResult]:
         """Melodies 1..count made of one, each the nearest that was found, and all of them different.
 
         The first of a melody that obeys is the melody itself. Melody k depends on the seed and on those before it.
@@ -81,54 +81,54 @@ class Transformer:
             strength: how far to go, in [0, 1], before the rest is searched; None: no farther than the rule needs.
             report: told how many there are.
         """
-        made: list[Moved] = []
+        made: list[EditResult] = []
         for number in range(1, count + 1):
-            toward = melody if strength is None else self.pushed(melody, strength, number, seed)
+            toward = melody if strength is None else self.push(melody, strength, number, seed)
             made.append(self.nearest(melody, toward, Melody.stack(one.melody for one in made), number, seed))
             report(number)
         return made
 
-    def pushed(self, melody: Melody, strength: float, number: int, seed: int) -> Melody:
+    def push(self, melody: Melody, strength: float, number: int, seed: int) -> Melody:
         """A melody moved so far, obedient or not: from the posterior's mean, and from a draw for all but the first."""
         draws = int(number > 1)
         with fixed_threads(1):
-            rows = self.moving.propose(melody.events[None], (strength,), draws, _mixed(seed, number, 0))
+            rows = self.moving.propose(melody.events[None], (strength,), draws, _mix_seeds(seed, number, 0))
         return Melody(rows[-1])
 
-    def nearest(self, before: Melody, toward: Melody, others: Events, number: int, seed: int) -> Moved:
+    def nearest(self, before: Melody, toward: Melody, others: Events, number: int, seed: int) -> EditResult:
         """The melody nearest to `toward` that obeys and differs from `others` (m, 256), measured against `before`."""
         aim = Aim(Change(toward.events), self.rule.scores, others)
-        found, rounds = aim.found(toward.events), 0
-        if not found.obeys or aim.taken(found.events):
+        found, rounds = aim.end(toward.events), 0
+        if not found.follows or aim.is_taken(found.events):
             with fixed_threads(1):
                 found, rounds = self._search(aim, number, seed)
         melody = Melody(found.events)
-        return moved(number, before, melody, self.rule(melody), rounds, new=not aim.taken(found.events))
+        return edit_result(number, before, melody, self.rule(melody), rounds, new=not aim.is_taken(found.events))
 
-    def _search(self, aim: Aim, number: int, seed: int) -> tuple[Found, int]:
+    def _search(self, aim: Aim, number: int, seed: int) -> tuple[SearchEnd, int]:
         """First notes are bent, in each key; then the model is asked, where that came out best; then both are joined.
 
         Where what moves latents is yet to be fetched, the model is asked only if bending doesn't do.
         """
-        bent = sorted((self._bent(aim, start) for start in self._keys(aim)), key=lambda way: way[1].cost)
-        if self.later and bent[0][1].obeys and not aim.taken(bent[0][1].events):
+        bent = sorted((self._bend(aim, start) for start in self._keys(aim)), key=lambda way: way[1].cost)
+        if self.later and bent[0][1].follows and not aim.is_taken(bent[0][1].events):
             return bent[0][1], 1
         starts = np.stack([start for start, _ in bent])
-        proposed = self.moving.propose(starts[:_ASKED], STRENGTHS, DRAWS, _mixed(seed, number, 1))
+        proposed = self.moving.propose(starts[:_ASKED], STRENGTHS, DRAWS, _mix_seeds(seed, number, 1))
         pool = np.concatenate((starts, np.stack([found.events for _, found in bent]), proposed))
-        ways = 1 if bent[0][1].obeys and not len(aim.others) else _WAYS
+        ways = 1 if bent[0][1].follows and not len(aim.others) else _WAYS
         heads = [*(found.events for _, found in bent), *_first(aim, proposed, ways)]
         best = min((descend(aim, head, pool) for head in heads), key=lambda way: way.cost)
         rounds = 1
-        while rounds < ROUNDS and not (best.obeys and not aim.taken(best.events)):
+        while rounds < ROUNDS and not (best.follows and not aim.is_taken(best.events)):
             rounds += 1
-            fresh = self._more(best.events, rounds, _mixed(seed, number, rounds))
+            fresh = self._more(best.events, rounds, _mix_seeds(seed, number, rounds))
             pool = np.concatenate((pool, fresh))
             heads = [best.events, *_first(aim, fresh, 1)]
             best = min((best, *(descend(aim, head, pool) for head in heads)), key=lambda way: way.cost)
         return best, rounds
 
-    def _bent(self, aim: Aim, start: Events) -> tuple[Events, Found]:
+    def _bend(self, aim: Aim, start: Events) -> tuple[Events, SearchEnd]:
         return start, descend(aim, start, start[None])
 
     def _keys(self, aim: Aim) -> Events:
@@ -143,7 +143,7 @@ class Transformer:
         if not rows:
             return here[None]
         shifted = np.stack(rows)
-        broken = aim.broken(np.concatenate((here[None], shifted)))
+        broken = aim.violation(np.concatenate((here[None], shifted)))
         order = [index for index in np.argsort(broken[1:], kind="stable")[:KEYS] if broken[1 + index] < broken[0]]
         return np.concatenate((here[None], shifted[order]))
 
@@ -160,15 +160,15 @@ class Transformer:
         prior = self.model.prior(self.prior)
         z = prior_pool(prior, _STRANGERS, np.random.default_rng(seed))
         with torch.no_grad():
-            return self.moving.made(z)
+            return self.moving.decode(z)
 
 
-def moved(
+def edit_result(
     number: int, before: Melody, melody: Melody, rewards: tuple[float, ...] = (), rounds: int = 0, *, new: bool = True
-) -> Moved:
+) -> EditResult:
     """A melody made of another, with what is left of that."""
     change = float(Change(before.events)(melody.events[None])[0])
-    return Moved(number, melody, rewards, kept(before, melody), change, rounds, new)
+    return EditResult(number, melody, rewards, similarity(before, melody), change, rounds, new)
 
 
 def _first(aim: Aim, proposed: Events, count: int) -> list[Events]:
@@ -180,6 +180,6 @@ def _first(aim: Aim, proposed: Events, count: int) -> list[Events]:
     return list(rows[np.argsort(costs, kind="stable")[:count]])
 
 
-def _mixed(*numbers: int) -> int:
+def _mix_seeds(*numbers: int) -> int:
     """One seed of several."""
     return int(np.random.default_rng(numbers).integers(2**62))

@@ -1,7 +1,7 @@
-"""What an arranger does to a melody that is there: bars repeated, a phrase moved up, notes bent into a scale.
+"""Edit operators, what an arranger does to a melody: bars repeated, a phrase moved up, notes bent into a scale.
 
-Each way takes canonical melodies (n, 256) and whole numbers that say to what extent, and returns as many canonical
-melodies. None draws random numbers or knows of a rule. An arrangement is a few of them, one after the other, as plain
+Each operator takes canonical melodies (n, 256) and whole numbers that say to what extent, and returns as many canonical
+melodies. None draws random numbers or knows of a rule. An edit sequence is a few of them, one after the other, as plain
 values that a file can hold: (("snap", 0, 2, 4, 7, 9), ("delay", 2)).
 """
 
@@ -16,8 +16,8 @@ from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STATES, STEPS, STE
 from melodylc.data.errors import InputError
 
 Events = npt.NDArray[np.uint8]
-Step = tuple[str | int, ...]  #: a way's name and its numbers
-Arrangement = tuple[Step, ...]
+EditStep = tuple[str | int, ...]  #: an operator's name and its numbers
+EditSequence = tuple[EditStep, ...]
 PHRASE = 4  #: bars
 _AT = np.arange(STEPS)
 _BY = sorted(range(-5, 7), key=abs)  # semitones to another pitch class, nearest first, of two the lower
@@ -115,46 +115,47 @@ def close(events: Events, on: int) -> Events:
     return _clean(closed)
 
 
-WAYS: dict[str, Callable[..., Events]] = {
-    way.__name__: way for way in (form, delay, thin, divide, silence, isorhythm, sequence, alternate, fold, snap, close)
+OPERATORS: dict[str, Callable[..., Events]] = {
+    operator.__name__: operator
+    for operator in (form, delay, thin, divide, silence, isorhythm, sequence, alternate, fold, snap, close)
 }
 
 
-def arranged(events: Events, arrangement: Arrangement) -> Events:
-    """Canonical melodies (n, 256), one way after the other done to them."""
-    for name, *numbers in arrangement:
-        events = WAYS[str(name)](events, *numbers)
+def apply_edits(events: Events, edits: EditSequence) -> Events:
+    """Canonical melodies (n, 256), one operator after the other applied to them."""
+    for name, *numbers in edits:
+        events = OPERATORS[str(name)](events, *numbers)
     return events
 
 
-def words(arrangement: Arrangement) -> str:
-    """An arrangement as people read it.
+def describe_edits(edits: EditSequence) -> str:
+    """An edit sequence as people read it.
 
-    >>> words((("snap", 0, 4, 7), ("isorhythm",)))
+    >>> describe_edits((("snap", 0, 4, 7), ("isorhythm",)))
     'snap 0 4 7, isorhythm'
     """
-    return ", ".join(" ".join(map(str, step)) for step in arrangement)
+    return ", ".join(" ".join(map(str, step)) for step in edits)
 
 
-def read_arrangement(values: Iterable[Iterable[Any]]) -> Arrangement:
-    """An arrangement of plain values, such as a file's.
+def parse_edits(values: Iterable[Iterable[Any]]) -> EditSequence:
+    """An edit sequence of plain values, such as a file's.
 
     Raises:
-        InputError: a way that there isn't, or numbers that aren't its own.
+        InputError: an operator that there isn't, or numbers that aren't its own.
     """
-    arrangement = tuple(tuple(step) for step in values)
+    edits = tuple(tuple(step) for step in values)
     try:
         with np.errstate(all="raise"):
-            same = arranged(np.full((1, STEPS), REST, np.uint8), arrangement).shape == (1, STEPS)
+            same = apply_edits(np.full((1, STEPS), REST, np.uint8), edits).shape == (1, STEPS)
     except (KeyError, TypeError, ValueError, IndexError, StopIteration, ArithmeticError):
         same = False
     if not same:
-        raise InputError(f"no arrangement of melodies: {str(arrangement)[:80]}")
-    return arrangement
+        raise InputError(f"no sequence of edits: {str(edits)[:80]}")
+    return edits
 
 
-def steps() -> Iterator[Step]:
-    """Each way to each extent that is tried, but for `snap`, whose sets are too many."""
+def edit_steps() -> Iterator[EditStep]:
+    """Each operator to each extent that is tried, but for `snap`, whose sets are too many."""
     for bars in dict.fromkeys(_forms()):
         yield "form", *bars
     yield from (("delay", by) for by in (1, 2, 3, 4, 6, 8))

@@ -3,7 +3,7 @@
 A prior that was taught melodies in all keys writes them in any, and each of them is as probable in another. Asked for
 C major, eleven melodies in twelve would have to be changed note by note, and lose their intervals; transposed first, a
 few of their notes. A rule says itself which transposition it likes: it is called on all, and knows nothing of why.
-Where an arrangement was found for the rule (`melodylc.edits`), what obeys no transposition is arranged, too.
+Where edits were found for the rule (`melodylc.edits.search`), what follows it in no transposition is edited, too.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from melodylc.data.alphabet import PITCHES, canonical
-from melodylc.edits.operators import Arrangement, arranged
+from melodylc.edits.operators import EditSequence, apply_edits
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
 
@@ -20,40 +20,41 @@ SHIFTS = tuple(sorted(range(-12, 13), key=lambda shift: (abs(shift), -shift)))  
 Events = npt.NDArray[np.uint8]
 
 
-def nearest(rule: Rule, events: Events, shift: int = 0, arrangement: Arrangement = ()) -> Events:
+def best_transposition(rule: Rule, events: Events, shift: int = 0, edits: EditSequence = ()) -> Events:
     """Melodies (n, 256), each in the transposition of which a rule thinks best once it is moved by `shift` semitones.
 
     At most an octave up or down; of several that are as good, the least. The best has the largest product of graded
-    rewards. Those that the rule likes better once they are arranged, too, are.
+    rewards. Those that the rule likes better once they are edited, too, are.
 
     >>> from melodylc.rewards import pitch_classes
-    >>> nearest(Rule((pitch_classes([0, 4, 7]),)), np.array([[61, 128, 65, 68] + [129] * 252], np.uint8))[0, :4]
+    >>> rule, melody = Rule((pitch_classes([0, 4, 7]),)), np.array([[61, 128, 65, 68] + [129] * 252], np.uint8)
+    >>> best_transposition(rule, melody)[0, :4]
     array([ 60, 128,  64,  67], dtype=uint8)
     """
     events = canonical(events)[0]
-    ways = [transposed(events, way) for way in SHIFTS]
-    judged = np.concatenate([transposed(way, shift) for way in ways])
+    ways = [transpose_events(events, way) for way in SHIFTS]
+    judged = np.concatenate([transpose_events(way, shift) for way in ways])
     merit = rule.graded(judged).prod(axis=1).reshape(len(ways), len(events))
     best: Events = np.stack(ways)[merit.argmax(axis=0), np.arange(len(events))]
-    if not arrangement:
+    if not edits:
         return best
-    other = arranged(best, arrangement)
-    better = rule.graded(transposed(other, shift)).prod(axis=1) > merit.max(axis=0)
+    other = apply_edits(best, edits)
+    better = rule.graded(transpose_events(other, shift)).prod(axis=1) > merit.max(axis=0)
     return np.where(better[:, None], other, best)
 
 
-def given_back(vae: MelodyVAE, events: Events) -> tuple[Tensor, Events]:
+def reconstruct_events(vae: MelodyVAE, events: Events) -> tuple[Tensor, Events]:
     """Latents (n, z) of melodies (n, 256), and the canonical melodies (n, 256) that these lead to."""
     with torch.no_grad():
-        encoding, embeddings = vae.through(torch.from_numpy(events).long(), None)
+        encoding, embeddings = vae.reconstruct(torch.from_numpy(events).long(), None)
         raw = vae.decoder.greedy(embeddings.flatten(0, 1)).reshape(len(events), -1)
     return encoding.z.float(), canonical(raw.to(torch.uint8).numpy())[0]
 
 
-def transposed(events: npt.NDArray[np.uint8], semitones: int) -> npt.NDArray[np.uint8]:
+def transpose_events(events: npt.NDArray[np.uint8], semitones: int) -> npt.NDArray[np.uint8]:
     """Melodies (n, 256) moved by so many semitones; one that would leave 0..127 stays as it is.
 
-    >>> transposed(np.array([[60, 128, 129], [1, 126, 129]], np.uint8), 3)
+    >>> transpose_events(np.array([[60, 128, 129], [1, 126, 129]], np.uint8), 3)
     array([[ 63, 128, 129],
            [  1, 126, 129]], dtype=uint8)
     """

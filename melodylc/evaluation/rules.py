@@ -117,7 +117,7 @@ class Case:
 
     @property
     def _arranged(self) -> bool:
-        return self.actor is not None and bool(self.actor.arrangement)
+        return self.actor is not None and bool(self.actor.edits)
 
     def tries(self, settings: RuleSettings, decodes: float = 1.0) -> int:
         """Draws of the prior that one of the actor's pays for, its fit's share included.

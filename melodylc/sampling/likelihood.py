@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from melodylc.constraints.bank import find_bank
 from melodylc.data.alphabet import PITCHES, canonical
@@ -28,21 +27,20 @@ Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Likeness:
+class NoteLikelihood:
     """A language model, and what it is to expect of melodies; see the module."""
 
     language: MelodyLM
     expected: tuple[float, float, float]  #: a, b and c, nats
     spread: float  #: nats
 
-    def __call__(self, z: Tensor, events: Tensor) -> Tensor:
-        """s of raw events (n, 256): (n,), higher for what is more like real melodies. Latents don't matter."""
-        melodies = canonical(events.to(torch.uint8).numpy())[0]
+    def __call__(self, melodies: Events) -> Values:
+        """s of canonical melodies (n, 256): (n,), higher for what is more like real melodies."""
         expected = _powers(melodies) @ np.array(self.expected)
-        return torch.from_numpy((expected - _cost(self.language, melodies)) / self.spread)
+        return np.asarray((expected - _cost(self.language, melodies)) / self.spread)
 
 
-def find_likeness(model: LoadedModel) -> Likeness:
+def find_likelihood(model: LoadedModel) -> NoteLikelihood:
     """What a model's own language model says of melodies; seconds, and more where the bank must be made first.
 
     Raises:
@@ -56,7 +54,7 @@ def find_likeness(model: LoadedModel) -> Likeness:
     powers = _powers(melodies)
     fitted = np.linalg.lstsq(powers, cost, rcond=None)[0]
     a, b, c = map(float, fitted)
-    return Likeness(model.language, (a, b, c), max(float((cost - powers @ fitted).std()), 1e-6))
+    return NoteLikelihood(model.language, (a, b, c), max(float((cost - powers @ fitted).std()), 1e-6))
 
 
 def _powers(melodies: Events) -> Values:

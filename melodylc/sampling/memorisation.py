@@ -25,7 +25,7 @@ _ABOUT = {"bars": RUN_BARS, "onsets": LEAST_ONSETS, "bits": BITS}
 
 
 @dataclass(frozen=True)
-class Guard:
+class MemorisationFilter:
     """The runs of a corpus's training melodies."""
 
     runs: KnownRuns
@@ -36,18 +36,18 @@ class Guard:
         return self.runs.copied(events)
 
 
-def make_guard(corpus: Corpus) -> Guard:
+def make_memorisation_filter(corpus: Corpus) -> MemorisationFilter:
     """The guard of a corpus, whose training melodies are read once."""
-    return Guard(KnownRuns.of(corpus.train), corpus.fingerprint)
+    return MemorisationFilter(KnownRuns.of(corpus.train), corpus.fingerprint)
 
 
-def save_guard(path: Path, guard: Guard) -> None:
-    """Write what `load_guard` reads."""
+def save_memorisation_filter(path: Path, guard: MemorisationFilter) -> None:
+    """Write what `load_memorisation_filter` reads."""
     keys = torch.from_numpy(guard.runs.keys.view(np.int32))
     write_tensors(path, {"runs": keys}, FORMAT, {"corpus": guard.corpus, **_ABOUT})
 
 
-def load_guard(path: Path) -> Guard:
+def load_memorisation_filter(path: Path) -> MemorisationFilter:
     """Read a guard.
 
     Raises:
@@ -60,17 +60,17 @@ def load_guard(path: Path) -> Guard:
     runs = KnownRuns(keys.numpy().view(np.uint32))
     if not (runs.keys[1:] > runs.keys[:-1]).all():
         raise CheckpointError(f"{path}: damaged (its runs aren't in order)")
-    return Guard(runs, corpus)
+    return MemorisationFilter(runs, corpus)
 
 
-def find_guard(model: LoadedModel) -> Guard | None:
+def find_memorisation_filter(model: LoadedModel) -> MemorisationFilter | None:
     """What keeps a model from copying what it was trained on; None where that isn't known.
 
     Raises:
         CheckpointError: the file that comes with the package is missing or damaged.
     """
     try:
-        guard = load_guard(pretrained() / FILE)
+        guard = load_memorisation_filter(pretrained() / FILE)
     except CheckpointError as error:
         raise CheckpointError(f"{error}: install melodylc again, or leave copies in (--allow-copies)") from None
     told = model.provenance

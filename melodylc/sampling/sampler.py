@@ -1,37 +1,30 @@
-"""Draws: latents from a seed, melodies from latents, and which of them obey and are new.
+"""From a seed to melodies: which candidates follow the rule and are new.
 
-Melody k of a seed must be the same whatever is drawn beside it. Each latent has its own random stream,
-(seed, k, draw), and melodies always go through the model in the same groups of eight, on one thread: the
-shape and the thread count decide how sums are rounded, and a rounding can change a note.
+Melody k of a seed must be the same whatever is sampled beside it. Each has its own random stream, (seed, k, attempt),
+and methods that decode in batches always get the same groups of eight, on one thread: the shape and the thread count
+decide how sums are rounded, and a rounding can change a note.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from melodylc.data.alphabet import canonical
 from melodylc.data.melody import Melody
-from melodylc.edits.operators import Arrangement
-from melodylc.edits.transposition import transposed
-from melodylc.latent.distance import z_mse
-from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.models.config import PriorName
-from melodylc.models.prior import Numbers, Prior, pool
+from melodylc.models.prior import pool
 from melodylc.rewards import Rule
-from melodylc.sampling.mixture import Draft, Drawing
+from melodylc.sampling.methods.base import Method
 from melodylc.threads import fixed_threads
 
-Judge = Callable[[Tensor, Tensor], Tensor]
-"""How like real melodies: latents (n, z) and the raw events (n, 256) that they become, to numbers (n,)."""
-Refuse = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.bool_]]
+Likelihood = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float64]]
+"""How like real melodies canonical melodies (n, 256) are: (n,)."""
+IsCopy = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.bool_]]
 """Which of melodies (n, 256) are copies, (n,)."""
 
-GROUP = 8  #: melodies that go through the model together; part of what a seed means
 _TOGETHER = 64  # samples of the prior that go through it together
 
 
@@ -48,137 +41,120 @@ def prior_events(
     return np.concatenate(decoded)
 
 
-def randomness(prior: Prior, seed: int, numbers: Iterable[int], attempt: int = 1) -> Numbers:
-    """The random numbers (n, k) of one of the draws for some melodies of a seed, each from its own random stream."""
-    streams = (np.random.default_rng((seed, number, attempt)) for number in numbers)
-    return np.stack([prior.numbers(stream) for stream in streams])
-
-
 @dataclass(frozen=True)
-class Draw:
-    """One decoded melody and what is known of it."""
+class Result:
+    """One melody and what is known of it."""
 
     number: int  #: from 1
+    seed: int
     melody: Melody
     rewards: tuple[float, ...]  #: one a part of the rule, in [0, 1]
-    draws: int  #: how many latents were decoded to get here
-    held: tuple[int, ...]  #: how many of these satisfied each part
+    attempts: int  #: how many candidates were written to get here
+    satisfied: tuple[int, ...]  #: how many of these satisfied each part
     distance: float  #: mean over dimensions of ((z' - z) / sigma_bar)^2
-    touched: int  #: steps that the canonical form turned into rests
-    found: int  #: how many of the draws passed
-    copied: bool = False  #: whether it is refused as a copy of a training melody
-    refused: int = 0  #: how many of the draws obeyed and were refused
-    realism: float | None = None  #: how like a real melody, where that was asked (`melodylc.sampling.likelihood`)
+    rests_added: int  #: steps that the canonical form turned into rests
+    passes: int  #: how many of the candidates passed
+    is_copy: bool = False  #: whether it shares four bars with a training melody, and is refused
+    copies: int = 0  #: how many of the candidates followed the rule and were refused
+    likelihood: float | None = None  #: how like a real melody, where that was asked (`melodylc.sampling.likelihood`)
+    details: dict[str, Any] = field(default_factory=dict)  #: what the method tells of it
 
     @property
     def passed(self) -> bool:
         """Whether every reward is exactly 1 and it copies nothing."""
-        return all(reward == 1 for reward in self.rewards) and not self.copied
+        return all(reward == 1 for reward in self.rewards) and not self.is_copy
 
-    def after(self, before: "Draw | None") -> "Draw":
-        """The better of itself and the same melody's earlier draws, all of which are counted.
+    def after(self, before: "Result | None") -> "Result":
+        """The better of itself and the same melody's earlier candidates, all of which are counted.
 
         What passed goes before what didn't, then what is more like a real melody, then what came first; of those that
         didn't pass, the last.
         """
         if before is None:
             return self
-        beaten = before.passed and (not self.passed or (before.realism or 0.0) >= (self.realism or 0.0))
-        held = tuple(map(sum, zip(self.held, before.held, strict=True)))
+        earlier = before.passed and (not self.passed or (before.likelihood or 0.0) >= (self.likelihood or 0.0))
         return replace(
-            before if beaten else self,
-            draws=self.draws,
-            held=held,
-            found=self.found + before.found,
-            refused=self.refused + before.refused,
+            before if earlier else self,
+            attempts=self.attempts,
+            satisfied=tuple(map(sum, zip(self.satisfied, before.satisfied, strict=True))),
+            passes=self.passes + before.passes,
+            copies=self.copies + before.copies,
         )
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """A model, an optional actor and an optional rule."""
+    """A method that is prepared, and what its candidates must be."""
 
-    model: LoadedModel
-    actor: Move | None
-    rule: Rule | None
-    prior: PriorName | None = None  #: the model's best if None
-    optimise: Callable[[Tensor], Tensor] | None = None  #: moves latents (n, z) in place of the actor
-    judge: Judge | None = None  #: what says how like real melodies draws are, if anything does
-    shift: int = 0  #: semitones that melodies are moved by; one that would leave 0..127 stays, and is judged as it is
-    refuse: Refuse | None = None  #: what says which draws are copies, if anything does
-    arrangement: Arrangement = ()  #: what is done to melodies before they are encoded, where the rule likes that
+    method: Method
+    rule: Rule | None = None
+    likelihood: Likelihood | None = None  #: what says how like real melodies candidates are, if anything does
+    is_copy: IsCopy | None = None  #: what says which candidates are copies, if anything does
 
-    def draw(
+    def sample(
         self,
         seed: int,
         count: int,
         budget: int,
-        report: Callable[[int, int], None] = lambda passed, draws: None,
+        report: Callable[[int, int], None] = lambda passed, attempts: None,
         best_of: int = 1,
-        found: Callable[[Draw], None] = lambda draw: None,
-    ) -> list[Draw]:
-        """The best attempt at each of melodies 1..count: the first that passes within `budget` draws, or the last.
+        settled: Callable[[Result], None] = lambda result: None,
+    ) -> list[Result]:
+        """The best candidate for each of melodies 1..count: the first that passes within the budget, or the last.
 
         With `best_of`, the one most like a real melody among the first so many that pass within the budget.
-        `report` is told how many melodies are settled and how many latents were decoded so far; `found` is given each
-        that is settled, as soon as it is.
+
+        Args:
+            seed: of all that is random.
+            count: how many melodies.
+            budget: how many candidates each may take.
+            report: told how many melodies are settled, and how many candidates were written so far.
+            best_of: how many that pass there must be to choose among.
+            settled: given each result that is settled, as soon as it is.
         """
-        results: list[Draw] = []
-        spent = 0
+        results: list[Result] = []
+        written = 0
+        together = self.method.together
         with fixed_threads(1):
-            for first in range(1, count + 1, GROUP):
-                wanted = range(first, min(first + GROUP, count + 1))
-                settled: dict[int, Draw] = {}
+            for first in range(1, count + 1, together):
+                group = range(first, first + together)
+                wanted = [number for number in group if number <= count]
+                best: dict[int, Result] = {}
                 for attempt in range(1, budget + 1):
-                    for draw in self._group(seed, first, attempt):
-                        before = settled.get(draw.number)
-                        if draw.number in wanted and not (before and before.found >= best_of):
-                            settled[draw.number] = draw.after(before)
-                            spent += 1
-                            if settled[draw.number].found >= best_of:
-                                found(settled[draw.number])
-                    passed = sum(draw.found >= best_of for draw in settled.values())
-                    report(len(results) + passed, spent)
+                    for result in self._candidates(seed, group, attempt):
+                        before = best.get(result.number)
+                        if result.number in wanted and not (before and before.passes >= best_of):
+                            best[result.number] = result.after(before)
+                            written += 1
+                            if best[result.number].passes >= best_of:
+                                settled(best[result.number])
+                    passed = sum(result.passes >= best_of for result in best.values())
+                    report(len(results) + passed, written)
                     if passed == len(wanted):
                         break
-                results += [settled[number] for number in wanted]
+                results += [best[number] for number in wanted]
         return results
 
-    @torch.no_grad()
-    def _group(self, seed: int, first: int, attempt: int) -> Iterator[Draw]:
-        numbers = range(first, first + GROUP)
-        prior = self.model.prior(self.prior)
-        start, done = self._drawn(prior, randomness(prior, seed, numbers, attempt))
-        events, touched = canonical(done.events.to(torch.uint8).numpy())
-        events = transposed(events, self.shift)
-        distances = z_mse(done.z, start, self.model.sigma_bar).tolist()
-        rewards = self.rule.scores(events).tolist() if self.rule else [()] * GROUP
-        realism = self.judge(done.z, done.events).tolist() if self.judge else [None] * GROUP
-        copied = self.refuse(events).tolist() if self.refuse else [False] * GROUP
+    def _candidates(self, seed: int, numbers: Sequence[int], attempt: int) -> Iterator[Result]:
+        found = self.method.sample(seed, numbers, attempt)
+        count = len(numbers)
+        rewards = self.rule.scores(found.events).tolist() if self.rule else [()] * count
+        likelihood = self.likelihood(found.events).tolist() if self.likelihood else [None] * count
+        copies = self.is_copy(found.events).tolist() if self.is_copy else [False] * count
         for row, number in enumerate(numbers):
-            obeys = all(reward == 1 for reward in rewards[row])
-            yield Draw(
+            follows = all(reward == 1 for reward in rewards[row])
+            yield Result(
                 number=number,
-                melody=Melody(events[row]),
+                seed=seed,
+                melody=Melody(found.events[row]),
                 rewards=tuple(rewards[row]),
-                draws=attempt,
-                held=tuple(int(reward == 1) for reward in rewards[row]),
-                distance=distances[row],
-                touched=int(touched[row].sum()),
-                found=int(obeys and not copied[row]),
-                copied=copied[row],
-                refused=int(obeys and copied[row]),
-                realism=realism[row],
+                attempts=attempt,
+                satisfied=tuple(int(reward == 1) for reward in rewards[row]),
+                distance=found.distance[row],
+                rests_added=found.rests_added[row],
+                passes=int(follows and not copies[row]),
+                is_copy=copies[row],
+                copies=int(follows and copies[row]),
+                likelihood=likelihood[row],
+                details=found.detail(row),
             )
-
-    def _drawn(self, prior: Prior, numbers: Numbers) -> tuple[Tensor, Draft]:
-        """The latents (n, z) where draws of random numbers (n, k) begin, and what becomes of them."""
-        vae = self.model.vae
-        if not self.rule:
-            z = prior.latents(numbers)
-            return z, Draft.of(vae, z, self.actor)
-        drawing = Drawing(self.rule, vae, self.arrangement, self.shift)
-        begun = drawing.begin(prior, numbers)
-        if self.optimise:
-            return begun.z, Draft.of(vae, self.optimise(begun.z))
-        return begun.z, drawing.finish(begun, self.actor) if self.actor else begun

@@ -1,72 +1,59 @@
-"""The main job: an order in, melodies and their manifest out."""
+"""From an order to melodies, their files and the manifest: what `melodylc generate` and `melodylc.generate` do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
-
-from melodylc.constraints.actors import FoundActor
-from melodylc.constraints.objective import MelodyBox
-from melodylc.constraints.request import Order
 from melodylc.constraints.transposable import check_transposed
 from melodylc.data.formats.render import Piece, Rendered, render
-from melodylc.latent.critic import Critic
-from melodylc.latent.obeying import obey
-from melodylc.models.checkpoint import LoadedModel
-from melodylc.rewards import Rule
-from melodylc.sampling.likelihood import find_likeness
-from melodylc.sampling.memorisation import find_guard
-from melodylc.sampling.sampler import Draw, Sampler
+from melodylc.models.checkpoint import LoadedModel, load_model, shipped_model
+from melodylc.reporting import SILENT, Reporter
+from melodylc.sampling.likelihood import find_likelihood
+from melodylc.sampling.memorisation import find_memorisation_filter
+from melodylc.sampling.methods import find_method
+from melodylc.sampling.methods.base import Method, Task
+from melodylc.sampling.sampler import Result, Sampler
+from melodylc.service.order import Order
+from melodylc.service.production import Production
 from melodylc.service.versions import versions
 
 
-@dataclass(frozen=True)
-class Production:
-    """What came of an order."""
+@dataclass(frozen=True, repr=False)
+class Generation(Production[Result]):
+    """What came of an order; as a sequence, the melodies that are written."""
 
     order: Order
     model: LoadedModel
-    actor: FoundActor | None
-    draws: tuple[Draw, ...]  #: one for each melody asked, in order
-    guard: str | None = None  #: fingerprint of the corpus whose copies were refused, if any were looked for
+    method: Method
+    results: tuple[Result, ...]  #: one for each melody asked, in order
+    corpus: str | None = None  #: fingerprint of the corpus whose copies were refused, if any were looked for
 
     @property
-    def kept(self) -> tuple[Draw, ...]:
-        """The melodies that are written: those that obey and copy nothing, or all where nothing is verified."""
-        return tuple(draw for draw in self.draws if draw.passed or not self.order.verify)
+    def accepted(self) -> tuple[Result, ...]:
+        """The melodies that are written: those that follow the rule and copy nothing, or all where none is verified."""
+        return tuple(one for one in self.results if one.passed or not self.order.verify)
 
     @property
-    def missing(self) -> tuple[int, ...]:
-        """Numbers of the melodies whose draws were spent before one passed."""
-        kept = {draw.number for draw in self.kept}
-        return tuple(draw.number for draw in self.draws if draw.number not in kept)
+    def attempts(self) -> int:
+        """Candidates written for all melodies asked."""
+        return sum(one.attempts for one in self.results)
 
     @property
-    def spent(self) -> int:
-        """Latents decoded for all melodies asked."""
-        return sum(draw.draws for draw in self.draws)
+    def acceptance(self) -> float:
+        """Share of the candidates that followed the rule, copies included."""
+        return (sum(one.passes for one in self.results) + self.copies) / self.attempts
 
     @property
-    def accepted(self) -> float:
-        """Share of the draws that obeyed, copies included."""
-        return (sum(draw.found for draw in self.draws) + self.refused) / self.spent
-
-    @property
-    def refused(self) -> int:
-        """Draws that obeyed and shared four bars with a training melody."""
-        return sum(draw.refused for draw in self.draws)
+    def copies(self) -> int:
+        """Candidates that followed the rule and shared four bars with a training melody."""
+        return sum(one.copies for one in self.results)
 
     @property
     def rates(self) -> dict[str, float]:
-        """Share of the draws that satisfied each part of the rule, by its name."""
+        """Share of the candidates that satisfied each part of the rule, by its name."""
         rule = self.order.request.rule
-        counts = zip(*(draw.held for draw in self.draws), strict=True)
-        return {name: sum(held) / self.spent for name, held in zip(rule.names if rule else (), counts, strict=True)}
-
-    def name(self, draw: Draw) -> str:
-        """What a melody's files are called: 01, with more digits from a hundred melodies on."""
-        return f"{draw.number:0{max(2, len(str(self.order.count)))}}"
+        counts = zip(*(one.satisfied for one in self.results), strict=True)
+        return {name: sum(n) / self.attempts for name, n in zip(rule.names if rule else (), counts, strict=True)}
 
     def rendered(self) -> Rendered:
         """The files of the melodies.
@@ -74,13 +61,13 @@ class Production:
         Raises:
             InputError: a note that `Writing.transpose` moves out of 0..127, or away from the rule.
         """
-        seed, moved = self.order.seed, self.order.writing.transpose
+        seed, semitones = self.order.seed, self.order.writing.transpose
         pieces = [
-            Piece(self.name(draw), f"melodylc {seed}-{draw.number}", draw.melody, (seed, draw.number))
-            for draw in self.kept
+            Piece(self.name(one), f"melodylc {seed}-{one.number}", one.melody, (seed, one.number))
+            for one in self.accepted
         ]
         rendered = render(pieces, self.order.writing, self.order.request.scale)
-        check_transposed(self.order.request, [draw.melody for draw in self.kept], moved)
+        check_transposed(self.order.request, [one.melody for one in self.accepted], semitones)
         return rendered
 
     def manifest(self, rendered: Rendered) -> dict[str, Any]:
@@ -96,66 +83,67 @@ class Production:
             "versions": versions(),
             "model": self.model.fingerprint,
             "prior": self.model.prior(self.order.prior).identity,
-            "actor": self.actor.to_dict() if self.actor else None,
+            "method": {"name": self.method.name, **self.method.to_dict()},
             "rule": list(parts),
-            "draws": self.spent,
-            "acceptance": round(self.accepted, 6),
+            "attempts": self.attempts,
+            "acceptance": round(self.acceptance, 6),
             "rates": {name: round(rate, 6) for name, rate in self.rates.items()},
-            "copies_of": self.guard,
-            "copies_refused": self.refused,
+            "copies_of": self.corpus,
+            "copies_refused": self.copies,
             "missing": list(self.missing),
             **rendered.about,
             "files": [
                 {
                     "file": files[0],
                     **({"beside": files[1:]} if files[1:] else {}),
-                    "passed": draw.passed,
-                    "rewards": dict(zip(parts, draw.rewards, strict=True)),
-                    "notes": draw.melody.note_count,
-                    "draws": draw.draws,
-                    "distance": round(draw.distance, 6),
-                    "steps_made_rests": draw.touched,
-                    **({} if draw.realism is None else {"realism": round(draw.realism, 4), "best_of": draw.found}),
+                    "passed": one.passed,
+                    "rewards": dict(zip(parts, one.rewards, strict=True)),
+                    "notes": one.melody.note_count,
+                    "attempts": one.attempts,
+                    "distance": round(one.distance, 6),
+                    "rests_added": one.rests_added,
+                    **({} if one.likelihood is None else _choice(one)),
+                    **one.details,
                 }
-                for draw, files in zip(self.kept, rendered.of, strict=True)
+                for one, files in zip(self.accepted, rendered.of, strict=True)
             ],
         }
 
 
-def optimiser(model: LoadedModel, rule: Rule, critic: Critic) -> Callable[[Tensor], Tensor]:
-    """What moves latents (n, z) to where their melodies obey, by optimisation along a critic's slope."""
-    return lambda z: obey(z, MelodyBox(model.vae, rule), critic, model.sigma_bar).z
+def _choice(one: Result) -> dict[str, Any]:
+    return {"likelihood": round(one.likelihood or 0.0, 4), "best_of": one.passes}
 
 
-def produce(
+def run_order(
     order: Order,
-    model: LoadedModel,
-    actor: FoundActor | None,
-    report: Callable[[int, int], None] = lambda passed, draws: None,
-    critic: Critic | None = None,
-    found: Callable[[Draw], None] = lambda draw: None,
-) -> Production:
-    """Draw the melodies of an order. `report` and `found` are told of them as in `Sampler.draw`.
+    reporter: Reporter = SILENT,
+    model: LoadedModel | None = None,
+    settled: Callable[[Result], None] = lambda result: None,
+    method: Method | None = None,
+) -> Generation:
+    """Make the melodies of an order.
 
-    Where `Order.method` is "optimize", the critic for its rule is needed too.
+    Args:
+        order: what is asked.
+        reporter: hears how far the work is.
+        model: the model of the order, where it is loaded already.
+        settled: given each melody as soon as it is settled.
+        method: a method that is prepared already, in the place of the order's.
 
     Raises:
         InputError: a choice among several by a language model that this model lacks, or no runs to know copies by.
     """
-    rule = order.request.rule
-    optimise = optimiser(model, rule, critic) if rule and critic else None
-    judge = find_likeness(model) if order.best_of > 1 else None
-    guard = find_guard(model) if order.guarded else None
-    sampler = Sampler(
-        model,
-        actor.move if actor else None,
-        rule,
-        order.prior,
-        optimise,
-        judge,
-        actor.shift if actor else 0,
-        guard,
-        actor.arrangement if actor and not optimise else (),
-    )
-    drawn = sampler.draw(order.seed, order.count, order.budget, report, order.best_of, found)
-    return Production(order, model, actor, tuple(drawn), guard.corpus if guard else None)
+    loaded = model or (load_model(order.model) if order.model else shipped_model())
+    if method is None:
+        task = Task(loaded, order.request, order.prior, order.actor, order.realism, reporter)
+        method = find_method(order.method).prepare(task)
+    judge = find_likelihood(loaded) if order.best_of > 1 else None
+    copies = find_memorisation_filter(loaded) if order.refuses_copies else None
+
+    def report(passed: int, attempts: int) -> None:
+        reporter.progress(f"writing melodies ({attempts} written)", passed, order.count)
+
+    reporter.progress("writing melodies", 0, order.count)
+    sampler = Sampler(method, order.request.rule, judge, copies)
+    results = sampler.sample(order.seed, order.count, order.budget, report, order.best_of, settled)
+    return Generation(order, loaded, method, tuple(results), copies.corpus if copies else None)

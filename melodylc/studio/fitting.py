@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from melodylc.constraints.actors import SETTINGS, cache_path, probe
+from melodylc.constraints.actors import cache_path
+from melodylc.constraints.fitting import SETTINGS, probe
 from melodylc.constraints.request import Request
 from melodylc.data.errors import InputError
 from melodylc.latent.settings import FitSettings

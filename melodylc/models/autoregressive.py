@@ -21,7 +21,7 @@ from torch.nn.functional import silu
 from melodylc.data.alphabet import BARS, STEPS_PER_BAR
 from melodylc.models.bars import BarEncoder, DenseBarDecoder, Move
 from melodylc.models.config import ModelConfig
-from melodylc.models.mending import Judge, Mended, Mender, Mending
+from melodylc.models.local_search import BarSearch, Judge, LocalSearch, SearchResult
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding, Posterior, normal_or_none
 from melodylc.models.refinement import Misfit, Refinement, refined
@@ -136,7 +136,7 @@ class Conductor(nn.Module):
         return torch.lerp(torch.tanh(new).float(), copied.float(), torch.sigmoid(gate).float())
 
 
-class ChainedSong(nn.Module):
+class AutoregressiveSong(nn.Module):
     """Encoder, conductor and bar decoder of a chain of bars."""
 
     def __init__(self, config: ModelConfig) -> None:
@@ -152,7 +152,7 @@ class ChainedSong(nn.Module):
         self.posterior = Posterior(config.song_hidden, self.part, sigma=SHARP)
         self.conductor = Conductor(config)
 
-    def forced(
+    def teacher_forced(
         self, events: Tensor, noise: Noise | None, blur: float = 0.0, refine: Refinement | None = None
     ) -> tuple[Encoding, Tensor]:
         """A latent of q(z|x) for events (n, 256), and the bar embeddings (n, 16, embedding) it gives after true bars.
@@ -169,8 +169,10 @@ class ChainedSong(nn.Module):
             encoding = refined(encoding, self._misfit(events, states, past, refine), refine, normal)
         return _flat([encoding]), self.conductor(states, encoding.z, past)
 
-    def through(self, events: Tensor, noise: Noise | None, refine: Refinement | None = None) -> tuple[Encoding, Tensor]:
-        """As `forced`, but every bar follows the bars as they come out: what `write` does with the latent."""
+    def reconstruct(
+        self, events: Tensor, noise: Noise | None, refine: Refinement | None = None
+    ) -> tuple[Encoding, Tensor]:
+        """As `teacher_forced`, but every bar follows the bars as they come out, as in `decode_moved`."""
         features, normal = self._features(self.bars(events)), self._normal(noise, len(events))
 
         def choose(bar: int, state: Tensor, past: Past) -> Encoding:
@@ -184,12 +186,12 @@ class ChainedSong(nn.Module):
         encoding, embeddings, _ = self._walk(len(events), choose)
         return encoding, embeddings
 
-    def mended(self, events: Tensor, judge: Judge, how: Mending, z: Tensor | None = None) -> Mended:
+    def local_search(self, events: Tensor, judge: Judge, how: LocalSearch, z: Tensor | None = None) -> SearchResult:
         """Latents that lead to events (n, 256), int64, or near them, where a judge is content.
 
         They begin as `z` (n, z), or else as the posterior's means.
         """
-        features, mender = self._features(self.bars(events)), Mender(events, judge, how)
+        features, mender = self._features(self.bars(events)), BarSearch(events, judge, how)
         parts = None if z is None else z.reshape(len(z), BARS, self.part)
 
         def choose(bar: int, state: Tensor, past: Past) -> Encoding:
@@ -203,18 +205,18 @@ class ChainedSong(nn.Module):
             return replace(posterior, z=mender.part(steps, first, posterior, write))
 
         encoding, _, bars = self._walk(len(events), choose)
-        return Mended(encoding.z, bars, mender.cost)
+        return SearchResult(encoding.z, bars, mender.cost)
 
     def embeddings(self, z: Tensor) -> Tensor:
         """Bar embeddings (n, 16, embedding) of latents (n, z)."""
-        return self._given(z, None)[1]
+        return self._decode(z, None)[1]
 
-    def write(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
+    def decode_moved(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         """Latents (n, z) with every part moved in its turn, and the events (n, 256), int64, that they become.
 
         `move` gets a part (n, 1, z / 16), its context (n, 1, `context_size`) and its bar's number.
         """
-        encoding, _, bars = self._given(z, move)
+        encoding, _, bars = self._decode(z, move)
         return encoding.z, bars
 
     def contexts(self, events: Tensor, z: Tensor) -> Tensor:
@@ -227,7 +229,7 @@ class ChainedSong(nn.Module):
         would = self.conductor(states, z.reshape(len(z), BARS, self.part), self.conductor.remember(before))
         return _context(states, before, would)
 
-    def after(self, z: Tensor, contexts: Tensor) -> Tensor:
+    def embed(self, z: Tensor, contexts: Tensor) -> Tensor:
         """Bar embeddings (n, 16, embedding) of latents (n, z), each in its context (n, 16, `context_size`).
 
         What `embeddings` gives, all bars at once, where the contexts are those of what the latents become.
@@ -237,13 +239,13 @@ class ChainedSong(nn.Module):
         made: Tensor = self.conductor(states, z.reshape(len(z), BARS, self.part), self.conductor.remember(before))
         return made
 
-    def moved(self, z: Tensor, contexts: Tensor, move: Move) -> Tensor:
-        """Latents (n, z) with every part moved as `write` does, all at once, each in its context."""
+    def move_parts(self, z: Tensor, contexts: Tensor, move: Move) -> Tensor:
+        """Latents (n, z) with every part moved as `decode_moved` does, all at once, each in its context."""
         parts = z.reshape(len(z), BARS, self.part)
         for number in range(MOVES):
             if number:
                 known = contexts[..., : -self.bars.head.out_features]
-                contexts = torch.cat((known, self.after(parts, known).to(known.dtype)), -1)
+                contexts = torch.cat((known, self.embed(parts, known).to(known.dtype)), -1)
             parts = move(parts, contexts, 0)
         return parts.flatten(1)
 
@@ -252,7 +254,7 @@ class ChainedSong(nn.Module):
         """Numbers that are known of a part before it is moved."""
         return self.conductor.lstm.hidden_size + 2 * self.bars.head.out_features
 
-    def _given(self, z: Tensor, move: Move | None) -> tuple[Encoding, Tensor, Tensor]:
+    def _decode(self, z: Tensor, move: Move | None) -> tuple[Encoding, Tensor, Tensor]:
         parts = z.reshape(len(z), BARS, self.part)
 
         def choose(bar: int, state: Tensor, past: Past) -> Encoding:

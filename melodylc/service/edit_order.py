@@ -6,21 +6,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from melodylc.constraints.request import Method, Request
+from melodylc.constraints.request import Request
 from melodylc.constraints.transposable import check_transposable
 from melodylc.data.errors import InputError
-from melodylc.data.files import fingerprint_file
+from melodylc.data.files import fingerprint_bytes, fingerprint_file
 from melodylc.data.keys import NOTES, Scale
 from melodylc.data.source import Choice, Source
 from melodylc.data.writing import Writing
 from melodylc.models.config import PriorName
 from melodylc.rewards.isolation import SECONDS
 
+Mover = Literal["actor", "optimize"]
+"""What moves latents towards a rule: its actor, or optimisation along the slope of its critic."""
 What = Literal["transform", "reconstruct", "vary", "interpolate", "morph"]
 
 
 @dataclass(frozen=True)
-class Rework:
+class EditOrder:
     """Which melodies are made anew, how many times and how.
 
     Raises:
@@ -35,7 +37,7 @@ class Rework:
     count: int = 1
     seed: int = 0
     writing: Writing = field(default_factory=Writing)
-    method: Method = "actor"
+    method: Mover = "actor"
     strength: float | None = None  #: of a transformation, in [0, 1]; None: no farther than the rule needs
     distance: float = 0.3  #: of a variation, in (0, 1]
     refine: int = 60  #: steps in which a reconstruction's posterior is fitted to the melody; 0: the encoder's answer
@@ -52,7 +54,7 @@ class Rework:
         if self.strength is not None and not 0 <= self.strength <= 1:
             raise InputError(f"--strength is 0 to 1, not {self.strength:g}")
         if self.what == "transform" and self.request.rule is None:
-            raise InputError("nothing to obey: give --scale, --density or --reward")
+            raise InputError("no rule to follow: give --scale, --density or --reward")
         if self.what == "morph" and (self.to is None or not self.request.scales):
             raise InputError("a morph goes from one scale to another: give --scale and --to-scale")
         if self.what == "morph" and self.writing.transpose:
@@ -71,13 +73,15 @@ class Rework:
     @property
     def folder_name(self) -> str:
         """A folder where the user names none, such as "song-transform-gmin-seed7"."""
-        names = [Path(source.file).stem[:40] for source in self.sources] or ["melodylc"]
+        names = [Path(source.file).stem[:40] or "melody" for source in self.sources] or ["melodylc"]
         to = ["to", self.to.slug] if self.to else []
         return "-".join([*names, self.what, *self.request.slugs, *to, f"seed{self.seed}"])
 
     @property
-    def command(self) -> str:
-        """The command line that makes these melodies again."""
+    def command(self) -> str | None:
+        """The command line that makes these melodies again; None where no command line can ask for a rule of Python."""
+        if not self.request.typed or not all(source.file for source in self.sources):
+            return None
         words = ["melodylc", self.what, *(source.file for source in self.sources), *self._chosen(), *self._asked()]
         words += [
             "-n",
@@ -127,7 +131,7 @@ class Rework:
         rule = self.request.rule
         return {
             "what": self.what,
-            "sources": [{**one.to_dict(), "sha256": fingerprint_file(one.file)} for one in self.sources],
+            "sources": [{**one.to_dict(), "sha256": _fingerprint(one)} for one in self.sources],
             **self.request.to_dict(),
             "rule": rule.identity if rule else None,
             "to": self.to.name if self.to else None,
@@ -142,6 +146,11 @@ class Rework:
             "model": str(self.model) if self.model else None,
             "prior": self.prior,
         }
+
+
+def _fingerprint(source: Source) -> str:
+    """Of its file; of the melody itself where it came from no file."""
+    return fingerprint_file(source.file) if source.file else fingerprint_bytes(source.melody.events.tobytes())
 
 
 def scales_between(one: Scale, other: Scale, count: int) -> Iterator[Scale]:

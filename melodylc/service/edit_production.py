@@ -5,53 +5,52 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from melodylc.constraints.actors import FoundActor
+from melodylc.constraints.actors import FoundActor, find_actor
 from melodylc.constraints.request import Request
 from melodylc.constraints.transposable import check_transposed
 from melodylc.data.formats.render import Piece, Rendered, render
 from melodylc.data.melody import Melody
 from melodylc.data.texts import printable
-from melodylc.editing.paths import Roads, morph
+from melodylc.editing.paths import LatentPaths, morph
 from melodylc.editing.proposals import Proposer
-from melodylc.editing.transformer import Moved, Transformer
+from melodylc.editing.transformer import EditResult, Transformer
 from melodylc.latent.critic import Critic
-from melodylc.models.checkpoint import LoadedModel
-from melodylc.sampling.memorisation import find_guard
+from melodylc.models.checkpoint import LoadedModel, load_model, shipped_model
+from melodylc.reporting import SILENT, Reporter
+from melodylc.sampling.fitting import actor_for, critic_for
+from melodylc.sampling.memorisation import find_memorisation_filter
+from melodylc.sampling.methods.base import Method, Task
+from melodylc.sampling.methods.combined import Combined
+from melodylc.sampling.methods.optimize import Optimize, optimiser
 from melodylc.sampling.sampler import Sampler
-from melodylc.service.generation import optimiser
-from melodylc.service.rework_order import Rework
+from melodylc.service.edit_order import EditOrder
+from melodylc.service.production import Production
 from melodylc.service.versions import versions
 
-_FIRST_DRAWS = 100  # for the melody that a morph without a file begins with
+_FIRST_ATTEMPTS = 100  # for the melody that a morph without a file begins with
 
 
 @dataclass(frozen=True)
-class Means:
+class Guide:
     """What moves latents towards one request: its actor, and its critic if that is what was asked for."""
 
     actor: FoundActor | None
     critic: Critic | None = None
 
 
-@dataclass(frozen=True)
-class Reworked:
+@dataclass(frozen=True, repr=False)
+class EditProduction(Production[EditResult]):
     """What came of an order."""
 
-    order: Rework
+    order: EditOrder
     model: LoadedModel
-    means: tuple[Means, ...]  #: one for each request that differs
-    moved: tuple[Moved, ...]  #: one for each melody asked, in order
+    guides: tuple[Guide, ...]  #: one for each request that differs
+    results: tuple[EditResult, ...]  #: one for each melody asked, in order
 
     @property
-    def kept(self) -> tuple[Moved, ...]:
-        """The melodies that are written: those that obey and are new."""
-        return tuple(one for one in self.moved if one.passed and one.new)
-
-    @property
-    def missing(self) -> tuple[int, ...]:
-        """Numbers of the melodies that weren't found."""
-        kept = {one.number for one in self.kept}
-        return tuple(one.number for one in self.moved if one.number not in kept)
+    def accepted(self) -> tuple[EditResult, ...]:
+        """The melodies that are written: those that follow the rule and are new."""
+        return tuple(one for one in self.results if one.passed and one.new)
 
     def rendered(self) -> Rendered:
         """The files: the melodies as they came, then those made of them.
@@ -60,11 +59,11 @@ class Reworked:
             InputError: a note that `Writing.transpose` moves out of 0..127, or away from the rule.
         """
         order = self.order
-        check_transposed(order.request, [one.melody for one in self.kept], order.writing.transpose)
+        check_transposed(order.request, [one.melody for one in self.accepted], order.writing.transpose)
         before, after = self._before(), self._after()
         if order.to is None or order.writing.join:
             return render([*before, *after], order.writing, order.request.scale)
-        scales = [order.requests[one.number - 1].scale for one in self.kept]
+        scales = [order.requests[one.number - 1].scale for one in self.accepted]
         alone = [render([piece], order.writing, scale) for piece, scale in zip(after, scales, strict=True)]
         return _together([render(before, order.writing, order.request.scale), *alone])
 
@@ -74,14 +73,14 @@ class Reworked:
         return [Piece(stem, _title(one.file), one.melody) for stem, one in zip(stems, sources, strict=False)]
 
     def _after(self) -> list[Piece]:
-        order, digits = self.order, max(2, len(str(self.order.count)))
+        order = self.order
         before = order.sources[0].melody if len(order.sources) == 1 else None
         return [
-            Piece(f"{one.number:0{digits}}", self._named(one), one.melody, (order.seed, one.number), before)
-            for one in self.kept
+            Piece(self.name(one), self._named(one), one.melody, (order.seed, one.number), before)
+            for one in self.accepted
         ]
 
-    def _named(self, one: Moved) -> str:
+    def _named(self, one: EditResult) -> str:
         return f"melodylc {self.order.what} {self.order.seed}-{one.number}"
 
     def manifest(self, rendered: Rendered) -> dict[str, Any]:
@@ -94,17 +93,20 @@ class Reworked:
             "versions": versions(),
             "model": self.model.fingerprint,
             "prior": self.model.prior(order.prior).identity,
-            "actor": [one.actor.to_dict() for one in self.means if one.actor],
+            "actor": [one.actor.to_dict() for one in self.guides if one.actor],
             "rule": list(rule.names if rule else ()),
             "missing": list(self.missing),
             **rendered.about,
             "files": [
                 *(_entry(files, {"source": one.file}) for one, files in zip(order.sources, rendered.of, strict=False)),
-                *(_entry(files, self._about(one)) for one, files in zip(self.kept, rendered.of[sources:], strict=True)),
+                *(
+                    _entry(files, self._about(one))
+                    for one, files in zip(self.accepted, rendered.of[sources:], strict=True)
+                ),
             ],
         }
 
-    def _about(self, one: Moved) -> dict[str, Any]:
+    def _about(self, one: EditResult) -> dict[str, Any]:
         request = self.order.requests[one.number - 1]
         names = request.rule.names if request.rule else ()
         scale = {"scale": request.scale.name} if self.order.to and request.scale else {}
@@ -113,81 +115,101 @@ class Reworked:
             "passed": one.passed,
             "rewards": dict(zip(names, one.rewards, strict=True)),
             "notes": one.melody.note_count,
-            "kept": one.kept.to_dict(),
+            "similarity": one.similarity.to_dict(),
             "change": round(one.change, 6),
             "rounds": one.rounds,
         }
 
 
-def rework(
-    order: Rework,
-    model: LoadedModel,
-    means: Callable[[Request], Means],
-    report: Callable[[int], None] = lambda done: None,
-    shipped: Callable[[Request], Means | None] = lambda request: None,
-) -> Reworked:
+def run_edit_order(order: EditOrder, reporter: Reporter = SILENT, model: LoadedModel | None = None) -> EditProduction:
     """Make the melodies of an order.
 
     Args:
         order: what is asked.
-        model: what encodes and decodes.
-        means: finds or makes what moves latents towards a request; asked only where that is needed.
-        shipped: finds it, where it is at hand on every machine; None where it isn't.
-        report: told how many melodies there are.
+        reporter: hears how far the work is.
+        model: the model of the order, where it is loaded already.
     """
-    found: dict[str, Means] = {}
+    loaded = model or (load_model(order.model) if order.model else shipped_model())
+    found: dict[str, Guide] = {}
+
+    def guide(request: Request) -> Guide:
+        task = Task(loaded, request, order.prior, reporter=reporter)
+        actor = actor_for(task, other_keys=False)
+        return Guide(actor, critic_for(task, actor) if actor and order.method == "optimize" else None)
+
+    def shipped(request: Request) -> Guide | None:
+        actor = find_actor(loaded, request.rule, order.prior) if request.rule else None
+        return Guide(actor) if actor and actor.origin == "shipped" else None
+
+    def guide_for(learnt: Request) -> Guide:
+        key = learnt.rule.identity if learnt.rule else ""
+        if key not in found:
+            found[key] = guide(learnt)
+        return found[key]
+
+    def own(request: Request) -> Melody:
+        """A melody of the model's own that follows a request, and copies nothing."""
+        there, prior = guide_for(replace(request, varied=True)), loaded.prior(order.prior)
+        method: Method = Combined(loaded, prior, request.rule, there.actor)
+        if there.critic is not None and there.actor is not None and request.rule is not None:
+            method = Optimize(loaded, prior, request.rule, there.actor, there.critic)
+        sampler = Sampler(method, request.rule, is_copy=find_memorisation_filter(loaded))
+        return sampler.sample(order.seed, 1, _FIRST_ATTEMPTS)[0].melody
 
     def toward(request: Request) -> Transformer | None:
         rule = request.rule
         if rule is None:
             return None
-        # What proposes is taught with variety in mind, as every actor; what is asked of it may be less.
-        taught = replace(request, varied=True)
-        key = taught.rule.identity if taught.rule else ""
+        # What proposes learns with variety in mind, as every actor; what is asked of it may be less.
+        learnt = replace(request, varied=True)
+        key = learnt.rule.identity if learnt.rule else ""
 
         def later() -> Proposer:
-            if key not in found:
-                found[key] = means(taught)
-            return _proposer(model, taught, found[key])
+            return _proposer(loaded, learnt, guide_for(learnt))
 
-        if key not in found and order.method == "actor" and (ready := shipped(taught)):
+        if key not in found and order.method == "actor" and (ready := shipped(learnt)):
             found[key] = ready
         # Not what the cache happens to hold: the same command makes the same melodies everywhere.
         wanted = key in found or order.method != "actor" or order.strength is not None
-        proposer = later() if wanted else Proposer(model.vae)
-        return Transformer(model, rule, proposer, order.prior, order.keys, None if wanted else later)
+        proposer = later() if wanted else Proposer(loaded.vae)
+        return Transformer(loaded, rule, proposer, order.prior, order.keys, None if wanted else later)
 
-    moved = _made(order, model, toward, report)
-    return Reworked(order, model, tuple(found.values()), tuple(moved))
+    def report(done: int) -> None:
+        reporter.progress("making melodies", done, order.count)
 
-
-def _proposer(model: LoadedModel, request: Request, means: Means) -> Proposer:
-    actor = means.actor.move if means.actor else None
-    if means.critic is None or request.rule is None:
-        return Proposer(model.vae, actor, arrangement=means.actor.arrangement if means.actor else ())
-    return Proposer(model.vae, None, optimiser(model, request.rule, means.critic))
+    report(0)
+    results = _results(order, loaded, toward, own, report)
+    return EditProduction(order, loaded, tuple(found.values()), tuple(results))
 
 
-def _made(
-    order: Rework,
+def _proposer(model: LoadedModel, request: Request, guide: Guide) -> Proposer:
+    actor = guide.actor.move if guide.actor else None
+    if guide.critic is None or request.rule is None:
+        return Proposer(model.vae, actor, edits=guide.actor.edits if guide.actor else ())
+    return Proposer(model.vae, None, optimiser(model, request.rule, guide.critic))
+
+
+def _results(
+    order: EditOrder,
     model: LoadedModel,
     toward: Callable[[Request], Transformer | None],
+    own: Callable[[Request], Melody],
     report: Callable[[int], None],
-) -> list[Moved]:
+) -> list[EditResult]:
     melodies = [source.melody for source in order.sources]
     if order.what == "reconstruct":
-        return Roads(model).reconstruct(melodies[0], order.count, order.seed, order.refine)
+        return LatentPaths(model).reconstruct(melodies[0], order.count, order.seed, order.refine)
     if order.what == "morph":
         steps = _steps(order.requests, toward)
-        start = melodies[0] if melodies else _own(order, model, steps[0])
+        start = melodies[0] if melodies else own(order.requests[0])
         return morph(start, steps, order.seed, report)
     transformer = toward(order.request)
     if transformer and order.what == "transform":
         return transformer.transform(melodies[0], order.count, order.seed, order.strength, report)
-    roads = Roads(model, transformer, order.prior)
+    paths = LatentPaths(model, transformer, order.prior)
     if order.what == "vary":
-        return roads.vary(melodies[0], order.count, order.seed, order.distance, report)
-    return roads.interpolate(melodies[0], melodies[1], order.count, order.seed, report)
+        return paths.vary(melodies[0], order.count, order.seed, order.distance, report)
+    return paths.interpolate(melodies[0], melodies[1], order.count, order.seed, report)
 
 
 def _steps(requests: Sequence[Request], toward: Callable[[Request], Transformer | None]) -> list[Transformer]:
@@ -199,16 +221,6 @@ def _steps(requests: Sequence[Request], toward: Callable[[Request], Transformer 
         if step and request.rule:
             steps.append(replace(step, rule=request.rule, keys=False))
     return steps
-
-
-def _own(order: Rework, model: LoadedModel, first: Transformer) -> Melody:
-    """A melody of the model's own that obeys the first rule of a morph, and copies nothing."""
-    guard = find_guard(model)
-    moving = first.moving
-    sampler = Sampler(
-        model, moving.actor, first.rule, order.prior, moving.optimise, refuse=guard, arrangement=moving.arrangement
-    )
-    return sampler.draw(order.seed, 1, _FIRST_DRAWS)[0].melody
 
 
 def _together(rendered: Sequence[Rendered]) -> Rendered:
