@@ -8,27 +8,27 @@ from hypothesis import strategies as st
 
 from melodylc.data.alphabet import HOLD, REST, canonical
 from melodylc.data.errors import InputError
-from melodylc.edits.operators import WAYS, Step, apply_edits, parse_edits, steps, words
-from melodylc.edits.search import Search
+from melodylc.edits.operators import OPERATORS, EditStep, apply_edits, describe_edits, edit_steps, parse_edits
+from melodylc.edits.search import EditSearch
 from melodylc.rewards import Rule, form, pitch_classes
 from melodylc.rewards.panel import real_melodies
 
 Events = npt.NDArray[np.uint8]
 REAL = canonical(real_melodies()[:16])[0]
-ALL: tuple[Step, ...] = (*steps(), ("snap", 0, 3, 6, 9), ("snap", 5))
+ALL: tuple[EditStep, ...] = (*edit_steps(), ("snap", 0, 3, 6, 9), ("snap", 5))
 EMPTY = np.full((1, 256), REST, np.uint8)
 
 
 def notes(pitches: dict[int, int]) -> Events:
-    """A melody of quarters at some steps."""
+    """A melody of quarters at some edit_steps."""
     events = EMPTY.copy()
     for at, pitch in pitches.items():
         events[0, at : at + 4] = pitch, HOLD, HOLD, HOLD
     return events
 
 
-@pytest.mark.parametrize("step", ALL, ids=lambda step: words((step,)))
-def test_a_way_makes_canonical_melodies_of_any(step: Step) -> None:
+@pytest.mark.parametrize("step", ALL, ids=lambda step: describe_edits((step,)))
+def test_a_way_makes_canonical_melodies_of_any(step: EditStep) -> None:
     edges = np.concatenate((EMPTY, np.full((1, 256), 0, np.uint8), np.full((1, 256), 127, np.uint8), REAL))
     before = edges.copy()
     after = apply_edits(edges, (step,))
@@ -42,7 +42,7 @@ def test_a_way_makes_canonical_melodies_of_any(step: Step) -> None:
 
 
 @given(st.sampled_from([step for step in ALL if step[0] in ("sequence", "alternate", "fold", "snap")]))
-def test_pitches_change_and_rhythm_doesn_t(step: Step) -> None:
+def test_pitches_change_and_rhythm_doesn_t(step: EditStep) -> None:
     after = apply_edits(REAL, (step,))
     assert np.array_equal(np.where(after < HOLD, 0, after), np.where(REAL < HOLD, 0, REAL))
 
@@ -83,7 +83,7 @@ def test_each_way_does_what_it_says() -> None:
 def test_an_arrangement_is_read_back_from_plain_values() -> None:
     edits = (("form", *range(16)), ("snap", 0, 4, 7), ("isorhythm",))
     assert parse_edits([list(step) for step in edits]) == edits
-    assert words(edits[1:]) == "snap 0 4 7, isorhythm"
+    assert describe_edits(edits[1:]) == "snap 0 4 7, isorhythm"
 
 
 @pytest.mark.parametrize(
@@ -105,20 +105,20 @@ def exact(events: Events) -> Events:
 
 def test_the_notes_of_a_scale_are_found() -> None:
     pentatonic = (1, 3, 6, 8, 10)
-    ((name, *classes),) = Search(Rule((pitch_classes(pentatonic),)), exact).run(REAL)
+    ((name, *classes),) = EditSearch(Rule((pitch_classes(pentatonic),)), exact).run(REAL)
     assert (name, set(classes)) == ("snap", set(pentatonic))
 
 
 def test_a_form_is_found() -> None:
     rule = Rule((form("AABA", contrast=0.3),))
-    found = Search(rule, exact).run(REAL)
+    found = EditSearch(rule, exact).run(REAL)
     assert rule.satisfied(apply_edits(REAL, found)).mean() > rule.satisfied(REAL).mean() + 0.5
 
 
 def test_nothing_is_done_where_nothing_helps_or_nothing_is_missing() -> None:
     everything = Rule((pitch_classes(range(12)),))
-    assert Search(everything, exact).run(REAL) == ()
-    assert Search(Rule((pitch_classes([0, 4, 7]),)), lambda events: REAL[: len(events)]).run(REAL) == ()
+    assert EditSearch(everything, exact).run(REAL) == ()
+    assert EditSearch(Rule((pitch_classes([0, 4, 7]),)), lambda events: REAL[: len(events)]).run(REAL) == ()
 
 
 def test_what_mending_can_do_isn_t_done_to_all() -> None:
@@ -126,14 +126,14 @@ def test_what_mending_can_do_isn_t_done_to_all() -> None:
     for every, found in ((8, False), (1, True)):
         begun = apply_edits(REAL, (("snap", *pentatonic),))
         begun[::every] = REAL[::every]
-        assert bool(Search(Rule((pitch_classes(pentatonic),)), exact).run(begun)) == found
+        assert bool(EditSearch(Rule((pitch_classes(pentatonic),)), exact).run(begun)) == found
 
 
 def test_what_a_model_can_t_say_isn_t_taken() -> None:
     rule = Rule((pitch_classes([0, 4, 7]),))
-    silent = Search(rule, lambda events: np.full_like(events, REST))
+    silent = EditSearch(rule, lambda events: np.full_like(events, REST))
     assert silent.run(REAL) == ()
 
 
 def test_every_way_has_an_extent_that_is_tried() -> None:
-    assert {str(step[0]) for step in steps()} | {"snap"} == set(WAYS)
+    assert {str(step[0]) for step in edit_steps()} | {"snap"} == set(OPERATORS)

@@ -20,6 +20,7 @@ from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import named_config
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import parse_reward
+from melodylc.sampling.fitting import fit_actor
 
 Cli = Callable[..., Any]
 QUICK = replace(
@@ -178,7 +179,7 @@ def test_the_bank_of_another_prior_is_made_with_progress_and_once(model: LoadedM
     assert rule
     told: list[tuple[int, int]] = []
     for _ in range(2):
-        sampling_fitting.fit_actor(
+        fit_actor(
             model, rule, Path("a.safetensors"), lambda _: None, QUICK, decoding=lambda *report: told.append(report)
         )
     assert told == [(bank.SIZE, bank.SIZE)]
@@ -187,7 +188,7 @@ def test_the_bank_of_another_prior_is_made_with_progress_and_once(model: LoadedM
 def test_an_actor_that_doesn_t_say_what_was_asked_is_refused(run_cli: Cli, model: LoadedModel) -> None:
     rule = Request.read(reward=["lively.py:lively"]).rule
     assert rule
-    sampling_fitting.fit_actor(model, rule, Path("a.safetensors"), lambda _: None, QUICK)
+    fit_actor(model, rule, Path("a.safetensors"), lambda _: None, QUICK)
     assert_refused(run_cli("generate", "--actor", "a.safetensors"), "doesn't say how its rule was asked for")
 
 

@@ -226,26 +226,26 @@ def odd(events: Events) -> npt.NDArray[np.bool_]:
 def test_what_is_refused_is_drawn_again_and_nothing_else_changes(model: LoadedModel) -> None:
     rule = Rule((density(1),))
     free, guarded = sampler_of(model, None, rule), sampler_of(model, None, rule, is_copy=odd)
-    one, found = free.draw(3, 20, 1), guarded.draw(3, 20, 50)
-    assert guarded.draw(3, 7, 50) == found[:7]
-    assert any(draw.refused for draw in found)
+    one, found = free.sample(3, 20, 1), guarded.sample(3, 20, 50)
+    assert guarded.sample(3, 7, 50) == found[:7]
+    assert any(draw.copies for draw in found)
     for before, draw in zip(one, found, strict=True):
         assert draw.passed
         assert draw.melody.note_count % 2 == 0
-        assert draw.draws == 1 + draw.refused  # nothing but copies cost a draw
+        assert draw.attempts == 1 + draw.copies  # nothing but copies cost a draw
         if before.melody.note_count % 2 == 0:
-            assert replace(draw, held=before.held) == before
+            assert replace(draw, satisfied=before.satisfied) == before
 
 
 def test_copies_alone_spend_the_budget_and_are_not_written(model: LoadedModel) -> None:
     never = sampler_of(model, None, None, is_copy=lambda events: np.ones(len(events), np.bool_))
-    for draw in never.draw(0, 3, budget=4):
-        assert (draw.passed, draw.copied, draw.refused, draw.found, draw.draws) == (False, True, 4, 0, 4)
+    for draw in never.sample(0, 3, budget=4):
+        assert (draw.passed, draw.is_copy, draw.copies, draw.passes, draw.attempts) == (False, True, 4, 0, 4)
 
 
 def test_what_disobeys_is_not_counted_as_a_copy(model: LoadedModel) -> None:
     never = sampler_of(model, None, Rule((density(256),)), is_copy=odd)
-    assert sum(draw.refused for draw in never.draw(0, 8, budget=2)) == 0
+    assert sum(draw.copies for draw in never.sample(0, 8, budget=2)) == 0
 
 
 def test_only_a_model_of_the_same_corpus_is_guarded(model: LoadedModel, shipped: MemorisationFilter) -> None:

@@ -10,7 +10,9 @@ from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import named_config
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule, Tonic, pitch_classes, tonic
-from melodylc.sampling.methods.base import GROUP
+from melodylc.sampling.methods.combined import Combined
+
+GROUP = Combined.together
 
 
 @pytest.fixture(scope="module")
@@ -54,21 +56,21 @@ def test_the_first_draw_that_obeys_is_kept_whatever_is_asked_beside_it(model: Lo
     sampler = sampler_of(model, None, rule)
     drawn = sampler.sample(3, 12, budget=200)
     assert all(draw.passed for draw in drawn)
-    assert any(draw.draws > 1 for draw in drawn)
+    assert any(draw.attempts > 1 for draw in drawn)
     assert sampler.sample(3, 5, budget=200) == drawn[:5]
     for draw in drawn:
         assert draw.rewards == rule(draw.melody)
-        short = sampler.sample(3, draw.number, budget=draw.draws)[-1]
+        short = sampler.sample(3, draw.number, budget=draw.attempts)[-1]
         assert short.melody == draw.melody
-        if draw.draws > 1:
-            assert not sampler.sample(3, draw.number, budget=draw.draws - 1)[-1].passed
+        if draw.attempts > 1:
+            assert not sampler.sample(3, draw.number, budget=draw.attempts - 1)[-1].passed
 
 
 def test_a_spent_budget_gives_the_last_draw_and_says_so(model: LoadedModel) -> None:
     never = Rule((pitch_classes([unused_class(model)]),))
     reports: list[tuple[int, int]] = []
     drawn = sampler_of(model, None, never).sample(0, 3, budget=4, report=lambda *report: reports.append(report))
-    assert [(draw.passed, draw.draws) for draw in drawn] == [(False, 4)] * 3
+    assert [(draw.passed, draw.attempts) for draw in drawn] == [(False, 4)] * 3
     assert reports[-1] == (0, 12)
 
 
@@ -96,8 +98,8 @@ def unused_class(model: LoadedModel) -> int:
 
 def test_melodies_are_moved_before_they_are_judged(model: LoadedModel) -> None:
     plain, moved = sampler_of(model, None, None), sampler_of(model, None, None, shift=3)
-    for before, after in zip(plain.draw(3, 8, 1), moved.draw(3, 8, 1), strict=True):
+    for before, after in zip(plain.sample(3, 8, 1), moved.sample(3, 8, 1), strict=True):
         highest = max((note.pitch for note in before.melody.notes), default=0)
         assert after.melody == (before.melody.transposed(3) if highest < 125 else before.melody)
     above = sampler_of(model, None, None, shift=127).sample(3, 8, 1)
-    assert [draw.melody for draw in above] == [draw.melody for draw in plain.draw(3, 8, 1)]
+    assert [draw.melody for draw in above] == [draw.melody for draw in plain.sample(3, 8, 1)]

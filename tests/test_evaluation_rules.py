@@ -175,7 +175,9 @@ def test_draws_are_those_of_generate_without_a_check(model: LoadedModel, actor: 
         alike = [np.array_equal(row, one.melody.events) for row, one in zip(drawn.events, sampled, strict=True)]
         assert np.mean(alike) > 0.8  # a rounding may change a note
         assert drawn.z_mse == pytest.approx([one.distance for one in sampled], rel=1e-3)
-        assert drawn.touched[alike].tolist() == [one.touched for one, same in zip(sampled, alike, strict=True) if same]
+        assert drawn.touched[alike].tolist() == [
+            one.rests_added for one, same in zip(sampled, alike, strict=True) if same
+        ]
 
 
 def test_rejection_takes_the_first_that_obeys_or_the_last(model: LoadedModel) -> None:

@@ -68,8 +68,8 @@ def test_blur_is_on_the_bars_before_alone(song: AutoregressiveSong) -> None:
 
 
 def test_what_is_written_follows_what_was_written(song: AutoregressiveSong) -> None:
-    _, bars = song.write(latents(3))
-    torch.testing.assert_close(song.embeddings(latents(3)), song.after(latents(3), song.contexts(bars, latents(3))))
+    _, bars = song.decode_moved(latents(3))
+    torch.testing.assert_close(song.embeddings(latents(3)), song.embed(latents(3), song.contexts(bars, latents(3))))
     written = song.decoder.greedy(song.embeddings(latents(3)).flatten(0, 1))
     assert bars.equal(written.reshape(3, STEPS))
 
@@ -83,12 +83,12 @@ def test_every_part_of_z_is_moved_in_its_turn_and_again_when_it_is_known_what_th
         told.append(context)
         return part + bar
 
-    moved, bars = song.write(latents(3), move)
+    moved, bars = song.decode_moved(latents(3), move)
     once, twice = (
         (latents(3).reshape(3, BARS, PART) + times * torch.arange(BARS)[:, None]).flatten(1) for times in (1, 2)
     )
     torch.testing.assert_close(moved, twice)
-    assert bars.equal(song.write(moved)[1])
+    assert bars.equal(song.decode_moved(moved)[1])
     torch.testing.assert_close(torch.cat(told[::2], 1), song.contexts(bars, latents(3)))
     torch.testing.assert_close(torch.cat(told[1::2], 1), song.contexts(bars, once))
 
@@ -97,8 +97,8 @@ def test_all_parts_at_once_are_moved_as_in_their_turns(song: AutoregressiveSong)
     def move(part: Tensor, context: Tensor, bar: int) -> Tensor:
         return part + context[..., : part.shape[-1]] - 2 * context[..., -part.shape[-1] :]
 
-    moved, bars = song.write(latents(3), move)
-    torch.testing.assert_close(song.moved(latents(3), song.contexts(bars, latents(3)), move), moved)
+    moved, bars = song.decode_moved(latents(3), move)
+    torch.testing.assert_close(song.move_parts(latents(3), song.contexts(bars, latents(3)), move), moved)
 
 
 def test_a_pointer_sharp_and_open_copies_the_bar_it_points_to(song: AutoregressiveSong) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from conftest import Run
 from sampler_of import sampler_of
 from small_corpus import build_small
-from torch import Tensor
 
 from melodylc.cache import pretrained
 from melodylc.constraints import actors, fitting
@@ -44,13 +44,16 @@ from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule, density
 from melodylc.sampling.fitting import fit_actor
 from melodylc.sampling.likelihood import find_likelihood
-from melodylc.sampling.methods.base import GROUP
+from melodylc.sampling.methods.combined import Combined
 from melodylc.service.order import Order
 
 RunCli = Callable[..., Run]
 SMALL = RealismSettings(rounds=2, fresh=8, critic_steps=2, actor_steps=1, warmup=2, batch=4, hidden=8, critic_hidden=8)
 QUICK = replace(fitting.SETTINGS, bank=64, rounds=2, fresh=16, warmup=5, check_every=1, check=16, measure=16)
 RULE = Rule((density(40),))
+
+GROUP = Combined.together
+NUMBERS = range(1, GROUP + 1)
 
 
 @pytest.fixture(scope="module")
@@ -163,24 +166,26 @@ def test_a_damaged_critic_is_refused(model: LoadedModel, critic: RealismCritic) 
 # -- the best of several -----------------------------------------------------------------------
 
 
-def loudness(z: Tensor, events: Tensor) -> Tensor:
+def loudness(events: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """A judge that can be checked by hand: how many notes."""
-    return (events < 128).sum(dim=1).float()
+    return np.asarray((events < 128).sum(axis=1), np.float64)
 
 
 def test_the_best_of_several_is_the_most_real_of_the_first_that_pass(model: LoadedModel) -> None:
     notes = [draw.melody.note_count for draw in sampler_of(model, None, None).sample(5, 40, budget=1)]
     sampler = sampler_of(model, None, Rule((density(int(np.median(notes)) + 1),)), likelihood=loudness)  # half pass
-    every = [[draw for draw in sampler._group(5, 1, attempt) if draw.number <= 3] for attempt in range(1, 31)]
+    every = [
+        [draw for draw in sampler._candidates(5, NUMBERS, attempt) if draw.number <= 3] for attempt in range(1, 31)
+    ]
     chosen = sampler.sample(5, 3, budget=30, best_of=3)
     for draw in chosen:
         mine = [group[draw.number - 1] for group in every]
         passed = [one for one in mine if one.passed][:3]
         if passed:
-            best = max(passed, key=lambda one: one.realism or 0.0)
-            assert (draw.melody, draw.realism, draw.found) == (best.melody, best.realism, len(passed))
-    assert any(draw.found == 3 for draw in chosen)
-    assert any(draw.draws > 3 for draw in chosen)
+            best = max(passed, key=lambda one: one.likelihood or 0.0)
+            assert (draw.melody, draw.likelihood, draw.passes) == (best.melody, best.likelihood, len(passed))
+    assert any(draw.passes == 3 for draw in chosen)
+    assert any(draw.attempts > 3 for draw in chosen)
 
 
 def test_fewer_of_the_best_are_the_start_of_more(model: LoadedModel) -> None:
@@ -190,9 +195,9 @@ def test_fewer_of_the_best_are_the_start_of_more(model: LoadedModel) -> None:
     single = sampler_of(model, None, RULE).sample(7, 4, budget=6)
     for one, best in zip(single, many, strict=False):
         assert one.passed == best.passed
-        assert best.realism is not None
+        assert best.likelihood is not None
         if one.passed:
-            assert best.realism >= loudness(torch.zeros(1), torch.tensor(one.melody.events[None])).item()
+            assert best.likelihood >= loudness(one.melody.events[None]).item()
 
 
 def test_what_is_asked_stands_in_the_order() -> None:
@@ -305,7 +310,7 @@ def test_likeness_is_surprise_beside_that_of_as_many_notes(speaking: LoadedModel
     assert speaking.language is not None
     found = find_likelihood(speaking)
     events = find_bank(speaking, speaking.prior()).events
-    scores = found(torch.zeros(len(events), 32), events).numpy()
+    scores = found(canonical(events.numpy())[0])
     assert scores.mean() == pytest.approx(0.0, abs=1e-6)  # they are what is expected
     assert scores.std() == pytest.approx(1.0, abs=1e-6)
     melodies = canonical(events.numpy())[0]
@@ -324,15 +329,16 @@ def test_generate_writes_the_best_and_says_how_good_it_is(
     asked = ("generate", "--model", path, "-n", 2, "--seed", 1, "-o", tmp_path / "out")
     done = run_cli(*asked, "--best-of", 3)
     assert done.code == 0, done.err
-    assert "realism" in done.out
+    assert "likelihood" in done.out
     found = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
     model = load_model(path)
     drawn = [
-        sampler_of(model, None, None, likelihood=find_likelihood(model))._group(1, 1, attempt) for attempt in (1, 2, 3)
+        sampler_of(model, None, None, likelihood=find_likelihood(model))._candidates(1, NUMBERS, attempt)
+        for attempt in (1, 2, 3)
     ]
     for entry, attempts in zip(found["files"], zip(*drawn, strict=True), strict=False):
-        assert entry["best_of"] == entry["draws"] == 3
-        assert entry["realism"] == round(max(one.realism or -np.inf for one in attempts), 4)
+        assert entry["best_of"] == entry["attempts"] == 3
+        assert entry["likelihood"] == round(max(one.likelihood or -np.inf for one in attempts), 4)
     assert "--best-of 3" in found["command"]
 
 

@@ -1,8 +1,8 @@
 """Which edits a rule asks for, found by asking it.
 
 Greedy: of all operators, to all extents, that one is chosen which makes the rule happiest with some melodies, then
-another on top of it, until none helps or the rule is happy enough. What counts is what a model makes of them: some edits are
-easily said and lie where no latent vector leads, so the few that a rule likes best are encoded, decoded and judged
+another on top of it, until none helps or the rule is happy enough. What counts is what a model makes of them: some
+are easily done and lie where no latent vector leads, so the few that a rule likes best are encoded, decoded and judged
 again. The sets of pitch classes that `snap` can use are too many to try: they are found by leaving out one class after
 the other.
 

@@ -68,7 +68,7 @@ class FlatSong(nn.Module):
 
     def decode_moved(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         """Latents (n, z), moved or not, and the events (n, 256), int64, that they become; z is all of one part."""
-        moved = z if move is None else self.moved(z, z.new_zeros(len(z), 1, 0), move)
+        moved = z if move is None else self.move_parts(z, z.new_zeros(len(z), 1, 0), move)
         return moved, self.decoder.greedy(self.embeddings(moved).flatten(0, 1)).reshape(len(z), STEPS)
 
     def local_search(self, events: Tensor, judge: Judge, how: LocalSearch, z: Tensor | None = None) -> SearchResult:
@@ -79,8 +79,8 @@ class FlatSong(nn.Module):
         encoding, mender = self.reconstruct(events, None)[0], BarSearch(events, judge, how)
         posterior = Encoding(*(getattr(encoding, name)[:, None] for name in ("z", "mean", "sigma")))
         first = posterior.mean if z is None else z[:, None]
-        best = mender.part(slice(0, STEPS), first, posterior, lambda rows, tried: self.write(tried[:, 0])[1])
-        return SearchResult(*self.write(best[:, 0]), mender.cost)
+        best = mender.part(slice(0, STEPS), first, posterior, lambda rows, tried: self.decode_moved(tried[:, 0])[1])
+        return SearchResult(*self.decode_moved(best[:, 0]), mender.cost)
 
     def move_parts(self, z: Tensor, contexts: Tensor, move: Move) -> Tensor:
         """Latents (n, z), moved."""

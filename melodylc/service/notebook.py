@@ -20,7 +20,7 @@ def melodies_html(
     """A piece of HTML that shows and plays named melodies, what lies outside the scale in red."""
     parts = [f"<p>{escape(title)}</p>"] if title else []
     for name, melody in melodies[:MOST]:
-        sound = wav(Voice(melody), Writing(tempo=tempo))
+        sound = wav(Voice(name, melody), Writing(tempo=tempo))
         audio = base64.b64encode(sound).decode()
         parts.append(svg([Panel(name, melody)], scale))
         parts.append(f'<audio controls loop src="data:audio/wav;base64,{audio}"></audio>')
