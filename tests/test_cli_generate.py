@@ -14,7 +14,7 @@ import mido
 import pytest
 
 from melodylc.cache import pretrained
-from melodylc.constraints import actors, fitting
+from melodylc.constraints import fitting
 from melodylc.data import parse_scale, read_midi
 from melodylc.rewards import Rule, pitch_classes, variety
 
@@ -170,7 +170,7 @@ def test_a_cache_that_can_not_be_written_is_said_before_the_work(
 ) -> None:
     (tmp_path / "file").write_bytes(b"kept")
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "file"))
-    monkeypatch.setattr(actors, "fit", lambda *args, **kwargs: pytest.fail("started to fit"))
+    monkeypatch.setattr(fitting, "fit", lambda *args, **kwargs: pytest.fail("started to fit"))
     run = run_cli("generate", "--density", "1..256", "--no-variety", "-n", 1, "-o", tmp_path / "out")
     assert_refused(run, "MELODYLC_CACHE")
     assert (tmp_path / "file").read_bytes() == b"kept"
@@ -181,7 +181,7 @@ def test_ctrl_c_leaves_nothing_behind(run_cli: Cli, tmp_path: Path, monkeypatch:
     def interrupted(*args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("melodylc.sampling.sampler.Sampler._group", interrupted)
+    monkeypatch.setattr("melodylc.sampling.sampler.Sampler._candidates", interrupted)
     run = run_cli("generate", "--scale", "cmaj", "-n", 2, "-o", tmp_path / "out")
     assert (run.code, run.err.strip()) == (130, "melodylc: interrupted")
     assert list(tmp_path.glob("*")) == []
@@ -256,7 +256,7 @@ def test_a_full_disk(run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.fixture
 def no_actor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw from the prior, which hardly ever obeys."""
-    monkeypatch.setattr("melodylc.cli.generate.find_or_fit", lambda *_, **__: None)
+    monkeypatch.setattr("melodylc.sampling.methods.combined.actor_for", lambda *_, **__: None)
 
 
 def assert_refused(run: Any, expected: str) -> None:
