@@ -181,7 +181,7 @@ def test_a_strength_asks_for_the_actor_of_a_rule(run_cli: Cli, tmp_path: Path) -
     words = ("--scale", "e dorian", "--strength", "0.3", "--seed", 1, "-o", tmp_path / "out")
     run = run_cli("transform", song(tmp_path, tune()), *words)
     assert run.code == 0, run.err
-    assert "fitting one" in run.err
+    assert "learning it now" in run.err
     assert [actor["origin"] for actor in manifest(tmp_path / "out")["actor"]] == ["fitted"]
 
 
