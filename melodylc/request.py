@@ -22,7 +22,7 @@ from melodylc.rewards import (
     tonic,
     variety,
 )
-from melodylc.rewards.base import MELODIES
+from melodylc.rewards.domains import MELODIES
 from melodylc.rewards.isolation import SECONDS
 from melodylc.rewards.specs import Find, existing
 from melodylc.transposing import check_transposable

@@ -34,10 +34,26 @@ BAD = {  # a rule's body, and what is said of it
     "dies": ("os._exit(3)", "ended its process (exit code 3), on"),
     "killed": ("os.kill(os.getpid(), signal.SIGKILL)", "ended its process (SIGKILL), on"),
     "exits": ("sys.exit(0)", "raised SystemExit: 0"),
+    "writes_to_us": (
+        "\n    for pipe in range(3, 30):\n        try: os.write(pipe, b'\\xff' * 64)\n        except OSError: pass\n    return 1",
+        "wrote into its connection to us, or closed it",
+    ),
+    "writes_zeros": (
+        "\n    for pipe in range(3, 30):\n        try: os.write(pipe, bytes(16))\n        except OSError: pass\n    return 1",
+        "wrote into its connection to us, or closed it",
+    ),
+    "writes_an_answer": (
+        '\n    answer = b\'{"problem": 3, "row": 99, "number": 2}\'\n    for pipe in range(3, 30):'
+        "\n        try: os.write(pipe, len(answer).to_bytes(8, 'big') + bytes(8) + answer)\n        except OSError: pass\n    return 1",
+        "wrote into its connection to us, or closed it",
+    ),
+    "closes_it": ("os.closerange(3, 30); return 1", "wrote into its connection to us, or closed it"),
     "reads": ("return len(input())", "raised EOFError: EOF when reading a line (line 7), on"),
 }
 
 GOOD = {  # what looks bad and isn't
+    "forks": "os.fork(); return 1",
+    "starts_threads": "import threading; threading.Thread(target=time.sleep, args=(60,)).start(); return 1",
     "writes_elsewhere": "os.write(1, b'x'); print('x', file=sys.stderr); subprocess.run(['echo', 'x']); return 1",
     "warns": "warnings.warn('odd'); np.zeros(1) / 0; return 1",
     "catches_signals": "signal.signal(signal.SIGINT, signal.SIG_DFL); return 1",

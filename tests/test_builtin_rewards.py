@@ -189,7 +189,7 @@ CASES = [
     ),
     Case(
         syncopation(0, 0),
-        "syncopation(least=0, most=0)",
+        "syncopation(least=0.0, most=0.0)",
         lambda x: syncopated_share(x) == 0,
         Melody.from_notes([(60, 1, 9)]),
     ),
@@ -200,7 +200,7 @@ CASES = [
         lambda x: 0.25 <= 1 - sum(sounding(x)) / 256 <= 0.5,
         repeated(60, 1, 256),
     ),
-    Case(rests(0, 0.2), "rests(least=0, most=0.2)", lambda x: 1 - sum(sounding(x)) / 256 <= 0.2),
+    Case(rests(0, 0.2), "rests(least=0.0, most=0.2)", lambda x: 1 - sum(sounding(x)) / 256 <= 0.2),
     Case(longest_rest(), "longest_rest(most=0)", lambda x: not silent_runs(x)),
     Case(longest_rest(8), "longest_rest(most=8)", lambda x: max([0, *silent_runs(x)]) <= 8),
     Case(breaths(), "breaths(bars=4, length=2)", lambda x: breathes(x, 4, 2), repeated(60, 1, 256)),

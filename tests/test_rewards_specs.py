@@ -7,10 +7,8 @@ from rule_files import LEAPS
 
 from melodylc.data import InputError
 from melodylc.rewards import parse_reward
-from melodylc.rewards.builtin import BUILTIN
-from melodylc.rewards.catalogue import Entry, catalogue, describe
 from melodylc.rewards.parameters import Parameters
-from melodylc.rewards.specs import parse_name
+from melodylc.rewards.specs import BUILTIN, Entry, catalogue, describe, parse_name
 
 
 @pytest.fixture(scope="module")
