@@ -22,7 +22,6 @@ from typing import Literal, get_args
 import numpy as np
 
 from melodylc.data.alphabet import STEPS
-from melodylc.data.errors import InputError
 from melodylc.rewards.base import Events, Scores
 from melodylc.rewards.features import EventsReward, begins, check_number, graded
 
@@ -45,8 +44,6 @@ class Contour(EventsReward):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.shape not in SHAPES:
-            raise InputError(f"a contour is {', '.join(SHAPES[:-1])} or {SHAPES[-1]}, not {self.shape!r}")
         check_number("least", self.least, 0, 1)
 
     @property

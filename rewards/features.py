@@ -42,6 +42,11 @@ class EventsReward(Reward):
         """The reward of one melody; its formula stands with the function that makes it."""
         return float(self.batch(melody.events[None])[0])
 
+    @property
+    def label(self) -> str:
+        """A few words for a table's head; the sentence, unless there are fewer."""
+        return self.sentence
+
     @abstractmethod
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""

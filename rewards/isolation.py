@@ -167,10 +167,8 @@ class Worker:
             answer = self._ask(Frame({"score": len(rows)}, rows.tobytes()), self._seconds)
             scores, problem = np.frombuffer(answer.body, np.float64), answer.header.get("problem")
             sound = isinstance(problem, str) or problem is None
-            if (
-                not sound
-                or problem is None
-                and (scores.shape != (len(rows),) or not ((scores >= 0) & (scores <= 1)).all())
+            if not sound or (
+                problem is None and (scores.shape != (len(rows),) or not ((scores >= 0) & (scores <= 1)).all())
             ):
                 self.stop()
                 raise NoAnswer(_DISTURBED, len(rows))
@@ -331,7 +329,7 @@ class _Process:
                 raise NoAnswer(f"gave no answer for {seconds:g} seconds", last)
         if isinstance(answer, Exception):
             raise NoAnswer(self._epitaph(answer), self._counter.value)
-        if answer.header.get("number") != number:
+        if answer.header.pop("number", None) != number:
             raise NoAnswer(_DISTURBED, self._counter.value)
         return answer
 

@@ -107,7 +107,9 @@ def test_what_it_may_return(fine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_it_may_not_return(wrong: Any, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "answer", wrong)
-    with pytest.raises(RewardError, match=rf"^says {words}.*a number in \[0, 1\] or a bool, on a melody without notes$"):
+    with pytest.raises(
+        RewardError, match=rf"^says {words}.*a number in \[0, 1\] or a bool, on a melody without notes$"
+    ):
         says(SILENCE)
 
 

@@ -14,7 +14,7 @@ from melodylc.data import InputError, Melody
 from melodylc.rewards import Reward, Rule, density, parse_reward, reward
 from melodylc.rewards.domains import DOMAINS, Domain
 from melodylc.rewards.panel import odd_melodies, real_melodies
-from melodylc.rewards.trial import histogram, try_panel, try_samples, verdict
+from melodylc.rewards.trial import advice, histogram, try_panel, try_samples, verdict
 
 Cli = Callable[..., Any]
 
@@ -159,6 +159,13 @@ def test_the_report(run_cli: Cli, tmp_path: Path) -> None:
     assert (run.code, run.err) == (0, "")
     for word in ("empty (all rests)", "256 notes", "real", "prior", "0.5 to 0.6", "different values", "microseconds"):
         assert word in run.out
+
+
+def test_a_rule_of_yes_and_no_is_advised_to_return_a_share() -> None:
+    yes = reward(lambda melody: melody.note_count > 8)
+    share = reward(lambda melody: min(1.0, melody.note_count / 8))
+    assert "return a share instead" in advice(try_panel(lambda: yes))
+    assert advice(try_panel(lambda: share)) == ""
 
 
 def test_the_report_of_a_rule_that_fails(run_cli: Cli, tmp_path: Path) -> None:
