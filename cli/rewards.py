@@ -91,8 +91,8 @@ def _report(trial: "Trial", kind: str) -> None:
     table([f"odd {kind}", "score"], [[name, f"{score:.3f}"] for name, score in trial.odd.items()])
     for problem in trial.problems:
         click.echo(f"\nproblem: {problem}")
-        if problem.shown:
-            click.echo(f"  {problem.shown}")
+        if problem.item:
+            click.echo(f"  {problem.item}")
     rows = {"real": trial.real, "prior": trial.prior}
     scored = {name: scores for name, scores in rows.items() if scores is not None}
     if scored:

@@ -22,8 +22,8 @@ from melodylc.rewards.features import (
     begins,
     check_between,
     check_number,
-    graded,
     note_counts,
+    partial_credit,
     share,
 )
 
@@ -58,7 +58,7 @@ class Register(EventsReward):
         """As the call, for each row: shape (n, 256) to (n,)."""
         notes = note_counts(events)
         inside = ((events >= self.lowest) & (events <= self.highest)).sum(axis=1)
-        return graded((inside == notes) & (notes > 0), share(inside, notes))
+        return partial_credit((inside == notes) & (notes > 0), share(inside, notes))
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Ambitus(EventsReward):
         spans = _span(counts)
         far = np.minimum(1.0, spans / self.least) if self.least else 1.0
         satisfied = (notes > 0) & (spans >= self.least) & (spans <= self.most)
-        return graded(satisfied, _fullest(counts, self.most + 1) / np.maximum(notes, 1) * far)
+        return partial_credit(satisfied, _fullest(counts, self.most + 1) / np.maximum(notes, 1) * far)
 
 
 def _histogram(events: Events) -> Numbers:

@@ -23,7 +23,7 @@ import numpy as np
 
 from melodylc.data.alphabet import STEPS
 from melodylc.rewards.base import Events, Scores
-from melodylc.rewards.features import EventsReward, begins, check_number, graded
+from melodylc.rewards.features import EventsReward, begins, check_number, partial_credit
 
 Shape = Literal["rising", "falling", "arch", "valley"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
@@ -63,7 +63,7 @@ class Contour(EventsReward):
         together, pitches, times = _moments(events, _template(self.shape))
         there = (pitches > 0) & (times > 0)
         r = together / np.sqrt(np.where(there, pitches * times, 1.0))
-        return graded(there & (r >= self.least), (1 + r) / (1 + self.least) * there)
+        return partial_credit(there & (r >= self.least), (1 + r) / (1 + self.least) * there)
 
 
 def _template(shape: Shape) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

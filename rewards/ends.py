@@ -25,8 +25,8 @@ from melodylc.rewards.features import (
     begins,
     check_number,
     durations,
-    graded,
     note_counts,
+    partial_credit,
     plural,
 )
 from melodylc.rewards.pitch import PitchClasses, Tonic
@@ -48,17 +48,17 @@ class _Note(EventsReward):
         object.__setattr__(self, "pitch", re.sub("-?[0-9]+$", "", name) if any_octave else name)
 
     @property
-    def allowed(self) -> frozenset[int]:
+    def pitches(self) -> frozenset[int]:
         """The MIDI pitches that satisfy."""
         target, any_octave = _parse(self.pitch)
         return frozenset(range(target % 12, PITCHES, 12)) if any_octave else frozenset((target,))
 
     def clash(self, other: Reward) -> str | None:
         """Two first notes, two last ones, or one that no note of the melody may be."""
-        if isinstance(other, type(self)) and not self.allowed & other.allowed:
+        if isinstance(other, type(self)) and not self.pitches & other.pitches:
             return f"no melody has {self.name} and {other.name} at once"
         held = _allowed_of_all(other)
-        return None if held is None or self.allowed & held else f"no note is in {self.name} and {other.name} at once"
+        return None if held is None or self.pitches & held else f"no note is in {self.name} and {other.name} at once"
 
     def _nearness(self, pitches: Numbers, there: Mask) -> Scores:
         target, any_octave = _parse(self.pitch)
@@ -66,7 +66,7 @@ class _Note(EventsReward):
         if any_octave:
             away = np.minimum(away % 12, -away % 12)
         credit = 1 - away / 6 if any_octave else 12 / (12 + away)
-        return graded((away == 0) & there, credit * there)
+        return partial_credit((away == 0) & there, credit * there)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class LastNote(_Note):
 
     def clash(self, other: Reward) -> str | None:
         """Another last note, too, where that is a tonic."""
-        apart = isinstance(other, Tonic) and not any(pitch % 12 == other.pitch_class for pitch in self.allowed)
+        apart = isinstance(other, Tonic) and not any(pitch % 12 == other.pitch_class for pitch in self.pitches)
         return f"no melody ends on {self.name} and on {other.name}" if apart else super().clash(other)
 
     def batch(self, events: Events) -> Scores:
@@ -131,7 +131,7 @@ class LastLength(EventsReward):
         """As the call, for each row: shape (n, 256) to (n,)."""
         last = STEPS - 1 - begins(events)[:, ::-1].argmax(axis=1)
         lengths = np.take_along_axis(durations(events), last[:, None], axis=1)[:, 0]  # 0 where there is no note
-        return graded(lengths >= self.least, lengths / self.least)
+        return partial_credit(lengths >= self.least, lengths / self.least)
 
 
 def _first(events: Events) -> tuple[Numbers, Mask]:

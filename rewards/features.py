@@ -52,7 +52,7 @@ class EventsReward(Reward):
         """As the call, for each row: shape (n, 256) to (n,)."""
 
 
-def graded(satisfied: Mask, credit: npt.ArrayLike) -> Scores:
+def partial_credit(satisfied: Mask, credit: npt.ArrayLike) -> Scores:
     """1 where `satisfied`; elsewhere `credit`, kept in [0, 1).
 
     What satisfies is thus decided by a comparison of numbers that are exact, not by a quotient that may round to 1.

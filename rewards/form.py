@@ -22,7 +22,7 @@ import numpy.typing as npt
 from melodylc.data.alphabet import BARS, STEPS
 from melodylc.data.errors import InputError
 from melodylc.rewards.base import Events, Scores
-from melodylc.rewards.features import EventsReward, Mask, begins, graded, note_counts
+from melodylc.rewards.features import EventsReward, Mask, begins, note_counts, partial_credit
 
 SECTIONS = (2, 4, 8, 16)  #: how many sections of whole bars there can be
 
@@ -66,7 +66,7 @@ class Form(EventsReward):
         some = note_counts(events) > 0
         satisfied = some & (same >= self.likeness).all(axis=1) & (different >= self.contrast).all(axis=1)
         near, far = np.minimum(1.0, same / self.likeness), np.minimum(1.0, different / self.contrast)
-        return graded(satisfied, _mean(near) * _mean(far) * some)
+        return partial_credit(satisfied, _mean(near) * _mean(far) * some)
 
     def _compare(self, events: Events) -> tuple[Mask, Mask]:
         """For each pair of sections, whether their letters are the same; and for each melody, where their steps are.

@@ -19,8 +19,8 @@ from melodylc.rewards.features import (
     Numbers,
     between,
     check_number,
-    graded,
     intervals,
+    partial_credit,
     percent,
     plural,
     share,
@@ -52,7 +52,7 @@ class Leaps(EventsReward):
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
         small, all_ = _count(events, 0, self.largest)
-        return graded((small == all_) & (all_ > 0), share(small, all_))
+        return partial_credit((small == all_) & (all_ > 0), share(small, all_))
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Stepwise(EventsReward):
         """As the call, for each row: shape (n, 256) to (n,)."""
         steps, all_ = _count(events, *STEP)
         part = share(steps, all_)
-        return graded((part >= self.least) & (all_ > 0), between(part, self.least, 1) * (all_ > 0))
+        return partial_credit((part >= self.least) & (all_ > 0), between(part, self.least, 1) * (all_ > 0))
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Repeats(EventsReward):
         """As the call, for each row: shape (n, 256) to (n,)."""
         same, all_ = _count(events, 0, 0)
         part = share(same, all_)
-        return graded((part <= self.most) & (all_ > 0), between(part, 0, self.most) * (all_ > 0))
+        return partial_credit((part <= self.most) & (all_ > 0), between(part, 0, self.most) * (all_ > 0))
 
 
 def _count(events: Events, smallest: int, largest: int) -> tuple[Numbers, Numbers]:

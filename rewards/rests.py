@@ -22,8 +22,8 @@ from melodylc.rewards.features import (
     between,
     check_between,
     check_number,
-    graded,
     note_counts,
+    partial_credit,
     percents,
     plural,
     previous,
@@ -52,7 +52,7 @@ class Rests(EventsReward):
         part = silent(events).mean(axis=1)
         some = note_counts(events) > 0
         satisfied = some & (part >= self.least) & (part <= self.most)
-        return graded(satisfied, between(part, self.least, self.most) * some)
+        return partial_credit(satisfied, between(part, self.least, self.most) * some)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class LongestRest(EventsReward):
         so_far = np.arange(STEPS) - previous(~rests)  # silent steps up to and with this one, where it is silent
         beyond = (rests & (so_far > self.most)).sum(axis=1)
         some = note_counts(events) > 0
-        return graded((beyond == 0) & some, (1 - beyond / (STEPS - self.most)) * some)
+        return partial_credit((beyond == 0) & some, (1 - beyond / (STEPS - self.most)) * some)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Breaths(EventsReward):
         phrases = silent(events).reshape(len(events), BARS // self.bars, self.bars * STEPS_PER_BAR)
         ends = phrases[:, :, -self.length :]
         some = note_counts(events) > 0
-        return graded(ends.all(axis=(1, 2)) & some, ends.mean(axis=(1, 2)) * some)
+        return partial_credit(ends.all(axis=(1, 2)) & some, ends.mean(axis=(1, 2)) * some)
 
 
 def rests(least: float = 0.25, most: float = 0.5) -> Rests:

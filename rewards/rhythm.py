@@ -24,8 +24,8 @@ from melodylc.rewards.features import (
     check_between,
     check_number,
     durations,
-    graded,
     note_counts,
+    partial_credit,
     percent,
     plural,
     share,
@@ -55,7 +55,7 @@ class Grid(EventsReward):
         notes = note_counts(events)
         allowed = np.arange(STEPS) % STEPS_PER_BAR % self.steps == 0
         inside = (begins(events) & allowed).sum(axis=1)
-        return graded((inside == notes) & (notes > 0), share(inside, notes))
+        return partial_credit((inside == notes) & (notes > 0), share(inside, notes))
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ class Rhythm(EventsReward):
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
-        asked = np.tile(np.array([sign == "x" for sign in self.pattern]), STEPS // len(self.pattern))
+        onsets = np.tile(np.array([sign == "x" for sign in self.pattern]), STEPS // len(self.pattern))
         notes = begins(events)
-        hits = (notes & asked).sum(axis=1)
-        return graded((notes == asked).all(axis=1), 2 * hits / (notes.sum(axis=1) + asked.sum()))
+        hits = (notes & onsets).sum(axis=1)
+        return partial_credit((notes == onsets).all(axis=1), 2 * hits / (notes.sum(axis=1) + onsets.sum()))
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Groove(EventsReward):
         bars = begins(events).reshape(len(events), BARS, STEPS_PER_BAR)
         apart = (bars[:, 1:] != bars[:, :-1]).mean(axis=(1, 2))
         some = note_counts(events) > 0
-        return graded((1 - apart >= self.least) & some, (1 - apart) / max(self.least, 1e-9) * some)
+        return partial_credit((1 - apart >= self.least) & some, (1 - apart) / max(self.least, 1e-9) * some)
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Lengths(EventsReward):
         lengths = durations(events)
         within: Mask = (lengths >= self.least) & (lengths <= self.most)
         inside, notes = within.sum(axis=1), note_counts(events)
-        return graded((inside == notes) & (notes > 0), share(inside, notes))
+        return partial_credit((inside == notes) & (notes > 0), share(inside, notes))
 
 
 def grid(steps: int = 4) -> Grid:

@@ -83,7 +83,7 @@ _FILE = re.compile(r"(?P<path>.*?\.py):(?P<name>.*)", re.DOTALL)
 _NEXT = re.compile(r",(?=\s*[A-Za-z_]\w*\s*=)")
 
 
-class Named(NamedTuple):
+class RewardName(NamedTuple):
     """A reward by name: of a file, a package or neither, with parameters as typed."""
 
     label: str  #: how it was typed, without parameters
@@ -126,7 +126,7 @@ def parse_reward(text: str, *, seconds: float = SECONDS, find: Find = existing) 
     return _Reader(text, lambda named: load_reward(named, seconds, find)).whole()
 
 
-def load_reward(named: Named, seconds: float = SECONDS, find: Find = existing) -> Reward:
+def load_reward(named: RewardName, seconds: float = SECONDS, find: Find = existing) -> Reward:
     """The reward of a name.
 
     Raises:
@@ -142,7 +142,7 @@ def load_reward(named: Named, seconds: float = SECONDS, find: Find = existing) -
     return reward if share is None else at_least(reward, _number(share, "at_least is a share above 0 and at most 1"))
 
 
-def parse_name(text: str) -> Named:
+def parse_name(text: str) -> RewardName:
     """A name with its parameters.
 
     Raises:
@@ -170,7 +170,7 @@ def _cut(label: str) -> tuple[str, str, str]:
     return path + colon + name, comma, rest
 
 
-def _place(label: str) -> Named:
+def _place(label: str) -> RewardName:
     if file := _FILE.fullmatch(label):
         path, name, package = Path(file["path"]).expanduser(), file["name"].strip(), ""
     else:
@@ -178,10 +178,10 @@ def _place(label: str) -> Named:
         path = None
     if label.endswith(".py") or not name:
         raise InputError(f"{label or 'nothing'} names no reward: write path.py:NAME, NAME or PACKAGE:NAME")
-    return Named(label, name, path, package)
+    return RewardName(label, name, path, package)
 
 
-def _builtin(named: Named) -> Reward:
+def _builtin(named: RewardName) -> Reward:
     factory = BUILTIN[named.name]
     parameters = Parameters.of(factory)
     try:
@@ -193,7 +193,7 @@ def _builtin(named: Named) -> Reward:
 class _Reader:
     """Reads one text, from left to right."""
 
-    def __init__(self, text: str, load: Callable[[Named], Reward]) -> None:
+    def __init__(self, text: str, load: Callable[[RewardName], Reward]) -> None:
         self._text = text
         self._rest = text.strip()
         self._load = load

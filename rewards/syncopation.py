@@ -23,8 +23,8 @@ from melodylc.rewards.features import (
     begins,
     between,
     check_between,
-    graded,
     note_counts,
+    partial_credit,
     percents,
     share,
 )
@@ -52,12 +52,12 @@ class Syncopation(EventsReward):
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
         notes = note_counts(events)
-        part = share(syncopated(events).sum(axis=1), notes)
+        part = share(_syncopated_onsets(events).sum(axis=1), notes)
         satisfied = (notes > 0) & (part >= self.least) & (part <= self.most)
-        return graded(satisfied, between(part, self.least, self.most) * (notes > 0))
+        return partial_credit(satisfied, between(part, self.least, self.most) * (notes > 0))
 
 
-def syncopated(events: Events) -> Mask:
+def _syncopated_onsets(events: Events) -> Mask:
     """Where a syncopated note begins: shape (n, 256) to (n, 256)."""
     weights = np.tile(np.array(WEIGHTS), BARS)
     steps = np.arange(STEPS)

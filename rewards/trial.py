@@ -26,7 +26,7 @@ class Problem:
 
     what: str
     name: str = ""  #: of the thing, where one is known
-    shown: str = ""  #: the thing itself
+    item: str = ""  #: the thing itself
 
     def __str__(self) -> str:
         return f"{self.what}{self.name and f', on {self.name}'}"
@@ -139,8 +139,8 @@ def _judge(trial: Trial, reward: Reward, rows: Rows, names: list[str]) -> Scores
         return reward.batch(rows)
     except RewardError as error:
         known = error.row is not None
-        name, shown = (names[error.row or 0], _show(reward, rows[error.row or 0])) if known else ("", "")
-        trial.problems.append(Problem(error.problem, name, shown))
+        name, item = (names[error.row or 0], _show(reward, rows[error.row or 0])) if known else ("", "")
+        trial.problems.append(Problem(error.problem, name, item))
     except InputError as error:
         trial.problems.append(Problem(str(error)))
     return None

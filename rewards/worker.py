@@ -107,7 +107,7 @@ def _listen(incoming: IO[bytes], questions: "SimpleQueue[Frame]") -> None:
 
 def _description(reward: Reward) -> dict[str, object]:
     """What the other side has to know of a reward."""
-    described: dict[str, object] = {
+    description: dict[str, object] = {
         "name": reward.name,
         "domain": reward.domain,
         "sentence": reward.sentence,
@@ -118,10 +118,10 @@ def _description(reward: Reward) -> dict[str, object]:
     }
     if isinstance(reward, FunctionReward):
         values = dict(reward.values)
-        described["counts"] = not reward.batched
-        described["doc"] = inspect.getdoc(reward.function) or ""
-        described["parameters"] = [[it.name, it.kind.words, repr(values[it.name])] for it in reward.parameters.each]
-    return described
+        description["counts"] = not reward.batched
+        description["doc"] = inspect.getdoc(reward.function) or ""
+        description["parameters"] = [[it.name, it.kind.words, repr(values[it.name])] for it in reward.parameters.each]
+    return description
 
 
 def _score(reward: Reward, content: bytes, counter: Counter) -> Frame:
