@@ -145,7 +145,7 @@ def _actor(order: "Order", model: "LoadedModel") -> "FoundActor | None":
 
 def _show(production: "Production", rendered: "Rendered", folder: Path) -> None:
     rule = production.order.request.rule
-    parts = rule.names if rule else ()
+    parts = rule.names if rule is not None else ()
     rows = [
         [
             file,

@@ -124,7 +124,7 @@ def _work(order: "Rework") -> "Reworked":
         )
 
     def shipped(request: "Request") -> "Means | None":
-        actor = find_actor(model, request.rule, order.prior) if request.rule else None
+        actor = find_actor(model, request.rule, order.prior) if request.rule is not None else None
         return Means(actor) if actor and actor.origin == "shipped" else None
 
     with progress("making melodies", total=order.count) as step:
@@ -140,7 +140,7 @@ def _work(order: "Rework") -> "Reworked":
 
 def _show(done: "Reworked", rendered: "Rendered", folder: Path) -> None:
     order, rule = done.order, done.order.request.rule
-    names = rule.names[:_PARTS] if rule and order.to is None else ()
+    names = rule.names[:_PARTS] if rule is not None and order.to is None else ()
     rows = [
         [
             files[0],

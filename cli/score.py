@@ -55,7 +55,7 @@ def _parts(**asked: Any) -> "tuple[Reward, ...]":
     from melodylc.rewards.specs import plain_rewards
 
     rule = make_request(**asked).rule
-    return rule.parts if rule else tuple(plain_rewards())
+    return rule.parts if rule is not None else tuple(plain_rewards())
 
 
 def _short(value: float) -> str:

@@ -152,7 +152,7 @@ class Sampler:
         events, touched = canonical(done.events.to(torch.uint8).numpy())
         events = transposed(events, self.shift)
         distances = z_mse(done.z, start, self.model.sigma_bar).tolist()
-        rewards = self.rule.scores(events).tolist() if self.rule else [()] * GROUP
+        rewards = self.rule.scores(events).tolist() if self.rule is not None else [()] * GROUP
         realism = self.judge(done.z, done.events).tolist() if self.judge else [None] * GROUP
         copied = self.refuse(events).tolist() if self.refuse else [False] * GROUP
         for row, number in enumerate(numbers):
@@ -174,7 +174,7 @@ class Sampler:
     def _drawn(self, prior: Prior, numbers: Numbers) -> tuple[Tensor, Draft]:
         """The latents (n, z) where draws of random numbers (n, k) begin, and what becomes of them."""
         vae = self.model.vae
-        if not self.rule:
+        if self.rule is None:
             z = prior.latents(numbers)
             return z, Draft.of(vae, z, self.actor)
         drawing = Drawing(self.rule, vae, self.arrangement, self.shift)

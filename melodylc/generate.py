@@ -62,7 +62,10 @@ class Production:
         """Share of the draws that satisfied each part of the rule, by its name."""
         rule = self.order.request.rule
         counts = zip(*(draw.held for draw in self.draws), strict=True)
-        return {name: sum(held) / self.spent for name, held in zip(rule.names if rule else (), counts, strict=True)}
+        return {
+            name: sum(held) / self.spent
+            for name, held in zip(rule.names if rule is not None else (), counts, strict=True)
+        }
 
     def name(self, draw: Draw) -> str:
         """What a melody's files are called: 01, with more digits from a hundred melodies on."""
@@ -89,7 +92,7 @@ class Production:
         The rewards are those of a melody as it was made, before `Writing.transpose`.
         """
         rule = self.order.request.rule
-        parts = rule.names if rule else ()
+        parts = rule.names if rule is not None else ()
         return {
             "command": self.order.command,
             "request": self.order.to_dict(),
@@ -143,7 +146,7 @@ def produce(
         InputError: a choice among several by a language model that this model lacks, or no runs to know copies by.
     """
     rule = order.request.rule
-    optimise = optimiser(model, rule, critic) if rule and critic else None
+    optimise = optimiser(model, rule, critic) if rule is not None and critic else None
     judge = find_likeness(model) if order.best_of > 1 else None
     guard = find_guard(model) if order.guarded else None
     sampler = Sampler(

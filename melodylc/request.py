@@ -66,7 +66,7 @@ class Request:
                 f"{homeless.name} has no tonic to end on: name one, as in --scale '{homeless.name} tonic "
                 f"{homeless.name.split(',')[0]}'"
             )
-        if self.rule and self.rule.domain != MELODIES:
+        if self.rule is not None and self.rule.domain != MELODIES:
             raise InputError(f"{self.rule.names[0]} judges {self.rule.domain}, and what is written here are melodies")
 
     @classmethod
@@ -234,7 +234,7 @@ class Order:
         rule = self.request.rule
         return {
             **self.request.to_dict(),
-            "rule": rule.identity if rule else None,  # covers a reward's source, which its text doesn't
+            "rule": rule.identity if rule is not None else None,  # covers a reward's source, which its text doesn't
             "count": self.count,
             "seed": self.seed,
             **self.writing.to_dict(),

@@ -443,6 +443,14 @@ class Rule:
         """The parts' labels, in the order of the columns of `scores`."""
         return tuple(part.label for part in self.parts)
 
+    def __bool__(self) -> bool:
+        """Refused, as of a reward.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(_NO_TRUTH)
+
     def __call__(self, melody: Melody) -> tuple[float, ...]:
         """Each part's raw reward of one melody: without weights, which steer fitting alone."""
         return tuple(part.raw(melody) for part in self.parts)

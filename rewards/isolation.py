@@ -33,7 +33,7 @@ from melodylc.data.errors import InputError, RewardError
 from melodylc.data.melody import Melody
 from melodylc.rewards.base import Events, Reward, Scores
 from melodylc.rewards.domains import domain
-from melodylc.rewards.function import share_process
+from melodylc.rewards.identity import share_process
 
 SECONDS = 10.0  #: that one call of a rule may take
 LOADING = 60.0  #: seconds that a process may take to start and to import a rule, at least

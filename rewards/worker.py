@@ -30,7 +30,8 @@ from melodylc.data.files import fingerprint_bytes, fingerprint_file, reason
 from melodylc.data.melody import Melody
 from melodylc.rewards.base import Events, Reward, Scores
 from melodylc.rewards.domains import domain
-from melodylc.rewards.function import SOURCE, FunctionReward, as_scores, describe_error, share_process
+from melodylc.rewards.function import FunctionReward, as_scores, describe_error
+from melodylc.rewards.identity import SOURCE, share_process
 from melodylc.rewards.isolation import CLOSED, Counter, Frame, receive, send
 from melodylc.rewards.parameters import nearest
 

@@ -95,7 +95,7 @@ class Reworked:
             "model": self.model.fingerprint,
             "prior": self.model.prior(order.prior).identity,
             "actor": [one.actor.to_dict() for one in self.means if one.actor],
-            "rule": list(rule.names if rule else ()),
+            "rule": list(rule.names if rule is not None else ()),
             "missing": list(self.missing),
             **rendered.about,
             "files": [
@@ -106,7 +106,7 @@ class Reworked:
 
     def _about(self, one: Moved) -> dict[str, Any]:
         request = self.order.requests[one.number - 1]
-        names = request.rule.names if request.rule else ()
+        names = request.rule.names if request.rule is not None else ()
         scale = {"scale": request.scale.name} if self.order.to and request.scale else {}
         return {
             **scale,
@@ -143,7 +143,7 @@ def rework(
             return None
         # What proposes is taught with variety in mind, as every actor; what is asked of it may be less.
         taught = replace(request, varied=True)
-        key = taught.rule.identity if taught.rule else ""
+        key = taught.rule.identity if taught.rule is not None else ""
 
         def later() -> Proposer:
             if key not in found:
@@ -196,7 +196,7 @@ def _steps(requests: Sequence[Request], toward: Callable[[Request], Transformer 
     steps = []
     for number, request in enumerate(requests):
         step = last if number or len(requests) == 1 else first
-        if step and request.rule:
+        if step and request.rule is not None:
             steps.append(replace(step, rule=request.rule, keys=False))
     return steps
 
