@@ -94,7 +94,7 @@ class FunctionReward(Reward):
         """The fingerprint of all that is known of it, and whether that is everything."""
         if self.declaration is not None:
             declaration = self.declaration if isinstance(self.declaration, str) else str(self.declaration())
-            return fingerprint_bytes(f"{self.source} {declaration}".encode()), True
+            return f"{self.source}+{fingerprint_bytes(declaration.encode())}", True
         return identity(self.function, self.source)
 
     @property

@@ -5,6 +5,9 @@ the variables that it uses and its source doesn't say: those of functions around
 module that aren't written there as a literal. A value has contents that can be told apart in any process if it is data:
 numbers, texts, arrays, lists, dictionaries, dataclasses of them. Anything else, such as a trained model, is known by
 being the same object, which holds for this process alone, unless the rule declares what its answers hang on.
+
+A fingerprint begins with the source's, so that a file can be recognised by it before it is run; `+` and another follow
+for values or a declaration, `-` and numbers for objects of this process.
 """
 
 import dis
@@ -77,7 +80,7 @@ def identity(function: Callable[..., Any], source: str) -> tuple[str, bool]:
             unknown.append(str(serial))
         else:
             known.append(f"{name}={text}")
-    prints = fingerprint_bytes(" ".join([source, *known]).encode()) if known else source
+    prints = f"{source}+{fingerprint_bytes(' '.join(known).encode())}" if known else source
     return ("-".join([prints, _process, *unknown]), False) if unknown else (prints, True)
 
 
@@ -247,7 +250,7 @@ def _codes(function: Any) -> list[CodeType]:
         values = [one.__globals__.get(name) for name in _global_names(one.__code__)]
         values += [cell.cell_contents for cell in one.__closure__ or () if _is_full(cell)]
         for value in values:
-            inner = value.function if _is_function_reward(value) else value
+            inner: Any = getattr(value, "function", None) if _is_function_reward(value) else value
             if isinstance(inner, FunctionType) and inner.__globals__ is one.__globals__:
                 queue.append(inner)
     return list(found.values())

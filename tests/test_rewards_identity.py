@@ -15,6 +15,7 @@ import pytest
 
 from melodylc import Melody, reward
 from melodylc.data import InputError
+from melodylc.data.files import fingerprint_file
 from melodylc.rewards import FunctionReward, Reward, Rule, density, pitch_classes, tonic
 from melodylc.rewards.isolation import load_isolated
 
@@ -253,6 +254,7 @@ def test_a_file_s_rule_with_a_model_in_its_own_process(tmp_path: Path) -> None:
             rule.worker.stop()
             assert rule(TUNE) == 3 * float(weight)  # a new process, and the same name
             found[name, weight] = rule.name
+            assert f"@{fingerprint_file(tmp_path / 'rated.py')}" in rule.name  # by which an actor's file finds it
     assert found["declared", "0.25"] != found["declared", "0.125"]
 
 
