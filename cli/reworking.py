@@ -105,7 +105,7 @@ def _sources(files: tuple[Path, ...], options: dict[str, Any]) -> "tuple[tuple[S
 
 def _show(done: "EditProduction", rendered: "Rendered", folder: Path) -> None:
     order, rule = done.order, done.order.request.rule
-    names = rule.names[:_PARTS] if rule and order.to is None else ()
+    names = rule.names[:_PARTS] if rule is not None and order.to is None else ()
     rows = [
         [
             files[0],

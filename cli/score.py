@@ -52,10 +52,10 @@ def score(file: Path, as_json: bool, **options: Any) -> None:
 
 
 def _parts(**asked: Any) -> "tuple[Reward, ...]":
-    from melodylc.rewards.catalogue import plain_rewards
+    from melodylc.rewards.specs import plain_rewards
 
     rule = make_request(**asked).rule
-    return rule.parts if rule else tuple(plain_rewards())
+    return rule.parts if rule is not None else tuple(plain_rewards())
 
 
 def _short(value: float) -> str:

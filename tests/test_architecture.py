@@ -179,12 +179,10 @@ def test_public_names_are_all_there() -> None:
 
 
 @every_module
-def test_a_module_says_what_it_is_in_under_350_lines(module: str) -> None:
+def test_a_module_says_what_it_is(module: str) -> None:
     tree = parse(module)
-    text = SOURCES[module].read_text("utf-8")
     assert ast.get_docstring(tree), f"{module} has no docstring"
-    assert len(text.splitlines()) < 350
-    assert not re.search(r"\b(TODO|FIXME|XXX)\b", text)
+    assert not re.search(r"\b(TODO|FIXME|XXX)\b", SOURCES[module].read_text("utf-8"))
 
 
 @every_module

@@ -350,7 +350,7 @@ def score(
     {'pitch_classes(0,2,4,5,7,9,11)': 0.5}
     """
     request = make_request(scale, density, reward, tonic, variety, reward_seconds)
-    parts = request.rule.parts if request.rule else tuple(plain_rewards())
+    parts = request.rule.parts if request.rule is not None else tuple(plain_rewards())
     found = _source(source, Choice(**choice))
     whole, bars = by_bar(parts, found.melody)
     names = [part.name for part in parts]

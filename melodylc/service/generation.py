@@ -1,4 +1,4 @@
-"""From an order to melodies, their files and the manifest: what `melodylc generate` and `melodylc.generate` do."""
+"""From an order to melodies, their files and the manifest: what `melodylc generate` and `melodylc.service.generation` do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,7 +53,9 @@ class Generation(Production[Result]):
         """Share of the candidates that satisfied each part of the rule, by its name."""
         rule = self.order.request.rule
         counts = zip(*(one.satisfied for one in self.results), strict=True)
-        return {name: sum(n) / self.attempts for name, n in zip(rule.names if rule else (), counts, strict=True)}
+        return {
+            name: sum(n) / self.attempts for name, n in zip(rule.names if rule is not None else (), counts, strict=True)
+        }
 
     def rendered(self) -> Rendered:
         """The files of the melodies.
@@ -76,7 +78,7 @@ class Generation(Production[Result]):
         The rewards are those of a melody as it was made, before `Writing.transpose`.
         """
         rule = self.order.request.rule
-        parts = rule.names if rule else ()
+        parts = rule.names if rule is not None else ()
         return {
             "command": self.order.command,
             "request": self.order.to_dict(),

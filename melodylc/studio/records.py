@@ -51,7 +51,7 @@ class Records:
             "settings": run.settings,
             "remarks": list(run.remarks),
             "asked": self._named(run.asked),
-            "rule": rule.identity if rule else "",
+            "rule": rule.identity if rule is not None else "",
             "command": run.made.order.command if run.made else "",
             "made": _made(run) if run.made else None,
             "melodies": {str(number): _notes(melody) for number, melody in list(run.melodies.items())},
@@ -122,7 +122,7 @@ class Records:
             request = self.requests.of(Asked.read(asked, self.rules))
         except InputError as error:
             return self._without(asked), (f"{error}{how}",)
-        if (request.rule.identity if request.rule else "") != rule:
+        if (request.rule.identity if request.rule is not None else "") != rule:
             return self._without(asked), (f"the rule has changed since{how}",)
         return request, ()
 

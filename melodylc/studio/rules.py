@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from melodylc.data.errors import InputError
-from melodylc.rewards.base import MELODIES
-from melodylc.rewards.catalogue import catalogue, describe
+from melodylc.rewards.domains import MELODIES
 from melodylc.rewards.isolation import SECONDS
-from melodylc.rewards.specs import parse_name
+from melodylc.rewards.specs import catalogue, describe, parse_name
 
 LIGHTEST, HEAVIEST = 0.05, 20.0
 _NAME = re.compile(r"[A-Za-z_]\w{0,63}")

@@ -25,7 +25,7 @@ def shown_scale(scale: Scale | None) -> dict[str, Any] | None:
 def shown_parts(request: Request) -> list[dict[str, str]]:
     """The parts of a request's rule, as named in manifests and in plain words."""
     rule = request.rule
-    return [{"name": part.name, "label": _label(part, request)} for part in rule.parts] if rule else []
+    return [{"name": part.name, "label": _label(part, request)} for part in rule.parts] if rule is not None else []
 
 
 def shown_run(run: Run, tempo: float) -> dict[str, Any]:
@@ -69,10 +69,10 @@ def judged(melody: Melody, request: Request) -> dict[str, Any]:
     """
     scale, rule = request.scale, request.rule
     outside = [index for index, note in enumerate(melody.notes) if is_outside(note, scale)]
-    rewards = list(rule(melody)) if rule else []
+    rewards = list(rule(melody)) if rule is not None else []
     failed = [index for index, reward in enumerate(rewards) if reward < 1]
     bars: list[list[int]] = [[] for _ in range(16)]
-    if rule and failed:
+    if rule is not None and failed:
         _, scores = by_bar([rule.parts[index] for index in failed], melody)
         bars = [[failed[column] for column in np.flatnonzero(row < 1)] for row in scores]
     return {"rewards": rewards, "passed": not failed, "outside": outside, "bars": bars}
