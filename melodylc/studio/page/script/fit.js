@@ -19,7 +19,7 @@ export class Fit {
   /** Begin, as the button does. */
   async start() {
     try {
-      await post("/api/fit", this.#ask.rule);
+      await post("/fit", this.#ask.rule);
       this.#follow();
     } catch (error) {
       complain(error);
@@ -37,7 +37,7 @@ export class Fit {
   }
 
   async #follow() {
-    const progress = await get("/api/fit").catch(() => null);
+    const progress = await get("/fit").catch(() => null);
     const was = this.#busy;
     this.#busy = progress?.busy ?? false;
     if (this.#busy) {
@@ -66,7 +66,7 @@ export class Fit {
   }
 
   async #stop(keep) {
-    await post("/api/fit/stop", { keep }).catch(complain);
+    await post("/fit/stop", { keep }).catch(complain);
   }
 
   #over(progress) {

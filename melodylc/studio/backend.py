@@ -1,0 +1,118 @@
+"""What the studio asks of the toolkit: how a request can be served, melodies for it, and where they come from.
+
+Everything that decodes is called from here and from `variation`, in one thread, one thing after another: a seed gives
+the same notes whatever else goes on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from melodylc.actors import FoundActor, find_actor
+from melodylc.copies import find_guard
+from melodylc.data.keys import parse_scale
+from melodylc.draws import Draw, Sampler
+from melodylc.generate import Production, produce
+from melodylc.models.checkpoint import LoadedModel
+from melodylc.request import Order, Request
+from melodylc.studio.history import Provenance
+from melodylc.studio.variation import Variator
+from melodylc.versions import versions
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a request can be served: by an actor that ships, in its own key or transposed, or by an earlier fit's."""
+
+    request: Request
+    actor: FoundActor | None  #: None where nothing is asked, or nothing is there to serve it
+
+    @property
+    def ready(self) -> bool:
+        """Whether melodies can be made without fitting anything."""
+        return self.actor is not None or self.request.rule is None
+
+    @property
+    def summary(self) -> str:
+        """How it will be served, in words."""
+        actor, scale = self.actor, self.request.scale
+        if self.request.rule is None:
+            return "Ready; without a rule, melodies are as the model makes them"
+        if actor is None:
+            return "Needs a fit: nothing has learnt this rule yet"
+        if actor.shift and scale:
+            home = scale.transposed(-actor.shift).name
+            return f"Ready: made in {home}, then transposed by {actor.shift:+d} semitones"
+        return "Ready: learnt by this package" if actor.origin == "shipped" else "Ready: learnt by an earlier fit"
+
+
+class Backend:
+    """A model, and what is learnt for it.
+
+    Args:
+        model: that makes the melodies.
+        path: its file; None: the one that ships.
+    """
+
+    def __init__(self, model: LoadedModel, path: Path | None = None) -> None:
+        self.model, self.path = model, path
+        self._actors: dict[str, FoundActor] = {}
+
+    def plan(self, request: Request) -> Plan:
+        """How a request can be served; `Plan.ready` says whether at all."""
+        rule = request.rule
+        if rule is None:
+            return Plan(request, None)
+        if rule.identity not in self._actors and (actor := find_actor(self.model, rule, elsewhere=True)):
+            self._actors[rule.identity] = actor
+        return Plan(request, self._actors.get(rule.identity))
+
+    def order(self, request: Request, count: int, seed: int) -> Order:
+        """The command line's words for `count` melodies of a request."""
+        return Order(request, count, seed, model=self.path)
+
+    def generate(
+        self, plan: Plan, order: Order, on_draw: Callable[[Draw], None], on_progress: Callable[[int, int], None]
+    ) -> tuple[Draw, ...]:
+        """The draws of an order, as `melodylc generate` makes them.
+
+        Args:
+            plan: of the order's request.
+            order: what is made.
+            on_draw: called with each draw that passes, as it is made.
+            on_progress: called with how many passed and how many were drawn; what it raises ends the work.
+        """
+        return produce(order, self.model, plan.actor, on_progress, found=on_draw).draws
+
+    def production(self, order: Order, draws: tuple[Draw, ...]) -> Production:
+        """Draws of before, for the files and the manifest that the command line writes of them."""
+        return Production(order, self.model, None, draws)
+
+    def variator(self, plan: Plan) -> Variator:
+        """What varies and repairs melodies with the plan's actor."""
+        return Variator(self.model.vae, plan.actor)
+
+    def provenance(self, plan: Plan, order: Order) -> Provenance:
+        """An order with what serves it here, and no draws yet."""
+        return Provenance(order, self.origin(plan))
+
+    def origin(self, plan: Plan | None = None) -> dict[str, Any]:
+        """What makes melodies here, as a manifest has it."""
+        guard = find_guard(self.model)
+        return {
+            "versions": versions(),
+            "model": self.model.fingerprint,
+            "prior": self.model.prior().identity,
+            "actor": plan.actor.to_dict() if plan and plan.actor else None,
+            "copies_of": guard.corpus if guard else None,
+        }
+
+    def warm_up(self) -> None:
+        """Load the shipped actor of C major and decode once: what comes first takes longest."""
+        plan = self.plan(Request(scales=(parse_scale("cmaj"),)))
+        actor = plan.actor
+        sampler = Sampler(
+            self.model, actor.move if actor else None, plan.request.rule, shift=actor.shift if actor else 0
+        )
+        sampler.draw(0, 1, 1)
