@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,9 @@ def test_every_route_needs_the_secret(studio: Studio, client: TestClient) -> Non
     wrong += [{"x-melodylc-token": SECRET}, {"authorization": f"Bearer {SECRET}x"}, {"authorization": "Bearer é"}]
     for method, path in [*routes, ("OPTIONS", "/"), ("PUT", "/api/v1/runs"), ("GET", "/nowhere")]:
         for headers in wrong:
-            response = client.request(method, path, headers={k: v.encode("latin-1") for k, v in headers.items()})
+            response = client.request(
+                method, path, headers=[(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+            )
             assert response.status_code == 401, (method, path, headers)
             assert "set-cookie" not in response.headers
             assert SECRET not in response.text
@@ -403,7 +406,7 @@ def test_stop_while_the_process_starts_stops_it_and_the_next_fit_has_its_own_pro
     for number, scale in enumerate(requests):
         fitting.start(scale, f"fit {number}")
         job: Any = fitting._job
-        _until(lambda job=job: job._process is not None)
+        _until(partial(_has_process, job))
         processes.append(job._process)
         assert fitting.progress.state == "starting"
         fitting.stop(keep=number == 1)  # there is nothing to keep yet
@@ -412,6 +415,10 @@ def test_stop_while_the_process_starts_stops_it_and_the_next_fit_has_its_own_pro
         assert process.wait(60) != 0
     assert (fitting.progress.state, fitting.progress.title) == ("stopped", "fit 1")
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def _has_process(job: Any) -> bool:
+    return job._process is not None
 
 
 def _form(scale: str) -> Any:

@@ -108,6 +108,36 @@ def test_the_next_day_all_is_there_to_the_byte(
     closed(studio)
 
 
+def test_a_history_of_the_first_format_is_read(folder: Path) -> None:
+    studio = opened(folder)
+    before = shown(studio)
+    closed(studio)
+    fields = {"source": "of", "request": "asked", "provenance": "made"}
+    words = {"repair": "mend", "upload": "drop", "keep": "kept", "discard": "discarded"}
+    for path in (folder / HISTORY).glob("*.json"):
+        values = {fields.get(name, name): value for name, value in json.loads(path.read_bytes()).items()}
+        marks = {number: words[mark] for number, mark in values["marks"].items()}
+        kind = words.get(values["kind"], values["kind"])
+        path.write_text(json.dumps({**values, "format": "melodylc-run/1", "kind": kind, "marks": marks}))
+    studio = opened(folder)
+    assert shown(studio) == before
+    assert {run.kind for run in studio.history} == {"generate", "vary", "upload", "repair"}
+    assert studio.history.keepers()
+    closed(studio)
+
+
+def test_no_run_is_written_through_a_link(folder: Path, tmp_path: Path) -> None:
+    studio = opened(folder)
+    path = folder / HISTORY / "run-000001.json"
+    path.rename(tmp_path / "outside")
+    path.symlink_to(tmp_path / "outside")
+    before = (tmp_path / "outside").read_bytes()
+    with pytest.raises(InputError, match="is a link"):
+        studio.history.mark(1, 1, "keep")
+    assert (tmp_path / "outside").read_bytes() == before
+    closed(studio)
+
+
 def test_it_goes_on_where_it_was_left(folder: Path) -> None:
     studio = opened(folder)
     first = studio.history.run(1)
@@ -292,6 +322,11 @@ def test_what_was_made_before_copies_were_refused_says_so(folder: Path) -> None:
         lambda values: {**values, "melodies": {"1": [[60, 0, 4], [62, 2, 8]]}},
         lambda values: {**values, "melodies": {"1": "notes"}},
         lambda values: {**values, "melodies": {"one": []}},
+        lambda values: {**values, "melodies": {"1" * 5000: []}},
+        lambda values: {**values, "seed": 10**400},
+        lambda values: json.dumps(values).replace('"seed": 7', '"seed": ' + "1" * 5000).encode(),
+        lambda values: {**values, "title": "\ud800"},
+        lambda values: {**values, "kind": []},
         lambda values: {**values, "provenance": {"count": 3, "origin": {}, "draws": [{"number": 1}]}},
         lambda values: {**values, "title": "x" * 3_000_000},
     ],

@@ -5,6 +5,7 @@ It needs Python's playwright and Debian's chromium (or another Chromium on the P
 
 import json
 import os
+import re
 import shutil
 import threading
 import time
@@ -287,12 +288,12 @@ def test_a_fit_is_offered_followed_and_stopped(page: Any) -> None:
     page.select_option("#mode", "locrian")
     page.locator("#fit-start").click()
     progress = page.locator("#fit")
-    playwright.expect(progress).to_contain_text("Round 3 of 40: 50 % obey, best 60 %.", timeout=PATIENCE)
+    playwright.expect(progress).to_contain_text("Round 3 of 40: 50 % follow the rule, best 60 %.", timeout=PATIENCE)
     page.locator("#fit-keep").click()
     playwright.expect(progress).to_contain_text("measuring the best so far", timeout=PATIENCE)
     told.update(state="done", rate=0.93)
     playwright.expect(page.locator("#say")).to_contain_text(
-        "E locrian: fitted; 93 % of single draws obey.", timeout=PATIENCE
+        "E locrian: learnt; 93 % of single melodies follow it.", timeout=PATIENCE
     )
     assert asked[0]["scale"] == "E locrian"
     assert asked[1:] == [{"keep": True}]
@@ -300,6 +301,33 @@ def test_a_fit_is_offered_followed_and_stopped(page: Any) -> None:
     page.select_option("#mode", "major")
     page.select_option("#root", "0")
     playwright.expect(progress).to_be_hidden(timeout=PATIENCE)
+
+
+def test_words_are_plain_and_errors_go_when_the_next_thing_succeeds(page: Any) -> None:
+    notes = [[60, step, step + 4] for step in range(0, 256, 4)]
+    content = list(midi_bytes(Melody.from_notes([tuple(note) for note in notes])))
+    drop = """([content, name]) => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File([new Uint8Array(content)], name, { type: "audio/midi" }));
+        document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+    }"""
+    page.evaluate(drop, [[77, 84], "words.mid"])
+    problem = page.locator("#say .bad")
+    playwright.expect(problem).to_contain_text("words.mid: ", timeout=PATIENCE)
+    page.evaluate(drop, [content, "one note.mid"])
+    run = page.locator(".run", has=page.get_by_role("heading", name="one note.mid", exact=True))
+    run.locator(".take[data-mark]").wait_for()
+    assert problem.count() == 0
+    assert re.fullmatch(r"not varied yet: \d+ %", run.locator(".chips .no").last.inner_text())
+    page.get_by_text("Low", exact=True).click()
+    playwright.expect(page.locator("#how")).to_have_text(re.compile(r"Ready\b.*\."), timeout=PATIENCE)
+    playwright.expect(run.locator(".chips")).to_contain_text("low density", timeout=PATIENCE)
+    page.get_by_text("Any", exact=True).click()
+    top = run.locator(".pitches").evaluate(
+        "names => Math.min(...[...names.children].map(it => it.getBoundingClientRect().top))"
+    )
+    assert top >= run.locator(".scroller").evaluate("it => it.getBoundingClientRect().top")  # no label is clipped
+    assert run.get_by_role("option").first.evaluate("it => it.getBoundingClientRect().height") >= 24
 
 
 def test_everything_has_a_name_and_can_be_reached_by_keyboard(page: Any) -> None:

@@ -38,13 +38,13 @@ class Plan:
         """How it will be served, in words."""
         actor, scale = self.actor, self.request.scale
         if self.request.rule is None:
-            return "Ready; without a rule, melodies are as the model makes them"
+            return "Ready: any melody"
         if actor is None:
             return "Needs a fit: nothing has learnt this rule yet"
         if actor.shift and scale:
             home = scale.transposed(-actor.shift).name
             return f"Ready: made in {home}, then transposed by {actor.shift:+d} semitones"
-        return "Ready: learnt by this package" if actor.origin == "shipped" else "Ready: learnt by an earlier fit"
+        return "Ready" if actor.origin == "shipped" else "Ready: learnt before"
 
 
 class Backend:

@@ -2,7 +2,7 @@
 
 import { keepersUrl, lines, post } from "./api.js";
 import { $ } from "./dom.js";
-import { complain, say } from "./say.js";
+import { complain, say, settle } from "./say.js";
 
 export class Desk {
   #generating = null; // an AbortController
@@ -68,9 +68,12 @@ export class Desk {
     let section = null;
     try {
       for await (const line of lines(path, body, signal)) {
-        if (line.run) section = this.#begin(line.run, expected);
+        if (line.run) {
+          section = this.#begin(line.run, expected);
+          settle();
+        }
         if (line.melody) this.#put(section, line.melody);
-        if (line.end !== undefined && line.end < expected) say(`${line.end} of ${expected}: the others didn't obey within a hundred draws each`);
+        if (line.end !== undefined && line.end < expected) say(`${line.end} of ${expected}: no more followed the rule within a hundred draws each`);
       }
     } catch (error) {
       if (error.name !== "AbortError") complain(error);
@@ -93,6 +96,7 @@ export class Desk {
   }
 
   dropped({ run, melody, tempo }) {
+    settle();
     const section = this.runs.add(run);
     this.transport.setTempo(tempo);
     this.#put(section, melody);
@@ -172,6 +176,7 @@ export class Desk {
     } catch (error) {
       return complain(error);
     }
+    settle();
     take.setMark(mark);
     this.runs.mark(take);
     if (mark === "discard") say(`Discarded ${take.title}`, { action: ["Undo", () => this.mark(take, null)] });

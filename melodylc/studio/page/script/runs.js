@@ -146,7 +146,7 @@ export class Runs {
     const notes = steps.map(([x, y, width]) => s("rect", { x: 10 * x + 1, y: 8 * y, width: 10 * width - 2, height: 6, rx: 2, fill: "currentColor" }));
     $("runs").append(h("section", { class: "empty" },
       s("svg", { viewBox: "0 0 312 90", "aria-hidden": "true" }, notes),
-      h("h2", {}, "Sixteen bars that obey"),
+      h("h2", {}, "Sixteen bars that follow your rule"),
       h("p", {}, "Choose a key and press Generate. Or drop a MIDI file of your own anywhere on this page, to see it, vary it, or bring it into the key.")));
   }
 }

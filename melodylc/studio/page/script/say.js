@@ -12,6 +12,9 @@ export function say(text, { bad = false, action = null } = {}) {
   setTimeout(() => line.remove(), 1000 * (bad || action ? 3 * SECONDS : SECONDS));
 }
 
+/** Something succeeded: what went wrong before is no longer news. */
+export const settle = () => $("say").querySelector(".bad")?.remove();
+
 /** Show what went wrong. */
 export const complain = (error, more = {}) => say(error.message, { bad: true, ...more });
 

@@ -72,7 +72,8 @@ export class Take {
   #header(labels) {
     const chips = this.melody.rewards.map((reward, index) => {
       const held = reward === 1;
-      return h("span", { class: held ? "yes" : "no" }, labels[index], held ? "" : ` ${Math.min(reward, 0.999).toFixed(3).replace(/^0/, "")}`);
+      const share = `${Math.floor(100 * reward)} %`;
+      return h("span", { class: held ? "yes" : "no", title: held ? null : `${share} of what the rule asks` }, held ? labels[index] : `not ${labels[index]} yet: ${share}`);
     });
     const count = `${this.melody.notes.length} notes`;
     return h("header", {}, h("h3", { class: "numeral" }, String(this.melody.number)), h("div", { class: "chips" }, chips, h("span", {}, count)));
