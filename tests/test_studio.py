@@ -444,6 +444,7 @@ def test_nothing_else_is_served(client: TestClient, path: str) -> None:
         ("/api/v1/plan", b'{"scale": "h major"}', "unknown scale"),
         ("/api/v1/plan", b'{"density": "9999"}', "out of range"),
         ("/api/v1/plan", b'{"path": "/etc/passwd"}', "unknown: path"),
+        ("/api/v1/plan", b'{"\\u001b[2J": 1}', "unknown: [2J"),
         ("/api/v1/plan", b'{"rules": [{"rule": "leaps.py:stepwise"}]}', "rule is a whole number"),
         ("/api/v1/plan", b'{"rules": [{"rule": 0, "weight": 0}]}', "weight is a number"),
         ("/api/v1/plan", b'{"rules": [{"rule": 0, "weight": NaN}]}', "weight is a number"),

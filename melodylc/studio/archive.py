@@ -22,10 +22,10 @@ from melodylc.data.melody import Melody
 from melodylc.draws import Draw
 from melodylc.request import Order, Request
 from melodylc.studio.forms import MOST_RULES, Fields, RequestCache, RequestForm, decode_json
-from melodylc.studio.history import History, Kind, Mark, Provenance, Run
+from melodylc.studio.history import History, Mark, Provenance, Run, RunKind
 from melodylc.studio.rules import RuleTable
 
-FORMAT = "melodylc-run/2"
+RUN_FORMAT = "melodylc-run/2"
 MAX_FILE_SIZE = 2 << 20  #: bytes of one run
 _FIRST_FORMAT = "melodylc-run/1"
 _MOST = 1 << 31
@@ -190,7 +190,7 @@ class RunCodec:
             return {**run.original, "marks": marks}
         rule = run.request.rule
         return {
-            "format": FORMAT,
+            "format": RUN_FORMAT,
             "run": run.number,
             "kind": run.kind,
             "title": run.title,
@@ -216,9 +216,9 @@ class RunCodec:
         if isinstance(values, Mapping) and values.get("format") == _FIRST_FORMAT:
             values = _from_first_format(values)
         fields = Fields(values)
-        if fields.text("format") != FORMAT:
+        if fields.text("format") != RUN_FORMAT:
             raise InputError("this is no run of a studio")
-        number, kind = fields.whole("run", 1, _MOST), _one_of(fields.text("kind"), get_args(Kind))
+        number, kind = fields.whole("run", 1, _MOST), _one_of(fields.text("kind"), get_args(RunKind))
         melodies = {_melody_number(it): _melody(notes) for it, notes in fields.object("melodies", 64).items()}
         marks = {_melody_number(it): _one_of(mark, get_args(Mark)) for it, mark in fields.object("marks", 64).items()}
         form, missing = self._rules_by_number(fields.object("request", 16))
@@ -307,7 +307,7 @@ def _from_first_format(values: Mapping[str, Any]) -> dict[str, Any]:
     kinds = {"mend": "repair", "drop": "upload"}
     marks = {"kept": "keep", "discarded": "discard"}
     run = {fields.get(name, name): value for name, value in values.items()}
-    run["format"] = FORMAT
+    run["format"] = RUN_FORMAT
     if isinstance(run.get("kind"), str):
         run["kind"] = kinds.get(run["kind"], run["kind"])
     if isinstance(run.get("marks"), dict):

@@ -35,7 +35,7 @@ def safe_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", name.rpartition(".")[0] or name).strip("-")[:40] or "melody"
 
 
-def midi_file(run: Run, number: int, tempo: float, backend: Backend) -> bytes:
+def melody_bytes(run: Run, number: int, tempo: float, backend: Backend) -> bytes:
     """A melody as a MIDI file: for a generated one, byte for byte what the command line writes."""
     run.melody(number)
     if run.provenance:
@@ -68,7 +68,7 @@ def collection(melodies: list[tuple[Run, int]], tempo: float, backend: Backend) 
     files: dict[str, bytes] = {}
     entries = []
     for run, number in melodies:
-        content = midi_file(run, number, tempo, backend)
+        content = melody_bytes(run, number, tempo, backend)
         name = next(it for it in _names(file_name(run, number)) if files.get(it, content) == content)
         if name not in files:
             files[name] = content

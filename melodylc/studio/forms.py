@@ -11,6 +11,7 @@ from typing import Any
 
 from melodylc.data.errors import InputError
 from melodylc.data.files import fingerprint_file
+from melodylc.data.texts import printable
 from melodylc.request import Request
 from melodylc.rewards.specs import parse_name
 from melodylc.studio.rules import HEAVIEST, LIGHTEST, RuleTable
@@ -124,7 +125,7 @@ class Fields:
             InputError: there are fields that nobody asked for.
         """
         if self._values:
-            raise InputError(f"unknown: {', '.join(sorted(self._values))[:80]}")
+            raise InputError(f"unknown: {printable(', '.join(sorted(self._values)))}")
 
 
 def _excerpt(value: Any) -> str:

@@ -10,7 +10,7 @@ from melodylc.data.melody import Melody
 from melodylc.draws import Draw
 from melodylc.request import Order, Request
 
-Kind = Literal["generate", "vary", "repair", "upload"]
+RunKind = Literal["generate", "vary", "repair", "upload"]
 Mark = Literal["keep", "discard"]
 MAX_RUNS = 500  #: older ones are forgotten, unless they have a keeper
 MAX_KEEPER_RUNS = 400  #: runs with keepers, so that there is always room for new ones
@@ -35,7 +35,7 @@ class Run:
     """The melodies of one click. They are as they sound, in the key that was asked for."""
 
     number: int  #: from 1
-    kind: Kind
+    kind: RunKind
     title: str
     slug: str  #: the beginning of its files' names
     request: Request  #: that its melodies are scored by
@@ -96,7 +96,7 @@ class History:
         with self._lock:
             self._forget_oldest()
 
-    def add(self, kind: Kind, **fields: Any) -> Run:
+    def add(self, kind: RunKind, **fields: Any) -> Run:
         """A new run, with no melody yet."""
         with self._lock:
             run = Run(self._next, kind, **fields)

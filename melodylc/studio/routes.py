@@ -17,7 +17,7 @@ from melodylc.data.files import reason
 from melodylc.data.source import MAX_FILE, Choice, parse_bars
 from melodylc.data.writing import check_tempo
 from melodylc.studio.access import AccessControl
-from melodylc.studio.export import collection, file_name, midi_file, run_files, write_melody, write_run, zip_archive
+from melodylc.studio.export import collection, file_name, melody_bytes, run_files, write_melody, write_run, zip_archive
 from melodylc.studio.forms import Fields, RequestForm, decode_json
 from melodylc.studio.history import Mark, Run
 from melodylc.studio.streams import Emit, Engine, TooManyJobs, stream
@@ -242,7 +242,7 @@ class _Handlers:
 
     async def melody_file(self, request: Request) -> Response:
         run, number, tempo = self._path_run(request), _path_number(request, "number"), _tempo(request)
-        content = await self._engine.submit(lambda: midi_file(run, number, tempo, self._studio.backend))
+        content = await self._engine.submit(lambda: melody_bytes(run, number, tempo, self._studio.backend))
         return _attachment(content, file_name(run, number), "audio/midi")
 
     async def run_archive(self, request: Request) -> Response:
@@ -272,7 +272,7 @@ class _Handlers:
         def write() -> str:
             if not number:
                 return str(write_run(folder, run, tempo, backend))
-            return str(write_melody(folder, file_name(run, number), midi_file(run, number, tempo, backend)))
+            return str(write_melody(folder, file_name(run, number), melody_bytes(run, number, tempo, backend)))
 
         return JSONResponse({"path": await self._engine.submit(write)})
 

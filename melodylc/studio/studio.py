@@ -22,7 +22,7 @@ from melodylc.studio.backend import Backend, Plan
 from melodylc.studio.export import safe_name
 from melodylc.studio.fitting import Fitting
 from melodylc.studio.forms import RequestCache, RequestForm
-from melodylc.studio.history import History, Kind, Run
+from melodylc.studio.history import History, Run, RunKind
 from melodylc.studio.rules import RuleTable
 from melodylc.studio.variation import ALL_BARS
 
@@ -231,7 +231,7 @@ class Studio:
 
     def _derive(
         self,
-        kind: Kind,
+        kind: RunKind,
         source: Run,
         number: int,
         request: Request,

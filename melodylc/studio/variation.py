@@ -29,7 +29,7 @@ from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
 BATCH = 16  #: melodies decoded at once
-ROUNDS = 12  #: batches before giving up
+MAX_BATCHES = 12  #: batches before giving up
 ALL_BARS = tuple(range(BARS))
 _Events = npt.NDArray[np.uint8]
 _Numbers = npt.NDArray[np.float64]
@@ -79,7 +79,7 @@ class Variator:
         least = _floor(rule, melody, bars)
         source = self._encode(melody)
         previous = {melody}
-        for number in range(ROUNDS):
+        for number in range(MAX_BATCHES):
             steps = np.full(BATCH, distance), np.full(BATCH, strength)
             events = self._propose(source, bars, *steps, (seed, number))
             scores = np.ones((len(events), 1)) if rule is None else rule.scores(events)
@@ -115,7 +115,7 @@ class Variator:
         wrong = [bar for bar in bars if not _inside(_bars(melody.events), pitch_classes)[bar]]
         source, best = self._encode(melody), dict[int, tuple[int, _Events]]()
         steps = np.linspace(0, strength, BATCH), strength * np.tile((1.0, 0.5), BATCH // 2)
-        for number in range(ROUNDS):
+        for number in range(MAX_BATCHES):
             missing = tuple(bar for bar in wrong if bar not in best)
             if not missing:
                 break
