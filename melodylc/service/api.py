@@ -24,8 +24,8 @@ from melodylc.models.config import PriorName
 from melodylc.reporting import Reporter, progress_bar
 from melodylc.rewards import Reward
 from melodylc.rewards.bars import by_bar
-from melodylc.rewards.catalogue import plain_rewards
 from melodylc.rewards.isolation import SECONDS
+from melodylc.rewards.specs import plain_rewards
 from melodylc.sampling.methods import DEFAULT_METHOD
 from melodylc.service.edit_order import EditOrder, What
 from melodylc.service.edit_production import EditProduction, run_edit_order
