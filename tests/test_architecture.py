@@ -179,11 +179,11 @@ def test_public_names_are_all_there() -> None:
 
 
 @every_module
-def test_a_module_says_what_it_is_in_under_350_lines(module: str) -> None:
+def test_a_module_says_what_it_is_in_under_700_lines(module: str) -> None:
     tree = parse(module)
     text = SOURCES[module].read_text("utf-8")
     assert ast.get_docstring(tree), f"{module} has no docstring"
-    assert len(text.splitlines()) < 350
+    assert len(text.splitlines()) < 700
     assert not re.search(r"\b(TODO|FIXME|XXX)\b", text)
 
 

@@ -13,7 +13,7 @@ import torch
 from melodylc import actors
 from melodylc.actors import shipped_model
 from melodylc.data import Melody, parse_scale, read_midi, write_midi
-from melodylc.data.source import read_source
+from melodylc.data.source import extract_melody
 from melodylc.latent import obeying
 from melodylc.models.refinement import Refinement
 from melodylc.rewards import Rule, density, pitch_classes, tonic
@@ -320,7 +320,7 @@ def test_a_waltz_is_refused_with_the_way_out(run_cli: Cli, tmp_path: Path) -> No
     assert (refused.code, len(refused.err.splitlines())) == (2, 1)
     assert "--as-4/4" in refused.err
     assert run_cli("transform", path, "--scale", "cmaj", "--as-4/4", "--seed", 1, "-o", tmp_path / "out").code == 0
-    assert kept(read_source(tmp_path / "out" / "before.mid").melody, melodies(tmp_path / "out")[0]).onsets == 1
+    assert kept(extract_melody(tmp_path / "out" / "before.mid").melody, melodies(tmp_path / "out")[0]).onsets == 1
 
 
 def test_nothing_of_somebody_else_s_is_overwritten(run_cli: Cli, tmp_path: Path) -> None:

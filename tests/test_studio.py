@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 from melodylc.actors import SETTINGS, shipped_model
 from melodylc.data import InputError, Melody, midi_bytes, parse_scale, read_midi
-from melodylc.data.source import MAX_FILE
+from melodylc.data.smf import MAX_FILE
 from melodylc.request import Request
 from melodylc.rewards.panel import real_melodies
 from melodylc.studio.asked import Asked

@@ -5,7 +5,7 @@ from typing import Any
 from melodylc import __version__
 from melodylc.data.keys import Scale
 from melodylc.data.scales import MODES, told_by_tonic
-from melodylc.data.source import MAX_FILE
+from melodylc.data.smf import MAX_FILE
 from melodylc.data.writing import FASTEST, SLOWEST
 from melodylc.rewards.density import LEVELS
 from melodylc.studio.rules import HEAVIEST, LIGHTEST

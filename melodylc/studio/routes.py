@@ -13,7 +13,8 @@ from starlette.routing import Route
 
 from melodylc.data.errors import InputError, MelodylcError
 from melodylc.data.files import reason
-from melodylc.data.source import MAX_FILE, Choice, parse_bars
+from melodylc.data.smf import MAX_FILE
+from melodylc.data.source import Choice, parse_bars
 from melodylc.data.writing import check_tempo
 from melodylc.studio.about import about
 from melodylc.studio.asked import Asked
