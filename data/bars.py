@@ -145,7 +145,10 @@ def bar_runs(score: Score) -> list[_Run]:
             joined = runs and runs[-1].meter == (over, under) and runs[-1].length == length
             before = runs.pop() if joined else _Run(start, length, 0, (over, under))
             runs.append(before._replace(bars=before.bars + bars))
-        if (rest := span - length * bars) > 0.5:
+        rest = span - length * bars
+        if rest > 0.5 and last and not bars:
+            runs.append(_Run(start, length, 1, (over, under)))  # the music only ends in it
+        elif rest > 0.5:
             runs.append(_Run(round(start + length * bars), rest, 1, (0, 0)))
     return runs or [_Run(0, 4.0 * score.division, 0, at[0])]
 

@@ -39,6 +39,8 @@ def places(piece: Layout) -> list[tuple[int, int, int, int]]:
         (score((0, 2, 2), end=16 * BAR), [(0, 16, 0, 0)]),
         (score((0, 4, 4), end=15.1 * BAR), [(0, 16, 0, 0)]),  # the music ends in bar 16
         (score(end=17 * BAR), [(0, 17, 0, 0)]),  # no signature is 4/4
+        (score((0, 4, 4), end=0.1 * BAR), [(0, 1, 0, 0)]),  # less than one bar
+        (score((0, 1, 4), (Q, 4, 4), end=1.1 * BAR), [(Q, 1, 0, Q)]),
         (score((0, 8, 8), end=17 * BAR), []),
         (score((0, 3, 4), end=32 * BAR), []),
         # a change starts anew, and doesn't count the bar that it cuts short
