@@ -38,6 +38,8 @@ def plain_count(content: bytes) -> int:
     Raises:
         ValueError, IndexError: it isn't a file by the specification.
     """
+    if content[:4] == b"RIFF":
+        content = content[content.index(b"MThd") :]
     if content[:4] != b"MThd":
         raise ValueError("no header")
     position = 8 + int.from_bytes(content[4:8], "big")

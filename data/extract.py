@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS, STEPS
 from melodylc.data.archives import MidiFile
-from melodylc.data.bars import layout
+from melodylc.data.bars import Layout, layout
 from melodylc.data.errors import MidiError
 from melodylc.data.files import atomic_write
 from melodylc.data.smf import read_score
@@ -45,7 +45,11 @@ ROW = np.dtype([("piece", np.int32), ("track", np.int16), ("bar", np.int32)])
 
 @dataclass(frozen=True)
 class FileReport:
-    """What became of one file. `dropped`: windows that each of `FILTERS` dropped."""
+    """What became of one file.
+
+    `problem`: why it couldn't be read; `unused`: why it was read and has no window; `remarks`: what was assumed, moved
+    or left out in reading it; `dropped`: windows that each of `FILTERS` dropped.
+    """
 
     collection: str
     file: str
@@ -53,6 +57,8 @@ class FileReport:
     tracks: int = 0
     windows: int = 0
     dropped: tuple[int, ...] = field(default=(0,) * len(FILTERS))
+    unused: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 class Extracted(NamedTuple):
@@ -98,8 +104,25 @@ def extract_file(file: MidiFile, filters: Filters) -> tuple[Events, npt.NDArray[
         events.append(kept)
         rows.append(_rows(part.track, section.first + np.flatnonzero(failed < 0)))
     dropped = tuple(counts[:-1].tolist())
-    report = replace(report, tracks=len(score.parts), windows=int(counts.sum()), dropped=dropped)
+    report = replace(
+        report,
+        tracks=len(score.parts),
+        windows=int(counts.sum()),
+        dropped=dropped,
+        unused="" if counts.sum() else _why_unused(piece),
+        remarks=(*score.remarks, *score.repairs, *piece.remarks),
+    )
     return np.concatenate(events), np.concatenate(rows), report
+
+
+def _why_unused(piece: Layout) -> str:
+    if not any(len(part.starts) for part in piece.score.parts):
+        return "no notes but drums" if piece.score.note_ons else "no notes"
+    over, under = piece.meter
+    longest = max((section.bars for section in piece.sections), default=0)
+    if longest:
+        return f"{longest} bar{'s' * (longest > 1)} of 4/4 in a row at most"
+    return f"in {over}/{under}"
 
 
 def _joined(one: Extracted, other: Extracted) -> Extracted:

@@ -216,18 +216,18 @@ class _Events:
         self.system = self.escapes = 0  # messages that have no place in a file; messages in an escape
         self.count = 0
         self._cut = False
-        self._pieces: list[npt.NDArray[np.int64]] = []
+        self._pieces: list[npt.NDArray[np.int32]] = []
         self._single: list[int] = []  # of events read one by one: begin and end of the time, by turns
-        self._low = np.flatnonzero(self.array < 0x80)
+        self._low = np.flatnonzero(self.array < 0x80).astype(np.int32)
         odd = np.flatnonzero((self.array >= 0xC0) & ((self.array < 0xE0) | (self.array >= 0xF0)))
         self._odd: list[int] = odd.tolist()  # bytes that may begin a message of other than two data bytes ...
         self._rank: list[int] = np.searchsorted(self._low, odd).tolist()  # ... and how many low bytes precede each
 
-    def columns(self) -> tuple[Ticks, Ticks]:
+    def columns(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         """The first and the last byte of each event's time."""
         self._flush()
-        both = np.concatenate([*self._pieces, np.empty((0, 2), np.int64)])
-        return both[:, 0], both[:, 1]
+        both = np.concatenate([*self._pieces, np.empty((0, 2), np.int32)])
+        return np.ascontiguousarray(both[:, 0]), np.ascontiguousarray(both[:, 1])
 
     def track(self, at: int, limit: int, cut: bool) -> tuple[int, bool]:
         """Read a track from `at` to its end of track, or to `limit` at most: where it ended, and whether by the former.
@@ -362,7 +362,7 @@ class _Events:
 
     def _flush(self) -> None:
         if self._single:
-            self._pieces.append(np.array(self._single, np.int64).reshape(-1, 2))
+            self._pieces.append(np.array(self._single, np.int32).reshape(-1, 2))
             self._single.clear()
 
 
@@ -403,14 +403,13 @@ def _score(events: _Events, header: _Header, remarks: list[str]) -> Score:
     ticks = np.cumsum(_times(array, begins, ends))
     firsts = np.array([track.first for track in tracks])
     sizes = np.array([track.last - track.first for track in tracks])
-    track_of = np.repeat(np.arange(len(tracks)), sizes)
-    base = np.where(firsts > 0, np.concatenate(([0], ticks))[firsts], 0)
-    ticks -= base[track_of]
+    track_of = np.repeat(np.arange(len(tracks), dtype=np.int32), sizes)
+    ticks -= np.repeat(np.concatenate(([0], ticks))[firsts], sizes)
     lengths = np.array([ticks[track.last - 1] if track.last > track.first else 0 for track in tracks])
     status = array[np.minimum(ends + 1, len(array) - 1)]
     explicit = (status >= 0x80) & (status < 0xF0)
-    latest = np.maximum.accumulate(np.where(explicit, np.arange(len(status)), 0))
-    running = np.where(status < 0xF0, status[latest], 0)
+    latest = np.maximum.accumulate(np.where(explicit, np.arange(len(status), dtype=np.int32), np.int32(0)))
+    running = np.where(status < 0xF0, status[latest], np.uint8(0))
     data_at = ends + 1 + explicit
     repairs: list[str] = []
     notes = _note_events(array, np.flatnonzero(running & 0xE0 == 0x80), running, data_at, ticks, track_of, repairs)

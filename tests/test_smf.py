@@ -3,9 +3,12 @@
 `NOTES` are sixteen bars of eighths; whatever stands around them in a file, they must come back, or the file is refused.
 """
 
+import importlib.util
 import resource
 import struct
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -342,6 +345,26 @@ def test_a_broken_file_is_reported_and_the_rest_goes_on(content: bytes, reason: 
     assert (good.problem, good.tracks) == ("", 1)
 
 
+@pytest.mark.parametrize(
+    ("content", "unused"),
+    [
+        (GOOD_FILE, ""),
+        (midi([(60, 0, 16 * BAR)], signatures=[(0, 3, 4)]), "in 3/4"),
+        (midi([(60, 0, 9 * BAR)]), "9 bars of 4/4 in a row at most"),
+        (midi([(60, 0, 16 * BAR)], channel=9), "no notes but drums"),
+        (midi([]), "no notes"),
+    ],
+)
+def test_every_file_is_accounted_for(content: bytes, unused: str) -> None:
+    (report,) = extract([MidiFile("c", "a.mid", content)], DEFAULT_FILTERS).reports
+    assert (report.unused, report.windows > 0, report.problem) == (unused, not unused, "")
+
+
+def test_what_was_assumed_stands_in_the_report() -> None:
+    (report,) = extract([MidiFile("c", "a.mid", SAID["no tracks"][0])], DEFAULT_FILTERS).reports
+    assert report.remarks == ("its header says 0 tracks; 1 found, and all were read",)
+
+
 def test_claimed_ticks_cost_no_memory() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for content, _ in CLAIMS.values():
@@ -477,3 +500,43 @@ def test_a_damaged_file_is_read_or_refused(data: st.DataObject) -> None:
 )
 def test_odd_files_that_are_fine(content: bytes) -> None:
     assert isinstance(read_score(content), Score)
+
+
+# -- an independent count ----------------------------------------------------------------------
+
+
+def reading() -> ModuleType:
+    """benchmarks/reading.py, whose plain scan knows nothing of the parser."""
+    path = Path(__file__).parent.parent / "benchmarks" / "reading.py"
+    spec = importlib.util.spec_from_file_location("reading", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_plain_scan_counts_the_same_notes_or_the_file_says_why() -> None:
+    benchmark = reading()
+    song = [midi([(60 + n % 12, n * 120, (n + 1) * 120) for n in range(100)], [(48, 0, 4 * BAR)]), GOOD_FILE]
+    whole = [*READ.values(), *song]
+    assert {benchmark.verdict(content) for content in song} == {"the same count"}
+    found = [benchmark.verdict(content) for content in benchmark.mutated(whole, 1000, seed=0)]
+    assert not [said for said in found if said.startswith("FAULT")]
+    assert len(set(found)) == 3
+    assert benchmark.verdict(GOOD_FILE[:-40]) == "refused, with a reason"
+
+
+def test_what_is_read_whole_is_counted() -> None:
+    benchmark = reading()
+    tune = [(60 + n % 12, n * 240, (n + 1) * 240) for n in range(8 * 16)]
+    upbeat = midi(tune, signatures=[(0, 1, 4), (480, 4, 4), (480 + 15 * BAR, 3, 4)])
+    for content, kind, before, now in (
+        (midi(tune), "", True, True),
+        (upbeat, "", False, True),
+        (midi(tune, signatures=[(0, 3, 4)]), "in other meters", False, False),
+        (midi(tune, signatures=[(0, 4, 4), (12 * BAR, 3, 4)]), "changes its meter", False, False),
+        (midi(tune[:40]), "shorter than 16 bars", True, True),
+    ):
+        score = read_score(content)
+        assert (benchmark.kind(score), benchmark.whole_before(score), benchmark.is_whole(score)) == (kind, before, now)
