@@ -53,6 +53,6 @@ def make_choice(track: str | None, bars: str | None, short: str | None, as_four_
     return Choice(track, None if bars is None else parse_bars(bars), asked, as_four_four)
 
 
-def told(source: "Source") -> str:
+def summary(source: "Source") -> str:
     """What was taken and done, in one line."""
     return f"{source.file}: {'; '.join(source.remarks)}"

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from melodylc.constraints.fitting import SETTINGS
 from melodylc.constraints.request import Request
 from melodylc.data import InputError, Melody, midi_bytes, parse_scale, read_midi
-from melodylc.data.source import MAX_FILE
+from melodylc.data.smf import MAX_FILE
 from melodylc.models.checkpoint import shipped_model
 from melodylc.rewards.panel import real_melodies
 from melodylc.studio.forms import Fields, RequestForm

@@ -23,7 +23,7 @@ pytest.importorskip("starlette", reason="the studio needs starlette and uvicorn:
 from starlette.testclient import TestClient
 
 from melodylc.data import InputError
-from melodylc.data.source import MAX_FILE
+from melodylc.data.smf import MAX_FILE
 from melodylc.models.checkpoint import shipped_model
 from melodylc.studio import server as server_module
 from melodylc.studio.access import SecretFiles, new_secret

@@ -16,7 +16,7 @@ from melodylc.constraints.request import NamedReward, Request
 from melodylc.data.alphabet import BARS
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
-from melodylc.data.source import Choice, Source, read_source
+from melodylc.data.source import Choice, Source, extract_melody
 from melodylc.data.writing import Writing
 from melodylc.latent.store import Rates
 from melodylc.models.checkpoint import LoadedModel, open_model
@@ -408,7 +408,7 @@ def _edit(what: What, sources: Iterable[MelodySource], **options: Any) -> EditPr
 def _source(source: MelodySource, choice: Choice) -> Source:
     if isinstance(source, Melody):
         return Source("", 1, "", 1, BARS, Writing().tempo, source, ())
-    return read_source(Path(source), choice)
+    return extract_melody(Path(source), choice)
 
 
 def _reporting(reporter: Reporter | None) -> Any:

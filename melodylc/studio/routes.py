@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from melodylc.data.errors import InputError, MelodylcError
 from melodylc.data.files import reason
-from melodylc.data.source import MAX_FILE, Choice, parse_bars
+from melodylc.data.smf import MAX_FILE
+from melodylc.data.source import Choice, parse_bars
 from melodylc.data.writing import check_tempo
 from melodylc.studio.access import AccessControl
 from melodylc.studio.export import collection, file_name, melody_bytes, run_files, write_melody, write_run, zip_archive

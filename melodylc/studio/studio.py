@@ -10,7 +10,8 @@ from typing import Any
 from melodylc.constraints.fitting import SETTINGS
 from melodylc.constraints.request import Request
 from melodylc.data.errors import InputError, MidiError
-from melodylc.data.source import MAX_FILE, Choice, source_of
+from melodylc.data.smf import MAX_FILE
+from melodylc.data.source import Choice, extract_melody
 from melodylc.data.texts import printable
 from melodylc.latent.settings import FitSettings
 from melodylc.models.checkpoint import LoadedModel
@@ -207,7 +208,7 @@ class Studio:
         label = upload_name(name)
         if len(content) > MAX_FILE:
             raise MidiError(too_large(label))
-        source = source_of(label, content, choice)
+        source = extract_melody(content, choice, name=label)
         run = self.history.add(
             "upload",
             title=source.file,

@@ -10,7 +10,7 @@ from melodylc.data.formats.roll import is_outside
 from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody, pitch_name
 from melodylc.data.scales import MODES, told_by_tonic
-from melodylc.data.source import MAX_FILE
+from melodylc.data.smf import MAX_FILE
 from melodylc.data.writing import FASTEST, SLOWEST
 from melodylc.rewards import Density, PitchClasses, Tonic, Variety
 from melodylc.rewards.bars import by_bar
