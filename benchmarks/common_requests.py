@@ -14,18 +14,20 @@ import click
 import numpy as np
 import torch
 
-from melodylc.actors import JUDGES, find_actor, shipped_model
-from melodylc.bank import find_bank
-from melodylc.common import DENSITIES, ENDS, CommonRequest
+from melodylc.constraints.actors import find_actor
+from melodylc.constraints.bank import find_bank
+from melodylc.constraints.common_requests import DENSITIES, ENDS, CommonRequest
+from melodylc.constraints.fitting import HELD_BACK
 from melodylc.data.alphabet import canonical
-from melodylc.drawing import Drawing
 from melodylc.latent.distance import z_mse
 from melodylc.latent.precision import brief
+from melodylc.models.checkpoint import shipped_model
+from melodylc.sampling.mixture import Mixture
 from melodylc.threads import fixed_threads
 
 
 @click.command()
-@click.option("--draws", default=512, show_default=True, type=click.IntRange(1, JUDGES))
+@click.option("--draws", default=512, show_default=True, type=click.IntRange(1, HELD_BACK))
 def main(draws: int) -> None:
     """Print a Markdown table."""
     model = shipped_model()
@@ -38,13 +40,13 @@ def main(draws: int) -> None:
             request = CommonRequest(0, end, density)
             actor = find_actor(model, request.rule, elsewhere=True)
             assert actor is not None
-            drawing = Drawing(request.rule, model.vae, actor.arrangement, actor.shift)
+            mixture = Mixture(request.rule, model.vae, actor.edits, actor.shift)
             with fixed_threads(1), brief():
                 spent = time.process_time()
-                begun = drawing.begin_at(written)
-                done = drawing.finish(begun, actor.move)
+                begun = mixture.start_from(written)
+                done = mixture.finish(begun, actor.move)
                 spent = time.process_time() - spent
-                moved = replace(drawing, firm=()).finish(begun, actor.move)
+                moved = replace(mixture, repairs=()).finish(begun, actor.move)
             rates = [
                 np.mean(request.rule.satisfied(canonical(some.events.to(torch.uint8).numpy())[0]))
                 for some in (begun, moved, done)

@@ -14,14 +14,15 @@ import torch
 from own_rules import OWN, names_in, rule_of
 from torch import Tensor
 
-from melodylc.actors import SETTINGS, shipped_model
-from melodylc.bank import find_bank
+from melodylc.constraints.bank import find_bank
+from melodylc.constraints.features import WIDTH, exact
+from melodylc.constraints.fitting import SETTINGS
+from melodylc.constraints.pretraining.distortion import canonical, distorted
+from melodylc.constraints.pretraining.store import load_pretrained, shipped_path
 from melodylc.latent.critic import Critic
 from melodylc.latent.precision import brief
+from melodylc.models.checkpoint import shipped_model
 from melodylc.models.noise import Noise
-from melodylc.pretext.distortion import canonical, distorted
-from melodylc.pretext.store import load_pretrained, shipped_path
-from melodylc.view import WIDTH, exact
 
 POWERS = (1.0, 4.0, 16.0, 64.0, 256.0, inf)
 AFTER = (50, 150, 300)  #: steps of 128 melodies

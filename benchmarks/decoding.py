@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from melodylc.actors import shipped_model
 from melodylc.data.alphabet import STEPS
 from melodylc.models.bars import LstmBarDecoder
+from melodylc.models.checkpoint import shipped_model
 from melodylc.models.prior import pool
 
 SAME = 1024  #: melodies that both precisions decode

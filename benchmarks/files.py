@@ -25,14 +25,16 @@ import numpy as np
 import pretty_midi
 import symusic
 
-from melodylc.actors import shipped_model
 from melodylc.data.formats.notation import fifths
 from melodylc.data.formats.render import Piece, render
 from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
 from melodylc.data.scales import MODES
 from melodylc.data.writing import Writing
-from melodylc.draws import Sampler
+from melodylc.models.checkpoint import shipped_model
+from melodylc.sampling.methods.base import Task
+from melodylc.sampling.methods.rejection import Rejection
+from melodylc.sampling.sampler import Sampler
 
 LOOP_MARKER = 119
 LOOP = 256  # sixteenths
@@ -299,7 +301,7 @@ def crossed(count: int) -> tuple[int, int]:
 
 def main(count: int) -> None:
     """Draw, write, read and count."""
-    drawn = Sampler(shipped_model(), None, None).draw(2018, min(count, 1000), 1)
+    drawn = Sampler(Rejection.prepare(Task(shipped_model()))).sample(2018, min(count, 1000), 1)
     melodies, wrong = [draw.melody for draw in drawn], Counter[str]()
     for number in range(count):
         check(number, melodies, wrong)

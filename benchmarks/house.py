@@ -128,9 +128,16 @@ def imports(tree: ast.AST, modules: Iterable[str]) -> Iterator[str]:
 
 
 def arrows(trees: Mapping[str, ast.Module]) -> dict[str, set[str]]:
-    """Which package imports which others; a loose module counts as one. `melodylc`'s lazy door imports by name only."""
-    found: dict[str, set[str]] = {package(module): set() for module in trees}
+    """Which package imports which others; a loose module counts as one.
+
+    The front doors, `melodylc` and `melodylc.__main__`, aren't counted: they hand out whatever there is, when
+    it is asked for, and only `__version__` is imported from there.
+    """
+    doors = ("melodylc", "melodylc.__main__")
+    found: dict[str, set[str]] = {package(module): set() for module in trees if module not in doors}
     for module, tree in trees.items():
+        if module in doors:
+            continue
         ours = {package(target) for target in imports(tree, trees) if within(target, "melodylc")}
         found[package(module)] |= (ours & found.keys()) - {package(module)}
     return found

@@ -26,17 +26,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from melodylc.actors import THREADS, fit_actor, shipped_model
-from melodylc.bank import find_bank
+from melodylc.constraints.bank import find_bank
+from melodylc.constraints.fitting import THREADS
+from melodylc.constraints.request import Request
 from melodylc.data.alphabet import canonical
-from melodylc.drawing import Drawing
 from melodylc.latent.distance import z_mse
 from melodylc.latent.precision import brief
 from melodylc.models.bars import Move
-from melodylc.models.checkpoint import LoadedModel
-from melodylc.request import Request
+from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.rewards import Rule
 from melodylc.rewards.base import Scores
+from melodylc.sampling.fitting import fit_actor
+from melodylc.sampling.mixture import Mixture
 from melodylc.threads import fixed_threads
 
 OWN = Path(__file__).parent.parent / "docs" / "examples" / "own_rules.py"
@@ -78,9 +79,11 @@ def main(names: tuple[str, ...], rules: Path, fit: bool, threads: int) -> None:
             found = fit_actor(model, rule, Path(folder) / "actor.safetensors", lambda _: None, threads=threads)
         seconds = time.perf_counter() - clock
         took = f"{seconds:.0f} | {time.process_time() - processor:.0f}"
-        drawing = Drawing(rule, model.vae, found.arrangement)
-        moved, *_ = drawn(replace(drawing, gentle=None, firm=()), model, found.move, bank.events[:DRAWN], threads)
-        scores, far, cost = drawn(drawing, model, found.move, bank.events[:DRAWN], threads)
+        mixture = Mixture(rule, model.vae, found.edits)
+        moved, *_ = drawn(
+            replace(mixture, first_repair=None, repairs=()), model, found.move, bank.events[:DRAWN], threads
+        )
+        scores, far, cost = drawn(mixture, model, found.move, bank.events[:DRAWN], threads)
         decodes = f"{cost.mean():.1f}, {cost.median():.1f}"
         click.echo(
             f"| {name} | {told(rule.scores(known), 4)} | {told(moved, 3, mean=False)} | {told(scores, 3)} "
@@ -94,14 +97,14 @@ def main(names: tuple[str, ...], rules: Path, fit: bool, threads: int) -> None:
 
 
 def drawn(
-    drawing: Drawing, model: LoadedModel, move: Move, written: Tensor, threads: int
+    mixture: Mixture, model: LoadedModel, move: Move, written: Tensor, threads: int
 ) -> tuple[Scores, float, Tensor]:
     """Scores (n, parts) of single draws that melodies (n, 256) were written for, their z_MSE, and what each cost."""
     with fixed_threads(threads), brief():
-        begun = drawing.begin_at(written)
-        done = drawing.finish(begun, move)
+        begun = mixture.start_from(written)
+        done = mixture.finish(begun, move)
     far = float(z_mse(done.z, begun.z, model.sigma_bar).mean())
-    return drawing.rule.scores(canonical(done.events.to(torch.uint8).numpy())[0]), far, done.cost
+    return mixture.rule.scores(canonical(done.events.to(torch.uint8).numpy())[0]), far, done.cost
 
 
 def told(scores: Scores, digits: int, mean: bool = True) -> str:

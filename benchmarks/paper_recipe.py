@@ -10,11 +10,11 @@ that ours has (`--bound 0` for none, which is the paper's, and runs off), decodi
 units, which a core trains far more often than the paper's 2048, and each batch that is decoded is remembered and pays
 for ten steps of each (`--steps`), the critic's on all that is known.
 
-Both start from the same latents and rule and compute on one thread; drawing latents costs neither anything. Time is
+Both start from the same latents and rule and compute on one thread; mixture latents costs neither anything. Time is
 the process's own processor time, so that other work on the machine doesn't count; what the measuring takes doesn't
 count either. Rates: the plain recipe's on 512 draws every half minute; ours twice. By itself, the actor's on the 256
 draws that each round makes anyway, from the prior's samples as they are, nothing transposed, arranged or mended. As
-they are drawn, 512 each, when the arrangement has been found, without any actor, and when the actor is done.
+they are drawn, 512 each, when the edits has been found, without any actor, and when the actor is done.
 """
 
 import json
@@ -29,22 +29,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from melodylc.actors import JUDGES, asked_for, fit_actor, shipped_model
-from melodylc.bank import find_bank
-from melodylc.box import MelodyBox
+from melodylc.constraints.bank import find_bank
+from melodylc.constraints.fitting import HELD_BACK
+from melodylc.constraints.objective import MelodyBox
+from melodylc.constraints.request import Request
 from melodylc.data.alphabet import canonical
 from melodylc.data.files import atomic_write
-from melodylc.drawing import Drawing
 from melodylc.latent.actor import mlp
 from melodylc.latent.distance import distance, z_mse
 from melodylc.latent.fitted import Round
 from melodylc.latent.precision import brief
 from melodylc.models.bars import Move
-from melodylc.models.checkpoint import LoadedModel
-from melodylc.request import Request
+from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.rewards import Rule
+from melodylc.sampling.fitting import find_edits, fit_actor
+from melodylc.sampling.mixture import Mixture
+from melodylc.service.versions import versions
 from melodylc.threads import fixed_threads
-from melodylc.versions import versions
 
 BATCH = 128  #: samples of the prior in a step; half of them are decoded as they are, and half as the actor moved them
 RATE = 3e-4
@@ -102,11 +103,11 @@ class Plain:
             self._descend(0, (pleasing + DISTANCE * distance(moved, z, self.model.sigma_bar)).mean())
 
     def _some(self) -> Tensor:
-        return self.z[torch.randint(JUDGES, len(self.z), (BATCH,))]
+        return self.z[torch.randint(HELD_BACK, len(self.z), (BATCH,))]
 
     def measure(self) -> Point:
         """How often single draws obey, and how far they were moved."""
-        z = self.z[torch.randperm(JUDGES)[:CHECKED]]
+        z = self.z[torch.randperm(HELD_BACK)[:CHECKED]]
         with torch.no_grad():
             moved = self.actor(z)
         scores = self.scored(moved)
@@ -151,15 +152,15 @@ def ours(model: LoadedModel, rule: Rule, prior: Any) -> dict[str, list[Point]]:
     curve: list[Point] = []
     box, bank = MelodyBox(model.vae, rule), find_bank(model, model.prior(prior))
     begun = time.process_time()
-    arrangement = asked_for(box, bank)
+    edits = find_edits(box, bank)
     found = {"seconds": time.process_time() - begun, "rounds": 0.0}
     judges = bank[:CHECKED].events
 
     def rate(move: Move | None) -> float:
-        drawing = Drawing(rule, model.vae, arrangement)
+        mixture = Mixture(rule, model.vae, edits)
         with brief():
-            draft = drawing.begin_at(judges)
-            draft = drawing.finish(draft, move) if move else draft
+            draft = mixture.start_from(judges)
+            draft = mixture.finish(draft, move) if move else draft
         return float(rule.satisfied(canonical(draft.events.to(torch.uint8).numpy())[0]).mean())
 
     first = {**found, "rate": rate(None)}

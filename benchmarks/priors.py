@@ -20,11 +20,11 @@ from sklearn.mixture import BayesianGaussianMixture
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, MultivariateNormal, Normal
 
-from melodylc.actors import shipped_model
 from melodylc.data.corpus import Corpus
 from melodylc.evaluation.real import Ground
 from melodylc.evaluation.samples import compare_samples, draw_real, draw_samples
 from melodylc.evaluation.subject import Encoded, Events, subject_of
+from melodylc.models.checkpoint import shipped_model
 from melodylc.models.noise import Noise
 from melodylc.models.vae import MelodyVAE
 from melodylc.training.batches import Batches
@@ -103,7 +103,7 @@ def encodings(vae: MelodyVAE, batches: Batches, count: int) -> tuple[Tensor, Ten
     for step in range(count // TOGETHER):
         melodies = torch.from_numpy(batches.draw(0, step, TOGETHER).astype(np.int64))
         with torch.no_grad():
-            found = vae.forced(melodies, noise)[0]
+            found = vae.teacher_forced(melodies, noise)[0]
         parts.append(torch.stack([found.z, found.mean, found.sigma]).float())
     z, mean, sigma = torch.cat(parts, 1)
     return z, mean, sigma
@@ -124,7 +124,7 @@ def main(corpus: Path, count: int, components: int, samples: int, flowing: bool,
     opened, model, seeds = Corpus.open(corpus), shipped_model(), (1, 2, 3)
     ground, subject = Ground.of(model.provenance, opened), subject_of(model)
     heldout = ground.held.draw(np.arange(len(ground.held.events)), 512, np.random.default_rng(0))
-    encoded = subject.forced(heldout, 0).encoded
+    encoded = subject.teacher_forced(heldout, 0).encoded
     z, mean, sigma = encodings(model.vae, Batches(opened, ground.balance, 0, ground.remaining.train), count)
     making = [lambda: mixture(z, 1), lambda: mixture(z, components)]
     making += [lambda: flow(mean, sigma, steps)] if flowing else []

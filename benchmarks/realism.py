@@ -4,8 +4,8 @@
     python benchmarks/realism.py pays runs/corpus --folder runs/realism [--seed 0 ...] [NAME ...]
 
 `knows`: the share of pairs in which a held-out melody ranks higher than one of a sampler (0.5 is chance), by the
-critic and by the language model in three ways, the last of which is `melodylc.likeness`; 512 of each. Actors, such as
-`pays` leaves in its folder, move samples of the bank that taught none.
+critic and by the language model in three ways, the last of which is `melodylc.sampling.likelihood`; 512 of each.
+Actors, such as `pays` leaves in its folder, move samples of the bank that taught none.
 
 `pays`: a fit for each rule, weight and seed, as `melodylc fit` does it, but on one thread. "alone" are the
 prior's draws, each moved by the actor; "moved" are draws as they begin, moved where they don't obey, and not mended;
@@ -27,13 +27,14 @@ import torch
 from own_rules import OWN, rule_of
 from torch import Tensor
 
-from melodylc.actors import JUDGES, Weighted, fit_actor, shipped_model
-from melodylc.arranging.ways import words
-from melodylc.bank import find_bank
-from melodylc.box import MelodyBox
+from melodylc.constraints.bank import find_bank
+from melodylc.constraints.fitting import HELD_BACK, RealismTerm
+from melodylc.constraints.objective import MelodyBox
+from melodylc.constraints.realism import UNASKED, RealismCritic, find_realism
+from melodylc.constraints.request import Request
 from melodylc.data.alphabet import HOLD, canonical
 from melodylc.data.corpus import Corpus
-from melodylc.drawing import Draft, Drawing
+from melodylc.edits.operators import words
 from melodylc.evaluation.diversity import differ
 from melodylc.evaluation.real import Ground
 from melodylc.evaluation.samples import draw_real
@@ -41,13 +42,13 @@ from melodylc.evaluation.statistics import Features, features, overlapping_areas
 from melodylc.latent.distance import z_mse
 from melodylc.latent.precision import brief
 from melodylc.latent.store import load_actor
-from melodylc.likeness import find_likeness
 from melodylc.models.bars import Move
-from melodylc.models.checkpoint import LoadedModel
+from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.models.prior import pool
-from melodylc.realism import UNASKED, RealismCritic, find_realism
-from melodylc.request import Request
 from melodylc.rewards import Rule
+from melodylc.sampling.fitting import fit_actor
+from melodylc.sampling.likelihood import find_likelihood
+from melodylc.sampling.mixture import Decoding, Mixture
 from melodylc.threads import fixed_threads
 
 Events = npt.NDArray[np.uint8]
@@ -70,7 +71,7 @@ RULES: dict[str, Callable[[], Rule | None]] = {
 class Fit:
     """A fit, and what was drawn with it."""
 
-    arrangement: str
+    edits: str
     seconds: float  #: of processor
     obey: dict[str, float]  #: by the way of drawing: share of the draws
     z_mse: dict[str, float]  #: likewise
@@ -109,7 +110,7 @@ def main() -> None:
 def knows(corpus: Path, actors: tuple[Path, ...]) -> None:
     """Print a Markdown table: a row a judge; a column each of the samplers and of actors' files."""
     model = shipped_model()
-    critic, likeness = find_realism(model), find_likeness(model)
+    critic, likeness = find_realism(model), find_likelihood(model)
     held = Ground.of(model.provenance, Corpus.open(corpus)).held
     real = torch.from_numpy(held.draw(np.arange(len(held.events)), KNOWS, np.random.default_rng(5)))
     box, language = MelodyBox(model.vae, UNASKED), likeness.language
@@ -135,7 +136,7 @@ def knows(corpus: Path, actors: tuple[Path, ...]) -> None:
 @click.option("--folder", type=click.Path(path_type=Path), required=True, help="Where what is done is kept.")
 @click.option("--weights", default=",".join(f"{weight:g}" for weight in WEIGHTS), show_default=True)
 @click.option("--seed", "seeds", type=int, multiple=True, default=(0,), show_default=True)
-@click.option("--draws", default=512, show_default=True, type=click.IntRange(2, JUDGES))
+@click.option("--draws", default=512, show_default=True, type=click.IntRange(2, HELD_BACK))
 def pays(corpus: Path, names: tuple[str, ...], folder: Path, weights: str, seeds: tuple[int, ...], draws: int) -> None:
     """Fit what isn't there yet; print Markdown tables of all that is asked for, means over the seeds."""
     model = shipped_model()
@@ -156,13 +157,13 @@ def pays(corpus: Path, names: tuple[str, ...], folder: Path, weights: str, seeds
 def _named(
     model: LoadedModel, critic: RealismCritic, name: str, weight: float, seed: int, folder: Path, draws: int
 ) -> Fit:
-    rule, realism = RULES[name](), Weighted(critic, weight) if weight else None
+    rule, realism = RULES[name](), RealismTerm(critic, weight) if weight else None
     assert rule is not None
     file = f"{name}-{weight:g}-{seed}-{draws}-{critic.fingerprint if realism else 'none'}.npz"
     return _fit(model, rule, realism, folder / file.replace(", ", "-").replace(" ", "-"), seed, draws)
 
 
-def _fit(model: LoadedModel, rule: Rule, realism: Weighted | None, path: Path, seed: int, draws: int) -> Fit:
+def _fit(model: LoadedModel, rule: Rule, realism: RealismTerm | None, path: Path, seed: int, draws: int) -> Fit:
     """Read it, or make it and keep it."""
     if not path.exists():
         bank, clock = find_bank(model, model.prior()), time.process_time()
@@ -170,12 +171,12 @@ def _fit(model: LoadedModel, rule: Rule, realism: Weighted | None, path: Path, s
         actor = fit_actor(model, rule, file, lambda _: None, threads=1, realism=realism, seed=seed)
         spent, kept = time.process_time() - clock, dict[str, Events]()
         obey, far = dict[str, float](), dict[str, float]()
-        drawing = Drawing(rule, model.vae, actor.arrangement)
-        for way, draft, begun in _ways(drawing, bank.z[:draws], bank.events[:draws], actor.move):
+        mixture = Mixture(rule, model.vae, actor.edits)
+        for way, draft, begun in _ways(mixture, bank.z[:draws], bank.events[:draws], actor.move):
             kept[way] = canonical(draft.events.to(torch.uint8).numpy())[0]
             obey[way] = float(np.mean(rule.satisfied(kept[way])))
             far[way] = float(z_mse(draft.z, begun, model.sigma_bar).mean())
-        about = {"arrangement": words(actor.arrangement), "seconds": spent, "obey": obey, "z_mse": far}
+        about = {"edits": words(actor.edits), "seconds": spent, "obey": obey, "z_mse": far}
         np.savez_compressed(path, about=np.array(json.dumps(about)), **kept)
     with np.load(path) as found:
         about = json.loads(str(found["about"]))
@@ -183,15 +184,15 @@ def _fit(model: LoadedModel, rule: Rule, realism: Weighted | None, path: Path, s
 
 
 @brief()
-def _ways(drawing: Drawing, z: Tensor, written: Tensor, move: Move) -> list[tuple[str, Draft, Tensor]]:
-    begun, plain = drawing.begin_at(written), replace(drawing, gentle=None, firm=())
-    arranged = plain.begin_at(written)
+def _ways(mixture: Mixture, z: Tensor, written: Tensor, move: Move) -> list[tuple[str, Decoding, Tensor]]:
+    begun, plain = mixture.start_from(written), replace(mixture, first_repair=None, repairs=())
+    arranged = plain.start_from(written)
     return [
-        ("prior", Draft.of(drawing.vae, z), z),
+        ("prior", Decoding.of(mixture.vae, z), z),
         ("begun", arranged, arranged.z),
-        ("alone", Draft.of(drawing.vae, z, move), z),
+        ("alone", Decoding.of(mixture.vae, z, move), z),
         ("moved", plain.finish(arranged, move), arranged.z),
-        ("drawn", drawing.finish(begun, move), begun.z),
+        ("drawn", mixture.finish(begun, move), begun.z),
     ]
 
 
@@ -199,7 +200,7 @@ def _show(name: str, found: dict[float, list[Fit]], like: Judge, other: Events) 
     """Two tables of a rule: what obeys, and what is like real melodies."""
     first, every = next(iter(found.values()))[0], [fit for fits in found.values() for fit in fits]
     click.echo(
-        f"\n{name}: {first.arrangement}; of the prior's draws {first.obey['prior']:.3f} obey, as they begin "
+        f"\n{name}: {first.edits}; of the prior's draws {first.obey['prior']:.3f} obey, as they begin "
         f"{first.obey['begun']:.3f}; {np.mean([fit.seconds for fit in every]):.0f} s of processor a fit\n"
     )
     click.echo("| weight | alone, z_MSE | moved, z_MSE | drawn, z_MSE |\n|---|---|---|---|")

@@ -137,7 +137,7 @@ def judge(corpus: Corpus, path: Path) -> Judged:
     of = np.asarray(corpus.heldout_collection[rows])
     each = {corpus.collections[number]: evenly(rows[of == number], EACH) for number in np.unique(of)}
     z = StandardNormal(vae.config.z).sample(SAMPLES, 1)
-    melodies = np.concatenate([subject.written(z[part])[0] for part in chunks(SAMPLES)])
+    melodies = np.concatenate([subject.melodies(z[part])[0] for part in chunks(SAMPLES)])
     return Judged(
         overall=given_back(subject, corpus, evenly(rows, OVERALL)).figures(),
         collections={name: given_back(subject, corpus, some).figures() for name, some in each.items()},

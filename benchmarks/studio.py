@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 import uvicorn
 
-from melodylc.actors import shipped_model
+from melodylc.models.checkpoint import shipped_model
 from melodylc.studio.port import HOST, listen
 from melodylc.studio.routes import create_app
 from melodylc.studio.rules import Rules

@@ -2,7 +2,7 @@
 
     python benchmarks/transform.py runs/corpus 500
 
-Held-out melodies in whatever key they are in, transformed by `melodylc.transform` into C major, and beside that
+Held-out melodies in whatever key they are in, transformed by `melodylc.editing` into C major, and beside that
 
     in place      the same, without moving a melody to another key as a whole (with --in-place)
     snapped       every note to the nearest pitch of the scale (of two equally near, the lower)
@@ -25,16 +25,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from melodylc.actors import find_actor, shipped_model
 from melodylc.cli.ui import table
+from melodylc.constraints.actors import find_actor
+from melodylc.constraints.request import Request
 from melodylc.data.alphabet import PITCHES
 from melodylc.data.melody import Melody
+from melodylc.editing.change import similarity
+from melodylc.editing.proposals import Proposer
+from melodylc.editing.transformer import Transformer
 from melodylc.evaluation.statistics import features, overlapping_areas
-from melodylc.request import Request
+from melodylc.models.checkpoint import shipped_model
 from melodylc.rewards import Rule
-from melodylc.transform.change import kept
-from melodylc.transform.propose import Proposer
-from melodylc.transform.transformer import Transformer
 
 Events = npt.NDArray[np.uint8]
 SCALE = "cmaj"
@@ -128,7 +129,7 @@ def _all_in_key(events: Events, mask: npt.NDArray[np.bool_]) -> Events:
 def _show_kept(source: Events, made: dict[str, Events], seconds: dict[str, list[float]], rule: Rule) -> None:
     rows = []
     for name, events in made.items():
-        left = [kept(*pair) for pair in zip(Melody.unstack(source), Melody.unstack(events), strict=True)]
+        left = [similarity(*pair) for pair in zip(Melody.unstack(source), Melody.unstack(events), strict=True)]
         obeyed, took = rule.satisfied(events), np.array(seconds[name])
         rows.append(
             [

@@ -19,19 +19,19 @@ import click
 import numpy as np
 import torch
 
-from melodylc.actors import find_actor, shipped_model
-from melodylc.bank import find_bank
+from melodylc.constraints.actors import find_actor
+from melodylc.constraints.bank import find_bank
+from melodylc.constraints.request import Request
 from melodylc.data.alphabet import canonical
 from melodylc.data.files import atomic_write
-from melodylc.drawing import Draft, Drawing
 from melodylc.latent.precision import brief
 from melodylc.models.bars import Move
-from melodylc.models.checkpoint import LoadedModel
+from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.models.prior import Numbers, Prior
-from melodylc.request import Request
 from melodylc.rewards import Rule
+from melodylc.sampling.mixture import Decoding, Mixture
+from melodylc.service.versions import versions
 from melodylc.threads import fixed_threads
-from melodylc.versions import versions
 
 TOGETHER = 64
 NORMAL, LEARNT = "rejection from N(0, I)", "rejection from the shipped prior"
@@ -46,7 +46,7 @@ class Way:
     rule: Rule
     prior: Prior
     move: Move | None
-    drawing: Drawing | None = None
+    drawing: Mixture | None = None
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
     seconds: float = 0.0
     draws: int = 0
@@ -63,11 +63,11 @@ class Way:
     def checked(self, numbers: Numbers) -> int:
         """How many of the draws of these random numbers (n, k) obey."""
         with torch.no_grad():
-            if self.drawing is None:
-                drawn = Draft.of(self.model.vae, self.prior.latents(numbers))
+            if self.mixture is None:
+                drawn = Decoding.of(self.model.vae, self.prior.latents(numbers))
             else:
-                drawn = self.drawing.begin(self.prior, numbers)
-                drawn = self.drawing.finish(drawn, self.move) if self.move else drawn
+                drawn = self.mixture.start(self.prior, numbers)
+                drawn = self.mixture.finish(drawn, self.move) if self.move else drawn
         return int(self.rule.satisfied(canonical(drawn.events.to(torch.uint8).numpy())[0]).sum())
 
 
@@ -116,8 +116,8 @@ def main(scale: str, draws: int, seconds: float, turn: float, kept: Path) -> Non
     ways = {
         NORMAL: Way(model, rule, model.prior("normal"), None),
         LEARNT: Way(model, rule, model.prior(), None),
-        NEAREST: Way(model, rule, model.prior(), None, Drawing(rule, model.vae)),
-        "actor": Way(model, rule, model.prior(), actor.move, Drawing(rule, model.vae, actor.arrangement)),
+        NEAREST: Way(model, rule, model.prior(), None, Mixture(rule, model.vae)),
+        "actor": Way(model, rule, model.prior(), actor.move, Mixture(rule, model.vae, actor.edits)),
     }
     kept.parent.mkdir(parents=True, exist_ok=True)
     bank = find_bank(model, model.prior())

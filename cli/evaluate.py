@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import click
 
-from melodylc.cli.fit import find_or_fit, find_or_teach
 from melodylc.cli.options import make_request, prior_option, request_options
-from melodylc.cli.ui import progress, say, table
+from melodylc.cli.ui import progress, reporting, say, table
 from melodylc.data.errors import InputError
 from melodylc.data.files import atomic_write, check_writable
 
 if TYPE_CHECKING:
+    from melodylc.constraints.request import Request
     from melodylc.evaluation.report import Table
     from melodylc.evaluation.rules import Case
     from melodylc.models.checkpoint import LoadedModel
     from melodylc.models.config import PriorName
-    from melodylc.request import Request
 
 MOST = 1_000_000
 MOST_SEED = 2**63 - 1
@@ -119,11 +118,10 @@ def model(
     """
     _check(output, as_json, as_markdown)
 
-    from melodylc.actors import shipped_model
     from melodylc.data.corpus import Corpus
     from melodylc.evaluation.model import EvaluationSettings, Evaluator
     from melodylc.evaluation.report import conditions, tables
-    from melodylc.models.checkpoint import load_model
+    from melodylc.models.checkpoint import load_model, shipped_model
     from melodylc.models.refinement import Refinement
 
     how = Refinement(steps=refine, beta=beta, to=fit_to, pairs=pairs_of_draws) if refine else None
@@ -207,13 +205,12 @@ def rules(
         check_writable(picture)
     request = make_request(**asked)
 
-    from melodylc.actors import shipped_model
     from melodylc.cache import cache_folder
     from melodylc.data.corpus import Corpus
     from melodylc.evaluation import rule_picture
     from melodylc.evaluation.report_rules import rule_conditions, rule_tables
     from melodylc.evaluation.rules import RuleEvaluator, RuleSettings, read_rows
-    from melodylc.models.checkpoint import load_model
+    from melodylc.models.checkpoint import load_model, shipped_model
 
     settings = RuleSettings(samples=samples, few=few, tries=tries, rows=read_rows(rows), seeds=seeds)
     opened = Corpus.open(corpus) if corpus else None
@@ -232,37 +229,44 @@ def rules(
 
 
 def _asked(model: "LoadedModel", request: "Request", prior: "PriorName | None", fit: bool) -> list["Case"]:
-    from melodylc.actors import find_actor
+    from melodylc.constraints.actors import find_actor
     from melodylc.evaluation.rules import Case
+    from melodylc.sampling.fitting import actor_for
+    from melodylc.sampling.methods.base import Task
 
     if request.rule is None:
         return []
     # As `generate` does: one that ships for the same rule in another key will do.
     if fit:
-        found = find_or_fit(model, request, prior, elsewhere=True)
+        with reporting("looking for the actor") as reporter:
+            found = actor_for(Task(model, request, prior, reporter=reporter), other_keys=True)
     else:
-        found = find_actor(model, request.rule, prior, say, elsewhere=True)
+        found = find_actor(model, request.rule, prior, say, other_keys=True)
     return [Case(" ".join(request.words), request.rule, found)]
 
 
 def _kept(
     model: "LoadedModel", paths: Sequence[Path], prior: "PriorName | None", reward_seconds: float
 ) -> list["Case"]:
+    from melodylc.constraints.actors import load_given_actor, request_of
     from melodylc.evaluation.rules import Case
-    from melodylc.kept import kept_actor, request_of
 
     cases = []
     for path in paths:
         request = request_of(path, reward_seconds)
         if request.rule:
-            cases.append(Case(path.stem, request.rule, kept_actor(path, model, request, prior)))
+            cases.append(Case(path.stem, request.rule, load_given_actor(path, model, request, prior)))
     return cases
 
 
 def _with_critic(model: "LoadedModel", case: "Case", prior: "PriorName | None") -> "Case":
+    from melodylc.sampling.fitting import critic_for
+    from melodylc.sampling.methods.base import Task
+
     if case.actor is None:
         return case
-    return replace(case, critic=find_or_teach(model, case.own_rule, case.actor, prior))
+    with reporting("looking for the critic") as reporter:
+        return replace(case, critic=critic_for(Task(model, prior=prior, reporter=reporter), case.actor, case.own_rule))
 
 
 def _check(output: Path | None, as_json: bool, as_markdown: bool) -> None:

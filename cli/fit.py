@@ -1,4 +1,4 @@
-"""`melodylc fit`: learn an actor for a rule and keep it as a file; and the fit on the spot of `generate`."""
+"""`melodylc fit`: learn an actor for a rule and keep it as a file."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,18 +6,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from melodylc.cli.options import make_request, prior_option, realism_option, request_options
-from melodylc.cli.ui import progress, say
+from melodylc.cli.ui import reporting, say
 from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
-    from melodylc.actors import FoundActor, Weighted
-    from melodylc.latent.critic import Critic
-    from melodylc.latent.fitted import Round
-    from melodylc.latent.settings import FitSettings
-    from melodylc.models.checkpoint import LoadedModel
     from melodylc.models.config import PriorName
-    from melodylc.request import Request
-    from melodylc.rewards import Rule
 
 
 @click.command()
@@ -40,96 +33,20 @@ def fit(
     """
     from dataclasses import replace
 
-    from melodylc.actors import SETTINGS, shipped_model
-    from melodylc.arranging.ways import words
-    from melodylc.models.checkpoint import load_model
+    from melodylc.constraints.fitting import SETTINGS
+    from melodylc.edits.operators import describe_edits
+    from melodylc.service.fitting import fit_to_file
 
     request = make_request(**asked)
     if request.rule is None:
         raise InputError("nothing to learn: give --scale, --density or --reward")
     settings = replace(SETTINGS, rounds=rounds) if rounds else SETTINGS
-    loaded = load_model(model) if model else shipped_model()
-    found = _fit(loaded, request, prior, output, settings, _weighted(loaded, realism))
+    with reporting("loading the model") as reporter:
+        found = fit_to_file(request, output, model, prior, realism, settings, reporter)
     measured = found.stored.measured
     say(
-        f"wrote {output}: single draws that obey: prior {measured.prior:.2%} of {measured.prior_samples}, "
-        f"actor {measured.actor:.2%} of {measured.samples}"
+        f"wrote {output}: single melodies that follow the rule: the model's own {measured.prior:.2%} of "
+        f"{measured.prior_samples}, with what was learnt {measured.actor:.2%} of {measured.samples}"
     )
-    if found.arrangement:
-        say(f"draws are arranged before it moves them: {words(found.arrangement)}")
-
-
-def find_or_fit(
-    model: "LoadedModel",
-    request: "Request",
-    prior: "PriorName | None",
-    realism: float = 0.0,
-    elsewhere: bool = False,
-) -> "FoundActor | None":
-    """The actor for a request; where none is shipped or cached, one is fitted, with progress, and cached.
-
-    None where nothing is asked. `elsewhere` as for `find_actor`.
-    """
-    from melodylc.actors import SETTINGS, cache_path, find_actor, probe
-
-    rule = request.rule
-    if rule is None:
-        return None
-    weighted = _weighted(model, realism)
-    found = find_actor(model, rule, prior, say, weighted, elsewhere)
-    if found is None:
-        path = cache_path(model, rule, prior, weighted)
-        probe(path)
-        say(f"no actor for {rule.identity} yet: fitting one, kept for the next time")
-        found = _fit(model, request, prior, path, SETTINGS, weighted)
-    return found
-
-
-def find_or_teach(
-    model: "LoadedModel", rule: "Rule | None", actor: "FoundActor | None", prior: "PriorName | None"
-) -> "Critic | None":
-    """The critic for a rule that has an actor; where none is cached, one is taught, with progress, and cached."""
-    from melodylc.actors import LESSONS, find_critic
-
-    if rule is None or actor is None:
-        return None
-    with progress("looking for the critic", total=LESSONS) as step:
-
-        def report(done: "Round") -> None:
-            step(label="teaching a critic, kept for the next time")
-
-        return find_critic(model, rule, actor.move, prior, report)
-
-
-def _weighted(model: "LoadedModel", weight: float) -> "Weighted | None":
-    from melodylc.actors import Weighted
-    from melodylc.realism import find_realism
-
-    return Weighted(find_realism(model), weight) if weight else None
-
-
-def _fit(
-    model: "LoadedModel",
-    request: "Request",
-    prior: "PriorName | None",
-    path: Path,
-    settings: "FitSettings",
-    realism: "Weighted | None",
-) -> "FoundActor":
-    from melodylc.actors import fit_actor
-
-    rule = request.rule
-    if rule is None:
-        raise InputError("nothing to learn: give --scale, --density or --reward")
-    with progress("scoring prior samples", total=settings.rounds) as step:
-
-        def report(done: "Round") -> None:
-            best = "" if done.best is None else f", best {done.best:.1%}"
-            step(label=f"fitting: {done.measured.rate:.1%} obey{best}")
-
-        def decoding(done: int, of: int) -> None:
-            step(0, label=f"decoding samples of the prior: {done:,} of {of:,}, kept for the next rule")
-
-        return fit_actor(
-            model, rule, path, report, settings, request.to_dict(), prior, decoding=decoding, realism=realism
-        )
+    if found.edits:
+        say(f"edits that go before it: {describe_edits(found.edits)}")

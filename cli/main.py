@@ -17,9 +17,10 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from melodylc.cli.lazy import LazyGroup, Row
-from melodylc.cli.ui import make_streams_printable, printable, printable_streams
+from melodylc.cli.ui import make_streams_printable, printable_streams
 from melodylc.data.errors import MelodylcError
 from melodylc.data.files import reason
+from melodylc.data.texts import escape_controls
 
 COMMANDS = {
     "generate": Row("melodylc.cli.generate:generate", "Write melodies that obey a scale, a note density, or any rule."),
@@ -160,5 +161,5 @@ def _line(error: Exception) -> str:
 
 
 def _refuse(message: str) -> int:
-    click.echo(f"melodylc: error: {printable(' '.join(message.split()), line=True)}", err=True)
+    click.echo(f"melodylc: error: {escape_controls(' '.join(message.split()), line=True)}", err=True)
     return USER_ERROR

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from melodylc.request import Request
+    from melodylc.constraints.request import Request
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,14 +33,44 @@ def prior_option(command: Command) -> Command:
     )(command)
 
 
+class MethodName(click.ParamType[str]):
+    """The name of a registered method; what is registered is looked up when it is needed."""
+
+    name = "method"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Pass the name on, if there is such a method."""
+        from melodylc.sampling.methods import check_method
+
+        check_method(str(value))
+        return str(value)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """What the help shows."""
+        return "NAME"
+
+
 def method_option(command: Command) -> Command:
-    """Add --method to a command."""
+    """Add --method, any registered one, to a command."""
+    from melodylc.sampling.methods import DEFAULT_METHOD
+
+    return click.option(
+        "--method",
+        type=MethodName(),
+        default=DEFAULT_METHOD,
+        show_default=True,
+        help="How melodies are made to follow the rules; `melodylc evaluate rules` compares them.",
+    )(command)
+
+
+def mover_option(command: Command) -> Command:
+    """Add --method to a command that changes melodies: what moves latents."""
     return click.option(
         "--method",
         type=click.Choice(["actor", "optimize"]),
         default="actor",
         show_default=True,
-        help="What moves a latent to where its melody obeys: the actor, or steps along a critic's slope.",
+        help="What moves a latent to where its melody follows the rules: an actor, or steps along a critic's slope.",
     )(command)
 
 
@@ -111,6 +141,6 @@ def make_request(reward_seconds: float, **texts: Any) -> "Request":
     Raises:
         InputError: an unknown scale, a density out of range, a reward that can't be loaded, an ending without a scale.
     """
-    from melodylc.request import Request
+    from melodylc.constraints.request import Request
 
     return Request.read(**texts, seconds=reward_seconds)

@@ -75,9 +75,8 @@ def test(reward: str, reward_seconds: float, samples: int, seed: int, model: Pat
 
 
 def _samples(model: Path | None, count: int, seed: int) -> "Rows":
-    from melodylc.actors import shipped_model
-    from melodylc.draws import prior_events
-    from melodylc.models.checkpoint import load_model
+    from melodylc.models.checkpoint import load_model, shipped_model
+    from melodylc.sampling.sampler import prior_events
 
     loaded = load_model(model) if model else shipped_model()
     with progress("decoding samples of the prior", total=count) as step:

@@ -59,8 +59,7 @@ def _made(named: tuple[str, ...], seconds: float, folder: Path, model: Path | No
 
     rules = Rules.gather(named, seconds)
     say("loading the model")
-    from melodylc.actors import shipped_model
-    from melodylc.models.checkpoint import load_model
+    from melodylc.models.checkpoint import load_model, shipped_model
     from melodylc.studio.studio import Studio
 
     made = Studio(load_model(model) if model else shipped_model(), rules, folder, model)

@@ -104,9 +104,8 @@ def prior(corpus: Path, output: Path, model: Path | None, minutes: tuple[float, 
     """
     from dataclasses import replace
 
-    from melodylc.actors import shipped_model
     from melodylc.data.corpus import Corpus
-    from melodylc.models.checkpoint import load_model
+    from melodylc.models.checkpoint import load_model, shipped_model
     from melodylc.training.run import train_prior
     from melodylc.training.settings import LANGUAGE
     from melodylc.training.team import join_team
@@ -134,8 +133,8 @@ def critic(corpus: Path, output: Path, steps: int | None, minutes: tuple[float, 
     """
     from dataclasses import replace
 
+    from melodylc.constraints.pretraining.train import SETTINGS, train_critic
     from melodylc.data.corpus import Corpus
-    from melodylc.pretext.train import SETTINGS, train_critic
 
     settings = replace(SETTINGS, seed=seed)
     if steps:
@@ -169,11 +168,12 @@ def realism(
 
     The shipped model's comes with the package. A few minutes; `generate` and `fit` find it in the user's cache.
     """
-    from melodylc.actors import moves_of, probe, shipped_model, shipped_moves
+    from melodylc.constraints.actors import moves_of, shipped_moves
+    from melodylc.constraints.fitting import probe
+    from melodylc.constraints.realism import realism_path, train_realism
     from melodylc.data.corpus import Corpus
     from melodylc.latent.realism import RealismSettings
-    from melodylc.models.checkpoint import load_model
-    from melodylc.realism import realism_path, train_realism
+    from melodylc.models.checkpoint import load_model, shipped_model
 
     loaded = load_model(model) if model else shipped_model()
     given = moves_of(loaded, files)

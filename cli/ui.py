@@ -9,41 +9,21 @@ what leaves by `sys.stdout` and `sys.stderr` goes through `Printable`, the one p
 escapes. Only rich, which draws bars and colours, goes past it; its texts are made printable before.
 """
 
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
+from melodylc.data.texts import escape, escape_controls, escape_surrogates
+
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from melodylc.reporting import Reporter
+
 LINE_SECONDS = 20.0  #: between two lines of long work where there is no terminal
 _PIPED_WIDTH = 200  # no terminal to fit: wide enough that a path isn't broken in the middle
-# C0 but for tabs and line feeds, C1, what turns the direction of writing, separators of lines, tags, lone surrogates
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
-)
-
-
-def printable(text: str, *, line: bool = False) -> str:
-    r"""A text whose control characters are spelt out, as JSON would: a terminal shows them and does nothing.
-
-    Args:
-        text: anything, lone surrogates included.
-        line: whether line feeds and tabs are spelt out, too.
-
-    >>> printable("a\x1b[2Jb.mid"), printable("two\nlines", line=True)
-    ('a\\u001b[2Jb.mid', 'two\\u000alines')
-    """
-    text = _CONTROLS.sub(_escape, text)
-    return re.sub("[\n\t]", _escape, text) if line else text
-
-
-def _escape(found: "re.Match[str]") -> str:
-    units = found[0].encode("utf-16-be", "surrogatepass").hex()
-    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
 
 
 class Printable:
@@ -65,12 +45,12 @@ class Printable:
         """Write a text; how long it was."""
         if not isinstance(text, str):
             raise TypeError(f"a text stream takes texts, not {type(text).__name__}")
-        shown = re.sub("[\ud800-\udfff]", _escape, text) if self._controls else printable(text)
+        shown = escape_surrogates(text) if self._controls else escape_controls(text)
         encoding = self._stream.encoding or "utf-8"
         try:
             shown.encode(encoding)
         except UnicodeEncodeError:
-            shown = "".join(it if _encodes(it, encoding) else re.sub("(?s).", _escape, it) for it in shown)
+            shown = "".join(it if _encodes(it, encoding) else escape(it) for it in shown)
         self._stream.write(shown)
         return len(text)
 
@@ -125,7 +105,7 @@ def console(*, stderr: bool = False) -> "Console":
     class _Console(Console):
         def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
             for text, style, control in super().render(renderable, options):
-                yield Segment(text if control else printable(text), style, control)
+                yield Segment(text if control else escape_controls(text), style, control)
 
     stream = _stream(stderr)
     made = _Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -151,7 +131,27 @@ def animates() -> bool:
 
 def say(text: str) -> None:
     """Print a remark, one line, on stderr."""
-    console(stderr=True).print(printable(text, line=True))
+    console(stderr=True).print(escape_controls(text, line=True))
+
+
+@contextmanager
+def reporting(label: str) -> Iterator["Reporter"]:
+    """A reporter for the block: its progress is a bar on stderr, its notes are remarks."""
+    from melodylc.reporting import Reporter
+
+    with progress(label) as step:
+        done_before = 0.0
+
+        class Bar(Reporter):
+            def progress(self, label: str, done: float, total: float | None = None) -> None:
+                nonlocal done_before
+                step(done - done_before, total=total, label=label)
+                done_before = done
+
+            def note(self, text: str) -> None:
+                say(text)
+
+        yield Bar()
 
 
 @contextmanager
@@ -183,10 +183,10 @@ def progress(label: str, total: float | None = None) -> Iterator[Callable[..., N
         bars.TimeRemainingColumn(),
     )
     with bars.Progress(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task(printable(label, line=True), total=total)
+        task = bar.add_task(escape_controls(label, line=True), total=total)
 
         def step(advance: float = 1, *, total: float | None = None, label: str | None = None) -> None:
-            shown = None if label is None else printable(label, line=True)
+            shown = None if label is None else escape_controls(label, line=True)
             bar.update(task, advance=advance, total=total, description=shown)
 
         yield step
@@ -224,7 +224,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
     from rich.text import Text
 
     def text(value: object) -> Text:
-        return Text(printable(str(value), line=True))
+        return Text(escape_controls(str(value), line=True))
 
     cells = [list(row) for row in rows]
     made = Table(box=box.SIMPLE_HEAD, title=text(title) if title else None, title_justify="left", show_edge=False)

@@ -5,7 +5,7 @@ Musicians' numbers: programs and channels count from 1, as DAWs show them.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
 from melodylc.data.alphabet import BARS, PITCHES
@@ -111,6 +111,10 @@ class Writing:
         formats = list(values.pop("formats"))
         program = None if self.program is None else program_name(self.program)
         return {**values, "program": program, "format": formats}
+
+    def at(self, tempo: float) -> Self:
+        """The same at another tempo, or at the nearest that can be written."""
+        return replace(self, tempo=min(max(round(tempo, 3), SLOWEST), FASTEST))
 
     def check_count(self, count: int) -> None:
         """Make sure that so many melodies fit one file, where they are to be joined in one.

@@ -25,21 +25,43 @@ if TYPE_CHECKING:
         write_midi,
     )
     from melodylc.rewards import reward
+    from melodylc.service.api import (
+        FittedActor,
+        fit,
+        generate,
+        interpolate,
+        load_model,
+        morph,
+        reconstruct,
+        score,
+        transform,
+        vary,
+    )
 
     __version__: str
 
 __all__ = [
     "Corpus",
+    "FittedActor",
     "InputError",
     "Melody",
     "MelodylcError",
     "Note",
     "Scale",
     "__version__",
+    "fit",
+    "generate",
+    "interpolate",
+    "load_model",
     "midi_bytes",
+    "morph",
     "parse_scale",
     "read_midi",
+    "reconstruct",
     "reward",
+    "score",
+    "transform",
+    "vary",
     "write_midi",
 ]
 
@@ -57,6 +79,18 @@ _NAMES = {
         "write_midi",
     ),
     "melodylc.rewards": ("reward",),
+    "melodylc.service.api": (
+        "FittedActor",
+        "fit",
+        "generate",
+        "interpolate",
+        "load_model",
+        "morph",
+        "reconstruct",
+        "score",
+        "transform",
+        "vary",
+    ),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 

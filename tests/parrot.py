@@ -29,7 +29,7 @@ class Parrot(MelodyVAE):
         sigma = torch.full_like(mean, self.sigma)
         return Encoding(mean if noise is None else mean + sigma * noise.normal(*mean.shape), mean, sigma)
 
-    def forced_logits(
+    def teacher_forced_logits(
         self, events: Tensor, noise: Noise | None, refine: Refinement | None = None
     ) -> tuple[Encoding, Tensor]:
         encoding = self.encode(events, noise)

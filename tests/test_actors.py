@@ -8,20 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sampler_of import sampler_of
 
-from melodylc import actors
-from melodylc.actors import find_actor, shipped_model
-from melodylc.bank import SIZE, find_bank
-from melodylc.common import REQUESTS, CommonRequest
-from melodylc.draws import Sampler
+from melodylc.cache import pretrained
+from melodylc.constraints import actors, fitting
+from melodylc.constraints.actors import find_actor
+from melodylc.constraints.bank import SIZE, find_bank
+from melodylc.constraints.common_requests import REQUESTS, CommonRequest
+from melodylc.constraints.request import Request
 from melodylc.latent.store import load_actor, read_header
-from melodylc.models.checkpoint import LoadedModel
-from melodylc.request import Request
+from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.rewards import Rule, pitch_classes
 from melodylc.threads import fixed_threads
 
-PRETRAINED = Path(actors.__file__).parent / "pretrained"
-QUICK = replace(actors.SETTINGS, bank=64, rounds=2, fresh=16, warmup=5, check_every=1, check=16, measure=16)
+PRETRAINED = pretrained()
+QUICK = replace(fitting.SETTINGS, bank=64, rounds=2, fresh=16, warmup=5, check_every=1, check=16, measure=16)
 LARGEST = 40 << 20  # bytes that one file may weigh in the repository
 
 
@@ -32,7 +33,7 @@ def model() -> LoadedModel:
 
 def test_common_requests_need_no_fit(model: LoadedModel) -> None:
     for request in REQUESTS:
-        found = find_actor(model, request.rule, elsewhere=True)
+        found = find_actor(model, request.rule, other_keys=True)
         assert found is not None
         assert (found.origin, found.request) == ("shipped", request)
         assert -6 < found.shift <= 6
@@ -46,11 +47,11 @@ def test_common_requests_need_no_fit(model: LoadedModel) -> None:
 )
 def test_the_shipped_actor_does_what_its_file_says(wanted: tuple[int, int, int], model: LoadedModel) -> None:
     rule = CommonRequest(*wanted).rule
-    found = find_actor(model, rule, elsewhere=True)
+    found = find_actor(model, rule, other_keys=True)
     assert found is not None
     measured = found.stored.measured
-    sampler = Sampler(model, found.move, rule, shift=found.shift, arrangement=found.arrangement)
-    draws = sampler.draw(seed=99, count=32, budget=1)
+    sampler = sampler_of(model, found.move, rule, shift=found.shift, edits=found.edits)
+    draws = sampler.sample(seed=99, count=32, budget=1)
     rate = np.mean([draw.passed for draw in draws])
     assert measured.prior < 0.05 < 0.95 < measured.actor
     assert rate >= measured.actor - 4 * np.sqrt(0.05 * 0.95 / len(draws))  # each request's is its own
@@ -139,4 +140,4 @@ def test_fit_finds_out_beforehand_that_it_can_not_write(
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache of the test's own, and a fit so short that it takes a second."""
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(actors, "SETTINGS", QUICK)
+    monkeypatch.setattr(fitting, "SETTINGS", QUICK)

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from melodylc import bank as banks
-from melodylc.bank import Bank, find_bank, make_bank
-from melodylc.box import MelodyBox
+from melodylc.constraints.bank import Bank, find_bank, make_bank
+from melodylc.constraints.features import LEFT, STEP, WIDTH, expected
+from melodylc.constraints.objective import MelodyBox
 from melodylc.data.alphabet import HOLD, STATES, canonical
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.models.checkpoint import LoadedModel
@@ -19,7 +20,6 @@ from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.prior import NormalPrior
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule, density, parse_reward, pitch_classes
-from melodylc.view import LEFT, STEP, WIDTH, expected
 
 SMALL = 20
 

@@ -13,21 +13,22 @@ from typing import Any
 import mido
 import pytest
 
-from melodylc import actors
+from melodylc.cache import pretrained
+from melodylc.constraints import actors, fitting
 from melodylc.data import parse_scale, read_midi
 from melodylc.rewards import Rule, pitch_classes, variety
 
 Cli = Callable[..., Any]
 
 C_MAJOR = Rule((pitch_classes(parse_scale("cmaj").pitch_classes), variety()))
-QUICK = replace(actors.SETTINGS, bank=64, rounds=2, fresh=16, warmup=5, check_every=1, check=16, measure=16)
+QUICK = replace(fitting.SETTINGS, bank=64, rounds=2, fresh=16, warmup=5, check_every=1, check=16, measure=16)
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of the test's own, and a fit so short that it takes a second."""
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(actors, "SETTINGS", QUICK)
+    monkeypatch.setattr(fitting, "SETTINGS", QUICK)
     return tmp_path / "cache"
 
 
@@ -180,7 +181,7 @@ def test_ctrl_c_leaves_nothing_behind(run_cli: Cli, tmp_path: Path, monkeypatch:
     def interrupted(*args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("melodylc.draws.Sampler._group", interrupted)
+    monkeypatch.setattr("melodylc.sampling.sampler.Sampler._group", interrupted)
     run = run_cli("generate", "--scale", "cmaj", "-n", 2, "-o", tmp_path / "out")
     assert (run.code, run.err.strip()) == (130, "melodylc: interrupted")
     assert list(tmp_path.glob("*")) == []
@@ -234,8 +235,8 @@ def test_a_file_or_a_full_folder_in_the_way(run_cli: Cli, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("damage", ["truncated", "noise", "empty", "foreign"])
 def test_a_model_that_is_none(run_cli: Cli, tmp_path: Path, damage: str) -> None:
-    whole = (Path(actors.__file__).parent / "pretrained" / "base.safetensors").read_bytes()
-    foreign = (Path(actors.__file__).parent / "pretrained" / "common.safetensors").read_bytes()
+    whole = (pretrained() / "base.safetensors").read_bytes()
+    foreign = (pretrained() / "common.safetensors").read_bytes()
     content = {"truncated": whole[: len(whole) // 2], "noise": b"\x07" * 4096, "empty": b"", "foreign": foreign}
     (tmp_path / "model.safetensors").write_bytes(content[damage])
     run = run_cli("generate", "--model", tmp_path / "model.safetensors", "-o", tmp_path / "out")

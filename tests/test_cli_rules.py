@@ -11,18 +11,20 @@ import pytest
 import torch
 from rule_files import BAD, LEAPS, write
 
-from melodylc import actors, bank
+from melodylc.cache import pretrained
+from melodylc.constraints import actors, bank, fitting
+from melodylc.constraints.request import Request
 from melodylc.data import read_midi
 from melodylc.latent.store import read_header
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import named_config
 from melodylc.models.vae import MelodyVAE
-from melodylc.request import Request
 from melodylc.rewards import parse_reward
+from melodylc.sampling.fitting import fit_actor
 
 Cli = Callable[..., Any]
 QUICK = replace(
-    actors.SETTINGS,
+    fitting.SETTINGS,
     bank=64,
     rounds=1,
     fresh=16,
@@ -63,7 +65,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: LoadedModel) -
     """A folder of the test's own with two files of rules, a small model and a short fit."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(actors, "SETTINGS", QUICK)
+    monkeypatch.setattr(fitting, "SETTINGS", QUICK)
     monkeypatch.setattr(actors, "JUDGES", 16)
     monkeypatch.setattr(bank, "SIZE", 16 + QUICK.bank)
     monkeypatch.setattr(actors, "shipped_model", lambda: model)
@@ -177,7 +179,7 @@ def test_the_bank_of_another_prior_is_made_with_progress_and_once(model: LoadedM
     assert rule
     told: list[tuple[int, int]] = []
     for _ in range(2):
-        actors.fit_actor(
+        fit_actor(
             model, rule, Path("a.safetensors"), lambda _: None, QUICK, decoding=lambda *report: told.append(report)
         )
     assert told == [(bank.SIZE, bank.SIZE)]
@@ -186,7 +188,7 @@ def test_the_bank_of_another_prior_is_made_with_progress_and_once(model: LoadedM
 def test_an_actor_that_doesn_t_say_what_was_asked_is_refused(run_cli: Cli, model: LoadedModel) -> None:
     rule = Request.read(reward=["lively.py:lively"]).rule
     assert rule
-    actors.fit_actor(model, rule, Path("a.safetensors"), lambda _: None, QUICK)
+    fit_actor(model, rule, Path("a.safetensors"), lambda _: None, QUICK)
     assert_refused(run_cli("generate", "--actor", "a.safetensors"), "doesn't say how its rule was asked for")
 
 
@@ -201,7 +203,7 @@ def test_an_actor_that_doesn_t_say_what_was_asked_is_refused(run_cli: Cli, model
 )
 def test_what_is_no_kept_actor(run_cli: Cli, name: str, content: bytes | str | None, expected: str) -> None:
     if isinstance(content, str):
-        content = (Path(actors.__file__).parent / "pretrained" / f"{content}.safetensors").read_bytes()
+        content = (pretrained() / f"{content}.safetensors").read_bytes()
     if content is not None:
         Path(name).write_bytes(content)
     assert_refused(run_cli("generate", "--actor", name, "-o", "out"), name, expected)

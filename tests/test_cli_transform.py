@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 import torch
 
-from melodylc import actors
-from melodylc.actors import shipped_model
+from melodylc.constraints import actors, fitting
 from melodylc.data import Melody, parse_scale, read_midi, write_midi
 from melodylc.data.source import read_source
+from melodylc.editing import search, transformer
+from melodylc.editing.change import similarity
 from melodylc.latent import obeying
+from melodylc.models.checkpoint import shipped_model
 from melodylc.models.refinement import Refinement
 from melodylc.rewards import Rule, density, pitch_classes, tonic
 from melodylc.rewards.panel import real_melodies
-from melodylc.transform import search, transformer
-from melodylc.transform.change import kept
 
 Cli = Callable[..., Any]
 
 C_MAJOR = Rule((pitch_classes(parse_scale("cmaj").pitch_classes),))
-QUICK = replace(actors.SETTINGS, bank=64, rounds=2, fresh=16, warmup=5, check_every=1, check=16, measure=16)
+QUICK = replace(fitting.SETTINGS, bank=64, rounds=2, fresh=16, warmup=5, check_every=1, check=16, measure=16)
 REAL = Melody.unstack(real_melodies())
 
 
@@ -32,7 +32,7 @@ REAL = Melody.unstack(real_melodies())
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache of the test's own, and fits so short that they teach nothing: what is asked must be found still."""
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(actors, "SETTINGS", QUICK)
+    monkeypatch.setattr(fitting, "SETTINGS", QUICK)
     monkeypatch.setattr(actors, "LESSONS", 1)
     monkeypatch.setattr(obeying, "SETTINGS", replace(obeying.SETTINGS, steps=4, renew=2))
 
@@ -80,12 +80,12 @@ def test_a_real_melody_obeys_stays_near_and_lies_beside_what_it_was(run_cli: Cli
     assert C_MAJOR(first) == C_MAJOR(second) == (1.0,)
     assert first != second
     assert read_midi(out / "before.mid") == before
-    assert kept(before, first).onsets > 0.8
+    assert similarity(before, first).onsets > 0.8
     assert {"before.svg", "01.svg", "02.svg"} < set(contents(out))
     assert ">before<" in (out / "01.svg").read_text("utf-8")
     found = manifest(out)
     assert [entry["file"] for entry in found["files"]] == ["before.mid", "01.mid", "02.mid"]
-    assert found["files"][1]["kept"] == kept(before, first).to_dict()
+    assert found["files"][1]["kept"] == similarity(before, first).to_dict()
     assert found["files"][1]["passed"]
     assert "--tempo 92 " in found["command"], "the file's own tempo is the tempo"
     assert "bars 1..16" in run.err
@@ -118,7 +118,7 @@ def test_a_tune_in_another_key_is_moved_as_a_whole_unless_that_is_ruled_out(
     assert run_cli("transform", song(tmp_path, before), "--scale", "cmaj", *words, "--seed", 1, "-o", out).code == 0
     (after,) = melodies(out)
     assert C_MAJOR(after) == (1.0,)
-    found = kept(before, after)
+    found = similarity(before, after)
     assert (found.intervals == 1) is not in_place
     assert (found.pitches > 0.1) is in_place
 
@@ -128,7 +128,7 @@ def test_strength_goes_farther_than_it_must(run_cli: Cli, tmp_path: Path) -> Non
     assert run_cli("transform", path, "--scale", "cmaj", "--strength", 1, "--seed", 1, "-o", out).code == 0
     (after,) = melodies(out)
     assert C_MAJOR(after) == (1.0,)
-    assert kept(tune(21), after).pitches < 0.95
+    assert similarity(tune(21), after).pitches < 0.95
 
 
 def test_fewer_bars_are_repeated_and_that_is_said(run_cli: Cli, tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_a_small_distance_keeps_more_than_a_large_one(run_cli: Cli, tmp_path: Pa
     for distance in (0.05, 1):
         out = tmp_path / str(distance)
         assert run_cli("vary", path, "-n", 1, "--seed", 3, "--distance", distance, "-o", out).code == 0
-        left.append(kept(REAL[3], melodies(out)[0]).pitches)
+        left.append(similarity(REAL[3], melodies(out)[0]).pitches)
     assert left[0] > 0.8 > 0.4 > left[1]
 
 
@@ -270,7 +270,7 @@ def test_a_morph_obeys_one_scale_after_another(run_cli: Cli, tmp_path: Path, own
     for melody, scale in zip(made, ("cmaj", "c lydian"), strict=True):
         assert set(melody.pitches % 12) <= parse_scale(scale).pitch_classes
     assert made[1].pitches[-1] % 12 == 0
-    assert kept(*made).onsets > 0.8, "the melody stays"
+    assert similarity(*made).onsets > 0.8, "the melody stays"
     assert "C lydian" in run.out
     assert not own or made[0] == tune()
     entries = manifest(tmp_path / "out")["files"]
@@ -320,7 +320,7 @@ def test_a_waltz_is_refused_with_the_way_out(run_cli: Cli, tmp_path: Path) -> No
     assert (refused.code, len(refused.err.splitlines())) == (2, 1)
     assert "--as-4/4" in refused.err
     assert run_cli("transform", path, "--scale", "cmaj", "--as-4/4", "--seed", 1, "-o", tmp_path / "out").code == 0
-    assert kept(read_source(tmp_path / "out" / "before.mid").melody, melodies(tmp_path / "out")[0]).onsets == 1
+    assert similarity(read_source(tmp_path / "out" / "before.mid").melody, melodies(tmp_path / "out")[0]).onsets == 1
 
 
 def test_nothing_of_somebody_else_s_is_overwritten(run_cli: Cli, tmp_path: Path) -> None:

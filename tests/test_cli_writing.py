@@ -12,10 +12,11 @@ import mido
 import pytest
 from test_cli_generate import C_MAJOR, assert_refused
 
+from melodylc.constraints.request import Request
 from melodylc.data import Melody, read_midi
 from melodylc.data.source import read_source
 from melodylc.data.writing import Writing
-from melodylc.request import Order, Request
+from melodylc.service.order import Order
 
 Cli = Callable[..., Any]
 ASKED = ("generate", "--scale", "cmaj", "-n", "2", "--seed", "7")
@@ -121,7 +122,7 @@ def test_a_rule_on_pitches_and_a_transposition_exclude_each_other() -> None:
 def test_a_rule_that_hears_what_the_panel_does_not_is_caught_too(
     run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("melodylc.request.check_transposable", lambda rewards, semitones: None)
+    monkeypatch.setattr("melodylc.constraints.request.check_transposable", lambda rewards, semitones: None)
     words = ("generate", "--reward", "last_note", "--no-variety", "--no-verify", "-n", 2, "--seed", 1)
     monkeypatch.setattr("melodylc.cli.generate.find_or_fit", lambda *_, **__: None)
     run = run_cli(*words, "--transpose", 1, "-o", tmp_path / "out")

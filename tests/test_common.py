@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from melodylc import actors
-from melodylc.actors import find_actor
-from melodylc.bank import Bank
-from melodylc.box import CommonBox
-from melodylc.common import IDENTITY, IN_C, PARTS, REQUESTS, CommonRequest, common_request, draw
-from melodylc.common_actor import fit_common_actor, missing
+from melodylc.constraints import actors, fitting
+from melodylc.constraints.actors import find_actor
+from melodylc.constraints.bank import Bank
+from melodylc.constraints.common_requests import IDENTITY, IN_C, PARTS, REQUESTS, CommonRequest, common_request, draw
+from melodylc.constraints.objective import CommonBox
+from melodylc.constraints.request import Request
 from melodylc.data.alphabet import canonical
 from melodylc.latent.settings import FitSettings
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import named_config
 from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.vae import MelodyVAE
-from melodylc.request import Request
 from melodylc.rewards import Rule, density, pitch_classes, variety
+from melodylc.sampling.fitting import failing_starts, fit_common_actor
 
 
 @pytest.mark.parametrize(
@@ -81,31 +81,31 @@ def test_a_shipped_common_actor_serves_what_nothing_else_does(
 ) -> None:
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(actors, "pretrained", lambda: tmp_path)
-    monkeypatch.setattr("melodylc.bank.SIZE", actors.JUDGES + 40)
+    monkeypatch.setattr("melodylc.constraints.bank.SIZE", fitting.HELD_BACK + 40)
     few = FitSettings(bank=40, rounds=1, warmup=1, fresh=4, actor_steps=1, critic_steps=1, check=2, measure=24)
     fitted = fit_common_actor(model, tmp_path / "common.safetensors", lambda _: None, few, threads=1)
     assert fitted.stored.header.rule == IDENTITY
     assert fitted.stored.measured.samples == 24
 
     def found(root: int, density: int) -> actors.FoundActor:
-        there = find_actor(model, CommonRequest(root, 2, density).rule, elsewhere=True)
+        there = find_actor(model, CommonRequest(root, 2, density).rule, other_keys=True)
         assert there is not None
         return there
 
     z, context = torch.randn(3, 16, 2), torch.randn(3, 16, model.vae.chain[2])
     low = found(3, 1)
-    assert (low.origin, low.shift, low.arrangement) == ("shipped", 3, (("snap", 0, 2, 4, 5, 7, 9, 11),))
-    assert found(7, 3).arrangement[1:] == (("divide", 1, 1),)
+    assert (low.origin, low.shift, low.edits) == ("shipped", 3, (("snap", 0, 2, 4, 5, 7, 9, 11),))
+    assert found(7, 3).edits[1:] == (("divide", 1, 1),)
     assert low.move(z, context, 0).equal(found(8, 1).move(z, context, 0))
     assert not low.move(z, context, 0).equal(found(3, 2).move(z, context, 0))
     assert find_actor(model, CommonRequest(3, 2, 1).rule) is None  # a melody of the user's isn't moved to another key
     assert find_actor(model, CommonRequest(0, 2, 1).rule) is not None
-    assert find_actor(model, Rule((density(20),)), elsewhere=True) is None
+    assert find_actor(model, Rule((density(20),)), other_keys=True) is None
 
 
 def test_it_learns_on_draws_that_miss_what_is_asked_of_them(model: LoadedModel) -> None:
     z = torch.randn(48, 32, generator=torch.Generator().manual_seed(0))
-    starts = missing(model.vae, Bank(z, model.vae.raw_events(z).to(torch.uint8)))
+    starts = failing_starts(model.vae, Bank(z, model.vae.raw_events(z).to(torch.uint8)))
     assert starts.told is not None
     assert 0 < len(starts.z) <= 48
     scores = CommonBox(model.vae).score(starts.decoded)

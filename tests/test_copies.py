@@ -16,24 +16,31 @@ import torch
 from conftest import Run
 from hypothesis import given
 from hypothesis import strategies as st
+from sampler_of import sampler_of
 from small_corpus import build_small
 
 from melodylc import copies
 from melodylc.cache import pretrained
-from melodylc.copies import FILE, Guard, find_guard, load_guard, make_guard, save_guard
 from melodylc.data import read_midi
 from melodylc.data.alphabet import HOLD, REST, STEPS
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CheckpointError
 from melodylc.data.overlap import LEAST_ONSETS, run_hashes, shared_with
 from melodylc.data.runs import BITS, KnownRuns
-from melodylc.draws import Sampler
 from melodylc.evaluation.samples import TRIES, draw_samples, redraw_copies
 from melodylc.evaluation.subject import StandardNormal, Subject
 from melodylc.models.checkpoint import LoadedModel, write_tensors
 from melodylc.models.config import named_config
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule, density
+from melodylc.sampling.memorisation import (
+    FILE,
+    MemorisationFilter,
+    find_memorisation_filter,
+    load_memorisation_filter,
+    make_memorisation_filter,
+    save_memorisation_filter,
+)
 
 Events = npt.NDArray[np.uint8]
 RunCli = Callable[..., Run]
@@ -64,8 +71,8 @@ def quoting(start: int, semitones: int = 0, length: int = 4) -> Events:
 
 
 @pytest.fixture(scope="module")
-def shipped() -> Guard:
-    return load_guard(pretrained() / FILE)
+def shipped() -> MemorisationFilter:
+    return load_memorisation_filter(pretrained() / FILE)
 
 
 # -- known runs --------------------------------------------------------------------------------
@@ -116,19 +123,19 @@ def test_hashes_are_the_same_everywhere() -> None:
 
 @pytest.mark.parametrize("semitones", [-12, -7, -1, 0, 1, 5, 30])
 @pytest.mark.parametrize("start", [0, 5, 12])
-def test_a_training_tune_is_known_in_any_transposition(shipped: Guard, start: int, semitones: int) -> None:
+def test_a_training_tune_is_known_in_any_transposition(shipped: MemorisationFilter, start: int, semitones: int) -> None:
     assert shipped(quoting(start, semitones)).tolist() == [True]
     assert shipped(quoting(start, semitones, length=3)).tolist() == [False]
 
 
-def test_mistakes_are_as_rare_as_they_should_be(shipped: Guard) -> None:
+def test_mistakes_are_as_rare_as_they_should_be(shipped: MemorisationFilter) -> None:
     melodies = real_like(5, 20_000)
     expected = len(melodies) * 13 * len(shipped.runs.keys) / 2**BITS
     assert expected / len(melodies) < 0.001
     assert abs(int(shipped(melodies).sum()) - expected) < 5 * expected**0.5
 
 
-def test_the_file_is_small(shipped: Guard) -> None:
+def test_the_file_is_small(shipped: MemorisationFilter) -> None:
     assert (pretrained() / FILE).stat().st_size < 1.5e6
     assert len(shipped.runs.keys) > 300_000
 
@@ -138,10 +145,10 @@ def test_the_file_is_small(shipped: Guard) -> None:
 
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
     corpus = build_small(tmp_path_factory)
-    made = make_guard(corpus)
+    made = make_memorisation_filter(corpus)
     for name in ("one", "two"):
-        save_guard(tmp_path / name, made)
-    found = load_guard(tmp_path / "one")
+        save_memorisation_filter(tmp_path / name, made)
+    found = load_memorisation_filter(tmp_path / "one")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     np.testing.assert_array_equal(found.runs.keys, made.runs.keys)
     assert found.corpus == corpus.fingerprint
@@ -179,7 +186,7 @@ KINDS = ["truncated", "empty", "foreign", "disordered", "floats", "nameless", "f
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_that_is_none_is_one_line(tmp_path: Path, kind: str) -> None:
     with pytest.raises(CheckpointError, match=re.escape(str(tmp_path / FILE))) as caught:
-        load_guard(damaged(tmp_path / FILE, kind))
+        load_memorisation_filter(damaged(tmp_path / FILE, kind))
     assert str(caught.value).count("\n") == 0
 
 
@@ -218,36 +225,36 @@ def odd(events: Events) -> npt.NDArray[np.bool_]:
 
 def test_what_is_refused_is_drawn_again_and_nothing_else_changes(model: LoadedModel) -> None:
     rule = Rule((density(1),))
-    free, guarded = Sampler(model, None, rule), Sampler(model, None, rule, refuse=odd)
-    one, found = free.draw(3, 20, 1), guarded.draw(3, 20, 50)
-    assert guarded.draw(3, 7, 50) == found[:7]
-    assert any(draw.refused for draw in found)
+    free, guarded = sampler_of(model, None, rule), sampler_of(model, None, rule, is_copy=odd)
+    one, found = free.sample(3, 20, 1), guarded.sample(3, 20, 50)
+    assert guarded.sample(3, 7, 50) == found[:7]
+    assert any(draw.copies for draw in found)
     for before, draw in zip(one, found, strict=True):
         assert draw.passed
         assert draw.melody.note_count % 2 == 0
-        assert draw.draws == 1 + draw.refused  # nothing but copies cost a draw
+        assert draw.attempts == 1 + draw.copies  # nothing but copies cost a draw
         if before.melody.note_count % 2 == 0:
-            assert replace(draw, held=before.held) == before
+            assert replace(draw, satisfied=before.satisfied) == before
 
 
 def test_copies_alone_spend_the_budget_and_are_not_written(model: LoadedModel) -> None:
-    never = Sampler(model, None, None, refuse=lambda events: np.ones(len(events), np.bool_))
-    for draw in never.draw(0, 3, budget=4):
-        assert (draw.passed, draw.copied, draw.refused, draw.found, draw.draws) == (False, True, 4, 0, 4)
+    never = sampler_of(model, None, None, is_copy=lambda events: np.ones(len(events), np.bool_))
+    for draw in never.sample(0, 3, budget=4):
+        assert (draw.passed, draw.is_copy, draw.copies, draw.passes, draw.attempts) == (False, True, 4, 0, 4)
 
 
 def test_what_disobeys_is_not_counted_as_a_copy(model: LoadedModel) -> None:
-    never = Sampler(model, None, Rule((density(256),)), refuse=odd)
-    assert sum(draw.refused for draw in never.draw(0, 8, budget=2)) == 0
+    never = sampler_of(model, None, Rule((density(256),)), is_copy=odd)
+    assert sum(draw.copies for draw in never.sample(0, 8, budget=2)) == 0
 
 
-def test_only_a_model_of_the_same_corpus_is_guarded(model: LoadedModel, shipped: Guard) -> None:
-    assert find_guard(model) is None
+def test_only_a_model_of_the_same_corpus_is_guarded(model: LoadedModel, shipped: MemorisationFilter) -> None:
+    assert find_memorisation_filter(model) is None
     for told in ({"corpus": shipped.corpus}, {"corpus": "f" * 16, "language": {"corpus": shipped.corpus}}):
-        found = find_guard(replace(model, provenance=told))
+        found = find_memorisation_filter(replace(model, provenance=told))
         assert found is not None
         assert found.corpus == shipped.corpus
-    assert find_guard(replace(model, provenance={})) is None
+    assert find_memorisation_filter(replace(model, provenance={})) is None
 
 
 def test_samples_are_evaluated_as_generate_gives_them(model: LoadedModel) -> None:
@@ -279,7 +286,7 @@ def manifest(folder: Path) -> dict[str, Any]:
 
 
 def test_generate_refuses_copies_and_its_manifest_says_so(
-    run_cli: RunCli, tmp_path: Path, shipped: Guard, monkeypatch: pytest.MonkeyPatch
+    run_cli: RunCli, tmp_path: Path, shipped: MemorisationFilter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = ("generate", "-n", 3, "--seed", 5)
     assert run_cli(*options, "-o", tmp_path / "before").code == 0
@@ -288,7 +295,9 @@ def test_generate_refuses_copies_and_its_manifest_says_so(
 
     # The first melody becomes one that was trained on.
     known = KnownRuns.of(read_midi((tmp_path / "before" / "01.mid").read_bytes()).events[None])
-    monkeypatch.setattr("melodylc.generate.find_guard", lambda model: Guard(known, "e" * 16))
+    monkeypatch.setattr(
+        "melodylc.service.generation.find_memorisation_filter", lambda model: MemorisationFilter(known, "e" * 16)
+    )
     ran = run_cli(*options, "-o", tmp_path / "after")
     after = manifest(tmp_path / "after")
     assert ran.code == 0
@@ -310,7 +319,9 @@ def test_generate_refuses_copies_and_its_manifest_says_so(
 def test_a_budget_that_copies_spent_is_told(run_cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     always = KnownRuns(np.arange(2**16, dtype=np.uint32))
     monkeypatch.setattr(KnownRuns, "copied", lambda self, events: np.ones(len(events), np.bool_))
-    monkeypatch.setattr("melodylc.generate.find_guard", lambda model: Guard(always, "e" * 16))
+    monkeypatch.setattr(
+        "melodylc.service.generation.find_memorisation_filter", lambda model: MemorisationFilter(always, "e" * 16)
+    )
     ran = run_cli("generate", "-n", 2, "--seed", 5, "--draws", 2, "-o", tmp_path / "out")
     assert ran.code == 3
     assert manifest(tmp_path / "out")["missing"] == [1, 2]
@@ -327,5 +338,5 @@ def test_what_ships_is_made_by_the_tool(tmp_path_factory: pytest.TempPathFactory
     corpus: Corpus = build_small(tmp_path_factory)
     command = [sys.executable, str(root / "tools" / "runs.py"), str(corpus.folder), str(tmp_path / "runs")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"wrote {len(make_guard(corpus).runs.keys):,} runs" in done.stderr
-    assert load_guard(tmp_path / "runs").corpus == corpus.fingerprint
+    assert f"wrote {len(make_memorisation_filter(corpus).runs.keys):,} runs" in done.stderr
+    assert load_memorisation_filter(tmp_path / "runs").corpus == corpus.fingerprint

@@ -9,16 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from melodylc import actors
-from melodylc.actors import find_actor, find_critic, shipped_model
-from melodylc.critics import critic_path, keep_critic, kept_critic
+from melodylc.constraints import actors, fitting
+from melodylc.constraints.actors import find_actor
+from melodylc.constraints.critic_cache import critic_path, keep_critic, kept_critic
+from melodylc.constraints.fitting import find_critic
 from melodylc.latent.box import Plain, Scores
 from melodylc.latent.critic import Critic
 from melodylc.latent.fit import fit
 from melodylc.latent.obeying import SETTINGS, obey
 from melodylc.latent.optimise import OptimiseSettings
 from melodylc.latent.settings import FitSettings
-from melodylc.models.checkpoint import LoadedModel
+from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.rewards import Rule, density, pitch_classes, variety
 
 RULE = Rule((density(1, 4), density(1, 8)))
@@ -85,8 +86,8 @@ def test_a_cache_that_can_t_be_written_is_none(model: LoadedModel, monkeypatch: 
 def test_an_actor_without_a_critic_gets_one_taught_and_kept(
     model: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quick = replace(actors.SETTINGS, bank=64, fresh=16, warmup=5, critic_steps=2)
-    monkeypatch.setattr(actors, "SETTINGS", quick)
+    quick = replace(fitting.SETTINGS, bank=64, fresh=16, warmup=5, critic_steps=2)
+    monkeypatch.setattr(fitting, "SETTINGS", quick)
     monkeypatch.setattr(actors, "LESSONS", 1)
     rule = Rule((pitch_classes((0, 2, 4, 5, 7, 9, 11)), variety()))
     found = find_actor(model, rule)

@@ -186,7 +186,7 @@ def test_copies_are_looked_for_in_what_was_trained_on_alone(corpus: Corpus, tmp_
     class Plagiarist(Subject):
         """Writes the first tunes of the collection that was left out."""
 
-        def written(self, z: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        def melodies(self, z: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
             hymns = np.asarray(corpus.train[corpus.train_collection == corpus.collections.index("hymns")])
             return np.resize(hymns, (len(z), 256)), np.zeros((len(z), 256), np.bool_)
 

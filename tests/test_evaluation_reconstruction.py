@@ -130,7 +130,7 @@ def test_a_real_model_against_its_own_parts() -> None:
     found, truth = answers(Subject(vae), events, (5,)), torch.from_numpy(events.astype(np.int64))
     with torch.no_grad():
         posterior = vae.encode(truth)
-        forced, logits = vae.forced_logits(truth, None)
+        forced, logits = vae.teacher_forced_logits(truth, None)
         np.testing.assert_array_equal(found.mean.free, vae.decode(posterior.mean))
     np.testing.assert_array_equal(found.mean.forced, logits.argmax(2).numpy())
     nll = cross_entropy(logits.flatten(0, 1), truth.flatten(), reduction="none").reshape(6, STEPS).sum(1)
@@ -208,7 +208,7 @@ def test_a_standard_normal_is_one_and_hangs_on_its_seed() -> None:
 
 def test_what_is_written_is_canonical() -> None:
     torch.manual_seed(2)
-    events, touched = Subject(MelodyVAE(named_config("tiny"))).written(torch.randn(20, 32))
+    events, touched = Subject(MelodyVAE(named_config("tiny"))).melodies(torch.randn(20, 32))
     np.testing.assert_array_equal(canonical(events)[0], events)
     assert touched.shape == events.shape == (20, STEPS)
 

@@ -12,15 +12,15 @@ import torch
 from conftest import Run
 from hypothesis import given
 from hypothesis import strategies as st
+from sampler_of import sampler_of
 from small_corpus import build_small
 
-from melodylc.actors import FoundActor
-from melodylc.box import MelodyBox
+from melodylc.constraints.actors import FoundActor
+from melodylc.constraints.objective import MelodyBox
 from melodylc.data.alphabet import canonical
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
-from melodylc.drawing import Drawing
-from melodylc.draws import Sampler, randomness
+from melodylc.edits.transposition import transpose_events
 from melodylc.evaluation import ways
 from melodylc.evaluation.diversity import apart, differ, edit_distances, in_one_key
 from melodylc.evaluation.drawn import Drawn
@@ -42,10 +42,11 @@ from melodylc.latent.settings import FitSettings
 from melodylc.latent.store import Header, Rates, StoredActor
 from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import named_config
-from melodylc.models.mending import Mending
+from melodylc.models.local_search import LocalSearch
+from melodylc.models.prior import stream_numbers
 from melodylc.models.vae import MelodyVAE
-from melodylc.nearest import transposed
 from melodylc.rewards import Rule, density, pitch_classes
+from melodylc.sampling.mixture import Mixture
 
 RunCli = Callable[..., Run]
 RULE = Rule((pitch_classes(MAJOR), density(40)))
@@ -56,7 +57,7 @@ RATES = Rates(0.1, 0.5, 10, 10, (0.1,), (0.5,), (0.2,), (0.6,), 1.0, 1.0)
 @pytest.fixture(autouse=True)
 def little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little is mended: nothing that an untrained model writes obeys in the end, and trying takes long."""
-    monkeypatch.setattr("melodylc.drawing.FIRM", (Mending(candidates=2),))
+    monkeypatch.setattr("melodylc.sampling.mixture.REPAIRS", (LocalSearch(candidates=2),))
 
 
 @pytest.fixture(scope="module")
@@ -169,12 +170,14 @@ def test_draws_are_those_of_generate_without_a_check(model: LoadedModel, actor: 
     )
     for way, moved, rule in ways:
         drawn = draw(model, way, 3, 20)
-        sampler = Sampler(model, moved.move if moved else None, rule, shift=shift if moved else 0)
-        sampled = sampler.draw(3, 20, budget=1)
+        sampler = sampler_of(model, moved.move if moved else None, rule, shift=shift if moved else 0)
+        sampled = sampler.sample(3, 20, budget=1)
         alike = [np.array_equal(row, one.melody.events) for row, one in zip(drawn.events, sampled, strict=True)]
         assert np.mean(alike) > 0.8  # a rounding may change a note
         assert drawn.z_mse == pytest.approx([one.distance for one in sampled], rel=1e-3)
-        assert drawn.touched[alike].tolist() == [one.touched for one, same in zip(sampled, alike, strict=True) if same]
+        assert drawn.touched[alike].tolist() == [
+            one.rests_added for one, same in zip(sampled, alike, strict=True) if same
+        ]
 
 
 def test_rejection_takes_the_first_that_obeys_or_the_last(model: LoadedModel) -> None:
@@ -212,10 +215,10 @@ def test_snapped_melodies_are_the_prior_s_with_other_pitches(model: LoadedModel)
 
 def test_optimised_latents_are_those_of_generate(model: LoadedModel, critic: Critic) -> None:
     drawn = draw(model, Optimised(RULE, critic, shift=2), 1, 2)
-    z = Drawing(RULE, model.vae).begin(model.prior(), randomness(model.prior(), 1, range(1, 33))).z
+    z = Mixture(RULE, model.vae).start(model.prior(), stream_numbers(model.prior(), 1, range(1, 33))).z
     found = obey(z, MelodyBox(model.vae, RULE), critic, model.sigma_bar)
-    _, raw = model.vae.write(found.z)
-    assert np.array_equal(drawn.events, transposed(canonical(raw[:2].to(torch.uint8).numpy())[0], 2))
+    _, raw = model.vae.decode_moved(found.z)
+    assert np.array_equal(drawn.events, transpose_events(canonical(raw[:2].to(torch.uint8).numpy())[0], 2))
     assert drawn.z_mse == pytest.approx(z_mse(found.z, z, model.sigma_bar)[:2].tolist())
     assert drawn.decodes.tolist() == [1 + 3 * steps + -(-steps // 8) for steps in found.steps[:2].tolist()]
 

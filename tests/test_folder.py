@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from melodylc.data import InputError
-from melodylc.folder import MANIFEST, OutputFolder
+from melodylc.service.output_folder import MANIFEST, OutputFolder
 
 REQUEST = {"scale": "C major", "seed": 7, "tempo": 120.0}
 FILES = {"01.mid": b"one", "02.mid": b"two"}

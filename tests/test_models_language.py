@@ -108,10 +108,10 @@ def test_a_learnt_latent_is_the_posterior_mean_of_what_was_written(model: Melody
     vae = MelodyVAE(named_config("tiny")).requires_grad_(False).eval()
     numbers = chances(3).numpy()
     torch.testing.assert_close(
-        LearntPrior(vae, model).latents(numbers), vae.forced(model.write(chances(3), COOL), None)[0].mean
+        LearntPrior(vae, model).latents(numbers), vae.teacher_forced(model.write(chances(3), COOL), None)[0].mean
     )
     cold = replace(LearntPrior(vae, model), temperature=1e-4).latents(numbers)
-    torch.testing.assert_close(cold, vae.forced(model.write(chances(3), 1e-4), None)[0].mean)
+    torch.testing.assert_close(cold, vae.teacher_forced(model.write(chances(3), 1e-4), None)[0].mean)
 
 
 def test_what_a_melody_costs(model: MelodyLM) -> None:

@@ -42,7 +42,7 @@ def test_a_melody_is_fitted_the_same_alone_and_among_others(vae: MelodyVAE) -> N
 
 def test_a_draw_is_of_the_fitted_posterior(vae: MelodyVAE) -> None:
     how = Refinement(steps=2)
-    drawn, again = (vae.song.forced(events(3), Noise(5), refine=how)[0] for _ in range(2))
+    drawn, again = (vae.song.teacher_forced(events(3), Noise(5), refine=how)[0] for _ in range(2))
     assert drawn.z.equal(again.z)
     normal = ((drawn.z - drawn.mean) / drawn.sigma).reshape(3, -1)
     torch.testing.assert_close(normal.flatten(), Noise(5).normal(3, TINY.z).flatten(), atol=1e-3, rtol=0)
@@ -55,7 +55,7 @@ def test_the_bound_gets_better_and_the_model_stays_as_it_is(vae: MelodyVAE) -> N
     def loss(refine: Refinement | None) -> float:
         total = 0.0
         for seed in range(8):
-            encoding, logits = vae.forced_logits(melodies, Noise(seed), refine)
+            encoding, logits = vae.teacher_forced_logits(melodies, Noise(seed), refine)
             total += float(how.misfit(logits, melodies).sum() + encoding.kl.sum())
         return total
 

@@ -14,7 +14,7 @@ from torch.distributions import Normal, kl_divergence
 from melodylc.data.alphabet import BARS, HOLD, STATES, STEPS, STEPS_PER_BAR, canonical
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
-from melodylc.models.chain import ChainedSong
+from melodylc.models.autoregressive import AutoregressiveSong
 from melodylc.models.config import CONFIGS, ModelConfig, named_config
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import SIGMA_FLOOR, Posterior, kl_to_prior
@@ -123,7 +123,7 @@ def _shape(vae: MelodyVAE, rows: int) -> tuple[int, ...]:
 
 
 def test_what_a_latent_leads_to_is_what_it_is_decoded_from(vae: MelodyVAE) -> None:
-    encoding, embeddings = vae.through(events(4), Noise(6))
+    encoding, embeddings = vae.reconstruct(events(4), Noise(6))
     torch.testing.assert_close(vae.embeddings(encoding.z), embeddings)
     assert bool((embeddings.abs() <= 1).all())
 
@@ -131,10 +131,10 @@ def test_what_a_latent_leads_to_is_what_it_is_decoded_from(vae: MelodyVAE) -> No
 def test_after_bars_that_come_back_whole_forced_and_free_are_one() -> None:
     """Where decoding gives a melody back, following its true bars and following the decoded ones is the same."""
     vae = lively(TINY)
-    assert isinstance(vae.song, ChainedSong)
+    assert isinstance(vae.song, AutoregressiveSong)
     torch.nn.init.zeros_(vae.song.decoder.head.weight)  # every bar comes out alike, whatever z
     written = vae.raw_events(latents(1))
-    forced, free = vae.forced(written, Noise(6)), vae.through(written, Noise(6))
+    forced, free = vae.teacher_forced(written, Noise(6)), vae.reconstruct(written, Noise(6))
     torch.testing.assert_close(forced[0].z, free[0].z)
     torch.testing.assert_close(forced[1], free[1])
 

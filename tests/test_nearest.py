@@ -6,10 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from melodylc.actors import shipped_model
 from melodylc.data.melody import Melody
-from melodylc.models.checkpoint import LoadedModel
-from melodylc.nearest import SHIFTS, given_back, nearest, transposed
+from melodylc.edits.transposition import SHIFTS, best_transposition, reconstruct_events, transpose_events
+from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.rewards import Rule, density, pitch_classes, tonic
 from melodylc.rewards.panel import real_melodies
 
@@ -31,8 +30,8 @@ def test_no_transposition_obeys_better_and_none_as_good_is_less(classes: set[int
         fits = melody.note_count and all(0 <= pitch + shift < 128 for pitch in melody.pitches)
         return float(np.prod(rule.scores((melody.transposed(shift) if fits else melody).events[None])))
 
-    for before, after in zip(REAL[:3], nearest(rule, REAL[:3], shift), strict=True):
-        ways = {way: transposed(before[None], way)[0] for way in range(-12, 13)}
+    for before, after in zip(REAL[:3], best_transposition(rule, REAL[:3], shift), strict=True):
+        ways = {way: transpose_events(before[None], way)[0] for way in range(-12, 13)}
         best = max(map(merit, ways.values()))
         least = min((way for way, it in ways.items() if merit(it) == best), key=abs)
         assert merit(after) == best
@@ -40,15 +39,15 @@ def test_no_transposition_obeys_better_and_none_as_good_is_less(classes: set[int
 
 
 def test_what_a_transposition_doesn_t_change_stays() -> None:
-    assert np.array_equal(nearest(Rule((density(64),)), REAL), REAL)
+    assert np.array_equal(best_transposition(Rule((density(64),)), REAL), REAL)
     assert SHIFTS[0] == 0
 
 
 def test_a_melody_that_would_leave_the_range_stays() -> None:
     high = np.full((1, 256), 129, np.uint8)
     high[0, :2] = 127, 121
-    assert np.array_equal(transposed(high, 1), high)
-    assert transposed(high, -1)[0, :2].tolist() == [126, 120]
+    assert np.array_equal(transpose_events(high, 1), high)
+    assert transpose_events(high, -1)[0, :2].tolist() == [126, 120]
 
 
 # -- arranged, too -----------------------------------------------------------------------------
@@ -58,23 +57,23 @@ SNAPPED = (("snap", *MAJOR),)
 
 def test_what_a_rule_likes_better_arranged_is_and_nothing_else() -> None:
     rule = Rule((pitch_classes(MAJOR),))
-    plain, both = nearest(rule, REAL), nearest(rule, REAL, arrangement=SNAPPED)
+    plain, both = best_transposition(rule, REAL), best_transposition(rule, REAL, edits=SNAPPED)
     obeyed = rule.satisfied(plain)
     assert obeyed.any()
     assert not obeyed.all()
     assert np.array_equal(both[obeyed], plain[obeyed])
     assert rule.satisfied(both).all()
     assert np.array_equal(both >= 128, plain >= 128)
-    assert np.array_equal(nearest(rule, REAL, arrangement=(("delay", 3),)), plain)  # it hears no rhythm
+    assert np.array_equal(best_transposition(rule, REAL, edits=(("delay", 3),)), plain)  # it hears no rhythm
 
 
 def test_an_arrangement_is_of_where_melodies_will_be() -> None:
     rule = Rule((pitch_classes(MAJOR),))
-    moved = nearest(rule, REAL, 2, (("snap", *((it - 2) % 12 for it in MAJOR)),))
-    assert rule.satisfied(transposed(moved, 2)).all()
+    moved = best_transposition(rule, REAL, 2, (("snap", *((it - 2) % 12 for it in MAJOR)),))
+    assert rule.satisfied(transpose_events(moved, 2)).all()
 
 
 def test_what_is_given_back_is_what_its_latents_lead_to(model: LoadedModel) -> None:
-    z, events = given_back(model.vae, REAL[:4])
+    z, events = reconstruct_events(model.vae, REAL[:4])
     torch.testing.assert_close(z, model.vae.encode(torch.from_numpy(REAL[:4]).long()).z)
     assert np.mean(events == model.vae.decode(z)) > 0.999  # sums are rounded otherwise in other shapes

@@ -12,20 +12,20 @@ from conftest import Run
 from small_corpus import build_small
 from torch import Tensor
 
-from melodylc.actors import shipped_model
-from melodylc.bank import find_bank
+from melodylc.constraints.bank import find_bank
+from melodylc.constraints.features import WIDTH, exact
+from melodylc.constraints.pretraining import train
+from melodylc.constraints.pretraining.distortion import canonical, distorted
+from melodylc.constraints.pretraining.store import load_pretrained, save_pretrained, shipped_path
+from melodylc.constraints.pretraining.targets import CLASSES, COUNT, POWERS, targets
+from melodylc.constraints.pretraining.train import SETTINGS, PretextStage, train_critic
 from melodylc.data import CheckpointError, InputError, Melody
 from melodylc.data.alphabet import HOLD, REST, STATES
 from melodylc.data.alphabet import canonical as reference
 from melodylc.data.corpus import Corpus
 from melodylc.latent.critic import Critic
+from melodylc.models.checkpoint import shipped_model
 from melodylc.models.noise import Noise
-from melodylc.pretext import train
-from melodylc.pretext.distortion import canonical, distorted
-from melodylc.pretext.store import load_pretrained, save_pretrained, shipped_path
-from melodylc.pretext.targets import CLASSES, COUNT, POWERS, targets
-from melodylc.pretext.train import SETTINGS, PretextStage, train_critic
-from melodylc.view import WIDTH, exact
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ def test_a_file_brings_it_back_and_one_of_another_view_is_refused(
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(CheckpointError, match="damaged"):
         load_pretrained(path)
-    monkeypatch.setattr("melodylc.pretext.store.VERSION", "of old")
+    monkeypatch.setattr("melodylc.constraints.pretraining.store.VERSION", "of old")
     save_pretrained(path, critic, {})
     monkeypatch.undo()
     with pytest.raises(CheckpointError, match="another view"):

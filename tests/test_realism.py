@@ -7,37 +7,53 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from conftest import Run
+from sampler_of import sampler_of
 from small_corpus import build_small
-from torch import Tensor
 
-from melodylc import actors
-from melodylc.actors import Weighted, cache_path, find_actor, fit_actor, shipped_moves
-from melodylc.bank import find_bank
-from melodylc.box import MelodyBox
 from melodylc.cache import pretrained
+from melodylc.constraints import actors, fitting
+from melodylc.constraints.actors import cache_path, find_actor, shipped_moves
+from melodylc.constraints.bank import find_bank
+from melodylc.constraints.fitting import RealismTerm
+from melodylc.constraints.objective import MelodyBox
+from melodylc.constraints.realism import (
+    FILE,
+    FORMAT,
+    RealismCritic,
+    find_realism,
+    real_samples,
+    realism_path,
+    train_realism,
+)
+from melodylc.constraints.request import Request
 from melodylc.data.alphabet import canonical
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CheckpointError, InputError
-from melodylc.draws import GROUP, Sampler
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.realism import RealismSettings
 from melodylc.latent.store import read_header
-from melodylc.likeness import find_likeness
+from melodylc.models import checkpoint
 from melodylc.models.checkpoint import LoadedModel, load_model, read_tensors, save_model
 from melodylc.models.config import named_config
 from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.vae import MelodyVAE
-from melodylc.realism import FILE, FORMAT, RealismCritic, find_realism, real_samples, realism_path, train_realism
-from melodylc.request import Order, Request
 from melodylc.rewards import Rule, density
+from melodylc.sampling.fitting import fit_actor
+from melodylc.sampling.likelihood import find_likelihood
+from melodylc.sampling.methods.combined import Combined
+from melodylc.service.order import Order
 
 RunCli = Callable[..., Run]
 SMALL = RealismSettings(rounds=2, fresh=8, critic_steps=2, actor_steps=1, warmup=2, batch=4, hidden=8, critic_hidden=8)
-QUICK = replace(actors.SETTINGS, bank=64, rounds=2, fresh=16, warmup=5, check_every=1, check=16, measure=16)
+QUICK = replace(fitting.SETTINGS, bank=64, rounds=2, fresh=16, warmup=5, check_every=1, check=16, measure=16)
 RULE = Rule((density(40),))
+
+GROUP = Combined.together
+NUMBERS = range(1, GROUP + 1)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +83,7 @@ def model(path: Path) -> LoadedModel:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of the test's own, and a small bank."""
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("melodylc.bank.SIZE", 64)
+    monkeypatch.setattr("melodylc.constraints.bank.SIZE", 64)
     monkeypatch.setattr(actors, "JUDGES", 16)
     return tmp_path / "cache"
 
@@ -106,7 +122,7 @@ def test_it_is_shown_what_actors_of_rules_make(model: LoadedModel, corpus: Corpu
 
 
 def test_the_critic_that_ships_tells_encodings_from_other_latents(cache: Path) -> None:
-    model = actors.shipped_model()
+    model = checkpoint.shipped_model()
     critic, box = find_realism(model), MelodyBox(model.vae, RULE)
     assert (pretrained() / FILE).stat().st_size < 1.5e6
     bank = find_bank(model, model.prior())[:64]  # as like real melodies as anything that ships
@@ -121,7 +137,7 @@ def test_the_critic_that_ships_tells_encodings_from_other_latents(cache: Path) -
 
 
 def test_a_critic_of_ones_own_goes_before_the_one_that_ships(corpus: Corpus, cache: Path) -> None:
-    model = actors.shipped_model()
+    model = checkpoint.shipped_model()
     shipped = find_realism(model)
     train_realism(corpus, model, realism_path(model), replace(SMALL, rounds=1), 8)
     assert find_realism(model).fingerprint != shipped.fingerprint
@@ -150,36 +166,38 @@ def test_a_damaged_critic_is_refused(model: LoadedModel, critic: RealismCritic) 
 # -- the best of several -----------------------------------------------------------------------
 
 
-def loudness(z: Tensor, events: Tensor) -> Tensor:
+def loudness(events: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """A judge that can be checked by hand: how many notes."""
-    return (events < 128).sum(dim=1).float()
+    return np.asarray((events < 128).sum(axis=1), np.float64)
 
 
 def test_the_best_of_several_is_the_most_real_of_the_first_that_pass(model: LoadedModel) -> None:
-    notes = [draw.melody.note_count for draw in Sampler(model, None, None).draw(5, 40, budget=1)]
-    sampler = Sampler(model, None, Rule((density(int(np.median(notes)) + 1),)), judge=loudness)  # half pass
-    every = [[draw for draw in sampler._group(5, 1, attempt) if draw.number <= 3] for attempt in range(1, 31)]
-    chosen = sampler.draw(5, 3, budget=30, best_of=3)
+    notes = [draw.melody.note_count for draw in sampler_of(model, None, None).sample(5, 40, budget=1)]
+    sampler = sampler_of(model, None, Rule((density(int(np.median(notes)) + 1),)), likelihood=loudness)  # half pass
+    every = [
+        [draw for draw in sampler._candidates(5, NUMBERS, attempt) if draw.number <= 3] for attempt in range(1, 31)
+    ]
+    chosen = sampler.sample(5, 3, budget=30, best_of=3)
     for draw in chosen:
         mine = [group[draw.number - 1] for group in every]
         passed = [one for one in mine if one.passed][:3]
         if passed:
-            best = max(passed, key=lambda one: one.realism or 0.0)
-            assert (draw.melody, draw.realism, draw.found) == (best.melody, best.realism, len(passed))
-    assert any(draw.found == 3 for draw in chosen)
-    assert any(draw.draws > 3 for draw in chosen)
+            best = max(passed, key=lambda one: one.likelihood or 0.0)
+            assert (draw.melody, draw.likelihood, draw.passes) == (best.melody, best.likelihood, len(passed))
+    assert any(draw.passes == 3 for draw in chosen)
+    assert any(draw.attempts > 3 for draw in chosen)
 
 
 def test_fewer_of_the_best_are_the_start_of_more(model: LoadedModel) -> None:
-    sampler = Sampler(model, None, RULE, judge=loudness)
-    many = sampler.draw(7, GROUP + 3, budget=6, best_of=2)
-    assert sampler.draw(7, 2, budget=6, best_of=2) == many[:2]
-    single = Sampler(model, None, RULE).draw(7, 4, budget=6)
+    sampler = sampler_of(model, None, RULE, likelihood=loudness)
+    many = sampler.sample(7, GROUP + 3, budget=6, best_of=2)
+    assert sampler.sample(7, 2, budget=6, best_of=2) == many[:2]
+    single = sampler_of(model, None, RULE).sample(7, 4, budget=6)
     for one, best in zip(single, many, strict=False):
         assert one.passed == best.passed
-        assert best.realism is not None
+        assert best.likelihood is not None
         if one.passed:
-            assert best.realism >= loudness(torch.zeros(1), torch.tensor(one.melody.events[None])).item()
+            assert best.likelihood >= loudness(one.melody.events[None]).item()
 
 
 def test_what_is_asked_stands_in_the_order() -> None:
@@ -206,27 +224,27 @@ def test_orders_that_contradict_themselves_are_refused(change: dict[str, Any], l
 
 
 def test_an_actor_that_pays_for_realism_is_another_and_kept_apart(model: LoadedModel, critic: RealismCritic) -> None:
-    plain, paid = cache_path(model, RULE), cache_path(model, RULE, realism=Weighted(critic, 2.0))
-    more = cache_path(model, RULE, realism=Weighted(critic, 3.0))
+    plain, paid = cache_path(model, RULE), cache_path(model, RULE, realism=RealismTerm(critic, 2.0))
+    more = cache_path(model, RULE, realism=RealismTerm(critic, 3.0))
     assert len({plain, paid, more}) == 3
     settings = replace(QUICK, bank=32)
     fit_actor(model, RULE, plain, lambda _: None, settings, threads=1)
-    found = fit_actor(model, RULE, paid, lambda _: None, settings, threads=1, realism=Weighted(critic, 2.0))
+    found = fit_actor(model, RULE, paid, lambda _: None, settings, threads=1, realism=RealismTerm(critic, 2.0))
     assert found.stored.header.settings["also"] == 2.0
-    one, other = find_actor(model, RULE), find_actor(model, RULE, realism=Weighted(critic, 2.0))
+    one, other = find_actor(model, RULE), find_actor(model, RULE, realism=RealismTerm(critic, 2.0))
     assert one is not None
     assert other is not None
     assert one.stored.fingerprint != other.stored.fingerprint == found.stored.fingerprint
-    assert find_actor(model, RULE, realism=Weighted(critic, 3.0)) is None
+    assert find_actor(model, RULE, realism=RealismTerm(critic, 3.0)) is None
 
 
 def test_what_ships_was_fitted_without_a_critic(cache: Path) -> None:
-    model = actors.shipped_model()
+    model = checkpoint.shipped_model()
     rule = Request.read(scale=["cmaj"]).rule
     assert rule is not None
     assert find_actor(model, rule) is not None
     other = RealismCritic(torch.nn.Identity(), "0" * 16)  # type: ignore[arg-type]
-    assert find_actor(model, rule, realism=Weighted(other, 1.0)) is None
+    assert find_actor(model, rule, realism=RealismTerm(other, 1.0)) is None
 
 
 # -- the command line --------------------------------------------------------------------------
@@ -235,9 +253,9 @@ def test_what_ships_was_fitted_without_a_critic(cache: Path) -> None:
 def test_the_command_trains_a_critic_that_fit_then_finds(
     run_cli: RunCli, path: Path, corpus: Corpus, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("melodylc.realism.MELODIES", 24)
+    monkeypatch.setattr("melodylc.constraints.realism.MELODIES", 24)
     monkeypatch.setattr("melodylc.latent.realism.RealismSettings", lambda rounds=2: replace(SMALL, rounds=rounds))
-    monkeypatch.setattr(actors, "SETTINGS", replace(QUICK, bank=32))
+    monkeypatch.setattr(fitting, "SETTINGS", replace(QUICK, bank=32))
     asked = ("fit", "--density", "40", "--model", path, "--realism", "0.5", "-o", tmp_path / "actor.safetensors")
     refused = run_cli(*asked)
     assert (refused.code, refused.err.count("\n")) == (2, 1)
@@ -255,7 +273,7 @@ def test_the_command_trains_a_critic_that_fit_then_finds(
 def test_what_ships_serves_generate_at_once(
     run_cli: RunCli, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(actors, "SETTINGS", replace(QUICK, rounds=1, bank=32))
+    monkeypatch.setattr(fitting, "SETTINGS", replace(QUICK, rounds=1, bank=32))
     monkeypatch.setattr(actors, "ASKED", 4)
     asked = ("generate", "--density", "40", "--no-variety", "-n", 1, "--seed", 1, "-o", tmp_path / "out")
     done = run_cli(*asked, "--realism", 0.3)
@@ -290,9 +308,9 @@ def speaking(model: LoadedModel, cache: Path) -> LoadedModel:
 
 def test_likeness_is_surprise_beside_that_of_as_many_notes(speaking: LoadedModel) -> None:
     assert speaking.language is not None
-    found = find_likeness(speaking)
+    found = find_likelihood(speaking)
     events = find_bank(speaking, speaking.prior()).events
-    scores = found(torch.zeros(len(events), 32), events).numpy()
+    scores = found(canonical(events.numpy())[0])
     assert scores.mean() == pytest.approx(0.0, abs=1e-6)  # they are what is expected
     assert scores.std() == pytest.approx(1.0, abs=1e-6)
     melodies = canonical(events.numpy())[0]
@@ -311,13 +329,16 @@ def test_generate_writes_the_best_and_says_how_good_it_is(
     asked = ("generate", "--model", path, "-n", 2, "--seed", 1, "-o", tmp_path / "out")
     done = run_cli(*asked, "--best-of", 3)
     assert done.code == 0, done.err
-    assert "realism" in done.out
+    assert "likelihood" in done.out
     found = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
     model = load_model(path)
-    drawn = [Sampler(model, None, None, judge=find_likeness(model))._group(1, 1, attempt) for attempt in (1, 2, 3)]
+    drawn = [
+        sampler_of(model, None, None, likelihood=find_likelihood(model))._candidates(1, NUMBERS, attempt)
+        for attempt in (1, 2, 3)
+    ]
     for entry, attempts in zip(found["files"], zip(*drawn, strict=True), strict=False):
-        assert entry["best_of"] == entry["draws"] == 3
-        assert entry["realism"] == round(max(one.realism or -np.inf for one in attempts), 4)
+        assert entry["best_of"] == entry["attempts"] == 3
+        assert entry["likelihood"] == round(max(one.likelihood or -np.inf for one in attempts), 4)
     assert "--best-of 3" in found["command"]
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from melodylc.cli.main import group
+from melodylc.constraints.request import NamedReward, Request
 from melodylc.data import InputError
 from melodylc.data.writing import Writing
-from melodylc.request import Asked, Order, Request
 from melodylc.rewards import Density
+from melodylc.service.order import Order
 
 C_MAJOR = "pitch_classes(0,2,4,5,7,9,11)"
 VARIED = "variety(7 pitches, 9 bars)"
@@ -129,7 +130,7 @@ def test_what_judges_something_else_is_refused() -> None:
             return "pictures"
 
     with pytest.raises(InputError, match="judges pictures"):
-        Request(rewards=(Asked("bright", Bright(1)),), varied=False)
+        Request(rewards=(NamedReward("bright", Bright(1)),), varied=False)
 
 
 def test_folder_names_say_what_is_inside() -> None:

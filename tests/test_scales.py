@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mido.midifiles.meta import _key_signature_decode
 
+from melodylc.constraints.request import Request
 from melodylc.data import Melody, midi_bytes, to_pretty_midi
 from melodylc.data.errors import InputError
 from melodylc.data.keys import Scale, parse_scale, pitch_class
 from melodylc.data.scales import MODES
-from melodylc.request import Request
 
 # Names in the order of Live 12's Song.scale_name; steps from its remote script Launchkey_MK4/scale.py (the first
 # thirty) and Messiaen's treatise (the last five).

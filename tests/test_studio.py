@@ -17,10 +17,11 @@ pytest.importorskip("starlette", reason="the studio needs starlette and uvicorn:
 
 from starlette.testclient import TestClient
 
-from melodylc.actors import SETTINGS, shipped_model
+from melodylc.constraints.fitting import SETTINGS
+from melodylc.constraints.request import Request
 from melodylc.data import InputError, Melody, midi_bytes, parse_scale, read_midi
 from melodylc.data.source import MAX_FILE
-from melodylc.request import Request
+from melodylc.models.checkpoint import shipped_model
 from melodylc.rewards.panel import real_melodies
 from melodylc.studio.asked import Asked
 from melodylc.studio.change import Changer

@@ -16,11 +16,11 @@ pytest.importorskip("starlette", reason="the studio needs starlette and uvicorn:
 from starlette.testclient import TestClient
 from test_studio import LEAPS, ORIGIN, PORT, TOKEN, crooked
 
-from melodylc.actors import shipped_model
 from melodylc.data import InputError, midi_bytes
 from melodylc.data.files import atomic_write
 from melodylc.data.source import Choice
-from melodylc.request import Order
+from melodylc.models.checkpoint import shipped_model
+from melodylc.service.order import Order
 from melodylc.studio import history as history_module
 from melodylc.studio import shelf as shelf_module
 from melodylc.studio.asked import Asked

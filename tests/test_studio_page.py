@@ -23,9 +23,9 @@ pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install
 import uvicorn
 from playwright import sync_api as playwright
 
-from melodylc.actors import shipped_model
 from melodylc.data import Melody, midi_bytes, read_midi
 from melodylc.data.source import Choice
+from melodylc.models.checkpoint import shipped_model
 from melodylc.rewards.panel import real_melodies
 from melodylc.studio.asked import Asked
 from melodylc.studio.port import listen

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from melodylc.data.alphabet import BARS, STATES, STEPS, STEPS_PER_BAR
 from melodylc.data.errors import InputError
-from melodylc.models.chain import ChainedSong
+from melodylc.models.autoregressive import AutoregressiveSong
 from melodylc.models.config import CONFIGS, named_config
 from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.noise import Noise
@@ -95,8 +95,8 @@ def test_the_share_hidden_is_the_share_asked() -> None:
 # -- stages ------------------------------------------------------------------------------------
 
 
-def chain(vae: MelodyVAE) -> ChainedSong:
-    assert isinstance(vae.song, ChainedSong)
+def chain(vae: MelodyVAE) -> AutoregressiveSong:
+    assert isinstance(vae.song, AutoregressiveSong)
     return vae.song
 
 
@@ -119,7 +119,7 @@ def test_the_song_is_the_negative_elbo(vae: MelodyVAE) -> None:
     loss, figures = make_stage(vae, stage_settings("song", noise=0.3, free_nats=(22.0, 22.0))).loss(
         events(3), 1.0, Noise(7)
     )
-    encoding, embeddings = vae.forced(events(3), Noise(7), 0.3)
+    encoding, embeddings = vae.teacher_forced(events(3), Noise(7), 0.3)
     kl = encoding.kl.sum().item() / 3
     assert figures == pytest.approx({"nll": nats(vae, embeddings), "kl": kl}, rel=1e-5)
     assert loss.item() == pytest.approx((nats(vae, embeddings) + kl - 22.0) / STEPS, rel=1e-5)

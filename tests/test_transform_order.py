@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from melodylc.constraints.request import Request
 from melodylc.data import InputError, Melody, parse_scale, write_midi
 from melodylc.data.source import Choice, Source, read_source
 from melodylc.data.writing import Writing
-from melodylc.request import Request
-from melodylc.transform.order import Rework, scales_between
+from melodylc.service.edit_order import EditOrder, scales_between
 
 C_MAJOR = Request.read(scale=["cmaj"], variety=False)
 
@@ -25,19 +25,19 @@ def source(tmp_path: Path) -> Source:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda: Rework("transform"), "nothing to obey"),
-        (lambda: Rework("vary", distance=0.0), "distance"),
-        (lambda: Rework("vary", distance=1.5), "distance"),
-        (lambda: Rework("transform", request=C_MAJOR, strength=-0.1), "strength"),
-        (lambda: Rework("vary", count=0), "count"),
-        (lambda: Rework("vary", seed=-1), "seed"),
-        (lambda: Rework("morph", request=C_MAJOR), "--to-scale"),
-        (lambda: Rework("morph", to=parse_scale("cmin")), "--scale"),
+        (lambda: EditOrder("transform"), "nothing to obey"),
+        (lambda: EditOrder("vary", distance=0.0), "distance"),
+        (lambda: EditOrder("vary", distance=1.5), "distance"),
+        (lambda: EditOrder("transform", request=C_MAJOR, strength=-0.1), "strength"),
+        (lambda: EditOrder("vary", count=0), "count"),
+        (lambda: EditOrder("vary", seed=-1), "seed"),
+        (lambda: EditOrder("morph", request=C_MAJOR), "--to-scale"),
+        (lambda: EditOrder("morph", to=parse_scale("cmin")), "--scale"),
         (
-            lambda: Rework("morph", request=C_MAJOR, to=parse_scale("cmin"), writing=Writing(transpose=2)),
+            lambda: EditOrder("morph", request=C_MAJOR, to=parse_scale("cmin"), writing=Writing(transpose=2)),
             "--transpose",
         ),
-        (lambda: Rework("vary", count=10_000, writing=Writing(join="after")), "ticks"),
+        (lambda: EditOrder("vary", count=10_000, writing=Writing(join="after")), "ticks"),
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong: Callable[[], object], message: str) -> None:
@@ -46,7 +46,7 @@ def test_what_makes_no_sense_is_refused(wrong: Callable[[], object], message: st
 
 
 def test_the_command_names_everything_that_isn_t_as_usual(source: Source) -> None:
-    order = Rework(
+    order = EditOrder(
         what="transform",
         sources=(source,),
         choice=Choice(track="Lead", bars=(5, 20), short="pad", as_four_four=True),
@@ -64,17 +64,17 @@ def test_the_command_names_everything_that_isn_t_as_usual(source: Source) -> Non
     )
     assert order.command == shlex.join(["melodylc", "transform", source.file, *options.split()])
     assert order.folder_name == "my song-transform-gmin-64-96-seed7"
-    plain = Rework("vary", (source,), seed=1)
+    plain = EditOrder("vary", (source,), seed=1)
     assert plain.command == shlex.join(
         ["melodylc", "vary", source.file, *"--distance 0.3 -n 1 --seed 1 --tempo 120".split()]
     )
 
 
 def test_another_file_under_the_same_name_is_another_order(source: Source) -> None:
-    before = Rework("vary", (source,)).to_dict()
-    assert before == Rework("vary", (source,)).to_dict()
+    before = EditOrder("vary", (source,)).to_dict()
+    assert before == EditOrder("vary", (source,)).to_dict()
     write_midi(source.file, Melody.from_notes([(60, 0, 4)]))
-    assert before != Rework("vary", (source,)).to_dict()
+    assert before != EditOrder("vary", (source,)).to_dict()
 
 
 @pytest.mark.parametrize(("one", "other"), [("cmaj", "cmin"), ("c", "f#"), ("0,2,4,7,9", "dmin"), ("c", "c")])

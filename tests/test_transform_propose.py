@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from melodylc.data.alphabet import canonical
+from melodylc.editing.proposals import Proposer
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.models.config import ModelConfig, named_config
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards.panel import real_melodies
-from melodylc.transform.propose import Proposer
 
 Events = npt.NDArray[np.uint8]
 Propose = Callable[[Proposer, Events, tuple[float, ...]], Events]
@@ -74,5 +74,5 @@ def test_near_its_own_latent_a_melody_is_itself(proposer: Proposer) -> None:
 
 def test_what_is_made_of_latents_is_what_the_actor_makes_of_them(proposer: Proposer) -> None:
     z = torch.randn(4, proposer.vae.config.z, generator=torch.Generator().manual_seed(1))
-    written = proposer.vae.write(z, proposer.actor)[1].to(torch.uint8).numpy()
-    assert np.array_equal(proposer.made(z), canonical(written)[0])
+    written = proposer.vae.decode_moved(z, proposer.actor)[1].to(torch.uint8).numpy()
+    assert np.array_equal(proposer.decode(z), canonical(written)[0])

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STEPS_PER_BAR, canonical
 from melodylc.data.melody import Melody
+from melodylc.editing import change
+from melodylc.editing.change import Change, bar_classes, first_alike, similarity
+from melodylc.editing.search import Aim, descend
 from melodylc.rewards import Rule, density, pitch_classes, tonic
 from melodylc.rewards.panel import real_melodies
-from melodylc.transform import change
-from melodylc.transform.change import Change, bar_classes, first_alike, kept
-from melodylc.transform.search import Aim, descend
 
 Events = npt.NDArray[np.uint8]
 C_MAJOR = (0, 2, 4, 5, 7, 9, 11)
@@ -80,8 +80,8 @@ def test_notes_of_one_pitch_that_move_apart_are_counted(row: int, seed: int) -> 
     for pitch, now in zip(before.pitches.tolist(), after, strict=True):
         became.setdefault(pitch, []).extend([now] * (now < PITCHES))
     by_hand = sum(len(found) - max(map(found.count, found)) for found in became.values() if found)
-    there, moved = change._moved(before.events, events[None])
-    assert change._astray(before.pitches.astype(np.uint8), there, moved).tolist() == [by_hand]
+    there, moved = change._pitch_moves(before.events, events[None])
+    assert change._off_majority(before.pitches.astype(np.uint8), there, moved).tolist() == [by_hand]
 
 
 def test_bars_that_are_the_same_are_found_by_comparing_them() -> None:
@@ -94,11 +94,11 @@ def test_bars_that_are_the_same_are_found_by_comparing_them() -> None:
 def test_what_is_kept_is_counted_by_hand() -> None:
     before = Melody.from_notes([(60, 0, 4), (64, 4, 8), (67, 8, 12), (72, 12, 16)])
     after = Melody.from_notes([(60, 0, 4), (65, 4, 8), (68, 8, 12)])
-    found = kept(before, after)
+    found = similarity(before, after)
     assert (found.onsets, found.pitches, found.intervals) == (0.75, 0.25, 1 / 3)
     empty = Melody.from_notes([])
-    assert kept(empty, before).onsets == 1.0
-    assert [kept(before, other).shift for other in (before, before.transposed(-4), after, empty)] == [0, -4, 1, 0]
+    assert similarity(empty, before).onsets == 1.0
+    assert [similarity(before, other).shift for other in (before, before.transposed(-4), after, empty)] == [0, -4, 1, 0]
 
 
 # -- search ------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def test_what_it_finds_obeys_is_canonical_and_is_never_farther_than_where_it_beg
     proposed = canonical(in_key(start)[None])[0]
     aim = Aim(Change(start), rule.scores, NONE)
     found = descend(aim, start, proposed)
-    assert found.obeys
+    assert found.follows
     assert rule(Melody(found.events)) == (1.0,)
     assert found.cost <= aim.look(proposed)[0][0] + 1e-9
 
@@ -128,7 +128,7 @@ def test_one_wrong_note_is_all_that_changes(rule: Rule) -> None:
     melody = tune(10)
     proposed = np.where(melody.events < PITCHES, 71, melody.events).astype(np.uint8)[None]
     found = descend(Aim(Change(melody.events), rule.scores, NONE), melody.events, proposed)
-    assert found.obeys
+    assert found.follows
     assert np.flatnonzero(found.events != melody.events).tolist() == [40]
 
 
@@ -137,7 +137,7 @@ def test_bars_that_are_the_same_stay_the_same(rule: Rule) -> None:
     melody = tune(0, 12, 24, 36, 48)
     pool = np.stack([np.where(melody.events == 66, pitch, melody.events) for pitch in (64, 65, 67)]).astype(np.uint8)
     found = descend(Aim(Change(melody.events), rule.scores, NONE), melody.events, pool)
-    assert found.obeys
+    assert found.follows
     assert bar_classes(found.events) == bar_classes(melody.events)
 
 
@@ -146,14 +146,14 @@ def test_it_differs_from_the_others(rule: Rule) -> None:
     pool = in_key(np.stack([melody.transposed(step).events for step in (0, 2, 5, 7)]))
     first = descend(Aim(Change(melody.events), rule.scores, NONE), melody.events, pool)
     second = descend(Aim(Change(melody.events), rule.scores, first.events[None]), melody.events, pool)
-    assert second.obeys
+    assert second.follows
     assert not np.array_equal(first.events, second.events)
 
 
 def test_it_gets_by_where_nothing_was_proposed(rule: Rule) -> None:
     melody = tune(1, 2, 3)
     found = descend(Aim(Change(melody.events), rule.scores, NONE), melody.events, melody.events[None])
-    assert found.obeys
+    assert found.follows
     assert np.array_equal(found.events < PITCHES, melody.events < PITCHES)
     assert int(np.abs(found.events.astype(int) - melody.events).max()) <= 2
 
@@ -162,7 +162,7 @@ def test_a_pitch_that_is_wrong_everywhere_is_mended_alike_everywhere(rule: Rule)
     melody = Melody.from_notes((66 if step % 4 == 1 else 60 + step % 5, 4 * step, 4 * step + 4) for step in range(64))
     mended = tune().transposed(0)  # nothing of it fits
     found = descend(Aim(Change(melody.events), rule.scores, NONE), melody.events, mended.events[None])
-    assert found.obeys
+    assert found.follows
     assert len(np.unique(found.events[melody.events == 66])) == 1
 
 
@@ -173,7 +173,7 @@ def test_rests_and_notes_are_proposals_too() -> None:
     sparse = melody.events.copy()
     sparse[np.arange(256) % 16 >= 4] = HOLD
     found = descend(Aim(Change(melody.events), rule.scores, NONE), melody.events, sparse[None])
-    assert found.obeys
+    assert found.follows
     assert 34 <= Melody(found.events).note_count <= 40
 
 
@@ -182,7 +182,7 @@ def test_without_any_proposal_notes_go_and_come() -> None:
     for asked in ((40, 50), (70, 80)):
         rule = Rule((density(*asked),))
         found = descend(Aim(Change(melody.events), rule.scores, NONE), melody.events, melody.events[None])
-        assert found.obeys
+        assert found.follows
         assert Melody(found.events).note_count == min(asked, key=lambda count: abs(count - melody.note_count))
 
 
@@ -190,5 +190,5 @@ def test_an_ending_far_away_is_found() -> None:
     """A rule that says yes or no of the last note, four semitones off, gives no hint where to go."""
     melody, rule = tune(), Rule((tonic(8),))
     found = descend(Aim(Change(melody.events), rule.scores, NONE), melody.events, melody.events[None])
-    assert found.obeys
+    assert found.follows
     assert np.flatnonzero(found.events != melody.events).tolist() == [252]

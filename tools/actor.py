@@ -10,10 +10,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from melodylc.actors import SETTINGS, shipped_model
 from melodylc.cache import pretrained
-from melodylc.common_actor import fit_common_actor
+from melodylc.constraints.fitting import SETTINGS
 from melodylc.latent.fitted import Round
+from melodylc.models.checkpoint import shipped_model
+from melodylc.sampling.fitting import fit_common_actor
 
 FAR = replace(
     SETTINGS,

@@ -6,9 +6,9 @@ python tools/bank.py [OUTPUT]
 import sys
 from pathlib import Path
 
-from melodylc.actors import shipped_model
-from melodylc.bank import SIZE, make_bank, save_bank
 from melodylc.cache import pretrained
+from melodylc.constraints.bank import SIZE, make_bank, save_bank
+from melodylc.models.checkpoint import shipped_model
 
 
 def main() -> None:

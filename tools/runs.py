@@ -7,15 +7,15 @@ import sys
 from pathlib import Path
 
 from melodylc.cache import pretrained
-from melodylc.copies import FILE, make_guard, save_guard
 from melodylc.data.corpus import Corpus
+from melodylc.sampling.memorisation import FILE, make_memorisation_filter, save_memorisation_filter
 
 
 def main() -> None:
     """Write them beside the model, or where the second argument says."""
-    guard = make_guard(Corpus.open(Path(sys.argv[1])))
+    guard = make_memorisation_filter(Corpus.open(Path(sys.argv[1])))
     output = Path(sys.argv[2]) if sys.argv[2:] else pretrained() / FILE
-    save_guard(output, guard)
+    save_memorisation_filter(output, guard)
     print(f"wrote {len(guard.runs.keys):,} runs to {output}, {output.stat().st_size:,} bytes", file=sys.stderr)
 
 

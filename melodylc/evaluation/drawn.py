@@ -13,7 +13,7 @@ import torch
 
 from melodylc.data.errors import InputError
 from melodylc.data.files import atomic_write, fingerprint_bytes
-from melodylc.versions import versions
+from melodylc.service.versions import versions
 
 Values = npt.NDArray[np.float64]
 

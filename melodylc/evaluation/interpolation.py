@@ -74,7 +74,7 @@ def walk(subject: Subject, events: Events, report: Callable[[int], None] = lambd
     z = torch.stack([arc(means[:pairs], means[pairs:], float(place)) for place in places], dim=1).flatten(0, 1)
     parts = []
     for part in chunks(len(z)):
-        parts.append(subject.written(z[part])[0])
+        parts.append(subject.melodies(z[part])[0])
         report(part.stop - part.start)
     return Walks(np.concatenate(parts).reshape(pairs, STEPS + 2, -1))
 

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from melodylc.copies import Guard, find_guard
 from melodylc.data.corpus import SIDES, Corpus
 from melodylc.data.errors import InputError
 from melodylc.data.leave_out import LEFT_OUT, all_of, collection_number
@@ -27,8 +26,9 @@ from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_rea
 from melodylc.evaluation.subject import Subject, subject_of
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.refinement import Refinement
+from melodylc.sampling.memorisation import MemorisationFilter, find_memorisation_filter
+from melodylc.service.versions import versions
 from melodylc.training.batches import HIGHEST, LOWEST, evenly
-from melodylc.versions import versions
 
 FORMAT = "melodylc-evaluation/1"
 HELD_OUT = "held-out works"
@@ -82,7 +82,7 @@ class Evaluator:
         _check_settings(settings)
         self.model, self.corpus, self.settings = model, corpus, settings
         self.subject = subject_of(model) if subject is None else subject
-        self.guard = find_guard(model)
+        self.guard = find_memorisation_filter(model)
         ground = Ground.of(model.provenance, corpus)
         self.left_out, self.remaining, self.balance = ground.left_out, ground.remaining, ground.balance
         self.held = ground.held
@@ -175,7 +175,7 @@ class Evaluator:
             for name, events in sets.items()
         }
 
-    def _guarded(self, samples: Mapping[str, Sequence[Events]], guard: Guard) -> dict[str, list[Events]]:
+    def _guarded(self, samples: Mapping[str, Sequence[Events]], guard: MemorisationFilter) -> dict[str, list[Events]]:
         """The samples of the best prior as `generate` gives them."""
         prior, seeds = self.subject.priors[-1], self.settings.seeds
         drawn = zip(samples[prior.name], seeds, strict=True)

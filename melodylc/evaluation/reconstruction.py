@@ -6,7 +6,7 @@ the melody is judged in its canonical form, as it would leave the model. Per pri
     kl    KL(q(z|x) || p), nats a melody, of the z that is decoded free-running
     bits  negative ELBO, (KL - log p(x|z)) / (256 log 2), bits a step, of the z that is teacher-forced
 
-The two z are one unless the model's posterior depends on what was written before (`melodylc.models.chain`).
+The two z are one unless the model's posterior depends on what was written before (`melodylc.models.autoregressive`).
 """
 
 import math
@@ -143,8 +143,8 @@ def _answer(subject: Subject, events: Events, seed: int | None, report: Callable
 
 
 def _chunk(subject: Subject, events: Events, seed: int | None) -> Answer:
-    encoded, forced = subject.encode(events, seed), subject.forced(events, seed)
-    free, touched = subject.written(encoded.z)
+    encoded, forced = subject.encode(events, seed), subject.teacher_forced(events, seed)
+    free, touched = subject.melodies(encoded.z)
     kl, forced_kl = _kl(subject, encoded, events), _kl(subject, forced.encoded, events)
     dimensions = encoded.kl_by_dimension.double().numpy()
     return Answer(forced.events, free, touched, kl, forced_kl + forced.nll[:, None], dimensions)

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from melodylc.actors import FoundActor
+from melodylc.constraints.actors import FoundActor
+from melodylc.constraints.transposable import transposed_rule
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
 from melodylc.data.overlap import Gathered
@@ -31,8 +32,7 @@ from melodylc.latent.critic import Critic
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.rewards import Rule
-from melodylc.transposing import transposed_rule
-from melodylc.versions import versions
+from melodylc.service.versions import versions
 
 FORMAT = "melodylc-rules/2"
 Row = Literal["prior", "nearest", "arranged", "moved", "rejection", "snapping", "optimize", "actor"]
@@ -117,7 +117,7 @@ class Case:
 
     @property
     def _arranged(self) -> bool:
-        return self.actor is not None and bool(self.actor.arrangement)
+        return self.actor is not None and bool(self.actor.edits)
 
     def tries(self, settings: RuleSettings, decodes: float = 1.0) -> int:
         """Draws of the prior that one of the actor's pays for, its fit's share included.

@@ -85,7 +85,7 @@ def draw_samples(
     """Melodies of a prior, (count, 256); `report` is told of each that was written."""
     z, parts = prior.sample(count, seed), []
     for part in chunks(count):
-        parts.append(subject.written(z[part])[0])
+        parts.append(subject.melodies(z[part])[0])
         report(part.stop - part.start)
     return np.concatenate(parts)
 

@@ -117,17 +117,17 @@ class Subject:
         return _encoded(self.vae.encode(_tensor(events), _noise(seed), self.refine))
 
     @torch.no_grad()
-    def forced(self, events: Events, seed: int | None = None) -> Forced:
+    def teacher_forced(self, events: Events, seed: int | None = None) -> Forced:
         """Teacher-forced, from the mean or from one sample: every bar, or event, given the true ones before it.
 
         A chain's latents are the posterior's given true bars, and so aren't quite those of `encode`.
         """
         truth = _tensor(events)
-        encoding, logits = self.vae.forced_logits(truth, _noise(seed), self.refine)
+        encoding, logits = self.vae.teacher_forced_logits(truth, _noise(seed), self.refine)
         nll = cross_entropy(logits.float().transpose(1, 2), truth, reduction="none").sum(1)
         return Forced(logits.argmax(2).to(torch.uint8).numpy(), nll.double().numpy(), _encoded(encoding))
 
-    def written(self, z: Tensor) -> tuple[Events, npt.NDArray[np.bool_]]:
+    def melodies(self, z: Tensor) -> tuple[Events, npt.NDArray[np.bool_]]:
         """Free-running: canonical melodies, the most probable event at each step, and the steps made rests for that."""
         return canonical(self.vae.raw_events(z).to(torch.uint8).cpu().numpy())
 

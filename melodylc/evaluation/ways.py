@@ -1,7 +1,7 @@
 """Ways from a prior's samples to melodies that may obey: what `melodylc evaluate rules` holds against one another.
 
     single       one draw of the prior; or one begun as is best for a rule, and moved and mended, or not all of that
-                 (`melodylc.drawing`); all of it is what `melodylc generate --no-verify` writes
+                 (`melodylc.sampling.mixture`); all of it is what `melodylc generate --no-verify` writes
     snapped      a single draw of the prior, every note at the nearest pitch of the scale, of two equally near the lower
     rejected     of so many draws of the prior the first that obeys, or the last
     optimised    each latent along the slope of a critic until its melody obeys, or the steps are spent
@@ -20,11 +20,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from melodylc.actors import FoundActor
-from melodylc.box import MelodyBox
+from melodylc.constraints.actors import FoundActor
+from melodylc.constraints.objective import MelodyBox
 from melodylc.data.alphabet import PITCHES, STATES, canonical
-from melodylc.drawing import Draft, Drawing
-from melodylc.draws import randomness
+from melodylc.edits.transposition import transpose_events
 from melodylc.evaluation.drawn import Drawn
 from melodylc.evaluation.subject import CHUNK, chunks
 from melodylc.latent.critic import Critic
@@ -32,10 +31,10 @@ from melodylc.latent.distance import distance, z_mse
 from melodylc.latent.obeying import SETTINGS, obey
 from melodylc.latent.settings import FitSettings
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.models.prior import Numbers, Prior
-from melodylc.nearest import transposed
+from melodylc.models.prior import Numbers, Prior, stream_numbers
 from melodylc.rewards import Rule
 from melodylc.rewards.pitch import PitchClasses
+from melodylc.sampling.mixture import Decoding, Mixture
 
 Events = npt.NDArray[np.uint8]
 Report = Callable[[int], None]
@@ -55,7 +54,7 @@ class Source:
 
     def numbers(self, seed: int, first: int, count: int) -> Numbers:
         """The random numbers (count, k) of draws `first`, `first` + 1, ... of a seed, from 0."""
-        return randomness(self.prior, seed, range(first + 1, first + 1 + count))
+        return stream_numbers(self.prior, seed, range(first + 1, first + 1 + count))
 
     def melodies(self, seed: int, first: int) -> Drawn:
         """The prior's own of `CHUNK` draws from `first` on."""
@@ -180,10 +179,10 @@ class Optimised:
 
     def _some(self, source: Source, seed: int, first: int) -> Drawn:
         vae = source.model.vae
-        z = Drawing(self.rule, vae).begin(source.prior, source.numbers(seed, first, _TOGETHER)).z
+        z = Mixture(self.rule, vae).start(source.prior, source.numbers(seed, first, _TOGETHER)).z
         found = obey(z, MelodyBox(vae, self.rule), self.critic, source.model.sigma_bar)
         with torch.no_grad():
-            drawn = _drawn(source, z, Draft.of(vae, found.z), self.shift)
+            drawn = _drawn(source, z, Decoding.of(vae, found.z), self.shift)
         taken = found.steps.numpy()
         return drawn.costing(1 + GRADIENT * taken + np.ceil(taken / SETTINGS.renew))
 
@@ -236,16 +235,16 @@ def _chunk(
     numbers, vae = source.numbers(seed, first, CHUNK), source.model.vae
     if rule is None:
         z = source.prior.latents(numbers)
-        return _drawn(source, z, Draft.of(vae, z))
-    drawing = Drawing(rule, vae, actor.arrangement if actor else (), actor.shift if actor else 0)
+        return _drawn(source, z, Decoding.of(vae, z))
+    mixture = Mixture(rule, vae, actor.edits if actor else (), actor.shift if actor else 0)
     if stage != "mended":
-        drawing = replace(drawing, gentle=None, firm=())
-    begun = drawing.begin(source.prior, numbers)
-    done = drawing.finish(begun, actor.move) if actor and stage != "begun" else begun
+        mixture = replace(mixture, first_repair=None, repairs=())
+    begun = mixture.start(source.prior, numbers)
+    done = mixture.finish(begun, actor.move) if actor and stage != "begun" else begun
     return _drawn(source, begun.z, done, actor.shift if actor else 0)
 
 
-def _drawn(source: Source, start: Tensor, done: Draft, shift: int = 0) -> Drawn:
+def _drawn(source: Source, start: Tensor, done: Decoding, shift: int = 0) -> Drawn:
     events, touched = canonical(done.events.to(torch.uint8).numpy())
     far, squared = (of(done.z, start, source.model.sigma_bar).double().numpy() for of in (distance, z_mse))
-    return Drawn(transposed(events, shift), touched.sum(axis=1).astype(np.int64), far, squared, done.cost.numpy())
+    return Drawn(transpose_events(events, shift), touched.sum(axis=1).astype(np.int64), far, squared, done.cost.numpy())

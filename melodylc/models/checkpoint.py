@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from melodylc.cache import pretrained
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import atomic_write, fingerprint_file
 from melodylc.models.config import ModelConfig, PriorName
@@ -136,3 +137,8 @@ def load_model(path: Path) -> LoadedModel:
 def _fill(module: nn.Module, tensors: dict[str, Tensor]) -> None:
     module.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
     module.requires_grad_(False).eval()
+
+
+def shipped_model() -> LoadedModel:
+    """The model that comes with the package."""
+    return load_model(pretrained() / "base.safetensors")

@@ -2,7 +2,7 @@
 
 Three configurations have a name. `paper` is the model of Engel, Hoffman and Roberts (2018): the
 hierarchical MusicVAE with a flat bidirectional encoder. `base` is the one that ships, and `tiny` is
-small enough for tests; these two are chains of bars (`melodylc.models.chain`), which learn in minutes
+small enough for tests; these two are chains of bars (`melodylc.models.autoregressive`), which learn in minutes
 what a flat encoder doesn't in hours, and whose samples keep to a key.
 """
 

@@ -12,6 +12,7 @@ little colder than it was trained (`COOL`), because one event in a few hundred i
 would leave.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,7 +45,7 @@ class Prior(Protocol):
         """The random numbers (k,) of one latent."""
         ...
 
-    def written(self, numbers: Numbers) -> Tensor | None:
+    def melodies(self, numbers: Numbers) -> Tensor | None:
         """The melodies (n, 256), int64, that random numbers (n, k) stand for; None where latents aren't of melodies."""
         ...
 
@@ -70,7 +71,7 @@ class NormalPrior:
         """Standard normal numbers (z,)."""
         return rng.standard_normal(self.z, np.float32)
 
-    def written(self, numbers: Numbers) -> None:
+    def melodies(self, numbers: Numbers) -> None:
         """Nothing is."""
 
     def latents(self, numbers: Numbers) -> Tensor:
@@ -97,14 +98,20 @@ class LearntPrior:
         return rng.random(STEPS, np.float32)
 
     @torch.no_grad()
-    def written(self, numbers: Numbers) -> Tensor:
+    def melodies(self, numbers: Numbers) -> Tensor:
         """What the language model writes."""
         return self.language.write(torch.from_numpy(numbers), self.temperature)
 
     @torch.no_grad()
     def latents(self, numbers: Numbers) -> Tensor:
         """Latents (n, z) of numbers (n, 256)."""
-        return self.vae.forced(self.written(numbers), None)[0].z
+        return self.vae.teacher_forced(self.melodies(numbers), None)[0].z
+
+
+def stream_numbers(prior: Prior, seed: int, numbers: Iterable[int], attempt: int = 1) -> Numbers:
+    """The random numbers (n, k) of one attempt at some melodies of a seed, each from a random stream of its own."""
+    streams = (np.random.default_rng((seed, number, attempt)) for number in numbers)
+    return np.stack([prior.numbers(stream) for stream in streams])
 
 
 def pool(prior: Prior, count: int, rng: np.random.Generator, chunk: int = 256) -> Tensor:

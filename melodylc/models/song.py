@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from melodylc.data.alphabet import BARS, STATES, STEPS, STEPS_PER_BAR
 from melodylc.models.bars import LstmBarDecoder, Move
 from melodylc.models.config import ModelConfig
-from melodylc.models.mending import Judge, Mended, Mender, Mending
+from melodylc.models.local_search import BarSearch, Judge, LocalSearch, SearchResult
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding, Posterior, normal_or_none
 from melodylc.models.refinement import Misfit, Refinement, refined
@@ -29,13 +29,15 @@ class FlatSong(nn.Module):
         self.head = nn.Linear(config.conductor_hidden, config.embedding)
         self.decoder = LstmBarDecoder(config.event, config.decoder_hidden, config.embedding)
 
-    def forced(
+    def teacher_forced(
         self, events: Tensor, noise: Noise | None, blur: float = 0.0, refine: Refinement | None = None
     ) -> tuple[Encoding, Tensor]:
-        """As `through`: here no bar follows another."""
-        return self.through(events, noise, refine)
+        """As `reconstruct`: here no bar follows another."""
+        return self.reconstruct(events, noise, refine)
 
-    def through(self, events: Tensor, noise: Noise | None, refine: Refinement | None = None) -> tuple[Encoding, Tensor]:
+    def reconstruct(
+        self, events: Tensor, noise: Noise | None, refine: Refinement | None = None
+    ) -> tuple[Encoding, Tensor]:
         """A latent of q(z|x) for events (n, 256), int64, and the bar embeddings (n, 16, embedding) it leads to.
 
         The posterior's mean where `noise` is None, a draw otherwise. With `refine` it is fitted to each melody.
@@ -64,23 +66,23 @@ class FlatSong(nn.Module):
         hidden, _ = self.conductor(parts[0].new_zeros(len(z), BARS, 1), states)
         return torch.tanh(self.head(hidden))
 
-    def write(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
+    def decode_moved(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         """Latents (n, z), moved or not, and the events (n, 256), int64, that they become; z is all of one part."""
-        moved = z if move is None else self.moved(z, z.new_zeros(len(z), 1, 0), move)
+        moved = z if move is None else self.move_parts(z, z.new_zeros(len(z), 1, 0), move)
         return moved, self.decoder.greedy(self.embeddings(moved).flatten(0, 1)).reshape(len(z), STEPS)
 
-    def mended(self, events: Tensor, judge: Judge, how: Mending, z: Tensor | None = None) -> Mended:
+    def local_search(self, events: Tensor, judge: Judge, how: LocalSearch, z: Tensor | None = None) -> SearchResult:
         """Latents that lead to events (n, 256), int64, or near them, where a judge is content.
 
         They begin as `z` (n, z), or else as the posterior's means.
         """
-        encoding, mender = self.through(events, None)[0], Mender(events, judge, how)
+        encoding, mender = self.reconstruct(events, None)[0], BarSearch(events, judge, how)
         posterior = Encoding(*(getattr(encoding, name)[:, None] for name in ("z", "mean", "sigma")))
         first = posterior.mean if z is None else z[:, None]
-        best = mender.part(slice(0, STEPS), first, posterior, lambda rows, tried: self.write(tried[:, 0])[1])
-        return Mended(*self.write(best[:, 0]), mender.cost)
+        best = mender.part(slice(0, STEPS), first, posterior, lambda rows, tried: self.decode_moved(tried[:, 0])[1])
+        return SearchResult(*self.decode_moved(best[:, 0]), mender.cost)
 
-    def moved(self, z: Tensor, contexts: Tensor, move: Move) -> Tensor:
+    def move_parts(self, z: Tensor, contexts: Tensor, move: Move) -> Tensor:
         """Latents (n, z), moved."""
         return move(z[:, None], contexts, 0)[:, 0]
 
@@ -88,7 +90,7 @@ class FlatSong(nn.Module):
         """Nothing precedes the only part: (n, 1, 0)."""
         return torch.zeros(len(events), 1, 0, device=events.device)
 
-    def after(self, z: Tensor, contexts: Tensor) -> Tensor:
+    def embed(self, z: Tensor, contexts: Tensor) -> Tensor:
         """As `embeddings`."""
         return self.embeddings(z)
 

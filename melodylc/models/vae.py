@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from melodylc.data.alphabet import STEPS, STEPS_PER_BAR, canonical
+from melodylc.models.autoregressive import AutoregressiveSong
 from melodylc.models.bars import DenseBarDecoder, LstmBarDecoder, Move
-from melodylc.models.chain import ChainedSong
 from melodylc.models.config import ModelConfig
-from melodylc.models.mending import Judge, Mended, Mending
+from melodylc.models.local_search import Judge, LocalSearch, SearchResult
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding
 from melodylc.models.refinement import Refinement
@@ -33,7 +33,9 @@ class MelodyVAE(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.song: FlatSong | ChainedSong = (FlatSong if config.encoder == "flat" else ChainedSong)(config)
+        self.song: FlatSong | AutoregressiveSong = (FlatSong if config.encoder == "flat" else AutoregressiveSong)(
+            config
+        )
 
     @property
     def decoder(self) -> LstmBarDecoder | DenseBarDecoder:
@@ -45,15 +47,17 @@ class MelodyVAE(nn.Module):
 
         With `refine`, q is fitted to each melody from the encoder's answer on.
         """
-        return self.through(events, noise, refine)[0]
+        return self.reconstruct(events, noise, refine)[0]
 
-    def through(self, events: Tensor, noise: Noise | None, refine: Refinement | None = None) -> tuple[Encoding, Tensor]:
+    def reconstruct(
+        self, events: Tensor, noise: Noise | None, refine: Refinement | None = None
+    ) -> tuple[Encoding, Tensor]:
         """As `encode`, and the bar embeddings (n, 16, embedding) that the latent leads to."""
-        return self.song.through(events, noise, refine)
+        return self.song.reconstruct(events, noise, refine)
 
-    def forced(self, events: Tensor, noise: Noise | None, blur: float = 0.0) -> tuple[Encoding, Tensor]:
-        """As `through`, each bar following true bars (with noise of deviation `blur`): what training needs."""
-        return self.song.forced(events, noise, blur)
+    def teacher_forced(self, events: Tensor, noise: Noise | None, blur: float = 0.0) -> tuple[Encoding, Tensor]:
+        """As `reconstruct`, each bar following true bars (with noise of deviation `blur`): what training needs."""
+        return self.song.teacher_forced(events, noise, blur)
 
     def embeddings(self, z: Tensor) -> Tensor:
         """The sixteen bar embeddings (n, 16, embedding) of latents (n, z): all that the bar decoder is told."""
@@ -68,23 +72,23 @@ class MelodyVAE(nn.Module):
         """What is known of each part of latents (n, z) after the bars of events (n, 256): (n, parts, context)."""
         return self.song.contexts(events, z)
 
-    def moved(self, z: Tensor, contexts: Tensor, move: Move) -> Tensor:
-        """Latents (n, z) with every part moved as `write` does, all at once, in contexts (n, parts, context)."""
-        return self.song.moved(z, contexts, move)
+    def move_parts(self, z: Tensor, contexts: Tensor, move: Move) -> Tensor:
+        """Latents (n, z) with every part moved as `decode_moved` does, all at once, in contexts (n, parts, context)."""
+        return self.song.move_parts(z, contexts, move)
 
-    def after(self, z: Tensor, contexts: Tensor) -> Tensor:
+    def embed(self, z: Tensor, contexts: Tensor) -> Tensor:
         """As `embeddings`, each bar following what its context (n, parts, context) says, and all of them at once."""
-        return self.song.after(z, contexts)
+        return self.song.embed(z, contexts)
 
     def logits(self, z: Tensor, events: Tensor) -> Tensor:
         """log p(x_t | x_<t, z) up to a constant: (n, 256, 130), for latents (n, z) and events (n, 256)."""
         return self._logits(self.embeddings(z), events)
 
-    def forced_logits(
+    def teacher_forced_logits(
         self, events: Tensor, noise: Noise | None, refine: Refinement | None = None
     ) -> tuple[Encoding, Tensor]:
-        """As `forced`, and what the bar decoder then expects of every event: logits (n, 256, 130)."""
-        encoding, embeddings = self.song.forced(events, noise, refine=refine)
+        """As `teacher_forced`, and what the bar decoder then expects of every event: logits (n, 256, 130)."""
+        encoding, embeddings = self.song.teacher_forced(events, noise, refine=refine)
         return encoding, self._logits(embeddings, events)
 
     def _logits(self, embeddings: Tensor, events: Tensor) -> Tensor:
@@ -92,20 +96,20 @@ class MelodyVAE(nn.Module):
         return logits.reshape(len(events), STEPS, -1)
 
     @torch.no_grad()
-    def write(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
+    def decode_moved(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         """Latents (n, z) with every part moved in its turn, and the events (n, 256), int64, that the decoder writes."""
-        return self.song.write(z, move)
+        return self.song.decode_moved(z, move)
 
-    def mended(self, events: Tensor, judge: Judge, how: Mending, z: Tensor | None = None) -> Mended:
-        """Latents that lead to events (n, 256), int64, or near them, where a judge is content: see `mending`.
+    def local_search(self, events: Tensor, judge: Judge, how: LocalSearch, z: Tensor | None = None) -> SearchResult:
+        """Latents that lead to events (n, 256), int64, or near them, where a judge is satisfied.
 
         They begin as `z` (n, z), or else as the posterior's means.
         """
-        return self.song.mended(events, judge, how, z)
+        return self.song.local_search(events, judge, how, z)
 
     def raw_events(self, z: Tensor) -> Tensor:
         """What the bar decoder writes, (n, 256) int64, before it is made canonical."""
-        return self.write(z)[1]
+        return self.decode_moved(z)[1]
 
     def decode(self, z: Tensor) -> Events:
         """Canonical melodies (n, 256), uint8: the most probable events, each given those before it.

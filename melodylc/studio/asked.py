@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from melodylc.constraints.request import Request
 from melodylc.data.files import fingerprint_file
-from melodylc.request import Request
 from melodylc.rewards.specs import parse_name
 from melodylc.studio.reading import Fields
 from melodylc.studio.rules import HEAVIEST, LIGHTEST, Rules

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from melodylc.actors import FoundActor
+from melodylc.constraints.actors import FoundActor
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, STEPS, STEPS_PER_BAR, canonical
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
@@ -146,9 +146,9 @@ class Changer:
         share = torch.from_numpy(distances).float()[:, None] * self._where(chosen)
         shaken = (1 - share.square()).sqrt() * start.z + share * torch.from_numpy(normal)
         with fixed_threads(1):
-            after = self.vae.write(shaken, self._move(start.actor, chosen, strengths))[1].numpy()
+            after = self.vae.decode_moved(shaken, self._move(start.actor, chosen, strengths))[1].numpy()
         takes = np.repeat(chosen, STEPS_PER_BAR) & (after != start.decoded)
-        return _moved(canonical(np.where(takes, after, start.events).astype(np.uint8))[0], start.shift)
+        return _pitch_moves(canonical(np.where(takes, after, start.events).astype(np.uint8))[0], start.shift)
 
     def _where(self, chosen: npt.NDArray[np.bool_]) -> Tensor:
         """1 for the dimensions of z that belong to chosen bars, (z,); all of them, where z isn't made of bars."""
@@ -167,7 +167,7 @@ class Changer:
         return move
 
 
-def _moved(events: Events, semitones: int) -> Events:
+def _pitch_moves(events: Events, semitones: int) -> Events:
     """Those melodies (n, 256) that can be moved so far, moved."""
     notes, moved = events < PITCHES, events.astype(np.int64) + semitones
     fits = ~(notes & ((moved < 0) | (moved >= PITCHES))).any(axis=1)

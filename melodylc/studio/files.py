@@ -13,10 +13,11 @@ from melodylc.data.errors import InputError
 from melodylc.data.files import atomic_write, reason
 from melodylc.data.formats.render import Piece, Rendered, render
 from melodylc.data.writing import Writing
-from melodylc.folder import OutputFolder, with_manifest
-from melodylc.generate import Production
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.request import Order
+from melodylc.sampling.methods.combined import Combined
+from melodylc.service.generation import Generation
+from melodylc.service.order import Order
+from melodylc.service.output_folder import OutputFolder, with_manifest
 from melodylc.studio.history import Made, Run
 
 
@@ -38,7 +39,7 @@ def midi(run: Run, number: int, tempo: float, model: LoadedModel) -> bytes:
 
 def command(made: Made, tempo: float) -> str:
     """The command line that makes a run's files."""
-    return _ordered(made, tempo).command
+    return _ordered(made, tempo).command or ""
 
 
 def folder_of(run: Run, tempo: float, model: LoadedModel) -> dict[str, bytes]:
@@ -122,9 +123,10 @@ def _ordered(made: Made, tempo: float) -> Order:
     return replace(made.order, writing=replace(made.order.writing, tempo=tempo))
 
 
-def _production(made: Made, tempo: float, model: LoadedModel) -> Production:
+def _production(made: Made, tempo: float, model: LoadedModel) -> Generation:
     draws = tuple(made.draws[number] for number in sorted(made.draws))
-    return Production(_ordered(made, tempo), model, None, draws)
+    method = Combined(model, model.prior(made.order.prior), made.order.request.rule, None)
+    return Generation(_ordered(made, tempo), model, method, draws)
 
 
 def _as_generated(made: Made, tempo: float, model: LoadedModel) -> tuple[Rendered, dict[str, Any]]:

@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from melodylc.actors import SETTINGS, cache_path, probe
+from melodylc.constraints.actors import cache_path
+from melodylc.constraints.fitting import SETTINGS, probe
+from melodylc.constraints.request import Request
 from melodylc.data.errors import InputError
 from melodylc.latent.settings import FitSettings
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.request import Request
 from melodylc.studio.child import settings_to_dict
 
 State = Literal["none", "starting", "running", "stopping", "done", "stopped", "failed"]

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from melodylc.constraints.request import Request
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
-from melodylc.draws import Draw
-from melodylc.request import Order, Request
+from melodylc.sampling.sampler import Result
+from melodylc.service.order import Order
 
 Kind = Literal["generate", "vary", "mend", "drop"]
 Mark = Literal["kept", "discarded"]
@@ -22,7 +23,7 @@ class Made:
 
     order: Order
     origin: dict[str, Any]  #: versions, model, prior, actor and guard, as a manifest has them
-    draws: dict[int, Draw] = field(default_factory=dict)  #: by number
+    draws: dict[int, Result] = field(default_factory=dict)  #: by number
 
     @property
     def complete(self) -> bool:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from melodylc.actors import FoundActor, find_actor
+from melodylc.constraints.actors import FoundActor, find_actor
+from melodylc.constraints.request import Request
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.request import Request
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,6 @@ class Planner:
         rule = request.rule
         if rule is None:
             return Plan(request, None)
-        if rule.identity not in self._found and (found := find_actor(self._model, rule, elsewhere=True)):
+        if rule.identity not in self._found and (found := find_actor(self._model, rule, other_keys=True)):
             self._found[rule.identity] = found
         return Plan(request, self._found.get(rule.identity))

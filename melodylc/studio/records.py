@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from melodylc.constraints.request import Request
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
-from melodylc.draws import Draw
-from melodylc.request import Order, Request
+from melodylc.sampling.sampler import Result
+from melodylc.service.order import Order
 from melodylc.studio.asked import MOST_RULES, Asked, Requests
 from melodylc.studio.history import Kind, Made, Mark, Run
 from melodylc.studio.reading import Fields
@@ -134,7 +135,7 @@ class Records:
     def _made(self, values: dict[str, Any], run: Run) -> Made:
         fields = Fields(values)
         count, origin = fields.whole("count", 1, 64), fields.object("origin", 8)
-        draws = [_draw(it, run.melodies) for it in fields.listed("draws", 64)]
+        draws = [_draw(it, run.melodies, run.seed) for it in fields.listed("draws", 64)]
         fields.done()
         return Made(
             Order(run.request, count, run.seed, model=self.model), origin, {draw.number: draw for draw in draws}
@@ -158,13 +159,13 @@ def _made(run: Run) -> dict[str, Any]:
         {
             "number": draw.number,
             "rewards": list(draw.rewards),
-            "draws": draw.draws,
-            "held": list(draw.held),
+            "draws": draw.attempts,
+            "held": list(draw.satisfied),
             "distance": draw.distance,
-            "touched": draw.touched,
-            "found": draw.found,
-            "copied": draw.copied,
-            "refused": draw.refused,
+            "touched": draw.rests_added,
+            "found": draw.passes,
+            "copied": draw.is_copy,
+            "refused": draw.copies,
             **({} if draw.number in run.melodies else {"notes": _notes(draw.melody)}),
         }
         for draw in list(run.made.draws.values())
@@ -172,20 +173,21 @@ def _made(run: Run) -> dict[str, Any]:
     return {"count": run.made.order.count, "origin": run.made.origin, "draws": draws}
 
 
-def _draw(values: Any, melodies: Mapping[int, Melody]) -> Draw:
+def _draw(values: Any, melodies: Mapping[int, Melody], seed: int) -> Result:
     fields = Fields(values)
     number, notes = fields.whole("number", 1, 64), fields.listed("notes", 256)
-    draw = Draw(
+    draw = Result(
         number=number,
+        seed=seed,
         melody=melodies[number] if number in melodies else _melody(notes),
         rewards=tuple(_share(it) for it in fields.listed("rewards", 64)),
-        draws=fields.whole("draws", 1, MOST),
-        held=tuple(int(it) for it in fields.listed("held", 64)),
+        attempts=fields.whole("draws", 1, MOST),
+        satisfied=tuple(int(it) for it in fields.listed("held", 64)),
         distance=fields.number("distance", 0, 1e12, 0),
-        touched=fields.whole("touched", 0, 256),
-        found=fields.whole("found", 0, MOST),
-        copied=fields.flag("copied", False),
-        refused=fields.whole("refused", 0, MOST, 0),
+        rests_added=fields.whole("touched", 0, 256),
+        passes=fields.whole("found", 0, MOST),
+        is_copy=fields.flag("copied", False),
+        copies=fields.whole("refused", 0, MOST, 0),
     )
     fields.done()
     return draw

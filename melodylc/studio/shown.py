@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from melodylc.constraints.request import Request
 from melodylc.data.formats.roll import is_outside
 from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody, pitch_name
-from melodylc.request import Request
 from melodylc.rewards import Density, PitchClasses, Tonic, Variety
 from melodylc.rewards.bars import by_bar
 from melodylc.rewards.base import Reward

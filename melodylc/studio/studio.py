@@ -10,16 +10,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from melodylc.actors import SETTINGS
-from melodylc.copies import find_guard
+from melodylc.constraints.fitting import SETTINGS
+from melodylc.constraints.request import Request
 from melodylc.data.errors import InputError
 from melodylc.data.keys import parse_scale
 from melodylc.data.source import Choice, Source
-from melodylc.draws import Draw, Sampler
-from melodylc.generate import produce
 from melodylc.latent.settings import FitSettings
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.request import Order, Request
+from melodylc.reporting import Reporter
+from melodylc.sampling.memorisation import find_memorisation_filter
+from melodylc.sampling.methods.combined import Combined
+from melodylc.sampling.sampler import Result, Sampler
+from melodylc.service.generation import run_order
+from melodylc.service.order import Order
+from melodylc.service.versions import versions
 from melodylc.studio.asked import Asked, Requests
 from melodylc.studio.change import ALL, Changer
 from melodylc.studio.fitting import Fitting
@@ -29,7 +33,6 @@ from melodylc.studio.plan import Plan, Planner
 from melodylc.studio.records import Records
 from melodylc.studio.rules import Rules
 from melodylc.studio.uploads import read_upload
-from melodylc.versions import versions
 
 MOST_SEED = 2**63 - 1
 HISTORY = "history"  #: the folder of runs, in the studio's
@@ -46,6 +49,14 @@ class Wanted:
     strength: float = 1.0
     count: int = 4
     seed: int | None = None
+
+
+class _Reports(Reporter):
+    def __init__(self, report: Callable[[int, int], None]) -> None:
+        self._report = report
+
+    def progress(self, label: str, done: float, total: float | None = None) -> None:
+        self._report(int(done), 0)
 
 
 @dataclass
@@ -81,10 +92,8 @@ class Studio:
     def warm(self) -> None:
         """Load the shipped actor of C major and decode once: what comes first takes longest."""
         plan = self.planner.plan(Request(scales=(parse_scale("cmaj"),)))
-        actor = plan.actor
-        Sampler(self.model, actor.move if actor else None, plan.request.rule, shift=actor.shift if actor else 0).draw(
-            0, 1, 1
-        )
+        method = Combined(self.model, self.model.prior(), plan.request.rule, plan.actor)
+        Sampler(method, plan.request.rule).sample(0, 1, 1)
 
     def fit(self, asked: Asked) -> None:
         """Begin to fit an actor for what is asked."""
@@ -130,14 +139,15 @@ class Studio:
         )
         begun(run)
 
-        def take(draw: Draw) -> None:
+        def take(draw: Result) -> None:
             made.draws[draw.number] = draw
             run.melodies[draw.number] = draw.melody
             found(run, draw.number)
 
         try:
-            production = produce(order, self.model, plan.actor, report, found=take)
-            made.draws.update({draw.number: draw for draw in production.draws})
+            method = Combined(self.model, self.model.prior(order.prior), plan.request.rule, plan.actor)
+            done = run_order(order, _Reports(report), self.model, take, method)
+            made.draws.update({draw.number: draw for draw in done.results})
         finally:
             self.history.record(run)
         return run
@@ -222,7 +232,7 @@ class Studio:
 
     def _origin(self, plan: Plan) -> dict[str, Any]:
         """What makes melodies here, as a manifest has it."""
-        guard = find_guard(self.model)
+        guard = find_memorisation_filter(self.model)
         return {
             "versions": versions(),
             "model": self.model.fingerprint,

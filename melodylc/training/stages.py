@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from melodylc.data.alphabet import BARS, STEPS, STEPS_PER_BAR
+from melodylc.models.autoregressive import AutoregressiveSong
 from melodylc.models.bars import BarEncoder
-from melodylc.models.chain import ChainedSong
 from melodylc.models.language import MelodyLM
 from melodylc.models.noise import Noise
 from melodylc.models.vae import MelodyVAE
@@ -40,7 +40,7 @@ def make_stage(vae: MelodyVAE, settings: StageSettings, team: Team = ALONE) -> S
     """The stage that `settings.kind` names."""
     if settings.kind == "song":
         return SongStage(vae, settings, team)
-    if not isinstance(vae.song, ChainedSong):
+    if not isinstance(vae.song, AutoregressiveSong):
         raise TypeError(f"a {settings.kind} stage needs a chain of bars, and {vae.config.name} is none")
     return CodecStage(vae.song.bars, vae.song.decoder, settings)
 
@@ -72,7 +72,7 @@ class SongStage:
         return self.vae.parameters()
 
     def loss(self, events: Tensor, progress: float, noise: Noise) -> tuple[Tensor, Metrics]:
-        encoding, embeddings = self.vae.forced(events, noise, self.settings.noise)
+        encoding, embeddings = self.vae.teacher_forced(events, noise, self.settings.noise)
         nll = melody_nll(self.vae.decoder, embeddings, events, self.settings.hide, noise)
         return elbo(nll, encoding.kl.sum(1).mean(), self.settings, progress, self.team)
 

@@ -1,0 +1,145 @@
+"""What a user asks of a melody: scales, densities, rewards. No torch in here."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+from melodylc.data.errors import InputError
+from melodylc.data.keys import Scale, parse_scale
+from melodylc.rewards import (
+    Density,
+    Reward,
+    Rule,
+    Variety,
+    parse_density,
+    parse_reward,
+    pitch_classes,
+    tonic,
+    variety,
+)
+from melodylc.rewards.base import MELODIES
+from melodylc.rewards.isolation import SECONDS
+from melodylc.rewards.specs import Find, existing
+
+
+class NamedReward(NamedTuple):
+    """A reward, and how it was typed."""
+
+    text: str
+    reward: Reward
+    typed: bool = True  #: False: a reward of Python, which no text stands for
+
+
+@dataclass(frozen=True)
+class Request:
+    """Scales, densities and rewards, as many as one likes; and with any of them variety, unless it is waived.
+
+    A variety of one's own among the rewards takes the place of that.
+
+    Raises:
+        InputError: two that exclude each other, a reward that doesn't judge melodies, or an end on the tonic of a set
+            of notes that has none.
+
+    >>> Request.read(scale=["am"]).rule.identity
+    'pitch_classes(0,2,4,5,7,9,11) & tonic(9) & variety(7 pitches, 9 bars)'
+    """
+
+    scales: tuple[Scale, ...] = ()  #: notes must be in all of them; the first is the key that files are written in
+    densities: tuple[Density, ...] = ()
+    rewards: tuple[NamedReward, ...] = ()
+    end_on_tonic: bool | None = None  #: None: where only the tonic tells a scale from others (`Scale.told_by_tonic`)
+    varied: bool = True  #: whether a melody must not obey by monotony
+    seconds: float = SECONDS  #: that a call of a user's reward may take
+
+    def __post_init__(self) -> None:
+        homeless = next((scale for scale in self.scales if scale.tonic is None), None)
+        if self.end_on_tonic and homeless:
+            raise InputError(
+                f"{homeless.name} has no tonic to end on: name one, as in --scale '{homeless.name} tonic "
+                f"{homeless.name.split(',')[0]}'"
+            )
+        if self.rule and self.rule.domain != MELODIES:
+            raise InputError(f"{self.rule.names[0]} judges {self.rule.domain}, and what is written here are melodies")
+
+    @classmethod
+    def read(
+        cls,
+        scale: Sequence[str] = (),
+        density: Sequence[str] = (),
+        reward: Sequence[str] = (),
+        tonic: bool | None = None,
+        variety: bool = True,
+        seconds: float = SECONDS,
+        find: Find = existing,
+    ) -> Self:
+        """The request that someone typed; the inverse of `to_dict`. `find` says where a reward's file is.
+
+        Raises:
+            InputError: an unknown scale, a density out of range, a reward that can't be loaded, an ending of no scale.
+        """
+        if tonic is not None and not scale:
+            raise InputError(f"--{'' if tonic else 'no-'}tonic asks about the tonic of a scale: give --scale too")
+        return cls(
+            scales=tuple(parse_scale(text) for text in scale),
+            densities=tuple(parse_density(text) for text in density),
+            rewards=tuple(NamedReward(text, parse_reward(text, seconds=seconds, find=find)) for text in reward),
+            end_on_tonic=tonic,
+            varied=variety,
+            seconds=seconds,
+        )
+
+    @property
+    def scale(self) -> Scale | None:
+        """The scale that files are written in."""
+        return self.scales[0] if self.scales else None
+
+    @property
+    def rule(self) -> Rule | None:
+        """The rule, or None where nothing is asked."""
+        parts: list[Reward] = [pitch_classes(scale.pitch_classes) for scale in self.scales]
+        parts += [tonic(scale.tonic) for scale in self.scales if scale.tonic is not None and self._ends(scale)]
+        parts += [*self.densities, *(asked.reward for asked in self.rewards)]
+        if parts and self.varied and not any(isinstance(part.raw, Variety) for part in parts):
+            parts.append(variety())
+        return Rule(tuple(parts)) if parts else None
+
+    @property
+    def words(self) -> list[str]:
+        """The options that ask for this, as the command line takes them."""
+        words = [word for scale in self.scales for word in ("--scale", scale.slug)]
+        if self.end_on_tonic is not None:
+            words += ["--tonic" if self.end_on_tonic else "--no-tonic"]
+        words += [word for density in self.densities for word in ("--density", _typed(density))]
+        words += [word for asked in self.rewards for word in ("--reward", asked.text)]
+        return words if self.varied else [*words, "--no-variety"]
+
+    @property
+    def typed(self) -> bool:
+        """Whether a command line can ask for this."""
+        return all(named.typed for named in self.rewards)
+
+    @property
+    def slugs(self) -> list[str]:
+        """Parts of a folder's name, such as "cmaj" and "64-96"."""
+        densities = [_typed(density).replace("..", "-") for density in self.densities]
+        names = [name for asked in self.rewards for name in re.findall(r"([A-Za-z_]\w*)\(", asked.reward.name)]
+        return [scale.slug for scale in self.scales] + [re.sub("-$", "+", it) for it in densities] + names
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a manifest or an actor's file."""
+        return {
+            "scale": [scale.name for scale in self.scales],
+            "density": [_typed(density) for density in self.densities],
+            "reward": [asked.text for asked in self.rewards],
+            "tonic": self.end_on_tonic,
+            "variety": self.varied,
+        }
+
+    def _ends(self, scale: Scale) -> bool:
+        return scale.told_by_tonic if self.end_on_tonic is None else self.end_on_tonic
+
+
+def _typed(density: Density) -> str:
+    """A density as one types it, such as "64..96"."""
+    return density.name.removeprefix("density(").removesuffix(")")

@@ -1,0 +1,80 @@
+"""What a method is: how melodies are made to follow a rule.
+
+A method is prepared once for a task, a model and a request, and then writes candidates: melodies that may follow the
+rule or not. The sampler (`melodylc.sampling.sampler`) scores them, refuses copies, and asks for further attempts.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from melodylc.constraints.request import Request
+from melodylc.models.checkpoint import LoadedModel
+from melodylc.models.config import PriorName
+from melodylc.reporting import SILENT, Reporter
+from melodylc.rewards import Rule
+
+Events = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a method is prepared for."""
+
+    model: LoadedModel
+    request: Request = field(default_factory=Request)
+    prior: PriorName | None = None  #: the model's best if None
+    actor: Path | None = None  #: the file of an actor that was fitted to the request
+    realism: float = 0.0  #: weight of the realism critic
+    reporter: Reporter = SILENT  #: hears how far the preparation is
+
+    @property
+    def rule(self) -> Rule | None:
+        """The request's rule; None where nothing is asked."""
+        return self.request.rule
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Melodies that a method wrote, and how; n of them."""
+
+    events: Events  #: (n, 256), canonical, in the key that was asked for
+    distance: Sequence[float]  #: mean over dimensions of ((z' - z) / sigma_bar)^2; 0 where no latent was moved
+    rests_added: Sequence[int]  #: steps that the canonical form turned into rests
+    details: Sequence[dict[str, Any]] = ()  #: plain values about each, for the manifest; none where empty
+
+    def detail(self, row: int) -> dict[str, Any]:
+        """What is to be told of one of them."""
+        return self.details[row] if self.details else {}
+
+
+class Method(ABC):
+    """A way of making melodies follow a rule."""
+
+    name: ClassVar[str]  #: as one types it
+    summary: ClassVar[str]  #: one line for a table
+    together: ClassVar[int] = 8
+    """How many melodies go through a model together. Shapes decide how sums are rounded, and a rounding can change a
+    note: a method that decodes in batches always gets groups of so many consecutive numbers. 1: each by itself."""
+
+    @classmethod
+    @abstractmethod
+    def prepare(cls, task: Task) -> Self:
+        """Get ready for a task: load, look up or fit what sampling needs.
+
+        Raises:
+            InputError: this method can't serve the task.
+        """
+
+    @abstractmethod
+    def sample(self, seed: int, numbers: Sequence[int], attempt: int) -> Candidates:
+        """Candidates for melodies of these numbers, from 1; the same for the same seed, numbers and attempt."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values about what was prepared, for a manifest."""
+        return {}

@@ -1,0 +1,420 @@
+"""The verbs of this package as functions: what `melodylc.generate(...)` and its siblings do.
+
+Arguments are named as the command line's options are, and a command line and a call that ask the same give the same
+files. A rule may also be Python: `reward=my_rule & melodylc.rewards.density(64, 96)`.
+"""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from melodylc.constraints.actors import FoundActor, request_of
+from melodylc.constraints.request import NamedReward, Request
+from melodylc.data.alphabet import BARS
+from melodylc.data.errors import InputError
+from melodylc.data.melody import Melody
+from melodylc.data.source import Choice, Source, read_source
+from melodylc.data.writing import Writing
+from melodylc.latent.store import Rates
+from melodylc.models.checkpoint import LoadedModel, shipped_model
+from melodylc.models.checkpoint import load_model as read_model
+from melodylc.models.config import PriorName
+from melodylc.reporting import Reporter, progress_bar
+from melodylc.rewards import Reward
+from melodylc.rewards.bars import by_bar
+from melodylc.rewards.catalogue import plain_rewards
+from melodylc.rewards.isolation import SECONDS
+from melodylc.sampling.methods import DEFAULT_METHOD
+from melodylc.service.edit_order import EditOrder, What
+from melodylc.service.edit_production import EditProduction, run_edit_order
+from melodylc.service.generation import Generation, run_order
+from melodylc.service.order import Order
+
+Texts = str | Sequence[str] | None
+Rules = str | Reward | Sequence[str | Reward] | None
+MelodySource = Melody | str | Path
+
+
+def load_model(path: str | Path | None = None) -> LoadedModel:
+    """The model of a file, or the one that comes with the package.
+
+    Raises:
+        InputError: missing, damaged, or something else.
+
+    >>> load_model().config.z
+    512
+    """
+    return read_model(Path(path)) if path is not None else shipped_model()
+
+
+def make_request(
+    scale: Texts = None,
+    density: Texts = None,
+    reward: Rules = None,
+    tonic: bool | None = None,
+    variety: bool = True,
+    reward_seconds: float = SECONDS,
+) -> Request:
+    """What is asked of melodies; every function here takes the same arguments.
+
+    Args:
+        scale: a root and a mode ("c minor", "f#m", "d dorian") or notes ("0,2,4,7,9"); of several, notes lie in all.
+        density: notes in sixteen bars: "low", "medium", "high", "64" (at least) or "64..96".
+        reward: a rule, as `--reward` takes it, or a reward of Python; of several, all must hold.
+        tonic: whether the last note must be the tonic; None: where it alone tells the scale from another.
+        variety: whether 7 different pitches and 9 different bars are asked too, with any of these.
+        reward_seconds: that one call of a rule of yours may take, where it runs in a process of its own.
+
+    Raises:
+        InputError: an unknown scale, a density out of range, a reward that can't be loaded, an ending without a scale.
+
+    >>> make_request("c minor", "64..96").rule.identity
+    'density(64..96) & pitch_classes(0,2,3,5,7,8,10) & tonic(0) & variety(7 pitches, 9 bars)'
+    """
+    rules = [reward] if isinstance(reward, str | Reward) else list(reward or ())
+    for one in rules:
+        if not isinstance(one, str | Reward):
+            raise InputError(
+                f"a reward is a text or a reward of Python, not {one!r}: decorate the function with @reward"
+            )
+    texts = [one for one in rules if isinstance(one, str)]
+    request = Request.read(_texts(scale), _texts(density), texts, tonic, variety, reward_seconds)
+    own = tuple(NamedReward(one.name, one, typed=False) for one in rules if isinstance(one, Reward))
+    return replace(request, rewards=(*request.rewards, *own)) if own else request
+
+
+def generate(
+    scale: Texts = None,
+    density: Texts = None,
+    reward: Rules = None,
+    *,
+    n: int = 8,
+    seed: int | None = None,
+    tonic: bool | None = None,
+    variety: bool = True,
+    reward_seconds: float = SECONDS,
+    actor: "str | Path | FittedActor | None" = None,
+    method: str = DEFAULT_METHOD,
+    best_of: int = 1,
+    realism: float = 0.0,
+    draws: int = 40,
+    verify: bool = True,
+    allow_copies: bool = False,
+    model: str | Path | None = None,
+    prior: PriorName | None = None,
+    reporter: Reporter | None = None,
+) -> Generation:
+    """Write sixteen-bar melodies that follow rules; `melodylc generate` from Python.
+
+    Args:
+        scale: see `make_request`, as for `density`, `reward`, `tonic`, `variety` and `reward_seconds`.
+        density: notes in sixteen bars.
+        reward: a rule, or several.
+        n: how many melodies.
+        seed: melody k depends on the seed and k alone; None: a new one.
+        tonic: whether the last note must be the tonic.
+        variety: whether some variety is asked with any rule.
+        reward_seconds: that a call of a rule of yours may take.
+        actor: what `melodylc.fit` returned or wrote, which brings its own rule.
+        method: how melodies are made to follow the rules (`melodylc.sampling.methods`).
+        best_of: how many that follow are written for each one asked, of which the one most like real melodies is taken.
+        realism: weight of the realism critic, where something is fitted.
+        draws: most attempts a melody may take.
+        verify: whether only what follows the rules is returned.
+        allow_copies: whether melodies that share four bars with a training melody are returned too.
+        model: another trained model's file; None: the one that ships.
+        prior: "learnt" or "normal"; None: the best that the model has.
+        reporter: hears how far the work is; None: a bar where there is a terminal or a notebook.
+
+    Returns:
+        a sequence of results, each with `melody`, `rewards`, `passed` and `seed`; `save` writes their files.
+
+    Raises:
+        InputError: anything that the command line would refuse, in the same words.
+
+    >>> tunes = generate(scale="c minor", density="medium", n=2, seed=7)
+    >>> tunes[0].passed, tunes[0].rewards
+    (True, (1.0, 1.0, 1.0, 1.0))
+    """
+    request, path = _request_and_actor(actor, scale, density, reward, tonic, variety, reward_seconds)
+    order = Order(
+        request=request,
+        count=n,
+        seed=secrets.randbits(31) if seed is None else seed,
+        draws=draws,
+        verify=verify,
+        model=Path(model) if model is not None else None,
+        prior=prior,
+        actor=path,
+        method=method,
+        best_of=best_of,
+        realism=realism,
+        allow_copies=allow_copies,
+    )
+    with _reporting(reporter) as heard:
+        return run_order(order, heard)
+
+
+@dataclass(frozen=True)
+class FittedActor:
+    """An actor, the request that it serves, and its file."""
+
+    path: Path
+    request: Request
+    actor: FoundActor
+
+    @property
+    def measured(self) -> Rates:
+        """How often single melodies follow the rule, the model's own and with the actor."""
+        return self.actor.stored.measured
+
+
+def fit(
+    reward: Rules = None,
+    *,
+    scale: Texts = None,
+    density: Texts = None,
+    tonic: bool | None = None,
+    variety: bool = True,
+    reward_seconds: float = SECONDS,
+    output: str | Path | None = None,
+    model: str | Path | None = None,
+    prior: PriorName | None = None,
+    realism: float = 0.0,
+    rounds: int | None = None,
+    reporter: Reporter | None = None,
+) -> FittedActor:
+    """Learn an actor for a rule, once, for many calls of `generate(actor=...)`; `melodylc fit` from Python.
+
+    Args:
+        reward: a rule, or several; see `make_request`, as for `scale`, `density`, `tonic`, `variety`, `reward_seconds`.
+        scale: of the rule.
+        density: of the rule.
+        tonic: of the rule.
+        variety: of the rule.
+        reward_seconds: that a call of a rule of yours may take.
+        output: file of the actor (.safetensors); None: where this package keeps what it learnt, for the next time.
+        model: another trained model's file; None: the one that ships.
+        prior: what latents are drawn from.
+        realism: weight of the realism critic in the fit.
+        rounds: of learning; None: as many as usual.
+        reporter: hears how far the work is; None: a bar where there is a terminal or a notebook.
+
+    Raises:
+        InputError: nothing is asked, the file can't be written, or a rule is refused.
+    """
+    from melodylc.constraints.actors import cache_path
+    from melodylc.constraints.fitting import SETTINGS
+    from melodylc.service.fitting import fit_to_file
+
+    request = make_request(scale, density, reward, tonic, variety, reward_seconds)
+    if request.rule is None:
+        raise InputError("nothing to learn: give a scale, a density or a reward")
+    settings = replace(SETTINGS, rounds=rounds) if rounds else SETTINGS
+    where = Path(model) if model is not None else None
+    path = Path(output) if output is not None else cache_path(load_model(where), request.rule, prior)
+    with _reporting(reporter) as heard:
+        return FittedActor(path, request, fit_to_file(request, path, where, prior, realism, settings, heard))
+
+
+def transform(
+    source: MelodySource, scale: Texts = None, density: Texts = None, reward: Rules = None, **options: Any
+) -> EditProduction:
+    """Make a melody follow rules and change as little as that takes; `melodylc transform` from Python.
+
+    Args:
+        source: a melody, or a MIDI file to find one in.
+        scale: see `make_request`.
+        density: see `make_request`.
+        reward: see `make_request`.
+        options: `n`, `seed`, `strength`, `keys`, `method`, and those of `make_request`, of the choice of a melody in a
+            file (`track`, `bars`, `short`, `as_four_four`), `model`, `prior` and `reporter`.
+
+    Returns:
+        a sequence of results, each with `melody`, `rewards`, `similarity` and `change`; `save` writes their files.
+
+    Raises:
+        InputError: anything that the command line would refuse, in the same words.
+
+    >>> tune = Melody.from_notes([(pitch, 4 * step, 4 * step + 4) for step, pitch in enumerate([60, 62, 64, 66] * 16)])
+    >>> changed = transform(tune, scale="cmaj", seed=1)
+    >>> set(changed[0].melody.notes[3].pitch % 12 for _ in [0]) <= {0, 2, 4, 5, 7, 9, 11}
+    True
+    """
+    return _edit("transform", [source], scale=scale, density=density, reward=reward, **options)
+
+
+def vary(source: MelodySource, **options: Any) -> EditProduction:
+    """Melodies near one; `melodylc vary` from Python.
+
+    Args:
+        source: a melody, or a MIDI file to find one in.
+        options: `n`, `seed`, `distance` in (0, 1], and as for `transform`.
+
+    Raises:
+        InputError: anything that the command line would refuse, in the same words.
+    """
+    return _edit("vary", [source], **{"n": 8, **options})
+
+
+def interpolate(one: MelodySource, other: MelodySource, **options: Any) -> EditProduction:
+    """Melodies from one to another; `melodylc interpolate` from Python.
+
+    Args:
+        one: where it begins.
+        other: where it ends.
+        options: `n`, `seed`, and as for `transform`.
+
+    Raises:
+        InputError: anything that the command line would refuse, in the same words.
+    """
+    return _edit("interpolate", [one, other], **{"n": 7, **options})
+
+
+def morph(source: MelodySource | None = None, *, scale: str, to_scale: str, **options: Any) -> EditProduction:
+    """One melody from one scale to another; `melodylc morph` from Python.
+
+    Args:
+        source: a melody, or a MIDI file to find one in; None: one of the model's own.
+        scale: where it begins.
+        to_scale: where it ends.
+        options: `n`, `seed`, and as for `transform`.
+
+    Raises:
+        InputError: anything that the command line would refuse, in the same words.
+    """
+    from melodylc.data.keys import parse_scale
+
+    sources = [] if source is None else [source]
+    return _edit("morph", sources, scale=scale, to=parse_scale(to_scale), **{"n": 5, **options})
+
+
+def reconstruct(source: MelodySource, **options: Any) -> EditProduction:
+    """What the model gives back of a melody; `melodylc reconstruct` from Python.
+
+    Args:
+        source: a melody, or a MIDI file to find one in.
+        options: `n`, `seed`, `refine` (steps in which the posterior is fitted to the melody), and as for `transform`.
+
+    Raises:
+        InputError: anything that the command line would refuse, in the same words.
+    """
+    return _edit("reconstruct", [source], **options)
+
+
+@dataclass(frozen=True)
+class Score:
+    """What rules say of a melody."""
+
+    source: Source
+    rewards: dict[str, float]  #: of the whole melody, in [0, 1], by the rules' names
+    bars: tuple[dict[str, float], ...]  #: of each bar by itself; NaN where a rule says nothing of a bar
+
+    @property
+    def passed(self) -> bool:
+        """Whether every reward is exactly 1."""
+        return all(value == 1 for value in self.rewards.values())
+
+
+def score(
+    source: MelodySource,
+    scale: Texts = None,
+    density: Texts = None,
+    reward: Rules = None,
+    *,
+    tonic: bool | None = None,
+    variety: bool = False,
+    reward_seconds: float = SECONDS,
+    **choice: Any,
+) -> Score:
+    """How far a melody follows rules, as a whole and bar by bar; `melodylc score` from Python.
+
+    Without any rule, all built-in ones that need no parameter.
+
+    Args:
+        source: a melody, or a MIDI file to find one in.
+        scale: see `make_request`, as for `density`, `reward`, `tonic`, `variety` and `reward_seconds`.
+        density: of the rule.
+        reward: of the rule.
+        tonic: of the rule.
+        variety: of the rule.
+        reward_seconds: that a call of a rule of yours may take.
+        choice: which melody of a file: `track`, `bars`, `short`, `as_four_four`.
+
+    Raises:
+        InputError: anything that the command line would refuse, in the same words.
+
+    >>> score(Melody.from_notes([(60, 0, 4), (61, 4, 8)]), scale="cmaj").rewards
+    {'pitch_classes(0,2,4,5,7,9,11)': 0.5}
+    """
+    request = make_request(scale, density, reward, tonic, variety, reward_seconds)
+    parts = request.rule.parts if request.rule else tuple(plain_rewards())
+    found = _source(source, Choice(**choice))
+    whole, bars = by_bar(parts, found.melody)
+    names = [part.name for part in parts]
+    rows = tuple(dict(zip(names, row, strict=True)) for row in bars[: found.bars].tolist())
+    return Score(found, dict(zip(names, whole.tolist(), strict=True)), rows)
+
+
+def _request_and_actor(
+    actor: str | Path | FittedActor | None,
+    scale: Texts,
+    density: Texts,
+    reward: Rules,
+    tonic: bool | None,
+    variety: bool,
+    reward_seconds: float,
+) -> tuple[Request, Path | None]:
+    if actor is None:
+        return make_request(scale, density, reward, tonic, variety, reward_seconds), None
+    if scale or density or reward or tonic is not None or not variety:
+        raise InputError("an actor brings its own rule: leave out scale, density, reward, tonic and variety")
+    if isinstance(actor, FittedActor):
+        return actor.request, actor.path
+    return request_of(Path(actor), reward_seconds), Path(actor)
+
+
+_CHOICE = ("track", "bars", "short", "as_four_four")
+_REQUEST = ("scale", "density", "reward", "tonic", "variety", "reward_seconds")
+_ORDER = ("strength", "distance", "refine", "keys", "method", "prior", "to")
+
+
+def _edit(what: What, sources: Iterable[MelodySource], **options: Any) -> EditProduction:
+    reporter, seed, count, model = (options.pop(name, None) for name in ("reporter", "seed", "n", "model"))
+    choice = Choice(**{name: options.pop(name) for name in _CHOICE if name in options})
+    asked = {name: options.pop(name) for name in _REQUEST if name in options}
+    unknown = next((name for name in options if name not in _ORDER), None)
+    if unknown is not None:
+        known = ", ".join(("n", "seed", "model", "reporter", *_ORDER[:-1], *_REQUEST, *_CHOICE))
+        raise InputError(f"{what} has no {unknown!r}: take some of {known}")
+    found = tuple(_source(source, choice) for source in sources)
+    order = EditOrder(
+        what=what,
+        sources=found,
+        choice=choice,
+        request=make_request(**{"variety": False, **asked}),
+        count=1 if count is None else count,
+        seed=secrets.randbits(31) if seed is None else seed,
+        writing=Writing().at(found[0].tempo) if found else Writing(),
+        model=Path(model) if model is not None else None,
+        **options,
+    )
+    with _reporting(reporter) as heard:
+        return run_edit_order(order, heard)
+
+
+def _source(source: MelodySource, choice: Choice) -> Source:
+    if isinstance(source, Melody):
+        return Source("", 1, "", 1, BARS, Writing().tempo, source, ())
+    return read_source(Path(source), choice)
+
+
+def _reporting(reporter: Reporter | None) -> Any:
+    return progress_bar() if reporter is None else nullcontext(reporter)
+
+
+def _texts(value: Texts) -> tuple[str, ...]:
+    return () if value is None else (value,) if isinstance(value, str) else tuple(value)

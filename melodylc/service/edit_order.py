@@ -1,0 +1,172 @@
+"""What a user asks for who has a melody already. No torch in here."""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from melodylc.constraints.request import Request
+from melodylc.constraints.transposable import check_transposable
+from melodylc.data.errors import InputError
+from melodylc.data.files import fingerprint_bytes, fingerprint_file
+from melodylc.data.keys import NOTES, Scale
+from melodylc.data.source import Choice, Source
+from melodylc.data.writing import Writing
+from melodylc.models.config import PriorName
+from melodylc.rewards.isolation import SECONDS
+
+Mover = Literal["actor", "optimize"]
+"""What moves latents towards a rule: its actor, or optimisation along the slope of its critic."""
+What = Literal["transform", "reconstruct", "vary", "interpolate", "morph"]
+
+
+@dataclass(frozen=True)
+class EditOrder:
+    """Which melodies are made anew, how many times and how.
+
+    Raises:
+        InputError: a number out of range, a transformation or morph without a rule, more melodies than a file holds.
+    """
+
+    what: What
+    sources: tuple[Source, ...] = ()  #: none: a morph begins with a melody of the model's own
+    choice: Choice = field(default_factory=Choice)  #: how they were found in their files
+    request: Request = field(default_factory=lambda: Request(varied=False))
+    to: Scale | None = None  #: the scale in which a morph ends
+    count: int = 1
+    seed: int = 0
+    writing: Writing = field(default_factory=Writing)
+    method: Mover = "actor"
+    strength: float | None = None  #: of a transformation, in [0, 1]; None: no farther than the rule needs
+    distance: float = 0.3  #: of a variation, in (0, 1]
+    refine: int = 60  #: steps in which a reconstruction's posterior is fitted to the melody; 0: the encoder's answer
+    keys: bool = True  #: whether a transformation may move a melody to another key as a whole
+    model: Path | None = None  #: None: the shipped one
+    prior: PriorName | None = None  #: None: the best that the model has
+
+    def __post_init__(self) -> None:
+        for name, least in (("count", 1), ("seed", 0), ("refine", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} is a whole number from {least} up, not {getattr(self, name)}")
+        if not 0 < self.distance <= 1:
+            raise InputError(f"--distance is above 0, the melody itself, up to 1, a stranger, not {self.distance:g}")
+        if self.strength is not None and not 0 <= self.strength <= 1:
+            raise InputError(f"--strength is 0 to 1, not {self.strength:g}")
+        if self.what == "transform" and self.request.rule is None:
+            raise InputError("no rule to follow: give --scale, --density or --reward")
+        if self.what == "morph" and (self.to is None or not self.request.scales):
+            raise InputError("a morph goes from one scale to another: give --scale and --to-scale")
+        if self.what == "morph" and self.writing.transpose:
+            raise InputError("a morph passes through several scales: leave --transpose out")
+        self.writing.check_count(self.count + len(self.sources))
+        check_transposable(self.request.rewards, self.writing.transpose)
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """What each of the melodies is to obey; one for all but in a morph."""
+        if self.to is None:
+            return (self.request,) * self.count
+        scales = list(scales_between(self.request.scales[0], self.to, self.count))
+        return tuple(replace(self.request, scales=(scale, *self.request.scales[1:])) for scale in scales)
+
+    @property
+    def folder_name(self) -> str:
+        """A folder where the user names none, such as "song-transform-gmin-seed7"."""
+        names = [Path(source.file).stem[:40] or "melody" for source in self.sources] or ["melodylc"]
+        to = ["to", self.to.slug] if self.to else []
+        return "-".join([*names, self.what, *self.request.slugs, *to, f"seed{self.seed}"])
+
+    @property
+    def command(self) -> str | None:
+        """The command line that makes these melodies again; None where no command line can ask for a rule of Python."""
+        if not self.request.typed or not all(source.file for source in self.sources):
+            return None
+        words = ["melodylc", self.what, *(source.file for source in self.sources), *self._chosen(), *self._asked()]
+        words += [
+            "-n",
+            str(self.count),
+            "--seed",
+            str(self.seed),
+            "--tempo",
+            repr(self.writing.tempo).removesuffix(".0"),
+        ]
+        words += replace(self.writing, tempo=Writing().tempo).words
+        for name, value in (("model", self.model), ("prior", self.prior)):
+            words += [f"--{name}", str(value)] if value is not None else []
+        return shlex.join(words)
+
+    def _chosen(self) -> Iterator[str]:
+        choice = self.choice
+        if choice.track is not None:
+            yield from ("--track", choice.track)
+        if choice.bars is not None:
+            yield from ("--bars", f"{choice.bars[0]}..{choice.bars[1]}")
+        if choice.short is not None:
+            yield from ("--short", choice.short)
+        if choice.as_four_four:
+            yield "--as-4/4"
+
+    def _asked(self) -> Iterator[str]:
+        yield from (word for word in self.request.words if word != "--no-variety")
+        if self.request.rule and self.request.varied:
+            yield "--variety"
+        if self.request.seconds != SECONDS:
+            yield from ("--reward-seconds", f"{self.request.seconds:g}")
+        if self.to is not None:
+            yield from ("--to-scale", self.to.slug)
+        if self.what == "vary":
+            yield from ("--distance", f"{self.distance:g}")
+        if self.what == "reconstruct":
+            yield from ("--refine", str(self.refine))
+        if self.strength is not None:
+            yield from ("--strength", f"{self.strength:g}")
+        if not self.keys:
+            yield "--in-place"
+        if self.method != "actor":
+            yield from ("--method", self.method)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a manifest; two orders with equal ones make the same files."""
+        rule = self.request.rule
+        return {
+            "what": self.what,
+            "sources": [{**one.to_dict(), "sha256": _fingerprint(one)} for one in self.sources],
+            **self.request.to_dict(),
+            "rule": rule.identity if rule else None,
+            "to": self.to.name if self.to else None,
+            "count": self.count,
+            "seed": self.seed,
+            **self.writing.to_dict(),
+            "method": self.method,
+            "strength": self.strength,
+            "distance": self.distance if self.what == "vary" else None,
+            "refine": self.refine if self.what == "reconstruct" else None,
+            "keys": self.keys,
+            "model": str(self.model) if self.model else None,
+            "prior": self.prior,
+        }
+
+
+def _fingerprint(source: Source) -> str:
+    """Of its file; of the melody itself where it came from no file."""
+    return fingerprint_file(source.file) if source.file else fingerprint_bytes(source.melody.events.tobytes())
+
+
+def scales_between(one: Scale, other: Scale, count: int) -> Iterator[Scale]:
+    """`count` scales from one to another, in which one note after another has changed.
+
+    >>> from melodylc.data.keys import parse_scale
+    >>> way = scales_between(parse_scale("cmaj"), parse_scale("cmin"), 4)
+    >>> [scale.name for scale in way]
+    ['C major', 'C,D,Eb,F,G,A,B', 'C,D,Eb,F,G,Ab,B', 'C minor']
+    """
+    lost, gained = (sorted(a.pitch_classes - b.pitch_classes) for a, b in ((one, other), (other, one)))
+    for index in range(count):
+        share = index / (count - 1) if count > 1 else 1.0
+        if share in (0, 1):
+            yield one if share == 0 else other
+            continue
+        notes = one.pitch_classes - set(lost[: round(share * len(lost))]) | set(gained[: round(share * len(gained))])
+        same = next((scale for scale in (one, other) if scale.pitch_classes == notes), None)
+        yield same or Scale(None, NOTES, notes=frozenset(notes))

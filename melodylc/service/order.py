@@ -1,0 +1,125 @@
+"""What a user orders of `generate`: a request, how many melodies, from which seed, in which files. No torch in here."""
+
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from melodylc.constraints.request import Request
+from melodylc.constraints.transposable import check_transposable
+from melodylc.data.errors import InputError
+from melodylc.data.writing import Writing
+from melodylc.models.config import PriorName
+from melodylc.rewards.isolation import SECONDS
+from melodylc.sampling.methods import DEFAULT_METHOD, check_method
+
+
+@dataclass(frozen=True)
+class Order:
+    """How many melodies of what kind, from which seed.
+
+    Raises:
+        InputError: a count below 1, a negative seed, more melodies than one file holds, a reward on pitch beside
+            `Writing.transpose`, a choice among melodies that are not verified, or realism where nothing is fitted.
+    """
+
+    request: Request = field(default_factory=Request)
+    count: int = 8
+    seed: int = 0
+    writing: Writing = field(default_factory=Writing)  #: how the melodies become files
+    draws: int = 40  #: most latents decoded for one melody
+    verify: bool = True  #: whether only melodies that obey are written
+    model: Path | None = None  #: None: the shipped one
+    prior: PriorName | None = None  #: None: the best that the model has
+    actor: Path | None = None  #: the file that the request comes from; None: the request was typed
+    method: str = DEFAULT_METHOD  #: how melodies are made to follow the rule: a name in `melodylc.sampling.methods`
+    best_of: int = 1  #: melodies that obey, of which the one most like real melodies is written
+    realism: float = 0.0  #: weight of the realism critic in the actor's fit
+    allow_copies: bool = False  #: whether melodies that share four bars with a training melody are written too
+
+    def __post_init__(self) -> None:
+        check_method(self.method)
+        for name, least in (("count", 1), ("draws", 1), ("seed", 0), ("best_of", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} is a whole number from {least} up, not {getattr(self, name)}")
+        if self.best_of > 1 and not self.verify:
+            raise InputError(f"--best-of {self.best_of} chooses among melodies that obey: leave out --no-verify")
+        if self.realism and self.actor:
+            raise InputError("--realism is about fitting, and --actor is fitted: give it to `melodylc fit` instead")
+        if self.realism and self.request.rule is None:
+            raise InputError("--realism is about fitting, and nothing is asked: give --scale, --density or --reward")
+        self.writing.check_count(self.count)
+        check_transposable(self.request.rewards, self.writing.transpose)
+
+    @property
+    def budget(self) -> int:
+        """Draws that one melody may take: a single one where nothing is verified, and more where several must obey."""
+        return self.draws * self.best_of if self.verify else 1
+
+    @property
+    def refuses_copies(self) -> bool:
+        """Whether copies of training melodies are drawn again."""
+        return self.verify and not self.allow_copies
+
+    @property
+    def folder_name(self) -> str:
+        """A folder for this order where the user names none, such as "melodylc-cmaj-192+-seed7".
+
+        >>> Order(seed=7).folder_name
+        'melodylc-free-seed7'
+        """
+        parts = [self.actor.stem] if self.actor else self.request.slugs
+        return "-".join(["melodylc", *(parts or ["free"]), f"seed{self.seed}"])
+
+    @property
+    def command(self) -> str | None:
+        """The command line that makes these melodies again; None where no command line can ask for a rule of Python.
+
+        >>> Order(count=2).command
+        'melodylc generate -n 2 --seed 0'
+        """
+        if not self.request.typed:
+            return None
+        asked = ["--actor", str(self.actor)] if self.actor else self.request.words
+        words = ["melodylc", "generate", *asked, "-n", str(self.count), "--seed", str(self.seed)]
+        defaults = Order()
+        if self.request.seconds != SECONDS:
+            words += ["--reward-seconds", f"{self.request.seconds:g}"]
+        words += self.writing.words
+        if self.draws != defaults.draws:
+            words += ["--draws", str(self.draws)]
+        if not self.verify:
+            words += ["--no-verify"]
+        if self.allow_copies:
+            words += ["--allow-copies"]
+        if self.best_of > 1:
+            words += ["--best-of", str(self.best_of)]
+        if self.realism:
+            words += ["--realism", f"{self.realism:g}"]
+        if self.model is not None:
+            words += ["--model", str(self.model)]
+        if self.prior is not None:
+            words += ["--prior", self.prior]
+        if self.method != DEFAULT_METHOD:
+            words += ["--method", self.method]
+        return shlex.join(words)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a manifest; two orders with equal ones make the same files."""
+        rule = self.request.rule
+        return {
+            **self.request.to_dict(),
+            "rule": rule.identity if rule else None,  # covers a reward's source, which its text doesn't
+            "count": self.count,
+            "seed": self.seed,
+            **self.writing.to_dict(),
+            "draws": self.draws,
+            "verify": self.verify,
+            "model": str(self.model) if self.model else None,
+            "prior": self.prior,
+            "actor": str(self.actor) if self.actor else None,
+            "method": self.method,
+            "best_of": self.best_of,
+            "realism": self.realism,
+            "allow_copies": self.allow_copies,
+        }
