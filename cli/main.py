@@ -40,6 +40,7 @@ COMMANDS = {
     "data": Row("melodylc.cli.data:data", "Build a corpus of melodies from MIDI files."),
     "train": Row("melodylc.cli.train:train", "Train the model of melodies on a corpus."),
     "evaluate": Row("melodylc.cli.evaluate:evaluate", "Measure a model, or how far rules are kept."),
+    "cache": Row("melodylc.cli.cache:cache", "Show or clear what was learnt and kept for the next time."),
     "image": Row("melodylc.cli.image:image", "Pictures with the labels you ask for, on the same core."),
 }
 READER_GONE = 1
