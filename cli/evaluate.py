@@ -121,14 +121,14 @@ def model(
     from melodylc.data.corpus import Corpus
     from melodylc.evaluation.model import EvaluationSettings, Evaluator
     from melodylc.evaluation.report import conditions, tables
-    from melodylc.models.checkpoint import load_model, shipped_model
+    from melodylc.models.checkpoint import open_model
     from melodylc.models.refinement import Refinement
 
     how = Refinement(steps=refine, beta=beta, to=fit_to, pairs=pairs_of_draws) if refine else None
     settings = EvaluationSettings(
         melodies=melodies, samples=samples, pairs=pairs, seeds=seeds, refine=how, refined=refined
     )
-    evaluator = Evaluator(load_model(path) if path else shipped_model(), Corpus.open(corpus), settings)
+    evaluator = Evaluator(open_model(path), Corpus.open(corpus), settings)
     with progress("starting", total=evaluator.work) as step:
         done = evaluator.run(lambda count, what: step(count, label=what))
     _finish(done, conditions(done), tables(done), output, as_json, as_markdown)
@@ -210,11 +210,11 @@ def rules(
     from melodylc.evaluation import rule_picture
     from melodylc.evaluation.report_rules import rule_conditions, rule_tables
     from melodylc.evaluation.rules import RuleEvaluator, RuleSettings, read_rows
-    from melodylc.models.checkpoint import load_model, shipped_model
+    from melodylc.models.checkpoint import open_model
 
     settings = RuleSettings(samples=samples, few=few, tries=tries, rows=read_rows(rows), seeds=seeds)
     opened = Corpus.open(corpus) if corpus else None
-    model = load_model(path) if path else shipped_model()
+    model = open_model(path)
     cases = [*_asked(model, request, prior, fit), *_kept(model, actors, prior, asked["reward_seconds"])]
     if "optimize" in settings.rows:
         cases = [_with_critic(model, case, prior) for case in cases]

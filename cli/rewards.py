@@ -75,10 +75,10 @@ def test(reward: str, reward_seconds: float, samples: int, seed: int, model: Pat
 
 
 def _samples(model: Path | None, count: int, seed: int) -> "Rows":
-    from melodylc.models.checkpoint import load_model, shipped_model
+    from melodylc.models.checkpoint import open_model
     from melodylc.sampling.sampler import prior_events
 
-    loaded = load_model(model) if model else shipped_model()
+    loaded = open_model(model)
     with progress("decoding samples of the prior", total=count) as step:
         return prior_events(loaded, count, seed, step)
 

@@ -59,10 +59,10 @@ def _made(named: tuple[str, ...], seconds: float, folder: Path, model: Path | No
 
     rules = Rules.gather(named, seconds)
     say("loading the model")
-    from melodylc.models.checkpoint import load_model, shipped_model
+    from melodylc.models.checkpoint import open_model
     from melodylc.studio.studio import Studio
 
-    made = Studio(load_model(model) if model else shipped_model(), rules, folder, model)
+    made = Studio(open_model(model), rules, folder, model)
     if remark := made.remember():
         say(f"the history: {remark}")
     made.warm()

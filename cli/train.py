@@ -105,7 +105,7 @@ def prior(corpus: Path, output: Path, model: Path | None, minutes: tuple[float, 
     from dataclasses import replace
 
     from melodylc.data.corpus import Corpus
-    from melodylc.models.checkpoint import load_model, shipped_model
+    from melodylc.models.checkpoint import open_model
     from melodylc.training.run import train_prior
     from melodylc.training.settings import LANGUAGE
     from melodylc.training.team import join_team
@@ -113,7 +113,7 @@ def prior(corpus: Path, output: Path, model: Path | None, minutes: tuple[float, 
     team, settings = join_team(), replace(LANGUAGE, seed=seed)
     if minutes:
         settings = settings.with_minutes(minutes)
-    loaded = load_model(model) if model else shipped_model()
+    loaded = open_model(model)
     with _Progress() as bars:
         path = train_prior(Corpus.open(corpus), loaded, settings, output, bars, team)
     if team.leads:
@@ -173,9 +173,9 @@ def realism(
     from melodylc.constraints.realism import realism_path, train_realism
     from melodylc.data.corpus import Corpus
     from melodylc.latent.realism import RealismSettings
-    from melodylc.models.checkpoint import load_model, shipped_model
+    from melodylc.models.checkpoint import open_model
 
-    loaded = load_model(model) if model else shipped_model()
+    loaded = open_model(model)
     given = moves_of(loaded, files)
     path = output or realism_path(loaded)
     probe(path)

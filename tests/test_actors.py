@@ -130,7 +130,7 @@ def test_fit_refuses(
 def test_fit_finds_out_beforehand_that_it_can_not_write(
     run_cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(actors, "fit", lambda *args, **kwargs: pytest.fail("started to fit"))
+    monkeypatch.setattr(fitting, "fit", lambda *args, **kwargs: pytest.fail("started to fit"))
     (tmp_path / "file").write_bytes(b"kept")
     run = run_cli("fit", "--scale", "dmaj", "-o", tmp_path / "file" / "x.safetensors")
     assert (run.code, run.err.count("\n")) == (2, 1)

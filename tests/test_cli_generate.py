@@ -235,7 +235,7 @@ def test_ctrl_c_leaves_nothing_behind(run_cli: Cli, tmp_path: Path, monkeypatch:
     def interrupted(*args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("melodylc.sampling.sampler.Sampler._group", interrupted)
+    monkeypatch.setattr("melodylc.sampling.sampler.Sampler._candidates", interrupted)
     run = run_cli("generate", "--scale", "cmaj", "-n", 2, "-o", tmp_path / "out")
     assert (run.code, run.err.strip()) == (130, "melodylc: interrupted")
     assert list(tmp_path.glob("*")) == []
@@ -310,7 +310,7 @@ def test_a_full_disk(run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.fixture
 def no_actor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw from the prior, which hardly ever obeys."""
-    monkeypatch.setattr("melodylc.cli.generate.find_or_fit", lambda *_, **__: None)
+    monkeypatch.setattr("melodylc.sampling.methods.combined.actor_for", lambda *_, **__: None)
 
 
 def assert_refused(run: Any, expected: str) -> None:

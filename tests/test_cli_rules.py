@@ -12,10 +12,11 @@ import torch
 from rule_files import BAD, LEAPS, write
 
 from melodylc.cache import pretrained
-from melodylc.constraints import actors, bank, fitting
+from melodylc.constraints import bank, fitting
 from melodylc.constraints.request import Request
 from melodylc.data import read_midi
 from melodylc.latent.store import read_header
+from melodylc.models import checkpoint
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import named_config
 from melodylc.models.vae import MelodyVAE
@@ -66,9 +67,9 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: LoadedModel) -
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(fitting, "SETTINGS", QUICK)
-    monkeypatch.setattr(actors, "JUDGES", 16)
+    monkeypatch.setattr(fitting, "HELD_BACK", 16)
     monkeypatch.setattr(bank, "SIZE", 16 + QUICK.bank)
-    monkeypatch.setattr(actors, "shipped_model", lambda: model)
+    monkeypatch.setattr(checkpoint, "shipped_model", lambda: model)
     Path("lively.py").write_text(LIVELY, "utf-8")
     Path("leaps.py").write_text(LEAPS, "utf-8")
 
@@ -76,7 +77,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: LoadedModel) -
 @pytest.fixture
 def no_actor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw from the prior."""
-    monkeypatch.setattr("melodylc.cli.generate.find_or_fit", lambda *_, **__: None)
+    monkeypatch.setattr("melodylc.sampling.methods.combined.actor_for", lambda *_, **__: None)
 
 
 def manifest(folder: str) -> Any:
@@ -170,7 +171,7 @@ def test_an_actor_of_another_model_is_refused(
     rule = ("--reward", "lively.py:lively", "--no-variety")
     assert run_cli("fit", *rule, "-o", "a.safetensors").code == 0
     other = replace(model, fingerprint="0" * 16)
-    monkeypatch.setattr(actors, "shipped_model", lambda: other)
+    monkeypatch.setattr(checkpoint, "shipped_model", lambda: other)
     assert_refused(run_cli("generate", "--actor", "a.safetensors"), "an actor for the model", "not 0000000000000000")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from melodylc.constraints import actors, fitting
+from melodylc.constraints import fitting
 from melodylc.data import Melody, parse_scale, read_midi, write_midi
 from melodylc.data.source import read_source
 from melodylc.editing import search, transformer
@@ -33,7 +33,7 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache of the test's own, and fits so short that they teach nothing: what is asked must be found still."""
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(fitting, "SETTINGS", QUICK)
-    monkeypatch.setattr(actors, "LESSONS", 1)
+    monkeypatch.setattr(fitting, "CRITIC_ROUNDS", 1)
     monkeypatch.setattr(obeying, "SETTINGS", replace(obeying.SETTINGS, steps=4, renew=2))
 
 
@@ -163,7 +163,7 @@ def test_nothing_is_fitted_where_bending_notes_will_do(
     run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No actor ships for this rule, and a musician with a melody needn't wait for one."""
-    monkeypatch.setattr(actors, "fit_actor", None)
+    monkeypatch.setattr("melodylc.sampling.fitting.fit_actor", None)
     before, out = tune(5, up=3), tmp_path / "out"
     words = ("transform", song(tmp_path, before), "--scale", "gmin", "--density", "50..60", "-n", 3, "--seed", 1)
     run = run_cli(*words, "-o", out)

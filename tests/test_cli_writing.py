@@ -122,9 +122,9 @@ def test_a_rule_on_pitches_and_a_transposition_exclude_each_other() -> None:
 def test_a_rule_that_hears_what_the_panel_does_not_is_caught_too(
     run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("melodylc.constraints.request.check_transposable", lambda rewards, semitones: None)
+    monkeypatch.setattr("melodylc.service.order.check_transposable", lambda rewards, semitones: None)
     words = ("generate", "--reward", "last_note", "--no-variety", "--no-verify", "-n", 2, "--seed", 1)
-    monkeypatch.setattr("melodylc.cli.generate.find_or_fit", lambda *_, **__: None)
+    monkeypatch.setattr("melodylc.sampling.methods.combined.actor_for", lambda *_, **__: None)
     run = run_cli(*words, "--transpose", 1, "-o", tmp_path / "out")
     assert_refused(run, "--transpose 1 changes what last_note(pitch=C) says")
     assert not (tmp_path / "out").exists()

@@ -84,7 +84,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of the test's own, and a small bank."""
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("melodylc.constraints.bank.SIZE", 64)
-    monkeypatch.setattr(actors, "JUDGES", 16)
+    monkeypatch.setattr(fitting, "HELD_BACK", 16)
     return tmp_path / "cache"
 
 

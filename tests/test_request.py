@@ -83,12 +83,12 @@ def test_the_command_of_an_order_asks_for_the_same_order(order: Order, monkeypat
     class Stopped(Exception):
         pass
 
-    def stop(order: Order) -> None:
+    def stop(order: Order, reporter: object) -> None:
         seen.append(order)
         raise Stopped
 
-    monkeypatch.setattr("melodylc.cli.generate._produce", stop)
-    words = shlex.split(order.command)[1:]
+    monkeypatch.setattr("melodylc.service.generation.run_order", stop)
+    words = shlex.split(order.command or "")[1:]
     with pytest.raises(Stopped):
         group.main(words, standalone_mode=False)
     assert seen[0].to_dict() == order.to_dict()

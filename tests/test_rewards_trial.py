@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from rule_files import LEAPS, write
 
-from melodylc import draws
 from melodylc.data import InputError, Melody
 from melodylc.rewards import Reward, Rule, density, parse_reward, reward
 from melodylc.rewards.domains import DOMAINS, Domain
 from melodylc.rewards.panel import odd_melodies, real_melodies
 from melodylc.rewards.trial import histogram, try_panel, try_samples, verdict
+from melodylc.sampling import sampler as draws
 
 Cli = Callable[..., Any]
 

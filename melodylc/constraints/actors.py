@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from melodylc.cache import cache_folder, pretrained
+from melodylc.constraints import fitting
 from melodylc.constraints.common_requests import IDENTITY, IN_C, CommonRequest, common_request
-from melodylc.constraints.fitting import EDIT_SAMPLES, SETTINGS, RealismTerm
+from melodylc.constraints.fitting import RealismTerm
 from melodylc.constraints.pretraining.store import shipped_fingerprint
 from melodylc.constraints.request import Request
 from melodylc.data.errors import CheckpointError, InputError
@@ -125,8 +126,8 @@ def cache_path(
         model.fingerprint,
         model.prior(prior).identity,
         rule.identity,
-        SETTINGS,
-        EDIT_SAMPLES,
+        fitting.SETTINGS,
+        fitting.EDIT_SAMPLES,
         shipped_fingerprint(),
         also,
     )

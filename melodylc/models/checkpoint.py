@@ -142,3 +142,12 @@ def _fill(module: nn.Module, tensors: dict[str, Tensor]) -> None:
 def shipped_model() -> LoadedModel:
     """The model that comes with the package."""
     return load_model(pretrained() / "base.safetensors")
+
+
+def open_model(path: str | Path | None = None) -> LoadedModel:
+    """The model of a file, or the one that comes with the package.
+
+    Raises:
+        CheckpointError: missing, damaged, or something else.
+    """
+    return load_model(Path(path)) if path is not None else shipped_model()

@@ -16,22 +16,13 @@ import torch
 from torch import Tensor
 
 from melodylc.cache import cache_entry
+from melodylc.constraints import fitting
 from melodylc.constraints.actors import FoundActor, cache_path, find_actor, load_given_actor
 from melodylc.constraints.bank import Bank, find_bank
 from melodylc.constraints.bank import Report as BankReport
 from melodylc.constraints.common_requests import IDENTITY, IN_C, PARTS, CommonRequest
 from melodylc.constraints.critic_cache import keep_critic
-from melodylc.constraints.fitting import (
-    CRITIC_ROUNDS,
-    EDIT_SAMPLES,
-    HELD_BACK,
-    SETTINGS,
-    THREADS,
-    RealismTerm,
-    find_critic,
-    fit_on_bank,
-    probe,
-)
+from melodylc.constraints.fitting import THREADS, RealismTerm, find_critic, fit_on_bank, probe
 from melodylc.constraints.objective import CommonBox, MelodyBox
 from melodylc.constraints.realism import find_realism
 from melodylc.edits.operators import EditSequence, Events
@@ -74,7 +65,7 @@ def actor_for(task: "Task", *, other_keys: bool) -> FoundActor | None:
             found = find_actor(model, rule, task.prior, reporter.note, realism, other_keys)
             if found is None:
                 reporter.note(f"nothing has been learnt for {rule.identity} yet: learning it now")
-                found = fit_for(task, path, SETTINGS, realism)
+                found = fit_for(task, path, fitting.SETTINGS, realism)
     return found
 
 
@@ -111,9 +102,9 @@ def critic_for(task: "Task", actor: FoundActor, rule: Rule | None = None) -> Cri
     def report(done: Round) -> None:
         nonlocal finished
         finished += 1
-        task.reporter.progress("training a critic, kept for the next time", finished, CRITIC_ROUNDS)
+        task.reporter.progress("training a critic, kept for the next time", finished, fitting.CRITIC_ROUNDS)
 
-    task.reporter.progress("looking for the critic", 0, CRITIC_ROUNDS)
+    task.reporter.progress("looking for the critic", 0, fitting.CRITIC_ROUNDS)
     return find_critic(task.model, rule, actor.move, task.prior, report)
 
 
@@ -122,7 +113,7 @@ def fit_actor(
     rule: Rule,
     path: Path,
     report: Progress,
-    settings: FitSettings = SETTINGS,
+    settings: FitSettings | None = None,
     request: Mapping[str, Any] | None = None,
     prior: PriorName | None = None,
     threads: int = THREADS,
@@ -139,6 +130,7 @@ def fit_actor(
     Raises:
         InputError: `path` can't be written; found out before the work, not after.
     """
+    settings = settings or fitting.SETTINGS
     probe(path)
     box = MelodyBox(model.vae, rule)
     bank = find_bank(model, model.prior(prior), decoding)
@@ -149,7 +141,7 @@ def fit_actor(
         def judge(actor: Actor) -> Measured:
             mixture = Mixture(rule, model.vae, edits)
             return measure_actor(
-                box, mixture, bank[: min(HELD_BACK, settings.measure)], actor, model.sigma_bar, written
+                box, mixture, bank[: min(fitting.HELD_BACK, settings.measure)], actor, model.sigma_bar, written
             )
 
         fitted = fit_on_bank(box, bank, model, report, settings, threads, realism=realism, judge=judge, seed=seed)
@@ -168,7 +160,7 @@ def find_edits(box: MelodyBox, bank: Bank) -> EditSequence:
             return reconstruct_events(box.vae, events)[1]
 
     return EditSearch(box.rule, decode).run(
-        best_transposition(box.rule, bank[HELD_BACK : HELD_BACK + EDIT_SAMPLES].events.numpy())
+        best_transposition(box.rule, bank[fitting.HELD_BACK : fitting.HELD_BACK + fitting.EDIT_SAMPLES].events.numpy())
     )
 
 
@@ -192,10 +184,10 @@ def fit_common_actor(
     """
     prior, box = model.prior(), CommonBox(model.vae)
     bank = find_bank(model, prior, lambda done, of: None)
-    starts = failing_starts(model.vae, bank[HELD_BACK : HELD_BACK + settings.bank])
+    starts = failing_starts(model.vae, bank[fitting.HELD_BACK : fitting.HELD_BACK + settings.bank])
 
     def judge(actor: Actor) -> Measured:
-        return measure_common_actor(box, bank[: min(HELD_BACK, settings.measure)], actor, model.sigma_bar)
+        return measure_common_actor(box, bank[: min(fitting.HELD_BACK, settings.measure)], actor, model.sigma_bar)
 
     fitted = fit_on_bank(box, bank, model, report, settings, threads, start, starts=starts, judge=judge)
     parts = tuple(part.name for part in PARTS)

@@ -19,8 +19,7 @@ from melodylc.data.melody import Melody
 from melodylc.data.source import Choice, Source, read_source
 from melodylc.data.writing import Writing
 from melodylc.latent.store import Rates
-from melodylc.models.checkpoint import LoadedModel, shipped_model
-from melodylc.models.checkpoint import load_model as read_model
+from melodylc.models.checkpoint import LoadedModel, open_model
 from melodylc.models.config import PriorName
 from melodylc.reporting import Reporter, progress_bar
 from melodylc.rewards import Reward
@@ -47,7 +46,7 @@ def load_model(path: str | Path | None = None) -> LoadedModel:
     >>> load_model().config.z
     512
     """
-    return read_model(Path(path)) if path is not None else shipped_model()
+    return open_model(path)
 
 
 def make_request(
@@ -206,14 +205,14 @@ def fit(
     Raises:
         InputError: nothing is asked, the file can't be written, or a rule is refused.
     """
+    from melodylc.constraints import fitting
     from melodylc.constraints.actors import cache_path
-    from melodylc.constraints.fitting import SETTINGS
     from melodylc.service.fitting import fit_to_file
 
     request = make_request(scale, density, reward, tonic, variety, reward_seconds)
     if request.rule is None:
         raise InputError("nothing to learn: give a scale, a density or a reward")
-    settings = replace(SETTINGS, rounds=rounds) if rounds else SETTINGS
+    settings = replace(fitting.SETTINGS, rounds=rounds) if rounds else fitting.SETTINGS
     where = Path(model) if model is not None else None
     path = Path(output) if output is not None else cache_path(load_model(where), request.rule, prior)
     with _reporting(reporter) as heard:

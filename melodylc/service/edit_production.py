@@ -15,7 +15,7 @@ from melodylc.editing.paths import LatentPaths, morph
 from melodylc.editing.proposals import Proposer
 from melodylc.editing.transformer import EditResult, Transformer
 from melodylc.latent.critic import Critic
-from melodylc.models.checkpoint import LoadedModel, load_model, shipped_model
+from melodylc.models.checkpoint import LoadedModel, open_model
 from melodylc.reporting import SILENT, Reporter
 from melodylc.sampling.fitting import actor_for, critic_for
 from melodylc.sampling.memorisation import find_memorisation_filter
@@ -129,7 +129,7 @@ def run_edit_order(order: EditOrder, reporter: Reporter = SILENT, model: LoadedM
         reporter: hears how far the work is.
         model: the model of the order, where it is loaded already.
     """
-    loaded = model or (load_model(order.model) if order.model else shipped_model())
+    loaded = model or (open_model(order.model))
     found: dict[str, Guide] = {}
 
     def guide(request: Request) -> Guide:

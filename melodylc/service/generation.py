@@ -6,7 +6,7 @@ from typing import Any
 
 from melodylc.constraints.transposable import check_transposed
 from melodylc.data.formats.render import Piece, Rendered, render
-from melodylc.models.checkpoint import LoadedModel, load_model, shipped_model
+from melodylc.models.checkpoint import LoadedModel, open_model
 from melodylc.reporting import SILENT, Reporter
 from melodylc.sampling.likelihood import find_likelihood
 from melodylc.sampling.memorisation import find_memorisation_filter
@@ -133,7 +133,7 @@ def run_order(
     Raises:
         InputError: a choice among several by a language model that this model lacks, or no runs to know copies by.
     """
-    loaded = model or (load_model(order.model) if order.model else shipped_model())
+    loaded = model or (open_model(order.model))
     if method is None:
         task = Task(loaded, order.request, order.prior, order.actor, order.realism, reporter)
         method = find_method(order.method).prepare(task)

@@ -51,11 +51,11 @@ def settings_of(values: Mapping[str, Any]) -> FitSettings:
 def _fit(order: dict[str, Any], last: threading.Event) -> float:
     from melodylc.constraints.request import Request
     from melodylc.latent.fitted import Round
-    from melodylc.models.checkpoint import load_model, shipped_model
+    from melodylc.models.checkpoint import open_model
     from melodylc.sampling.fitting import fit_actor
 
     request = Request.read(**order["request"], seconds=order["seconds"])
-    model = load_model(Path(order["model"])) if order["model"] else shipped_model()
+    model = open_model(order["model"])
     rule = request.rule
     if rule is None:
         raise MelodylcError("nothing to learn")

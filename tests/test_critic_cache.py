@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from melodylc.constraints import actors, fitting
+from melodylc.constraints import fitting
 from melodylc.constraints.actors import find_actor
 from melodylc.constraints.critic_cache import critic_path, keep_critic, kept_critic
 from melodylc.constraints.fitting import find_critic
@@ -88,7 +88,7 @@ def test_an_actor_without_a_critic_gets_one_taught_and_kept(
 ) -> None:
     quick = replace(fitting.SETTINGS, bank=64, fresh=16, warmup=5, critic_steps=2)
     monkeypatch.setattr(fitting, "SETTINGS", quick)
-    monkeypatch.setattr(actors, "LESSONS", 1)
+    monkeypatch.setattr(fitting, "CRITIC_ROUNDS", 1)
     rule = Rule((pitch_classes((0, 2, 4, 5, 7, 9, 11)), variety()))
     found = find_actor(model, rule)
     assert found is not None

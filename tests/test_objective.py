@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from melodylc import bank as banks
+from melodylc.constraints import bank as banks
 from melodylc.constraints.bank import Bank, find_bank, make_bank
 from melodylc.constraints.features import LEFT, STEP, WIDTH, expected
 from melodylc.constraints.objective import MelodyBox

@@ -91,7 +91,7 @@ def test_an_arrangement_is_read_back_from_plain_values() -> None:
     [[["turn", 1]], [["snap"]], [["form", 1, 2]], [["form", *range(1, 17)]], [["thin", 0, 0]], [["delay", "x"]], [[]]],
     ids=str,
 )
-def test_what_is_no_arrangement_is_refused(values: list[list[object]]) -> None:
+def test_what_is_no_edit_sequence_is_refused(values: list[list[object]]) -> None:
     with pytest.raises(InputError, match="no edits of melodies"):
         parse_edits(values)
 

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from sampler_of import sampler_of
 from small_corpus import build_small
 
-from melodylc import copies
 from melodylc.cache import pretrained
 from melodylc.data import read_midi
 from melodylc.data.alphabet import HOLD, REST, STEPS
@@ -33,6 +32,7 @@ from melodylc.models.checkpoint import LoadedModel, write_tensors
 from melodylc.models.config import named_config
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule, density
+from melodylc.sampling import memorisation as copies
 from melodylc.sampling.memorisation import (
     FILE,
     MemorisationFilter,
@@ -301,7 +301,7 @@ def test_generate_refuses_copies_and_its_manifest_says_so(
     ran = run_cli(*options, "-o", tmp_path / "after")
     after = manifest(tmp_path / "after")
     assert ran.code == 0
-    assert (after["copies_of"], after["copies_refused"], after["draws"]) == ("e" * 16, 1, first["draws"] + 1)
+    assert (after["copies_of"], after["copies_refused"], after["attempts"]) == ("e" * 16, 1, first["attempts"] + 1)
     assert "copies refused: 1" in ran.err
     digests = [[entry["sha256"] for entry in found["files"]] for found in (first, after)]
     assert digests[0][0] != digests[1][0]
@@ -311,7 +311,7 @@ def test_generate_refuses_copies_and_its_manifest_says_so(
     ran = run_cli(*options, "--allow-copies", "-o", tmp_path / "allowed")
     allowed = manifest(tmp_path / "allowed")
     assert [entry["sha256"] for entry in allowed["files"]] == digests[0]
-    assert (allowed["copies_of"], allowed["copies_refused"], allowed["draws"]) == (None, 0, 3)
+    assert (allowed["copies_of"], allowed["copies_refused"], allowed["attempts"]) == (None, 0, 3)
     assert "copies refused" not in ran.err
     assert "--allow-copies" in allowed["command"]
 
@@ -325,13 +325,13 @@ def test_a_budget_that_copies_spent_is_told(run_cli: RunCli, tmp_path: Path, mon
     ran = run_cli("generate", "-n", 2, "--seed", 5, "--draws", 2, "-o", tmp_path / "out")
     assert ran.code == 3
     assert manifest(tmp_path / "out")["missing"] == [1, 2]
-    assert "none of 2 draws each obeyed and was new" in ran.err
+    assert "none of 2 attempts each followed the rule and was new" in ran.err
 
 
 def test_single_draws_are_written_as_they_come(run_cli: RunCli, tmp_path: Path) -> None:
     assert run_cli("generate", "-n", 2, "--seed", 5, "--no-verify", "-o", tmp_path / "out").code == 0
     found = manifest(tmp_path / "out")
-    assert (found["copies_of"], found["copies_refused"], found["draws"]) == (None, 0, 2)
+    assert (found["copies_of"], found["copies_refused"], found["attempts"]) == (None, 0, 2)
 
 
 def test_what_ships_is_made_by_the_tool(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, root: Path) -> None:
