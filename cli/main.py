@@ -7,10 +7,12 @@ at the one keeps it at the others.
 """
 
 import errno
+import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 import click
@@ -60,8 +62,29 @@ _endings: list[int] = []  # signals other than Ctrl-C that told this process to 
 
 @click.group(cls=LazyGroup, rows=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="melodylc", prog_name="melodylc", message="%(prog)s %(version)s")
-def group() -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Say more about what goes on, on stderr.")
+def group(verbose: bool) -> None:
     """Write sixteen-bar melodies that obey a scale, a note density or any rule, as MIDI, offline."""
+    if verbose:
+        logging.getLogger("melodylc").setLevel(logging.DEBUG)
+
+
+@contextmanager
+def _logging() -> Iterator[None]:
+    """What the package logs goes to stderr while the block runs: warnings, and with -v all that it has to say."""
+    log = logging.getLogger("melodylc")
+    handler, former = _Remarks(), log.level
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(former)
+
+
+class _Remarks(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(escape_controls(self.format(record), line=True), err=True)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
@@ -131,7 +154,7 @@ def run(args: Sequence[str] | None = None) -> int:
 
     A command chooses a code of its own by returning it or through `click.Context.exit`.
     """
-    with printable_streams():
+    with printable_streams(), _logging():
         try:
             result = group.main(args, prog_name="melodylc", standalone_mode=False)
         except NoArgsIsHelpError as error:

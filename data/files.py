@@ -5,6 +5,7 @@ Standard library only: everything that writes a file in this package goes throug
 
 import errno
 import hashlib
+import logging
 import os
 import re
 import secrets
@@ -18,6 +19,7 @@ from typing import IO, Any, Literal, overload
 from melodylc.data.errors import InputError
 from melodylc.data.locks import hold, is_same
 
+_LOG = logging.getLogger(__name__)
 FINGERPRINT_LENGTH = 16
 
 _REASONS = {
@@ -85,6 +87,7 @@ def _atomic_write(path: Path, mode: Literal["wb", "w"]) -> Iterator[IO[Any]]:
         if os.name == "nt":  # an open file can't be renamed there; elsewhere it stays ours until it has its name
             file.close()
         temporary.replace(target)
+        _LOG.info("wrote %s", target)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -179,6 +182,7 @@ def _remove_stale(path: Path) -> None:
     descriptor = os.open(path, (os.O_RDONLY if path.is_dir() else os.O_RDWR) | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if hold(descriptor) and is_same(descriptor, path):
+            _LOG.info("removing %s, which a killed process left", path)
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     finally:
         os.close(descriptor)

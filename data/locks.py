@@ -10,6 +10,7 @@ On file systems that lock nothing, everything goes on without. Standard library 
 
 import errno
 import json
+import logging
 import os
 import shlex
 import socket
@@ -25,6 +26,7 @@ from typing import NamedTuple
 from melodylc.data.errors import InputError
 
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EBADF}
+_LOG = logging.getLogger(__name__)
 _BYTE = 1 << 30  # which byte is locked on Windows: one behind all that is written, as nobody else may read it there
 _LONGEST = 200  # bytes of a name
 
@@ -108,6 +110,7 @@ def lock(
                 waiting(str(holder or "another process"))
                 hold(descriptor, wait=True)
             if is_same(descriptor, file):
+                _LOG.debug("locked %s", target)
                 _write(descriptor, json.dumps(Holder.this_process()))
                 return Lock(descriptor, file, folders)
             os.close(descriptor)  # its last holder has taken it away: there may be a new one by now

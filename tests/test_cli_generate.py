@@ -146,9 +146,9 @@ def test_an_actor_is_fitted_once_and_kept(run_cli: Cli, tmp_path: Path, cache: P
     options = ("generate", "--density", "1..256", "--no-variety", "-n", 2, "--seed", 4)
     first = run_cli(*options, "-o", tmp_path / "a")
     assert first.code == 0, first.err
-    assert "fitting one" in first.err
+    assert "learning it now" in first.err
     second = run_cli(*options, "-o", tmp_path / "b")
-    assert "fitting" not in second.err
+    assert "learning" not in second.err
     assert [manifest(tmp_path / of)["actor"]["origin"] for of in ("a", "b")] == ["fitted", "cached"]
     assert midi_files(tmp_path / "a") == midi_files(tmp_path / "b")
 

@@ -19,7 +19,7 @@ from melodylc.cli import ui
 from melodylc.cli.lazy import LazyGroup, Row
 from melodylc.cli.main import COMMANDS, group
 from melodylc.data.errors import InputError
-from melodylc.data.files import reason
+from melodylc.data.files import atomic_write, reason
 
 RunCli = Callable[..., Run]
 
@@ -336,6 +336,17 @@ def test_a_stream_for_a_terminal_spells_out_what_it_would_obey() -> None:
     stream = Terminal()
     click.echo(HOSTILE, file=ui.Printable(stream))  # type: ignore[arg-type]
     assert stream.getvalue() == f"{SHOWN}\n"
+
+
+def test_v_says_more(run_cli: RunCli, plant: Plant, tmp_path: Path) -> None:
+    def callback() -> None:
+        with atomic_write(tmp_path / "it\x1b"):
+            pass
+
+    plant(callback)
+    assert run_cli("planted").err == ""
+    assert run_cli("-v", "planted").err == f"wrote {tmp_path}/it\\u001b\n"
+    assert run_cli("planted").err == ""
 
 
 def test_json_stays_json_whatever_is_in_it(run_cli: RunCli, plant: Plant) -> None:
