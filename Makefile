@@ -1,7 +1,7 @@
 # `make setup`, then `make check`; .ci/run is both on a fresh machine. PYTHON is the one in .venv, or the active environment's.
 PYTHON ?= $(if $(VIRTUAL_ENV),$(VIRTUAL_ENV)/bin/python,.venv/bin/python)
 
-.PHONY: check setup lint format typed typecheck test clean
+.PHONY: check setup lint format typed typecheck editor test docs clean
 
 check: lint typecheck test
 
@@ -25,11 +25,21 @@ typed:
 typecheck: typed
 	$(PYTHON) -m mypy
 
+# What editors see: pyright on the same tree.
+editor: typed
+	$(PYTHON) -m pyright
+
 test:
 	$(PYTHON) -m pytest
 
+# The site, in site/; nothing is fetched but the extra's packages.
+docs:
+	$(PYTHON) -m pip install --quiet -e '.[docs]'
+	$(PYTHON) tools/cli_reference.py
+	$(PYTHON) -m mkdocs build --strict
+
 clean:
-	rm -rf build dist *.egg-info
+	rm -rf build dist site *.egg-info
 
 # The real melodies that `melodylc rewards test` tries rules on, from a corpus.
 CORPUS ?= runs/corpus

@@ -2,20 +2,27 @@
 
 Adding a command is adding a file to this folder and a row to `COMMANDS`.
 
-Exit codes: 0 done; 2 a mistake of the user's, in one line; 3 melodies are missing;
-130 Ctrl-C; 1 the reader of our output went away, or a bug (with its traceback).
+`EXIT_CODES` are all of them. SIGTERM and SIGHUP are Ctrl-C, but for the code: whatever keeps its work
+at the one keeps it at the others.
 """
 
+import errno
+import logging
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 import click
 from click.exceptions import NoArgsIsHelpError
 
 from melodylc.cli.lazy import LazyGroup, Row
+from melodylc.cli.ui import make_streams_printable, printable_streams
 from melodylc.data.errors import MelodylcError
+from melodylc.data.files import reason
+from melodylc.data.texts import escape_controls
 
 COMMANDS = {
     "generate": Row("melodylc.cli.generate:generate", "Write melodies that obey a scale, a note density, or any rule."),
@@ -35,23 +42,108 @@ COMMANDS = {
     "data": Row("melodylc.cli.data:data", "Build a corpus of melodies from MIDI files."),
     "train": Row("melodylc.cli.train:train", "Train the model of melodies on a corpus."),
     "evaluate": Row("melodylc.cli.evaluate:evaluate", "Measure a model, or how far rules are kept."),
+    "cache": Row("melodylc.cli.cache:cache", "Show or clear what was learnt and kept for the next time."),
     "image": Row("melodylc.cli.image:image", "Pictures with the labels you ask for, on the same core."),
 }
+READER_GONE = 1
 USER_ERROR = 2
 INTERRUPTED = 130
+EXIT_CODES = {
+    0: "done",
+    READER_GONE: "whoever read the output went away, as `| head` does; or a fault of ours, with its traceback",
+    USER_ERROR: "a mistake on the command line, in a file or with a folder, in one line on stderr; nothing is lost",
+    3: "some of the melodies asked for are missing; those that are there are written",
+    129: "ended by SIGHUP: its terminal was closed",
+    INTERRUPTED: "ended by Ctrl-C (SIGINT)",
+    143: "ended by SIGTERM, as `timeout`, Slurm, systemd and containers send it",
+}
+_endings: list[int] = []  # signals other than Ctrl-C that told this process to end
 
 
 @click.group(cls=LazyGroup, rows=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="melodylc", prog_name="melodylc", message="%(prog)s %(version)s")
-def group() -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Say more about what goes on, on stderr.")
+def group(verbose: bool) -> None:
     """Write sixteen-bar melodies that obey a scale, a note density or any rule, as MIDI, offline."""
+    if verbose:
+        logging.getLogger("melodylc").setLevel(logging.DEBUG)
+
+
+@contextmanager
+def _logging() -> Iterator[None]:
+    """What the package logs goes to stderr while the block runs: warnings, and with -v all that it has to say."""
+    log = logging.getLogger("melodylc")
+    handler, former = _Remarks(), log.level
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(former)
+
+
+class _Remarks(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(escape_controls(self.format(record), line=True), err=True)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its exit code."""
     # Threads of torch that wait for one another spin; on a core that others use too, that costs ten times the time.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    sys.exit(run(args))
+    _open_streams()
+    make_streams_printable()
+    _heed_signals()
+    try:
+        code = run(args)
+    except SystemExit as end:  # click's, where the reader of our output went away
+        code = end.code if isinstance(end.code, int) else USER_ERROR
+    sys.exit(_flush() or code)
+
+
+def _open_streams() -> None:
+    """Where a standard stream is missing (`>&-`), open one to nowhere, before a file of ours takes its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            mode = "w" if number else "r"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - to the end
+
+
+def _heed_signals() -> None:
+    """Make SIGTERM and SIGHUP what Ctrl-C is: the same exception, held back by the same blocks."""
+    deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # as a shell starts its background jobs
+
+    def interrupt(*_: object) -> None:
+        if _endings or not deaf:
+            raise KeyboardInterrupt
+
+    def end(number: int, _: object) -> None:
+        _endings.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGINT, interrupt)
+    for name in ("SIGTERM", "SIGHUP"):
+        # What is ignored stays so: nohup.
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_DFL:
+            signal.signal(getattr(signal, name), end)
+
+
+def _flush() -> int:
+    """Send off what is still to be printed; the exit code where that can't be, or 0."""
+    code = 0
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            code = READER_GONE if error.errno == errno.EPIPE else USER_ERROR
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # or Python tries again, and complains
+            if error.errno != errno.EPIPE:
+                _refuse(f"can't read or write: {reason(error)}")
+    return code
 
 
 def run(args: Sequence[str] | None = None) -> int:
@@ -62,26 +154,36 @@ def run(args: Sequence[str] | None = None) -> int:
 
     A command chooses a code of its own by returning it or through `click.Context.exit`.
     """
-    try:
-        result = group.main(args, prog_name="melodylc", standalone_mode=False)
-    except NoArgsIsHelpError as error:
-        error.show()
-        return USER_ERROR
-    except (MelodylcError, click.ClickException, OSError) as error:
-        return _refuse(_line(error))
-    except (click.Abort, KeyboardInterrupt):
+    with printable_streams(), _logging():
+        try:
+            result = group.main(args, prog_name="melodylc", standalone_mode=False)
+        except NoArgsIsHelpError as error:
+            error.show()
+            return USER_ERROR
+        except (MelodylcError, click.ClickException, OSError) as error:
+            return _refuse(_line(error))
+        except (click.Abort, KeyboardInterrupt):
+            return _interrupted()
+        return result if isinstance(result, int) else 0
+
+
+def _interrupted() -> int:
+    if not _endings:
         click.echo("melodylc: interrupted", err=True)
         return INTERRUPTED
-    return result if isinstance(result, int) else 0
+    click.echo(f"melodylc: ended by {signal.Signals(_endings[0]).name}", err=True)
+    return 128 + _endings[0]
 
 
 def _line(error: Exception) -> str:
     """One line for an error, with a pointer to the help where the command line was wrong."""
     if isinstance(error, click.UsageError) and error.ctx is not None:
         return f"{error.format_message().rstrip('.')} (see '{error.ctx.command_path} --help')"
+    if isinstance(error, OSError) and error.filename is None:  # a stream, not a file
+        return f"can't read or write: {reason(error)}"
     return error.format_message() if isinstance(error, click.ClickException) else str(error)
 
 
 def _refuse(message: str) -> int:
-    click.echo(f"melodylc: error: {' '.join(message.split())}", err=True)
+    click.echo(f"melodylc: error: {escape_controls(' '.join(message.split()), line=True)}", err=True)
     return USER_ERROR

@@ -1,11 +1,12 @@
 """`melodylc train vae CORPUS`: train the melody model, or go on with a run that was stopped."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from melodylc.cli.ui import console, progress
+from melodylc.cli.ui import LINE_SECONDS, animates, console, progress, say
 
 if TYPE_CHECKING:
     from melodylc.training.loop import Report
@@ -193,31 +194,38 @@ def realism(
 
 
 class _Progress:
-    """A bar a stage on a terminal; a line a validation everywhere."""
+    """A bar a stage on a terminal; a line a validation everywhere, and where there is no bar one now and then."""
 
     def __init__(self) -> None:
         from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-        self.console = console(stderr=True)
-        name, line = TextColumn("{task.description}"), TextColumn("{task.fields[line]}")
-        self.bar = Progress(
-            name, BarColumn(), TimeRemainingColumn(), line, console=self.console, disable=not self.console.is_terminal
-        )
+        self.bar: Progress | None = None
+        if animates():
+            name, line = TextColumn("{task.description}"), TextColumn("{task.fields[line]}")
+            self.bar = Progress(name, BarColumn(), TimeRemainingColumn(), line, console=console(stderr=True))
         self.tasks: dict[str, TaskID] = {}
+        self.last = time.monotonic()
 
     def __call__(self, report: "Report") -> None:
-        if report.stage not in self.tasks:
-            self.bar.start()
-            self.tasks[report.stage] = self.bar.add_task(report.stage, total=1.0, line="")
         numbers = "  ".join(f"{name} {value:.4g}" for name, value in report.metrics.items())
-        self.bar.update(self.tasks[report.stage], completed=report.fraction, line=f"step {report.step}  {numbers}")
+        if self.bar:
+            if report.stage not in self.tasks:
+                self.bar.start()
+                self.tasks[report.stage] = self.bar.add_task(report.stage, total=1.0, line="")
+            self.bar.update(self.tasks[report.stage], completed=report.fraction, line=f"step {report.step}  {numbers}")
+        line = f"{report.stage}  step {report.step}  {report.fraction:.1%}  {numbers}"
         if report.validation is not None:
-            line = f"{report.stage}  step {report.step}  {report.fraction:.1%}  {numbers}"
-            self.console.print(f"{line}  validation {report.validation:.5f}")
+            self._print(f"{line}  validation {report.validation:.5f}")
+        elif not self.bar and time.monotonic() - self.last >= LINE_SECONDS:
+            self._print(line)
+
+    def _print(self, line: str) -> None:
+        self.last = time.monotonic()
+        (self.bar.console.print if self.bar else say)(line)
 
     def __enter__(self) -> "_Progress":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.tasks and self.console.is_terminal:  # a live bar hides the cursor
+        if self.bar and self.tasks:  # a live bar hides the cursor
             self.bar.stop()

@@ -2,7 +2,7 @@
 
 Beside the output a work folder (`CORPUS.work`) keeps the shards, so a build that was stopped goes on
 where it was; it goes when the corpus stands. The corpus is written there as well, and takes the
-output's place at once, as a whole. Two builds of one corpus at the same time are not foreseen.
+output's place at once, as a whole. A second build of the same corpus at the same time is refused.
 """
 
 import shutil
@@ -15,7 +15,8 @@ from melodylc.data.archives import check_paths, read_midi_files
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CorpusError, InputError
 from melodylc.data.extract import VERSION, Made, all_cores, shards
-from melodylc.data.files import reason
+from melodylc.data.files import reason, sweep
+from melodylc.data.locks import lock
 from melodylc.data.merge import pool_shards, split, write_corpus
 from melodylc.data.windows import DEFAULT_FILTERS, Filters
 
@@ -45,26 +46,31 @@ def build(
         progress: called after each chunk with the files done and those taken from an earlier run.
 
     Raises:
-        InputError: a path, archive or output that can't be used; one line. The output is as it was.
+        InputError: a path, archive or output that can't be used, or that another process writes; one line. The output
+            is as it was.
     """
     if not 0 <= heldout <= MAX_HELDOUT_SHARE:
         raise InputError(f"a held-out share of {heldout} isn't within 0..{MAX_HELDOUT_SHARE}")
     check_paths(paths)
     target = Path(output).resolve()
+    if not target.parent.is_dir():
+        raise InputError(f"there is no folder {str(target.parent)!r} to put {target.name!r} in; make it first")
     work = target.with_name(f"{target.name}.work")
-    try:
-        _recover(target, work)
-        check_output(target)
-        work.mkdir(exist_ok=True)
-        _build(paths, work, filters, heldout, workers or all_cores(), progress)
-        _replace(target, work)
-        _clear(work)
-    except OSError as error:
-        raise InputError(f"can't write {str(error.filename or work)!r}: {reason(error)}") from error
-    finally:
-        with suppress(OSError):
-            work.rmdir()  # when nothing is left in it
-    return Corpus.open(target)
+    with lock(target):
+        try:
+            _recover(target, work)
+            check_output(target)
+            work.mkdir(exist_ok=True)
+            sweep(work)
+            _build(paths, work, filters, heldout, workers or all_cores(), progress)
+            _replace(target, work)
+            _clear(work)
+        except OSError as error:
+            raise InputError(f"can't write {str(error.filename or work)!r}: {reason(error)}") from error
+        finally:
+            with suppress(OSError):
+                work.rmdir()  # when nothing is left in it
+        return Corpus.open(target)
 
 
 def _build(
@@ -94,8 +100,6 @@ def check_output(target: Path) -> None:
             raise InputError(f"{str(target)!r} holds other files ({foreign[0]!r}); choose a new folder for the corpus")
     elif target.exists():
         raise InputError(f"{str(target)!r} is a file; the corpus is a folder")
-    if not target.parent.is_dir():
-        raise InputError(f"there is no folder {str(target.parent)!r} to put {target.name!r} in; make it first")
 
 
 def _corpus_files(target: Path) -> set[str]:
@@ -121,6 +125,7 @@ def _recover(target: Path, work: Path) -> None:
 
 
 def _clear(work: Path) -> None:
+    sweep(work)
     for entry in (*work.glob("shard-*.npz"), *work.glob("pool-*.bin")):
         entry.unlink(missing_ok=True)
     for folder in (STAGING, FORMER):

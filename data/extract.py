@@ -12,6 +12,8 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
+import threading
 import zipfile
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -22,6 +24,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from multiprocessing import resource_tracker
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -227,7 +230,7 @@ class _Crew:
         if zipfile.is_zipfile(path):
             return _Order(chunk, path, None)
         try:
-            with _unheard():
+            with _start():
                 self._pool = self._pool or _pool(self._workers)
                 future = self._pool.submit(_work, chunk, self._filters, path)
             return _Order(chunk, path, future)
@@ -248,7 +251,7 @@ class _Crew:
         """Extract in a process of its own; where that dies, find by halves the file it dies of."""
         with _pool(1) as pool:
             try:
-                with _unheard():
+                with _start():
                     future = pool.submit(extract, files, self._filters)
                 return future.result()
             except BrokenProcessPool:
@@ -271,24 +274,49 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 def _enlist() -> None:
+    """Be deaf to Ctrl-C, which is for the parent, and end with it, however it ended.
+
+    A worker waits for work on a pipe that its fellows hold open too, so the pipe's end would never come.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(
+        signal, "pthread_sigmask"
+    ):  # a SIGTERM of its own ends a worker; it was started while that was held back
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
+    if parent := multiprocessing.parent_process():
+
+        def watch() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=watch, daemon=True).start()
+
+
+_ENDINGS = {getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)}
 
 
 @contextmanager
-def _unheard() -> Iterator[None]:
-    """Ctrl-C waits until the block is over, and processes that start in it never hear it, not even while they import.
+def _start() -> Iterator[None]:
+    """Processes that start in the block don't run the caller's script, and are deaf to Ctrl-C even while they import.
 
-    It is for the parent, which dismisses its crew; half-started processes would keep it waiting for ever.
+    A script without `if __name__ == "__main__":` would call `build` again in each of them. Ctrl-C and the signals that
+    are as good as it wait until the block is over: they are for the parent, which dismisses its crew; half-started
+    processes would keep it waiting for ever.
     """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # a process's start would start it, and that lets the signal through again
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")  # what a worker runs is imported from this module
     try:
-        yield
+        if not hasattr(signal, "pthread_sigmask"):
+            yield
+            return
+        resource_tracker.ensure_running()  # a process's start would start it, and that lets the signal through again
+        former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *_ENDINGS})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, former)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+        sys.modules["__main__"] = main
 
 
 def _work(chunk: list[MidiFile], filters: Filters, path: Path) -> None:

@@ -5,16 +5,21 @@ Standard library only: everything that writes a file in this package goes throug
 
 import errno
 import hashlib
+import logging
 import os
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Literal, overload
 
 from melodylc.data.errors import InputError
+from melodylc.data.locks import hold, is_same
 
+_LOG = logging.getLogger(__name__)
 FINGERPRINT_LENGTH = 16
 
 _REASONS = {
@@ -73,25 +78,16 @@ def atomic_write(path: str | os.PathLike[str], mode: Literal["wb", "w"] = "wb") 
 @contextmanager
 def _atomic_write(path: Path, mode: Literal["wb", "w"]) -> Iterator[IO[Any]]:
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}.tmp")
-    try:
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        with _create(temporary, mode) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+    with _explained(path, target), _temporary(target, mode) as (file, temporary):
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
         with suppress(OSError):
             shutil.copymode(target, temporary)
+        if os.name == "nt":  # an open file can't be renamed there; elsewhere it stays ours until it has its name
+            file.close()
         temporary.replace(target)
-    except OSError as error:
-        # An error that names another file was not ours: the block was reading something.
-        if error.filename is not None and Path(error.filename) not in (target, temporary):
-            raise
-        raise InputError(f"can't write {str(path)!r}: {reason(error)}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+        _LOG.info("wrote %s", target)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -100,16 +96,122 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     Raises:
         InputError: it can't, as `atomic_write` would say.
     """
-    target = Path(path)
-    if target.is_dir():
-        raise InputError(f"can't write {str(path)!r}: {_REASONS[errno.EISDIR]}")
-    trial = target.with_name(f".{target.name[:40]}.{os.getpid()}")
+    target = Path(os.path.realpath(path))
+    with _explained(path, target), _temporary(target, "wb"):
+        pass
+
+
+@contextmanager
+def _explained(path: str | os.PathLike[str], target: Path) -> Iterator[None]:
+    """Errors of the system about the target, as ours; one that names another file was not ours: it was being read."""
     try:
-        with atomic_write(trial):
-            pass
-        trial.unlink()
-    except InputError as error:
-        raise InputError(str(error).replace(repr(str(trial)), repr(str(path)))) from None
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            named = Path(os.fsdecode(error.filename))
+            if named != target and not (named.parent == target.parent and _is_temporary(named.name)):
+                raise
+        raise InputError(f"can't write {os.fspath(path)!r}: {reason(error)}") from error
+
+
+# -- temporary files ---------------------------------------------------------------------------
+#
+# Whoever writes one keeps it locked; the system unlocks it when that process ends. So one that isn't locked is of a
+# process that was killed, on whatever machine, and the next run that writes in its folder removes it.
+
+_TEMPORARY = re.compile(r"\..*\.[0-9a-f]{12}\.tmp")
+_YOUNG = 60.0  # seconds that one is left alone on Windows, where it can't be renamed while it is locked
+_swept: set[Path] = set()  # folders, by this process
+
+
+def temporary_name(target: Path) -> Path:
+    """A free, hidden name beside a file or folder, by which `sweep` knows it for ours."""
+    return target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}.tmp")
+
+
+@contextmanager
+def temporary_folder(target: Path) -> Iterator[Path]:
+    """A new folder beside where it will stand, which goes with the block unless it was renamed.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    sweep_once(target.parent)
+    for last in (False, False, True):
+        folder = temporary_name(target)
+        folder.mkdir()
+        descriptor = _own_folder(folder)
+        if last or descriptor is None or is_same(descriptor, folder):
+            break
+        os.close(descriptor)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files and folders of ours in a folder that no living process owns."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _is_temporary(entry.name) and not entry.is_symlink():
+                with suppress(OSError):
+                    _remove_stale(Path(entry.path))
+
+
+def sweep_once(folder: Path) -> None:
+    """`sweep`, the first time that this process writes there."""
+    if folder not in _swept:
+        _swept.add(folder)
+        sweep(folder)
+
+
+def _is_temporary(name: str) -> bool:
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def _remove_stale(path: Path) -> None:
+    if os.name == "nt":
+        if time.time() - path.stat().st_mtime > _YOUNG:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return
+    descriptor = os.open(path, (os.O_RDONLY if path.is_dir() else os.O_RDWR) | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if hold(descriptor) and is_same(descriptor, path):
+            _LOG.info("removing %s, which a killed process left", path)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _temporary(target: Path, mode: Literal["wb", "w"]) -> Iterator[tuple[IO[Any], Path]]:
+    """A new file beside the target that is ours, and its name; it goes with the block unless it was renamed."""
+    sweep_once(target.parent)
+    for last in (False, False, True):
+        path = temporary_name(target)
+        file = _create(path, mode)
+        if last or (hold(file.fileno()) is not False and is_same(file.fileno(), path)):
+            break
+        file.close()  # another process took it for a dead one's, in the moment before it was locked
+    try:
+        with file:
+            yield file, path
+    finally:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _own_folder(folder: Path) -> int | None:
+    if os.name == "nt":
+        return None
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    hold(descriptor)
+    return descriptor
 
 
 def _create(path: Path, mode: Literal["wb", "w"]) -> IO[Any]:

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from melodylc.data.texts import escape_controls
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -41,13 +43,14 @@ class BarReporter(Reporter):
 
     def progress(self, label: str, done: float, total: float | None = None) -> None:
         """Move the bar."""
+        label = escape_controls(label, line=True)
         if self._task is None:
             self._task = self._bar.add_task(label, total=total)
         self._bar.update(self._task, completed=done, total=total, description=label)
 
     def note(self, text: str) -> None:
         """Print the line above the bar."""
-        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._bar.console.print(escape_controls(text, line=True), markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What every test gets: one thread, a cache of its own, repeatable examples, and ways to run commands and stop them."""
 
+import importlib.util
 import itertools
 import os
 import signal
@@ -23,6 +24,7 @@ hypothesis.settings.register_profile("house", derandomize=True, deadline=None, d
 hypothesis.settings.load_profile("house")
 
 ROOT = Path(__file__).parent.parent
+FOLDERS = {"melodylc": "melodylc", "melodylc.cli": "cli", "melodylc.data": "data", "melodylc.rewards": "rewards"}
 
 
 class Run(NamedTuple):
@@ -44,6 +46,20 @@ def interrupted(former: Callable[..., object], call: int) -> Callable[..., objec
         return done
 
     return wrapped
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse to test a mixture of two checkouts: an environment that another one was installed into."""
+    strangers = {
+        name: Path(spec.submodule_search_locations[0]).resolve()
+        for name, folder in FOLDERS.items()
+        if (spec := importlib.util.find_spec(name))
+        and spec.submodule_search_locations
+        and Path(spec.submodule_search_locations[0]).resolve() != (ROOT / folder).resolve()
+    }
+    if strangers:
+        where = ", ".join(f"{name} from {path}" for name, path in strangers.items())
+        raise pytest.UsageError(f"this environment has {where}, not from {ROOT}: run `make setup` here")
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,19 @@
-"""The house keeps its shape: who may import whom, what stays lazy, how long things get."""
+"""The house keeps its shape: who may import whom, what stays lazy, one name in one place."""
 
 import ast
 import re
-import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import house  # benchmarks/house.py, which prints the same as figures
 import pytest
+from house import within
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = {"melodylc": "melodylc", "rewards": "melodylc.rewards", "cli": "melodylc.cli", "data": "melodylc.data"}
+SOURCES = house.sources(ROOT)
 LAYERS = ("melodylc.data", "melodylc.rewards", "melodylc", "melodylc.cli")  # each may import itself and those before
 HEAVY = (
     "torch",
@@ -32,23 +33,35 @@ HEAVY = (
 LATENT_MAY_IMPORT = ("torch", "numpy", "safetensors", "melodylc.latent", "melodylc.data.errors", "melodylc.data.files")
 
 
+# Inside `melodylc/`: each may import itself, those before, and packages that aren't named here.
+INSIDE = ("latent", "models", "constraints", "sampling", "editing", "service", "studio")
+# Packages that import one another. None should.
+CIRCLES: list[list[str]] = [
+    [
+        "melodylc.constraints",
+        "melodylc.editing",
+        "melodylc.evaluation",
+        "melodylc.sampling",
+        "melodylc.service",
+        "melodylc.training",
+    ]
+]
+# Public names that more than one module defines, each with the reason why that is well.
+SHARED_NAMES = dict.fromkeys(
+    """
+    Bank Batches Box Chain Cost Draws Events Judge Kept Kind Lengths Made Mask Mode Move Numbers Optimised
+    Part Piece Plane Prior Progress Report Result Row Rows Rules Score Scores Source Split Stage Table Trial
+    Values Way about canonical chunks fit form load_actor load_model main morph named_config play recipe
+    save_actor score scored train_realism train_vae transform
+    """.split(),
+    "of before the rule that a public name has one place",
+)
+
+
 class Import(NamedTuple):
     target: str  # dotted module
     line: int
     at_top: bool  # executed when the module is imported
-
-
-def module_name(path: Path) -> str:
-    folder, *rest = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join([FOLDERS[folder], *rest]).removesuffix(".__init__")
-
-
-SOURCES = {
-    module_name(path): path
-    for folder in FOLDERS
-    for path in sorted((ROOT / folder).rglob("*.py"))
-    if "__pycache__" not in path.parts
-}
 
 
 def is_type_checking(node: ast.AST) -> bool:
@@ -71,10 +84,6 @@ def origins(node: ast.ImportFrom) -> Iterator[str]:
     for alias in node.names:
         whole = f"{node.module}.{alias.name}"
         yield whole if whole in SOURCES else str(node.module)
-
-
-def within(module: str, package: str) -> bool:
-    return module == package or module.startswith(f"{package}.")
 
 
 def layer(module: str) -> int:
@@ -102,6 +111,31 @@ def test_imports_point_downwards(module: str) -> None:
     ours = [found for found in imports(parse(module)) if within(found.target, "melodylc")]
     upwards = [found for found in ours if layer(found.target) > layer(module)]
     assert not upwards, f"{module} may import only {LAYERS[: layer(module) + 1]}"
+
+
+def test_packages_inside_point_downwards_too() -> None:
+    graph = house.arrows(house.parse_all(SOURCES))
+    order = [f"melodylc.{name}" for name in INSIDE]
+    upwards = [(name, it) for i, name in enumerate(order) for it in graph.get(name, set()) & set(order[i + 1 :])]
+    assert not upwards
+
+
+def test_no_packages_import_one_another() -> None:
+    assert house.circles(house.arrows(house.parse_all(SOURCES))) == CIRCLES
+
+
+def test_a_circle_is_seen() -> None:
+    trees = {f"melodylc.{name}": ast.parse(text) for name, text in (("a", "import melodylc.b"), ("c", "import ast"))}
+    trees["melodylc.b"] = ast.parse("def late():\n    from melodylc import a, c")
+    assert house.circles(house.arrows(trees)) == [["melodylc.a", "melodylc.b"]]
+
+
+def test_a_public_name_has_one_place() -> None:
+    twice = house.duplicates(house.parse_all(SOURCES))[1]
+    assert twice.keys() == SHARED_NAMES.keys(), {
+        name: where for name, where in twice.items() if name not in SHARED_NAMES
+    }
+    assert all(SHARED_NAMES.values())
 
 
 @pytest.mark.parametrize("module", [name for name in SOURCES if within(name, "melodylc.latent")])
@@ -197,15 +231,3 @@ def test_public_functions_and_classes_are_documented(module: str) -> None:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             overload = any(ast.unparse(decorator) == "overload" for decorator in node.decorator_list)
             assert overload or ast.get_docstring(node), f"{node.name} has no docstring"
-
-
-def code_lines(function: ast.FunctionDef) -> int:
-    body = function.body[1:] if ast.get_docstring(function) else function.body
-    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
-
-
-def test_functions_are_short() -> None:
-    functions = [node for module in SOURCES for node in ast.walk(parse(module)) if isinstance(node, ast.FunctionDef)]
-    lengths = sorted(code_lines(function) for function in functions)
-    assert statistics.median(lengths) < 8
-    assert lengths[int(len(lengths) * 0.9)] < 30

@@ -15,7 +15,7 @@ import pytest
 
 from melodylc.cache import pretrained
 from melodylc.constraints import fitting
-from melodylc.data import parse_scale, read_midi
+from melodylc.data import locks, parse_scale, read_midi
 from melodylc.rewards import Rule, pitch_classes, variety
 
 Cli = Callable[..., Any]
@@ -148,7 +148,7 @@ def test_an_actor_is_fitted_once_and_kept(run_cli: Cli, tmp_path: Path, cache: P
     assert first.code == 0, first.err
     assert "learning it now" in first.err
     second = run_cli(*options, "-o", tmp_path / "b")
-    assert "fitting" not in second.err
+    assert "learning" not in second.err
     assert [manifest(tmp_path / of)["method"]["actor"]["origin"] for of in ("a", "b")] == ["fitted", "cached"]
     assert midi_files(tmp_path / "a") == midi_files(tmp_path / "b")
 
@@ -165,16 +165,70 @@ def test_a_damaged_cached_actor_is_fitted_anew_to_the_same_bytes(run_cli: Cli, t
     assert kept.read_bytes() == whole
 
 
-def test_a_cache_that_can_not_be_written_is_said_before_the_work(
+def test_a_cache_that_can_not_be_written_is_no_hindrance(
     run_cli: Cli, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    options = ("generate", "--density", "1..256", "--no-variety", "-n", 1, "--seed", 4, "-o")
+    assert run_cli(*options, tmp_path / "a").code == 0
     (tmp_path / "file").write_bytes(b"kept")
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "file"))
-    monkeypatch.setattr(fitting, "fit", lambda *args, **kwargs: pytest.fail("started to fit"))
-    run = run_cli("generate", "--density", "1..256", "--no-variety", "-n", 1, "-o", tmp_path / "out")
-    assert_refused(run, "MELODYLC_CACHE")
+    run = run_cli(*options, tmp_path / "b")
+    assert run.code == 0
+    assert run.err.count("isn't kept for the next time (MELODYLC_CACHE moves the cache)") == 1
+    assert midi_files(tmp_path / "a") == midi_files(tmp_path / "b")
     assert (tmp_path / "file").read_bytes() == b"kept"
-    assert not (tmp_path / "out").exists()
+
+
+def test_what_another_process_is_learning_is_waited_for(
+    run_cli: Cli, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("generate", "--density", "1..256", "--no-variety", "-n", 1, "--seed", 4, "-o")
+    run_cli(*options, tmp_path / "a")
+    (entry,) = (cache / "actors").iterdir()
+    content = entry.read_bytes()
+    entry.unlink()
+    other = locks.lock(entry)
+
+    def lock(path: Path, *, wait: bool, waiting: Callable[[str], None]) -> locks.Lock:
+        def finish(holder: str) -> None:
+            waiting(holder)
+            entry.write_bytes(content)
+            other.release()
+
+        return locks.lock(path, wait=wait, waiting=finish)
+
+    monkeypatch.setattr("melodylc.cache.lock", lock)
+    run = run_cli(*options, tmp_path / "b")
+    assert "waiting for what another process is learning" in run.err
+    assert manifest(tmp_path / "b")["actor"]["origin"] == "cached"
+    assert [path.name for path in (cache / "actors").iterdir()] == [entry.name]
+
+
+def test_a_folder_that_another_process_writes_is_refused(run_cli: Cli, tmp_path: Path) -> None:
+    options = ("generate", "--scale", "cmaj", "-n", 1, "--seed", 4, "-o", tmp_path / "out")
+    with locks.lock(tmp_path / "out"):
+        assert_refused(run_cli(*options), "is being written by another process")
+    assert list(tmp_path.iterdir()) == []
+    assert run_cli(*options).code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_cache_is_shown_and_cleared(run_cli: Cli, cache: Path) -> None:
+    for kind, size in (("actors", 3), ("critics", 5), ("realism", 7)):
+        (cache / kind).mkdir(parents=True)
+        (cache / kind / "it.safetensors").write_bytes(bytes(size))
+    told = json.loads(run_cli("cache", "show", "--json").out)
+    assert {row["kind"]: row["bytes"] for row in told["kinds"] if row["entries"]} == {
+        "actors": 3,
+        "critics": 5,
+        "realism": 7,
+    }
+    assert str(cache) in run_cli("cache", "show").out
+    assert run_cli("cache", "clear", "critics").err == "removed 1 entry, 0.0 MB\n"
+    assert_refused(run_cli("cache", "clear", "crittics"), "choose from actors, critics")
+    assert run_cli("cache", "clear").code == 0
+    assert sorted(path.name for path in cache.rglob("*.safetensors")) == ["it.safetensors"]
+    assert (cache / "realism" / "it.safetensors").exists()
 
 
 def test_ctrl_c_leaves_nothing_behind(run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,8 @@
 """The front door: help without weight, one line for every mistake, the right exit code."""
 
+import errno
+import io
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +19,7 @@ from melodylc.cli import ui
 from melodylc.cli.lazy import LazyGroup, Row
 from melodylc.cli.main import COMMANDS, group
 from melodylc.data.errors import InputError
+from melodylc.data.files import atomic_write, reason
 
 RunCli = Callable[..., Run]
 
@@ -178,6 +182,59 @@ def test_a_real_ctrl_c_ends_a_real_process() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are another thing there")
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+@pytest.mark.parametrize("deaf", [False, True], ids=["", "to Ctrl-C"])
+def test_the_signals_that_end_a_process_are_ctrl_c(name: str, code: int, deaf: bool) -> None:
+    body = (
+        "from melodylc.training.loop import undisturbed\n"
+        "    with undisturbed():\n"
+        "        print('ready', flush=True); time.sleep(1); print('whole', flush=True)\n"
+        "    time.sleep(60)"
+    )
+    ignore = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" if deaf else ""
+    process = python(ignore + PLANTED.format(body=body))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(getattr(signal, name))
+    out, err = process.communicate(timeout=50)
+    assert (out, process.returncode, err.strip()) == ("whole\n", code, f"melodylc: ended by {name}")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are another thing there")
+def test_an_ignored_hangup_stays_ignored() -> None:
+    body = "print('ready', flush=True); sys.stdin.readline()"
+    ignore = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    process = python(ignore + PLANTED.format(body=body), stdin=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGHUP)
+    assert process.communicate("go on\n", timeout=30) == ("", "")
+    assert process.returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="descriptors are another thing there")
+@pytest.mark.parametrize(
+    ("shell", "code", "err"),
+    [
+        (">&-", 0, ""),
+        ("<&- >&- 2>&-", 0, ""),
+        (">/dev/full", 2, f"melodylc: error: can't read or write: {reason(OSError(errno.ENOSPC, ''))}"),
+    ],
+)
+def test_output_that_goes_nowhere(shell: str, code: int, err: str, tmp_path: Path) -> None:
+    if shell == ">/dev/full" and not Path("/dev/full").exists():
+        pytest.skip("there is no full device here")
+    body = (
+        "from melodylc.cli import ui; from pathlib import Path\n"
+        "    Path('kept').write_text('ours'); ui.table(['x'], [[1]]); click.echo('x'); ui.say('y'*0)"
+    )
+    words = ["sh", "-c", f'exec "$@" {shell}', "sh", sys.executable, "-c", PLANTED.format(body=body)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, cwd=tmp_path)
+    assert (done.returncode, done.stderr.strip()) == (code, err.strip())
+    assert (tmp_path / "kept").read_text() == "ours"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are another thing there")
 @pytest.mark.parametrize("body", ["click.echo('x')", "from melodylc.cli import ui; ui.table(['x'], [[1]])"])
 def test_a_closed_pipe_ends_quietly(body: str) -> None:
     process = python(PLANTED.format(body=f"sys.stdin.readline(); {body}"), stdin=subprocess.PIPE)
@@ -249,3 +306,97 @@ def test_examples_in_a_help_stand_as_they_are(command: str, run_cli: RunCli) -> 
     assert "\\b" not in text
     for line in text.splitlines():
         assert line.count("melodylc ") < 2 or line.lstrip().startswith("Usage"), line  # a line each
+
+
+HOSTILE = "a\x1b[2J\x1b]52;c;eA==\x07\x9b31m\u202e\udcff\U000e0041é.mid"
+SHOWN = "a\\u001b[2J\\u001b]52;c;eA==\\u0007\\u009b31m\\u202e\\udcff\\udb40\\udc41é.mid"
+
+
+def test_nothing_reaches_the_terminal_raw(run_cli: RunCli, plant: Plant) -> None:
+    def callback() -> None:
+        click.echo(HOSTILE)
+        click.echo(HOSTILE, err=True)
+        ui.say(HOSTILE)
+        ui.table([HOSTILE], [[HOSTILE]], title=HOSTILE)
+        ui.console().print(HOSTILE)
+        raise InputError(HOSTILE)
+
+    plant(callback)
+    done = run_cli("planted")
+    assert done.out.count(SHOWN) == 3  # the table; elsewhere click and rich drop some of it before it comes to us
+    assert done.err.splitlines()[1:] == [SHOWN, f"melodylc: error: {SHOWN}"]
+    assert all(it.isprintable() or it == "\n" for it in done.out + done.err)
+
+
+def test_a_stream_for_a_terminal_spells_out_what_it_would_obey() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    click.echo(HOSTILE, file=ui.Printable(stream))  # type: ignore[arg-type]
+    assert stream.getvalue() == f"{SHOWN}\n"
+
+
+def test_v_says_more(run_cli: RunCli, plant: Plant, tmp_path: Path) -> None:
+    def callback() -> None:
+        with atomic_write(tmp_path / "it\x1b"):
+            pass
+
+    plant(callback)
+    assert run_cli("planted").err == ""
+    assert run_cli("-v", "planted").err == f"wrote {tmp_path}/it\\u001b\n"
+    assert run_cli("planted").err == ""
+
+
+def test_json_stays_json_whatever_is_in_it(run_cli: RunCli, plant: Plant) -> None:
+    plant(lambda: click.echo(json.dumps({"file": HOSTILE}, ensure_ascii=False)))
+    assert json.loads(run_cli("planted").out)["file"] == HOSTILE
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_terminal_without_the_letters_is_no_mistake(encoding: str) -> None:
+    body = "from melodylc.cli import ui; ui.table(['x'], [['\u266fé']]); click.echo('\u266fé'); ui.say('\u266fé')"
+    done = subprocess.run(
+        [sys.executable, "-c", PLANTED.format(body=body)],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        timeout=60,
+    )
+    shown = "".join(
+        it if encoding == "utf-8" or (it == "é" and encoding != "ascii") else f"\\u{ord(it):04x}" for it in "♯é"
+    )
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout.decode(encoding).count(shown), done.stderr.decode(encoding)) == (2, f"{shown}\n")
+
+
+def test_a_fault_of_ours_is_printable_too() -> None:
+    process = python(PLANTED.format(body="raise ZeroDivisionError('\\x1b[2J')"))
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "Traceback" in err
+    assert "\x1b" not in err
+
+
+def test_long_work_in_a_log_says_a_line_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(ui, "LINE_SECONDS", 0.0)
+    with ui.progress("counting", total=3) as step:
+        step()
+        step(2, label="still counting")
+    out, err = capsys.readouterr()
+    assert (out, [line.rsplit(",", 1)[0] for line in err.splitlines()]) == (
+        "",
+        ["counting: 1 of 3", "still counting: 3 of 3"],
+    )
+    assert "\x1b" not in err
+
+
+def test_every_exit_code_is_in_the_reference(root: Path) -> None:
+    from melodylc.cli.main import EXIT_CODES
+
+    text = (root / "docs" / "reference" / "exit-codes.md").read_text("utf-8")
+    for code, meaning in EXIT_CODES.items():
+        assert f"| {code} | {meaning} |" in text

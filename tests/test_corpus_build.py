@@ -167,7 +167,8 @@ if __name__ == "__main__":
 def test_a_killed_build_goes_on_where_it_was(source: Path, corpus: Corpus, tmp_path: Path) -> None:
     script, output = tmp_path / "killed.py", tmp_path / "corpus"
     script.write_text(KILLED)
-    done = subprocess.run([sys.executable, script, source, output], check=False)
+    # The pipe ends when all who hold it have: the workers, too.
+    done = subprocess.run([sys.executable, script, source, output], check=False, stdout=subprocess.PIPE, timeout=60)
     assert done.returncode == -signal.SIGKILL
     assert not output.exists()
     seen: list[tuple[int, int]] = []
@@ -393,8 +394,28 @@ def test_a_mistake_is_one_line(tmp_path: Path, run_cli: RunCli) -> None:
         assert path.name in shown.err
 
 
+def test_a_script_needs_no_guard(source: Path, corpus: Corpus, tmp_path: Path) -> None:
+    script, output = tmp_path / "plain.py", tmp_path / "corpus"
+    script.write_text(
+        "import sys\nfrom melodylc.data.build import build\n"
+        "print('once')\nprint(build([sys.argv[1]], sys.argv[2], heldout=0.3, workers=2).fingerprint)\n"
+    )
+    done = subprocess.run([sys.executable, script, source, output], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"once\n{corpus.fingerprint}\n", "")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals are another thing there")
-def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "whom", "code", "line"),
+    [
+        (signal.SIGINT, os.killpg, 130, "interrupted"),  # as a terminal does: to the whole group
+        (signal.SIGTERM, os.kill, 143, "ended by SIGTERM"),  # as containers do
+        (signal.SIGTERM, os.killpg, 143, "ended by SIGTERM"),  # as `timeout` and systemd do
+    ],
+)
+def test_a_signal_ends_a_real_process(
+    number: int, whom: Callable[[int, int], None], code: int, line: str, tmp_path: Path
+) -> None:
     folder = small_collection(tmp_path / "tunes", 200)
     words = [sys.executable, "-m", "melodylc", "data", "build", str(folder), "-o", str(tmp_path / "corpus")]
     process = subprocess.Popen(
@@ -402,9 +423,9 @@ def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
     )
     while not (tmp_path / "corpus.work").exists() and process.poll() is None:
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    whom(process.pid, number)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err.strip()) == (130, "", "melodylc: interrupted")
+    assert (process.returncode, out, err.strip()) == (code, "", f"melodylc: {line}")
     assert not (tmp_path / "corpus").exists()
 
 

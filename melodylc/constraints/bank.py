@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from melodylc.cache import cache_folder, pretrained
-from melodylc.data.errors import CheckpointError
+from melodylc.data.errors import CheckpointError, InputError
 from melodylc.models.checkpoint import LoadedModel, read_tensors, write_tensors
 from melodylc.models.prior import Prior, pool
 from melodylc.threads import fixed_threads
@@ -46,7 +46,7 @@ def find_bank(model: LoadedModel, prior: Prior, report: Report = lambda done, of
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         save_bank(kept, made, model, prior)
-    except OSError:
+    except (OSError, InputError):
         pass  # it will be made again
     return made
 

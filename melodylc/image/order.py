@@ -128,6 +128,7 @@ def produce_ruled(order: PictureOrder, path: Path, report: "Progress") -> tuple[
 
 def _ruled_actor(order: PictureOrder, model: "LoadedVAE", report: "Progress") -> "tuple[StoredActor, Rule]":
     """The actor that was named, or the one for the rule: kept from the last time, else fitted and kept."""
+    from melodylc.cache import cache_entry
     from melodylc.image.ruled import fit_rule, kept_path, open_rule
 
     if order.actor:
@@ -139,9 +140,10 @@ def _ruled_actor(order: PictureOrder, model: "LoadedVAE", report: "Progress") ->
         return open_rule(model, rule, order.actor), rule
     rule = picture_rule(order.rewards, order.seconds)
     kept = kept_path(model, rule)
-    if kept.exists():
-        return open_rule(model, rule, kept), rule
-    return fit_rule(model, rule, kept, report=report, request={"reward": list(order.rewards)}), rule
+    with cache_entry(kept) as path:
+        if kept.exists():
+            return open_rule(model, rule, kept), rule
+        return fit_rule(model, rule, path, report=report, request={"reward": list(order.rewards)}), rule
 
 
 def produce(order: PictureOrder, path: Path) -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from melodylc.cache import cache_entry
 from melodylc.constraints import fitting
 from melodylc.constraints.actors import FoundActor, cache_path, find_actor, load_given_actor
 from melodylc.constraints.bank import Bank, find_bank
@@ -59,10 +60,12 @@ def actor_for(task: "Task", *, other_keys: bool) -> FoundActor | None:
     realism = RealismTerm(find_realism(model), task.realism) if task.realism else None
     found = find_actor(model, rule, task.prior, reporter.note, realism, other_keys)
     if found is None:
-        path = cache_path(model, rule, task.prior, realism)
-        probe(path)
-        reporter.note(f"nothing has been learnt for {rule.identity} yet: learning it now, kept for the next time")
-        found = fit_for(task, path, fitting.SETTINGS, realism)
+        with cache_entry(cache_path(model, rule, task.prior, realism), reporter.note) as path:
+            # Another process may have learnt it while this one waited for the entry.
+            found = find_actor(model, rule, task.prior, reporter.note, realism, other_keys)
+            if found is None:
+                reporter.note(f"nothing has been learnt for {rule.identity} yet: learning it now")
+                found = fit_for(task, path, fitting.SETTINGS, realism)
     return found
 
 

@@ -1,4 +1,4 @@
-"""From an order to melodies, their files and the manifest: `melodylc generate` and `melodylc.generate`."""
+"""From an order to melodies, their files and the manifest: `melodylc generate` and `melodylc.service.generation`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -5,16 +5,14 @@ another request's melodies or a file changed since, is somebody's work and stops
 """
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from melodylc.data.errors import InputError
-from melodylc.data.files import atomic_write, fingerprint_bytes, fingerprint_file, reason
+from melodylc.data.files import atomic_write, fingerprint_bytes, fingerprint_file, reason, temporary_folder
+from melodylc.data.locks import Lock, lock
 
 MANIFEST = "manifest.json"
 FORMAT = "melodylc-melodies/1"
@@ -22,32 +20,29 @@ FORMAT = "melodylc-melodies/1"
 
 @dataclass(frozen=True)
 class OutputFolder:
-    """A folder that may be written, checked beforehand by `claim`."""
+    """A folder that may be written, checked and locked beforehand by `claim`; free again once it is written."""
 
     path: Path
     listed: tuple[str, ...]  #: files that an earlier run of the same request left there
+    lock: Lock
 
     @classmethod
     def claim(cls, path: Path, request: Mapping[str, Any]) -> "OutputFolder":
-        """Check that `path` is free, or holds what the same request wrote.
+        """Check that `path` is free, or holds what the same request wrote; no other process can write it from then on.
 
         Raises:
-            InputError: it is a file, can't be made or written, or holds anything else.
+            InputError: it is a file, can't be made or written, holds anything else, or is another process's.
         """
         if path.is_symlink() and not path.exists():
             raise InputError(f"{path} is a link to nothing: name another folder with -o")
-        if not path.exists():
-            return cls(path, ())
-        if not path.is_dir():
+        if path.exists() and not path.is_dir():
             raise InputError(f"{path} is a file: name a folder with -o")
-        found = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}
-        if not found:
-            return cls(path, ())
-        listed = _listed(path, request)
-        others = sorted(found - {*listed, MANIFEST})
-        if others:
-            raise InputError(f"{path} holds other files ({_some(others)}): name another folder with -o")
-        return cls(path, listed)
+        held = lock(path)
+        try:
+            return cls(path, _ours(path, request), held)
+        except BaseException:
+            held.release()
+            raise
 
     def write(self, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
         """Write all files and then the manifest; each is whole or untouched, at any moment.
@@ -56,28 +51,23 @@ class OutputFolder:
             InputError: the disk is full or the folder can't be written.
         """
         contents = with_manifest(files, manifest)
-        if self.path.exists():
-            self._replace(contents)
-        else:
-            self._create(contents)
+        with self.lock:
+            if self.path.exists():
+                self._replace(contents)
+            else:
+                self._create(contents)
 
     def _create(self, contents: Mapping[str, bytes]) -> None:
         """A new folder appears with all its files, or not at all."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            staged = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=self.path.parent))
+            with temporary_folder(self.path) as staged:
+                for name, content in contents.items():
+                    with atomic_write(staged / name) as file:
+                        file.write(content)
+                staged.rename(self.path)
         except OSError as error:
             raise InputError(f"{self.path} can't be made: {reason(error)}") from error
-        try:
-            for name, content in contents.items():
-                with atomic_write(staged / name) as file:
-                    file.write(content)
-            staged.chmod(0o777 & ~_umask())
-            staged.rename(self.path)
-        except OSError as error:
-            raise InputError(f"{self.path} can't be made: {reason(error)}") from error
-        finally:
-            shutil.rmtree(staged, ignore_errors=True)
 
     def _replace(self, contents: Mapping[str, bytes]) -> None:
         for name, content in contents.items():
@@ -98,6 +88,15 @@ def _vouched(entry: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, 
     """An entry with the fingerprints of its file and of those beside it."""
     beside = [{"file": name, "sha256": fingerprint_bytes(files[name])} for name in entry.get("beside", ())]
     return {**entry, "sha256": fingerprint_bytes(files[entry["file"]]), **({"beside": beside} if beside else {})}
+
+
+def _ours(path: Path, request: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files that the same request left in `path`, where there is nothing else."""
+    found = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")} if path.exists() else set()
+    listed = _listed(path, request) if found else ()
+    if others := sorted(found - {*listed, MANIFEST}):
+        raise InputError(f"{path} holds other files ({_some(others)}): name another folder with -o")
+    return listed
 
 
 def _listed(path: Path, request: Mapping[str, Any]) -> tuple[str, ...]:
@@ -127,9 +126,3 @@ def _changed(path: Path, name: str, digest: str) -> bool:
 
 def _some(names: list[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

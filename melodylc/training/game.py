@@ -8,6 +8,7 @@ from typing import Any
 
 from melodylc.data.errors import CheckpointError
 from melodylc.data.files import atomic_write
+from melodylc.data.locks import lock
 from melodylc.latent.gan import Game, Turn
 from melodylc.models.checkpoint import first_line, read_tensors, write_tensors
 from melodylc.training.loop import CHECKPOINT_SECONDS, LOG_FILE, STATE_FILE, TrainingStopped, refuse_other, undisturbed
@@ -22,11 +23,16 @@ def play(game: Game, folder: Path, identity: dict[str, Any], report: Callable[[T
     `identity` is what must be the same on both sides of a resumption: data, settings, model.
 
     Raises:
-        InputError: the folder holds a game of another identity.
+        InputError: the folder holds a game of another identity, or another process plays in it.
         CheckpointError: its state is damaged.
         TrainingStopped: a loss that isn't a number; the last good state stays.
         KeyboardInterrupt: once the turn under way is whole; the state is kept.
     """
+    with lock(folder):
+        _play(game, folder, identity, report)
+
+
+def _play(game: Game, folder: Path, identity: dict[str, Any], report: Callable[[Turn], None]) -> None:
     path = folder / STATE_FILE
     _resume(game, path, identity)
     saved = time.monotonic()

@@ -17,7 +17,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from melodylc.data.errors import CheckpointError, InputError, MelodylcError
 from melodylc.data.files import atomic_write
+from melodylc.data.locks import lock
 from melodylc.models.checkpoint import first_line, read_tensors, write_tensors
 from melodylc.models.noise import Noise
 from melodylc.training.settings import StageSettings, TrainSettings
@@ -114,12 +115,17 @@ class Trainer:
         self.best: dict[str, Tensor] = {}
 
     def run(self) -> Position:
-        """Train to the end. KeyboardInterrupt and errors leave a state from which `run` goes on."""
-        moments = self._resume()
-        while self.position.stage < len(self.settings.stages):
-            self._run_stage(self.settings.stages[self.position.stage], moments)
-            moments = {}
-        return self.position
+        """Train to the end. KeyboardInterrupt and errors leave a state from which `run` goes on.
+
+        Raises:
+            InputError: another process trains in this folder.
+        """
+        with lock(self.folder) if self.team.leads else nullcontext():
+            moments = self._resume()
+            while self.position.stage < len(self.settings.stages):
+                self._run_stage(self.settings.stages[self.position.stage], moments)
+                moments = {}
+            return self.position
 
     def _run_stage(self, settings: StageSettings, moments: dict[str, Tensor]) -> None:
         stage = self.stages(settings)

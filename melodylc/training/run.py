@@ -12,7 +12,7 @@ import torch
 from melodylc import __version__
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
-from melodylc.data.files import atomic_write
+from melodylc.data.files import check_writable
 from melodylc.data.leave_out import LEFT_OUT, leave_out
 from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import ModelConfig
@@ -147,9 +147,7 @@ def prepare(folder: Path) -> None:
         raise InputError(f"{folder}: can't hold a training run ({error.strerror}); name a folder") from None
     if (folder / MODEL).exists() and not (folder / STATE_FILE).exists():
         raise InputError(f"{folder} holds a model, and no run to go on with ({STATE_FILE}): choose another folder")
-    with atomic_write(folder / ".writable"):
-        pass
-    (folder / ".writable").unlink()
+    check_writable(folder / STATE_FILE)
 
 
 def finish(vae: MelodyVAE, batches: Batches, path: Path, provenance: Mapping[str, object], validation: Events) -> Path:
