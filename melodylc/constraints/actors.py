@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from melodylc.cache import cache_folder, pretrained
+from melodylc.cache import learnt_folder, pretrained
 from melodylc.constraints import fitting
 from melodylc.constraints.common_requests import IDENTITY, IN_C, CommonRequest, common_request
 from melodylc.constraints.fitting import RealismTerm
@@ -131,7 +131,7 @@ def cache_path(
         shipped_fingerprint(),
         also,
     )
-    return cache_folder() / "actors" / f"{fingerprint_bytes(repr(of).encode())}.safetensors"
+    return learnt_folder(cacheable=rule.cacheable) / "actors" / f"{fingerprint_bytes(repr(of).encode())}.safetensors"
 
 
 def request_of(path: Path, seconds: float = SECONDS) -> Request:
