@@ -52,6 +52,8 @@ _NOTES_OFF = (120, 123)  # controllers: all sound off, all notes off
 _SYSTEM = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0, 0xF8: 0, 0xFA: 0, 0xFB: 0, 0xFC: 0, 0xFE: 0}
 _NAME, _END, _TEMPO, _METER = 0x03, 0x2F, 0x51, 0x58
 
+Places = npt.NDArray[np.int32]  # of bytes in a file, or numbers of its tracks
+
 
 def read_score(content: bytes) -> Score:
     """The notes and time signatures of a MIDI file.
@@ -216,14 +218,14 @@ class _Events:
         self.system = self.escapes = 0  # messages that have no place in a file; messages in an escape
         self.count = 0
         self._cut = False
-        self._pieces: list[npt.NDArray[np.int32]] = []
+        self._pieces: list[Places] = []
         self._single: list[int] = []  # of events read one by one: begin and end of the time, by turns
         self._low = np.flatnonzero(self.array < 0x80).astype(np.int32)
         odd = np.flatnonzero((self.array >= 0xC0) & ((self.array < 0xE0) | (self.array >= 0xF0)))
         self._odd: list[int] = odd.tolist()  # bytes that may begin a message of other than two data bytes ...
         self._rank: list[int] = np.searchsorted(self._low, odd).tolist()  # ... and how many low bytes precede each
 
-    def columns(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    def columns(self) -> tuple[Places, Places]:
         """The first and the last byte of each event's time."""
         self._flush()
         both = np.concatenate([*self._pieces, np.empty((0, 2), np.int32)])
@@ -366,7 +368,7 @@ class _Events:
             self._single.clear()
 
 
-def _times(array: npt.NDArray[np.uint8], begins: Ticks, ends: Ticks) -> Ticks:
+def _times(array: npt.NDArray[np.uint8], begins: Places, ends: Places) -> Ticks:
     """The value of each time of one to four bytes, seven bits each, the highest first."""
     times = array[ends].astype(np.int64)
     for back in range(1, _LONGEST_TIME):
@@ -443,9 +445,9 @@ def _note_events(
     array: npt.NDArray[np.uint8],
     which: Ticks,
     running: npt.NDArray[np.uint8],
-    data_at: Ticks,
+    data_at: Places,
     ticks: Ticks,
-    track_of: Ticks,
+    track_of: Places,
     repairs: list[str],
 ) -> _NoteEvents:
     where, status = data_at[which], running[which]
@@ -458,7 +460,7 @@ def _note_events(
         repairs.append(f"{_plural(count, 'note')} of a pitch above 127 left out")
         which, status, pitches, on = which[~high], status[~high], pitches[~high], on[~high]
     channels = (status & 15).astype(np.int64)
-    return _NoteEvents(track_of[which], channels, pitches.astype(np.int64), ticks[which], on)
+    return _NoteEvents(track_of[which].astype(np.int64), channels, pitches.astype(np.int64), ticks[which], on)
 
 
 def _paired(notes: _NoteEvents, lengths: Ticks, silences: tuple[Ticks, Ticks], repairs: list[str]) -> _Notes:
@@ -548,7 +550,7 @@ def _next_silence(key: Ticks, ticks: Ticks, silence_keys: Ticks, silence_ticks: 
 
 
 def _metas(
-    events: _Events, ticks: Ticks, track_of: Ticks, repairs: list[str]
+    events: _Events, ticks: Ticks, track_of: Places, repairs: list[str]
 ) -> tuple[dict[int, str], tuple[tuple[int, int, int], ...], float]:
     """Names by track, time signatures, and the first tempo in quarters a minute."""
     names: dict[int, str] = {}
