@@ -12,14 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import STATES
+from melodylc.data.arrays import Events, Rows
 from melodylc.data.corpus import SIDES, Corpus
 from melodylc.data.errors import CorpusError
 from melodylc.data.leave_out import LEFT_OUT, Remaining, leave_out
 from melodylc.training.batches import Sources, evaluation_rows, source_weights
 from melodylc.training.settings import TrainSettings
 
-Events = npt.NDArray[np.uint8]
-Rows = npt.NDArray[np.int64]
 _BLOCK = 1 << 16
 
 

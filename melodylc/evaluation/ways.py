@@ -16,13 +16,13 @@ from math import ceil, nan
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from melodylc.constraints.actors import FoundActor
 from melodylc.constraints.objective import MelodyBox
 from melodylc.data.alphabet import PITCHES, STATES, canonical
+from melodylc.data.arrays import Events
 from melodylc.edits.transposition import transpose_events
 from melodylc.evaluation.drawn import Drawn
 from melodylc.evaluation.subject import CHUNK, chunks
@@ -36,7 +36,6 @@ from melodylc.rewards import Rule
 from melodylc.rewards.pitch import PitchClasses
 from melodylc.sampling.mixture import Decoding, Mixture
 
-Events = npt.NDArray[np.uint8]
 Report = Callable[[int], None]
 GRADIENT = 3  #: what a gradient costs, in melodies decoded: the way back is twice the way there
 _TOGETHER = 32  # latents that are optimised together

@@ -25,7 +25,8 @@ from melodylc.constraints.critic_cache import keep_critic
 from melodylc.constraints.fitting import THREADS, RealismTerm, find_critic, fit_on_bank, probe
 from melodylc.constraints.objective import CommonBox, MelodyBox
 from melodylc.constraints.realism import find_realism
-from melodylc.edits.operators import EditSequence, Events
+from melodylc.data.arrays import Events
+from melodylc.edits.operators import EditSequence
 from melodylc.edits.search import EditSearch
 from melodylc.edits.transposition import best_transposition, reconstruct_events
 from melodylc.latent.actor import Actor, informed

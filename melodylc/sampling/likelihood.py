@@ -10,11 +10,11 @@ around that. s is about 0 for real melodies and for samples of the learnt prior;
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from melodylc.constraints.bank import find_bank
 from melodylc.data.alphabet import PITCHES, canonical
+from melodylc.data.arrays import Events, Values
 from melodylc.data.errors import InputError
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.language import MelodyLM
@@ -22,8 +22,6 @@ from melodylc.threads import fixed_threads
 
 MELODIES = 512  #: of the bank, that say what is to be expected
 _TOGETHER = 128
-Events = npt.NDArray[np.uint8]
-Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import HOLD
+from melodylc.data.arrays import Events, Rows
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CorpusError
-
-Events = npt.NDArray[np.uint8]
-Rows = npt.NDArray[np.int64]
 
 LOWEST, HIGHEST = -6, 5  #: semitones of random transposition: every key once
 PITCHES = 128

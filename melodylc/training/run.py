@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from melodylc import __version__
+from melodylc.data.arrays import Events
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
 from melodylc.data.files import check_writable
@@ -18,7 +19,7 @@ from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import ModelConfig
 from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.vae import MelodyVAE
-from melodylc.training.batches import Batches, Events, validation_rows
+from melodylc.training.batches import Batches, validation_rows
 from melodylc.training.loop import STATE_FILE, Report, Trainer
 from melodylc.training.measure import mean_sigma, validation_figures
 from melodylc.training.settings import TrainSettings
