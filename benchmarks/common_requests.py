@@ -20,7 +20,7 @@ from melodylc.common import DENSITIES, ENDS, CommonRequest
 from melodylc.data.alphabet import canonical
 from melodylc.drawing import Drawing
 from melodylc.latent.distance import z_mse
-from melodylc.latent.precision import brief
+from melodylc.latent.precision import autocast
 from melodylc.threads import fixed_threads
 
 
@@ -39,7 +39,7 @@ def main(draws: int) -> None:
             actor = find_actor(model, request.rule, elsewhere=True)
             assert actor is not None
             drawing = Drawing(request.rule, model.vae, actor.arrangement, actor.shift)
-            with fixed_threads(1), brief():
+            with fixed_threads(1), autocast():
                 spent = time.process_time()
                 begun = drawing.begin_at(written)
                 done = drawing.finish(begun, actor.move)

@@ -17,7 +17,8 @@ from torch import Tensor
 from melodylc.actors import SETTINGS, shipped_model
 from melodylc.bank import find_bank
 from melodylc.latent.critic import Critic
-from melodylc.latent.precision import brief
+from melodylc.latent.fit import WEIGHT_DECAY
+from melodylc.latent.precision import autocast
 from melodylc.models.noise import Noise
 from melodylc.pretext.distortion import canonical, distorted
 from melodylc.pretext.store import load_pretrained, shipped_path
@@ -71,11 +72,11 @@ def learnt(known: bool, events: Tensor, told: Tensor, tests: list[tuple[Tensor, 
         {"params": list(critic.readout.parameters()), "lr": rate},
         {"params": [it for it in critic.parameters() if id(it) not in last], "lr": SETTINGS.critic_rate},
     ]
-    optimiser, found = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=SETTINGS.weight_decay), []
+    optimiser, found = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY), []
     random = torch.Generator().manual_seed(0)
     for step in range(1, max(AFTER) + 1):
         chosen = torch.randint(len(events), (128,), generator=random)
-        with brief():
+        with autocast():
             loss = critic.loss(exact(events[chosen]), told[chosen])
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

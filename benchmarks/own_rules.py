@@ -31,7 +31,7 @@ from melodylc.bank import find_bank
 from melodylc.data.alphabet import canonical
 from melodylc.drawing import Drawing
 from melodylc.latent.distance import z_mse
-from melodylc.latent.precision import brief
+from melodylc.latent.precision import autocast
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.request import Request
@@ -97,7 +97,7 @@ def drawn(
     drawing: Drawing, model: LoadedModel, move: Move, written: Tensor, threads: int
 ) -> tuple[Scores, float, Tensor]:
     """Scores (n, parts) of single draws that melodies (n, 256) were written for, their z_MSE, and what each cost."""
-    with fixed_threads(threads), brief():
+    with fixed_threads(threads), autocast():
         begun = drawing.begin_at(written)
         done = drawing.finish(begun, move)
     far = float(z_mse(done.z, begun.z, model.sigma_bar).mean())

@@ -12,8 +12,7 @@ from melodylc.data.errors import InputError
 if TYPE_CHECKING:
     from melodylc.actors import FoundActor, Weighted
     from melodylc.latent.critic import Critic
-    from melodylc.latent.fitted import Round
-    from melodylc.latent.settings import FitSettings
+    from melodylc.latent.fit import FitSettings, Round
     from melodylc.models.checkpoint import LoadedModel
     from melodylc.models.config import PriorName
     from melodylc.request import Request
@@ -50,7 +49,7 @@ def fit(
     settings = replace(SETTINGS, rounds=rounds) if rounds else SETTINGS
     loaded = load_model(model) if model else shipped_model()
     found = _fit(loaded, request, prior, output, settings, _weighted(loaded, realism))
-    measured = found.stored.measured
+    measured = found.stored.rates
     say(
         f"wrote {output}: single draws that obey: prior {measured.prior:.2%} of {measured.prior_samples}, "
         f"actor {measured.actor:.2%} of {measured.samples}"
@@ -125,7 +124,7 @@ def _fit(
 
         def report(done: "Round") -> None:
             best = "" if done.best is None else f", best {done.best:.1%}"
-            step(label=f"fitting: {done.measured.rate:.1%} obey{best}")
+            step(label=f"fitting: {done.measurement.rate:.1%} obey{best}")
 
         def decoding(done: int, of: int) -> None:
             step(0, label=f"decoding samples of the prior: {done:,} of {of:,}, kept for the next rule")

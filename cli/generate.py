@@ -161,7 +161,7 @@ def _show(production: "Production", rendered: "Rendered", folder: Path) -> None:
     judged = ["realism"] if production.order.best_of > 1 else []
     table(["file", *parts, "", "notes", "draws", "distance", *judged], rows)
     if production.actor:
-        measured, semitones = production.actor.stored.measured, production.actor.shift
+        measured, semitones = production.actor.stored.rates, production.actor.shift
         if semitones:
             say(f"the actor's key is another: made there, moved by {semitones:+d} semitones, and checked here")
         say(

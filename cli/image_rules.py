@@ -39,7 +39,7 @@ def fit(
     settings = replace(SETTINGS, rounds=rounds) if rounds else SETTINGS
     with fitting(settings.rounds) as report:
         request = {"reward": list(rewards)}
-        measured = fit_rule(load_model(data, run), rule, output, settings, report, request).measured
+        measured = fit_rule(load_model(data, run), rule, output, settings, report, request).rates
     say(
         f"wrote {output}: single draws that obey: prior {measured.prior:.2%} of {measured.prior_samples}, "
         f"actor {measured.actor:.2%} of {measured.samples}"

@@ -188,7 +188,7 @@ def realism(
             seed=seed,
             report=lambda done, of, what: step(done, total=of, label=what),
             actors=given or shipped_moves(loaded),
-        ).belief
+        ).figures
     click.echo(f"wrote {path}: takes {belief.real:.1%} of real melodies for real, {belief.prior:.1%} of samples")
 
 

@@ -24,15 +24,12 @@ from melodylc.critics import keep_critic, kept_critic
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import check_writable, fingerprint_bytes, reason
 from melodylc.drawing import Draft, Drawing
-from melodylc.latent.actor import Actor, settled
-from melodylc.latent.beginning import Known
-from melodylc.latent.box import Box, Move
+from melodylc.latent.actor import Actor, Move, bind_labels
 from melodylc.latent.critic import Critic
-from melodylc.latent.fit import Judge, fit
-from melodylc.latent.fitted import Fitted, Progress
-from melodylc.latent.precision import brief
-from melodylc.latent.scores import Measured, answered, summarise
-from melodylc.latent.settings import FitSettings
+from melodylc.latent.fit import DistanceWeight, FitResult, FitSettings, Measure, Progress, fit
+from melodylc.latent.objective import Objective
+from melodylc.latent.precision import autocast
+from melodylc.latent.samples import Measurement, Samples, score_samples, summarise
 from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
 from melodylc.models.checkpoint import LoadedModel, load_model
 from melodylc.models.config import PriorName
@@ -49,12 +46,11 @@ SETTINGS = FitSettings(
     rounds=8,
     warmup=80,
     critic_steps=32,
-    distorted=2048,
+    augmentations=2048,
     readout_rate=5e-3,
-    full=0.5,
-    distance=0.03,
-    cheapest=0.001,
-    faithful=120.0,
+    full_rate_share=0.5,
+    distance=DistanceWeight(initial=0.03, least=0.001),
+    change_weight=120.0,
     measure=48,
 )
 LESSONS = 8  #: rounds in which a critic is taught that an actor lacks, from what that actor makes
@@ -84,12 +80,12 @@ class FoundActor:
     @cached_property
     def move(self) -> Actor:
         """What moves parts of latents as its rule asks, and is told nothing any more."""
-        return settled(self.stored.actor, self.request.label) if self.request else self.stored.actor
+        return bind_labels(self.stored.actor, self.request.label) if self.request else self.stored.actor
 
     @property
     def arrangement(self) -> Arrangement:
         """What its rule asks to be done to melodies before they are encoded; what obeys then it doesn't move."""
-        return self.request.arrangement if self.request else read_arrangement(self.stored.header.begins)
+        return self.request.arrangement if self.request else read_arrangement(self.stored.header.preparation)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest."""
@@ -99,7 +95,7 @@ class FoundActor:
             "arrangement": [list(step) for step in self.arrangement],
             "rule": self.stored.header.rule,
             "semitones": self.shift,
-            "measured": self.stored.measured.to_dict(),
+            "measured": self.stored.rates.to_dict(),
         }
 
 
@@ -111,7 +107,7 @@ def shipped_model() -> LoadedModel:
 def shipped_moves(model: LoadedModel) -> dict[str, Move]:
     """What the actor that ships does for each common request in C, if it is this model's; under names of their own."""
     stored = _common(model, model.prior().identity)
-    return {f"{stored.fingerprint}: {it.rule.identity}": settled(stored.actor, it.label) for it in IN_C if stored}
+    return {f"{stored.fingerprint}: {it.rule.identity}": bind_labels(stored.actor, it.label) for it in IN_C if stored}
 
 
 def moves_of(model: LoadedModel, paths: Sequence[Path]) -> dict[str, Move]:
@@ -183,13 +179,13 @@ def fit_actor(
     with fixed_threads(threads):
         arrangement = asked_for(box, bank) if written else ()
 
-        def judge(actor: Actor) -> Measured:
+        def measure(actor: Actor) -> Measurement:
             drawing = Drawing(rule, model.vae, arrangement)
             return measured_draws(box, drawing, bank[: min(JUDGES, settings.measure)], actor, model.sigma_bar, written)
 
-        fitted = fit_on_bank(box, bank, model, report, settings, threads, realism=realism, judge=judge, seed=seed)
+        fitted = fit_on_bank(box, bank, model, report, settings, threads, realism=realism, measure=measure, seed=seed)
     about = {"model": model.fingerprint, "prior": model.prior(prior).identity, "rule": rule.identity}
-    save_actor(path, fitted, **about, parts=rule.names, request=request, begins=arrangement)
+    save_actor(path, fitted, **about, parts=rule.names, request=request, preparation=arrangement)
     if not fitted.interrupted:
         keep_critic(fitted.critic, model, rule, prior)
     return FoundActor(load_actor(path), "fitted")
@@ -223,7 +219,7 @@ def asked_for(box: MelodyBox, bank: SampleBank) -> Arrangement:
     """The arrangement that a rule asks for, found on a few samples of a bank."""
 
     def decode(events: Events) -> Events:
-        with brief():
+        with autocast():
             return given_back(box.vae, events)[1]
 
     return Search(box.rule, decode).run(nearest(box.rule, bank[JUDGES : JUDGES + ASKED].events.numpy()))
@@ -231,17 +227,17 @@ def asked_for(box: MelodyBox, bank: SampleBank) -> Arrangement:
 
 def measured_draws(
     box: MelodyBox, drawing: Drawing, bank: SampleBank, actor: Actor, sigma_bar: Tensor, written: bool = True
-) -> Measured:
+) -> Measurement:
     """What a bank's samples give as draws for a rule do, and where they begin if they were written."""
-    with brief():
+    with autocast():
         begun = drawing.begin_at(bank.events) if written else Draft.of(box.vae, bank.z)
         done = drawing.finish(begun, actor)
-    told = box.ask(len(bank.z), torch.Generator())
-    return summarise(answered(box, done.z, done.events.to(torch.uint8), told), begun.z, sigma_bar)
+    labels = box.draw_labels(len(bank.z), torch.Generator())
+    return summarise(score_samples(box, done.z, done.events.to(torch.uint8), labels), begun.z, sigma_bar)
 
 
 def fit_on_bank(
-    box: Box,
+    box: Objective,
     bank: SampleBank,
     model: LoadedModel,
     report: Progress,
@@ -249,26 +245,26 @@ def fit_on_bank(
     threads: int,
     actor: Actor | None = None,
     realism: Weighted | None = None,
-    starts: Known | None = None,
-    judge: Judge | None = None,
+    starts: Samples | None = None,
+    measure: Measure | None = None,
     seed: int = 0,
-) -> Fitted:
+) -> FitResult:
     """A fit whose first lessons are a bank's samples, but for those that judge actors; see `melodylc.latent.fit`."""
     lessons = slice(JUDGES, JUDGES + settings.bank)
     with fixed_threads(threads):
         return fit(
             box,
             model.sigma_bar,
-            bank=Known(bank.z[lessons], bank.events[lessons]),
-            judge=judge,
+            bank=Samples.unscored(bank.z[lessons], bank.events[lessons]),
+            measure=measure,
             starts=starts,
-            settings=replace(settings, also=realism.weight if realism else 0.0),
+            settings=replace(settings, extra_cost_weight=realism.weight if realism else 0.0),
             seed=seed,
             report=report,
-            start=actor,
-            also=realism.critic.cost if realism else None,
-            critic=load_pretrained(shipped_path()),
-            distort=_distort,
+            initial_actor=actor,
+            initial_critic=load_pretrained(shipped_path()),
+            extra_cost=realism.critic.cost if realism else None,
+            augment=_distort,
         )
 
 

@@ -15,12 +15,10 @@ from melodylc.bank import Bank, find_bank
 from melodylc.box import CommonBox
 from melodylc.common import IDENTITY, IN_C, PARTS, CommonRequest
 from melodylc.drawing import Drawing
-from melodylc.latent.actor import Actor, informed
-from melodylc.latent.beginning import Known
-from melodylc.latent.fitted import Progress
-from melodylc.latent.precision import brief
-from melodylc.latent.scores import Measured, answered, summarise
-from melodylc.latent.settings import FitSettings
+from melodylc.latent.actor import Actor, condition
+from melodylc.latent.fit import FitSettings, Progress
+from melodylc.latent.precision import autocast
+from melodylc.latent.samples import Measurement, Samples, score_samples, summarise
 from melodylc.latent.store import load_actor, save_actor
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.vae import MelodyVAE
@@ -37,43 +35,43 @@ def fit_common_actor(
     bank = find_bank(model, prior, lambda done, of: None)
     starts = missing(model.vae, bank[JUDGES : JUDGES + settings.bank])
 
-    def judge(actor: Actor) -> Measured:
+    def measure(actor: Actor) -> Measurement:
         return measured(box, bank[: min(JUDGES, settings.measure)], actor, model.sigma_bar)
 
-    fitted = fit_on_bank(box, bank, model, report, settings, threads, start, starts=starts, judge=judge)
+    fitted = fit_on_bank(box, bank, model, report, settings, threads, start, starts=starts, measure=measure)
     parts = tuple(part.name for part in PARTS)
     save_actor(path, fitted, model=model.fingerprint, prior=prior.identity, rule=IDENTITY, parts=parts)
     return FoundActor(load_actor(path), "fitted")
 
 
-def missing(vae: MelodyVAE, bank: Bank) -> Known:
+def missing(vae: MelodyVAE, bank: Bank) -> Samples:
     """Where draws begin that don't obey yet, a twelfth of a bank's samples for each request."""
     found: list[tuple[Tensor, Tensor, Tensor]] = []
-    with brief():
+    with autocast():
         for request, part in _shared(bank):
             drawing = Drawing(request.rule, vae, request.arrangement, gentle=None)  # mending would hide what is missing
             begun = drawing.begin_at(part.events)
             rows = drawing.content(begun.events) < 1
             told = request.label.expand(int(rows.sum()), -1)
             found.append((begun.z[rows], begun.events[rows].to(torch.uint8), told))
-    return Known(*map(torch.cat, zip(*found, strict=True)))
+    return Samples.unscored(*map(torch.cat, zip(*found, strict=True)))
 
 
-def measured(box: CommonBox, bank: Bank, actor: Actor, sigma_bar: Tensor) -> Measured:
+def measured(box: CommonBox, bank: Bank, actor: Actor, sigma_bar: Tensor) -> Measurement:
     """What draws do that begin as a bank's samples, a twelfth of them for each request."""
     begun, done, events, told = (
         torch.cat(fields)
         for fields in zip(*(_drawn(request, box.vae, part, actor) for request, part in _shared(bank)), strict=True)
     )
-    return summarise(answered(box, done, events, told), begun, sigma_bar)
+    return summarise(score_samples(box, done, events, told), begun, sigma_bar)
 
 
 def _drawn(request: CommonRequest, vae: MelodyVAE, bank: Bank, actor: Actor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Latents as draws begin and end, what they become, and what is asked of them."""
     drawing = Drawing(request.rule, vae, request.arrangement)
-    with brief():
+    with autocast():
         begun = drawing.begin_at(bank.events)
-        done = drawing.finish(begun, informed(actor, request.label[None]))
+        done = drawing.finish(begun, condition(actor, request.label[None]))
     return begun.z, done.z, done.events.to(torch.uint8), request.label.expand(len(bank.z), -1)
 
 

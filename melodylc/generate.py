@@ -12,7 +12,7 @@ from melodylc.copies import find_guard
 from melodylc.data.formats.render import Piece, Rendered, render
 from melodylc.draws import Draw, Sampler
 from melodylc.latent.critic import Critic
-from melodylc.latent.obeying import obey
+from melodylc.latent.optimise import satisfy
 from melodylc.likeness import find_likeness
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.request import Order
@@ -124,7 +124,7 @@ class Production:
 
 def optimiser(model: LoadedModel, rule: Rule, critic: Critic) -> Callable[[Tensor], Tensor]:
     """What moves latents (n, z) to where their melodies obey, by optimisation along a critic's slope."""
-    return lambda z: obey(z, MelodyBox(model.vae, rule), critic, model.sigma_bar).z
+    return lambda z: satisfy(z, MelodyBox(model.vae, rule), critic, model.sigma_bar).z
 
 
 def produce(

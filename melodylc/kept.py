@@ -11,7 +11,7 @@ from melodylc.actors import FoundActor
 from melodylc.common import IDENTITY
 from melodylc.data.errors import CheckpointError
 from melodylc.data.files import fingerprint_file
-from melodylc.latent.store import Header, load_actor, read_header
+from melodylc.latent.store import ActorHeader, load_actor, read_header
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.request import Request
@@ -53,7 +53,7 @@ def kept_actor(path: Path, model: LoadedModel, request: Request, prior: PriorNam
     return FoundActor(load_actor(path, model=model.fingerprint, prior=start, rule=rule), "given")
 
 
-def _read(path: Path, header: Header, seconds: float) -> Request:
+def _read(path: Path, header: ActorHeader, seconds: float) -> Request:
     def find(typed: Path) -> Path:
         there = [place for place in (typed, path.parent / typed.name) if place.is_file()]
         for place in there:

@@ -48,7 +48,7 @@ def test_the_shipped_actor_does_what_its_file_says(wanted: tuple[int, int, int],
     rule = CommonRequest(*wanted).rule
     found = find_actor(model, rule, elsewhere=True)
     assert found is not None
-    measured = found.stored.measured
+    measured = found.stored.rates
     sampler = Sampler(model, found.move, rule, shift=found.shift, arrangement=found.arrangement)
     draws = sampler.draw(seed=99, count=32, budget=1)
     rate = np.mean([draw.passed for draw in draws])

@@ -1,8 +1,7 @@
-"""The house keeps its shape: who may import whom, what stays lazy, how long things get."""
+"""The house keeps its shape: who may import whom, and what stays lazy."""
 
 import ast
 import re
-import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -179,11 +178,10 @@ def test_public_names_are_all_there() -> None:
 
 
 @every_module
-def test_a_module_says_what_it_is_in_under_350_lines(module: str) -> None:
+def test_a_module_says_what_it_is(module: str) -> None:
     tree = parse(module)
     text = SOURCES[module].read_text("utf-8")
     assert ast.get_docstring(tree), f"{module} has no docstring"
-    assert len(text.splitlines()) < 350
     assert not re.search(r"\b(TODO|FIXME|XXX)\b", text)
 
 
@@ -199,15 +197,3 @@ def test_public_functions_and_classes_are_documented(module: str) -> None:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             overload = any(ast.unparse(decorator) == "overload" for decorator in node.decorator_list)
             assert overload or ast.get_docstring(node), f"{node.name} has no docstring"
-
-
-def code_lines(function: ast.FunctionDef) -> int:
-    body = function.body[1:] if ast.get_docstring(function) else function.body
-    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
-
-
-def test_functions_are_short() -> None:
-    functions = [node for module in SOURCES for node in ast.walk(parse(module)) if isinstance(node, ast.FunctionDef)]
-    lengths = sorted(code_lines(function) for function in functions)
-    assert statistics.median(lengths) < 8
-    assert lengths[int(len(lengths) * 0.9)] < 30

@@ -14,7 +14,7 @@ from melodylc import actors
 from melodylc.actors import shipped_model
 from melodylc.data import Melody, parse_scale, read_midi, write_midi
 from melodylc.data.source import read_source
-from melodylc.latent import obeying
+from melodylc.latent import optimise
 from melodylc.models.refinement import Refinement
 from melodylc.rewards import Rule, density, pitch_classes, tonic
 from melodylc.rewards.panel import real_melodies
@@ -34,7 +34,7 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(actors, "SETTINGS", QUICK)
     monkeypatch.setattr(actors, "LESSONS", 1)
-    monkeypatch.setattr(obeying, "SETTINGS", replace(obeying.SETTINGS, steps=4, renew=2))
+    monkeypatch.setattr(optimise, "SATISFY_SETTINGS", replace(optimise.SATISFY_SETTINGS, steps=4, renew=2))
 
 
 def tune(*wrong: int, up: int = 0) -> Melody:

@@ -30,7 +30,8 @@ from melodylc.data.runs import BITS, KnownRuns
 from melodylc.draws import Sampler
 from melodylc.evaluation.samples import TRIES, draw_samples, redraw_copies
 from melodylc.evaluation.subject import StandardNormal, Subject
-from melodylc.models.checkpoint import LoadedModel, write_tensors
+from melodylc.latent.tensor_files import write_tensors
+from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import named_config
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule, density

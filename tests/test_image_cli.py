@@ -23,8 +23,8 @@ from melodylc.image.sheet import caption, draw_sheet, read_manifest
 from melodylc.image.similarity import likeness
 from melodylc.image.table import as_inputs
 from melodylc.image.train import actor_path, classifier_path, distances, vae_path
-from melodylc.latent.gan import Game
-from melodylc.models.checkpoint import read_tensors
+from melodylc.latent.gan import LatentGAN
+from melodylc.latent.tensor_files import read_tensors
 from melodylc.training.loop import Trainer
 
 RunCli = Callable[..., Run]
@@ -70,7 +70,7 @@ def test_all_parts_are_trained_and_say_what_they_are(trained: Path) -> None:
 def test_a_chain_that_was_stopped_is_the_chain_that_was_not(
     trained: Path, tmp_path: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for owner, name, part in ((Trainer, "_step", "vae"), (Game, "turn", "actor")):
+    for owner, name, part in ((Trainer, "_step", "vae"), (LatentGAN, "turn", "actor")):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, interrupted(getattr(owner, name), call=1))
             assert run_cli(*words(tmp_path, "--part", part)).code == 130

@@ -25,12 +25,11 @@ from melodylc.image.similarity import likeness
 from melodylc.image.store import load_actor, load_attributes, save_attributes
 from melodylc.image.train import part_path, train_actor
 from melodylc.image.transform import goal_labels, lacking, no_worse
-from melodylc.latent.auxiliary import AttributeCritic, AuxiliaryCritic, AuxiliaryGame, missing
-from melodylc.latent.encodings import Encodings
-from melodylc.latent.gan import GameSettings
-from melodylc.latent.labelled import move
+from melodylc.latent.actor import move_vectors
+from melodylc.latent.gan import AttributeCritic, AuxiliaryCritic, AuxiliaryGAN, GANSettings, label_loss
 from melodylc.latent.optimise import Goal, OptimiseSettings, optimise
-from melodylc.latent.widened import Widened
+from melodylc.latent.samples import Encodings
+from melodylc.latent.spread import SpreadRestoration
 from melodylc.models.noise import Noise
 
 RunCli = Callable[..., Run]
@@ -65,11 +64,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_label_that_is_missing_costs_its_cross_entropy() -> None:
     logits, labels = torch.randn(4, 3), torch.tensor([[0.0, 1.0, 1.0]]).expand(4, 3)
     expected = -(labels * F.logsigmoid(logits) + (1 - labels) * F.logsigmoid(-logits)).sum(dim=1)
-    assert torch.allclose(missing(logits, labels), expected)
+    assert torch.allclose(label_loss(logits, labels), expected)
     critic = AuxiliaryCritic(5, 3, hidden=8, layers=2)
     z = torch.randn(4, 5)
     real, told = critic.both(z)
-    assert torch.allclose(critic.cost(z, labels), F.softplus(-real) + missing(told, labels))
+    assert torch.allclose(critic.cost(z, labels), F.softplus(-real) + label_loss(told, labels))
     assert torch.equal(critic(z, labels), real)
 
 
@@ -81,26 +80,26 @@ def two_heaps() -> Encodings:
 
 
 def test_the_auxiliary_actor_goes_where_the_labels_are() -> None:
-    settings = GameSettings(
-        steps=200, critic_steps=3, batch=32, rate=3e-3, actor_rate=3e-3, hidden=32, layers=2, average=0.9
+    settings = GANSettings(
+        steps=200, critic_steps=3, batch=32, critic_rate=3e-3, actor_rate=3e-3, hidden=32, layers=2, average=0.9
     )
-    game = AuxiliaryGame(two_heaps(), torch.full((4,), 0.3), settings)
-    while game.step < settings.steps:
-        game.turn()
+    game = AuxiliaryGAN(two_heaps(), torch.full((4,), 0.3), settings)
+    while game.round_number < settings.steps:
+        game.step()
     z = torch.randn(200, 4, generator=torch.Generator().manual_seed(1))
-    left, right = (move(game.actor, z, torch.eye(2)[[label]].expand(200, 2))[:, 0] for label in (1, 0))
+    left, right = (move_vectors(game.mean_actor, z, torch.eye(2)[[label]].expand(200, 2))[:, 0] for label in (1, 0))
     assert ((left < 0) & (right > 0)).float().mean() > 0.9
 
 
 def test_an_auxiliary_game_goes_on_where_it_stopped() -> None:
-    settings = GameSettings(steps=3, critic_steps=2, batch=8, hidden=8, layers=2)
-    whole, first, second = (AuxiliaryGame(two_heaps(), torch.ones(4), settings) for _ in range(3))
+    settings = GANSettings(steps=3, critic_steps=2, batch=8, hidden=8, layers=2)
+    whole, first, second = (AuxiliaryGAN(two_heaps(), torch.ones(4), settings) for _ in range(3))
     for _ in range(3):
-        whole.turn()
-    first.turn()
+        whole.step()
+    first.step()
     second.restore(first.state())
     for _ in range(2):
-        second.turn()
+        second.step()
     assert all(torch.equal(tensor, second.state()[name]) for name, tensor in whole.state().items())
 
 
@@ -127,20 +126,20 @@ def test_a_penalised_actor_is_given_spread_back(
     run: Path, tmp_path: Path, distance: float, share: float, wide: bool
 ) -> None:
     shutil.copytree(run / "vae", tmp_path / "vae")
-    settings = GameSettings(steps=1, critic_steps=1, batch=8, hidden=8, layers=2, distance=distance, spread=share)
+    settings = GANSettings(steps=1, critic_steps=1, batch=8, hidden=8, layers=2, distance=distance, spread_share=share)
     train_actor(draw_faces(FEW["train"]), settings, tmp_path)
     chain = load_chain("faces", tmp_path, distance)
-    assert isinstance(chain.constraint.actor, Widened) == wide
+    assert isinstance(chain.constraint.actor, SpreadRestoration) == wide
     assert make(chain, {}, 2, seed=0).pixels.shape == (2, 3, 64, 64)
 
 
 def test_an_auxiliary_actor_that_was_penalised_gets_its_spread_back(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run / "vae", tmp_path / "vae")
-    settings = GameSettings(steps=1, critic_steps=1, batch=8, hidden=8, layers=2, distance=0.1, spread=0.5)
+    settings = GANSettings(steps=1, critic_steps=1, batch=8, hidden=8, layers=2, distance=0.1, spread_share=0.5)
     train_auxiliary(draw_faces(12), settings, tmp_path)
     train_auxiliary(draw_faces(12), replace(settings, distance=0.0), tmp_path)
     kept = [load_auxiliary("faces", tmp_path, far).constraint.actor for far in (0.1, 0.0)]
-    assert [isinstance(actor, Widened) for actor in kept] == [True, False]
+    assert [isinstance(actor, SpreadRestoration) for actor in kept] == [True, False]
 
 
 def test_a_critic_of_another_shape_is_refused(tmp_path: Path) -> None:

@@ -30,10 +30,10 @@ from melodylc.image.store import (
 )
 from melodylc.image.table import Table, as_inputs
 from melodylc.image.vae import PictureVAE
-from melodylc.latent.actor import Actor
-from melodylc.latent.labelled import LabelledCritic, labelled_actor, move
-from melodylc.latent.widened import Widened
-from melodylc.models.checkpoint import read_tensors, write_tensors
+from melodylc.latent.actor import Actor, ActorConfig, move_vectors
+from melodylc.latent.gan import ConditionalCritic
+from melodylc.latent.spread import SpreadRestoration
+from melodylc.latent.tensor_files import read_tensors, write_tensors
 from melodylc.models.noise import Noise
 from melodylc.training.settings import StageSettings
 
@@ -242,7 +242,7 @@ def saved_vae(folder: Path) -> Path:
 
 def saved_actor(folder: Path) -> Path:
     rows = LabelRows(torch.eye(10), torch.arange(1.0, 11.0))
-    actor, critic = Actor(labelled_actor(5, 10, hidden=8, layers=1, bound=4.0)), LabelledCritic(5, 10, 8, 1)
+    actor, critic = Actor(ActorConfig.of_vectors(5, 10, hidden=8, layers=1, bound=4.0)), ConditionalCritic(5, 10, 8, 1)
     save_actor(folder / "actor", actor, critic, ("a",) * 10, rows, {"dataset": "faces", "vae": "abc"})
     return folder / "actor"
 
@@ -266,22 +266,22 @@ def test_files_hold_what_was_saved(tmp_path: Path) -> None:
     assert vae.sigma_bar.tolist() == pytest.approx([0.3] * 5)
     actor = load_actor(saved_actor(tmp_path), "faces", "abc")
     assert actor.rows.counts.sum() == 55
-    assert move(actor.actor, torch.zeros(1, 5), torch.eye(10)[:1]).shape == (1, 5)
+    assert move_vectors(actor.actor, torch.zeros(1, 5), torch.eye(10)[:1]).shape == (1, 5)
     assert actor.critic(torch.zeros(1, 5), torch.eye(10)[:1]).shape == (1,)
     assert load_classifier(saved_classifier(tmp_path), "faces").classifier.config == classifier_config("faces")
 
 
 def test_a_widened_actor_is_read_as_it_was_written(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    wide = Widened(Actor(labelled_actor(5, 10, hidden=8, layers=1, bound=4.0)))
+    wide = SpreadRestoration(Actor(ActorConfig.of_vectors(5, 10, hidden=8, layers=1, bound=4.0)))
     for values in (wide.gain, wide.middle, wide.slope):
         values.copy_(torch.rand_like(values))
     rows, header = LabelRows(torch.eye(10), torch.ones(10)), {"dataset": "faces", "vae": "abc"}
-    save_actor(tmp_path / "actor", wide, LabelledCritic(5, 10, 8, 1), ("a",) * 10, rows, header)
+    save_actor(tmp_path / "actor", wide, ConditionalCritic(5, 10, 8, 1), ("a",) * 10, rows, header)
     found = load_actor(tmp_path / "actor", "faces", "abc").actor
     z, labels = torch.randn(4, 5), torch.eye(10)[:4]
-    torch.testing.assert_close(move(found, z, labels), move(wide, z, labels), atol=2e-2, rtol=0)
-    assert not torch.allclose(move(found, z, labels), move(wide.actor, z, labels), atol=0.1)
+    torch.testing.assert_close(move_vectors(found, z, labels), move_vectors(wide, z, labels), atol=2e-2, rtol=0)
+    assert not torch.allclose(move_vectors(found, z, labels), move_vectors(wide.actor, z, labels), atol=0.1)
 
 
 def rewritten(path: Path, format: str, change: Callable[[dict[str, Tensor], dict[str, Any]], object]) -> Path:

@@ -23,7 +23,7 @@ from melodylc.image.sheet import read_manifest
 from melodylc.image.store import LoadedVAE, load_vae, save_vae
 from melodylc.image.train import vae_path
 from melodylc.image.vae import PictureVAE
-from melodylc.latent.settings import FitSettings
+from melodylc.latent.fit import FitSettings
 from melodylc.rewards import Rule, density, reward
 from melodylc.rewards.trial import try_panel
 
@@ -49,7 +49,7 @@ LIGHT = FitSettings(
     bank=256,
     rounds=12,
     fresh=64,
-    rate=1e-3,
+    actor_rate=1e-3,
     critic_steps=30,
     warmup=80,
     check=64,
@@ -165,8 +165,8 @@ def test_a_critic_sees_a_thumbnail_with_a_gradient(model: LoadedVAE) -> None:
     box = PictureBox(model.vae, Rule((bright,)))
     z = torch.randn(2, 6, requires_grad=True)
     decoded = box.decode(z)[1]
-    view = box.view(z, box.context(decoded, z), decoded)
-    torch.testing.assert_close(view, box.seen(decoded), rtol=0, atol=0.01)
+    view = box.expected_features(z, box.context(decoded, z), decoded)
+    torch.testing.assert_close(view, box.features(decoded), rtol=0, atol=0.01)
     assert view.shape == (2, 1, 3 * 14 * 14)
     (slope,) = torch.autograd.grad(view.sum(), z)
     assert (slope != 0).any()
@@ -183,7 +183,7 @@ def test_a_rule_on_melodies_is_no_rule_on_pictures(model: LoadedVAE) -> None:
 def test_the_engine_of_melodies_makes_pictures_obey(model: LoadedVAE, tmp_path: Path) -> None:
     rule, path = Rule((bright,)), tmp_path / "actors" / "bright.safetensors"
     stored = fit_rule(model, rule, path, LIGHT)
-    assert stored.measured.actor > stored.measured.prior + 0.3
+    assert stored.rates.actor > stored.rates.prior + 0.3
     assert open_rule(model, rule, path).fingerprint == stored.fingerprint
     few, many = (make_ruled(model, stored, rule, count, 3) for count in (3, 11))
     assert torch.equal(many.pixels[:3], few.pixels)

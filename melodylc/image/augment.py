@@ -20,7 +20,7 @@ from melodylc.image.chain import Chain, as_bytes
 from melodylc.image.config import named_config
 from melodylc.image.table import Table, as_inputs
 from melodylc.image.train import about
-from melodylc.latent.labelled import move
+from melodylc.latent.actor import move_vectors
 from melodylc.models.noise import Noise
 from melodylc.training.loop import Report, Trainer
 from melodylc.training.run import commit, prepare
@@ -112,5 +112,5 @@ class _StudentStage:
     @torch.no_grad()
     def _made(self, chain: Chain, labels: Tensor, noise: Noise) -> Tensor:
         z = noise.normal(len(labels), chain.model.vae.config.z)
-        pixels = as_bytes(chain.model.vae.decode(move(chain.constraint.actor, z, labels)))
+        pixels = as_bytes(chain.model.vae.decode(move_vectors(chain.constraint.actor, z, labels)))
         return as_inputs(pixels, self.table.side)

@@ -15,8 +15,8 @@ from melodylc.data.errors import InputError
 from melodylc.data.pictures.picture import as_rgb
 from melodylc.image.chain import as_bytes
 from melodylc.image.vae import PictureVAE
-from melodylc.latent.actor import Chain
-from melodylc.latent.box import Move, Scores
+from melodylc.latent.actor import LatentLayout, Move
+from melodylc.latent.objective import Scores
 from melodylc.rewards import Rule
 from melodylc.rewards.base import PICTURES
 
@@ -40,18 +40,18 @@ class PictureBox:
             raise InputError(f"{self.rule.names[0]} judges {self.rule.domain}, and what is made here are pictures")
 
     @property
-    def chain(self) -> Chain:
+    def layout(self) -> LatentLayout:
         """One part, before which nothing is known."""
-        return Chain(1, self.vae.config.z)
+        return LatentLayout(1, self.vae.config.z)
 
-    def ask(self, count: int, generator: torch.Generator) -> Tensor:
+    def draw_labels(self, count: int, generator: torch.Generator) -> Tensor:
         """Nothing, (n, 0): the rule says it all."""
         return torch.zeros(count, 0)
 
     @torch.no_grad()
     def decode(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         """Vectors (n, z) as they were moved, and their pictures, uint8."""
-        moved = z if move is None else self.moved(z, self.context(z, z), move)
+        moved = z if move is None else self.move_at_once(z, self.context(z, z), move)
         return moved, torch.cat([as_bytes(self.vae.decode(part)) for part in torch.split(moved, TOGETHER)])
 
     def score(self, decoded: Tensor) -> Scores:
@@ -62,15 +62,15 @@ class PictureBox:
         """Nothing, (n, 1, 0)."""
         return torch.zeros(len(decoded), 1, 0)
 
-    def moved(self, z: Tensor, context: Tensor, move: Move) -> Tensor:
+    def move_at_once(self, z: Tensor, context: Tensor, move: Move) -> Tensor:
         """Vectors (n, z), moved."""
         return move(z.unsqueeze(1), context, 0).squeeze(1)
 
-    def seen(self, decoded: Tensor) -> Tensor:
+    def features(self, decoded: Tensor) -> Tensor:
         """Thumbnails of pictures, (n, 1, channels * 14 * 14), from -1 to 1."""
         return thumbnail(decoded / 255)
 
-    def view(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
+    def expected_features(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
         """Thumbnails of the pictures that vectors become."""
         return thumbnail(self.vae.decode(z))
 

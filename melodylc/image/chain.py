@@ -20,7 +20,7 @@ from melodylc.data.pictures.loading import dataset
 from melodylc.image.settings import PENALTY
 from melodylc.image.store import LoadedActor, LoadedVAE, load_actor, load_vae
 from melodylc.image.train import actor_path, distances, part_path, vae_path
-from melodylc.latent.labelled import move
+from melodylc.latent.actor import move_vectors
 from melodylc.threads import fixed_threads
 
 GROUP = 8  #: pictures that are computed together
@@ -121,7 +121,7 @@ def _group(chain: Chain, wanted: Mapping[int, bool], seed: int, first: int) -> t
     streams = [_stream(seed, number) for number in range(first, first + GROUP)]
     labels = torch.stack([chain.constraint.rows.draw(wanted, stream) for stream in streams])
     z = torch.stack([torch.randn(chain.model.vae.config.z, generator=stream) for stream in streams])
-    moved = move(chain.constraint.actor, z, labels)
+    moved = move_vectors(chain.constraint.actor, z, labels)
     return as_bytes(chain.model.vae.decode(moved)), labels, z, moved
 
 

@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from melodylc.data.pictures.base import Pictures
 from melodylc.image.store import LabelRows, load_vae, save_actor, save_attributes
 from melodylc.image.train import about, encoded, origin, part_path, vae_path
-from melodylc.latent.auxiliary import AttributeCritic, AuxiliaryGame, missing
-from melodylc.latent.encodings import Encodings
-from melodylc.latent.gan import GameSettings, Turn
-from melodylc.latent.realism import finished, vector_game
+from melodylc.latent.gan import AttributeCritic, AuxiliaryGAN, GANSettings, GANStep, label_loss
+from melodylc.latent.realism import measure_realism, realism_gan
+from melodylc.latent.samples import Encodings
 from melodylc.models.noise import Noise
 from melodylc.training.game import play
 from melodylc.training.loop import Report, Rows, Trainer
@@ -33,32 +32,34 @@ SILENT = 0.3  #: share of the attribute critic's hidden units that is left out o
 
 
 def train_realism(
-    train: Pictures, settings: GameSettings, run: Path, seed: int = 0, report: Callable[[Turn], None] = lambda _: None
+    train: Pictures, settings: GANSettings, run: Path, seed: int = 0, report: Callable[[GANStep], None] = lambda _: None
 ) -> Path:
     """Play the game without labels on the encodings of RUN's VAE; raises as `train_actor` does."""
     model, path = load_vae(vae_path(run), train.dataset), part_path(run, "realism")
     prepare(path.parent)
-    game = vector_game(encoded(model, train), model.sigma_bar, settings, seed)
+    game = realism_gan(encoded(model, train), model.sigma_bar, settings, seed)
     identity = {**about(train), "vae": model.fingerprint, "settings": {**asdict(settings), "seed": seed}}
     play(game, path.parent, identity, report)
-    found = finished(game)
+    found = measure_realism(game)
     nothing = LabelRows(torch.zeros(1, 0), torch.ones(1))
-    save_actor(path, found.actor, found.critic, (), nothing, {**identity, **origin([]), "belief": asdict(found.belief)})
+    save_actor(
+        path, found.actor, found.critic, (), nothing, {**identity, **origin([]), "belief": asdict(found.figures)}
+    )
     return path
 
 
 def train_auxiliary(
-    train: Pictures, settings: GameSettings, run: Path, seed: int = 0, report: Callable[[Turn], None] = lambda _: None
+    train: Pictures, settings: GANSettings, run: Path, seed: int = 0, report: Callable[[GANStep], None] = lambda _: None
 ) -> Path:
     """Play the game of AC-GAN's losses on the encodings of RUN's VAE; raises as `train_actor` does."""
     model, path = load_vae(vae_path(run), train.dataset), part_path(run, f"auxiliary-{settings.distance:g}")
     prepare(path.parent)
     encodings = encoded(model, train)
-    game = AuxiliaryGame(encodings, model.sigma_bar, settings, seed)
+    game = AuxiliaryGAN(encodings, model.sigma_bar, settings, seed)
     identity = {**about(train), "vae": model.fingerprint, "settings": {**asdict(settings), "seed": seed}}
     play(game, path.parent, identity, report)
     rows = LabelRows.of(encodings.labels)
-    save_actor(path, game.kept(), game.critic, train.names, rows, {**identity, **origin([])})
+    save_actor(path, game.final_actor(), game.critic, train.names, rows, {**identity, **origin([])})
     return path
 
 
@@ -112,7 +113,7 @@ class _ReadingStage:
         labels = self.encodings.labels[events]
         logits = self._read(mean + sigma * noise.normal(*mean.shape), noise).float()
         right = ((logits > 0).float() == labels).float().mean()
-        return missing(logits, labels).mean(), {"accuracy": right.item()}
+        return label_loss(logits, labels).mean(), {"accuracy": right.item()}
 
     def _read(self, z: Tensor, noise: Noise) -> Tensor:
         """The critic's logits; while it learns some of its hidden units are silent, or it learns faces by heart."""

@@ -21,8 +21,8 @@ from melodylc.image.classifier import PictureClassifier
 from melodylc.image.similarity import likeness
 from melodylc.image.store import LoadedVAE
 from melodylc.image.table import as_inputs
+from melodylc.latent.actor import move_vectors
 from melodylc.latent.distance import z_mse
-from melodylc.latent.labelled import move
 
 CHUNK = 256
 
@@ -100,7 +100,7 @@ def judge_generated(classifier: PictureClassifier, chain: Chain, count: int, see
     told, far, made = [], [], []
     for labels in torch.split(asked, CHUNK):
         z = torch.randn(len(labels), vae.config.z, generator=generator)
-        moved = move(chain.constraint.actor, z, labels)
+        moved = move_vectors(chain.constraint.actor, z, labels)
         made.append(as_bytes(vae.decode(moved)))  # what is judged is what a file would hold
         told.append(classifier.labels(as_inputs(made[-1], classifier.config.side)))
         far.append(z_mse(moved, z, chain.model.sigma_bar))

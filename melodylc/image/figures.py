@@ -19,8 +19,8 @@ from melodylc.image.plots import Plane
 from melodylc.image.store import LabelRows, LoadedActor, LoadedVAE, load_actor, load_attributes
 from melodylc.image.table import as_inputs
 from melodylc.image.train import part_path
-from melodylc.latent.auxiliary import AttributeCritic, missing
-from melodylc.latent.labelled import cost_of, move
+from melodylc.latent.actor import move_vectors
+from melodylc.latent.gan import AttributeCritic, label_loss, real_loss
 from melodylc.latent.optimise import Goal, OptimiseSettings, optimise
 from melodylc.threads import fixed_threads
 
@@ -87,7 +87,7 @@ def traversal(
         captions.append(f"{'+' if value else '-'} {names[label].replace('_', ' ')}")
     z = _prior(chain.model.vae.config.z, rows, seed).repeat_interleave(len(columns), dim=0)
     with fixed_threads(1):
-        moved = move(chain.constraint.actor, z, torch.stack(columns).repeat(rows, 1))
+        moved = move_vectors(chain.constraint.actor, z, torch.stack(columns).repeat(rows, 1))
         pixels = _decoded(chain.model, moved)
     return Shown(pixels, tuple(captions * rows), len(columns))
 
@@ -97,7 +97,7 @@ def before_and_after(model: LoadedVAE, realism: LoadedActor, count: int, seed: i
     """Samples of the prior in the first row, and the same moved by the realism actor in the second."""
     z = _prior(model.vae.config.z, count, seed)
     with fixed_threads(1):
-        moved = move(realism.actor, z)
+        moved = move_vectors(realism.actor, z)
         pixels = _decoded(model, torch.cat([z, moved]))
         believed = torch.cat([realism.critic(z), realism.critic(moved)]).sigmoid().tolist()
     return Shown(pixels, tuple(f"D {value:.2f}" for value in believed), count)
@@ -142,13 +142,13 @@ def belief_map(model: LoadedVAE, critic: torch.nn.Module, pictures: Pictures) ->
 
 def realistic(realism: LoadedActor, weight: float = 0.1, belief: float = LOOSE) -> Goal:
     """To be taken for an encoding of a real picture by a realism critic."""
-    return Goal(lambda z: cost_of(realism.critic(z)), weight, enough(belief))
+    return Goal(lambda z: real_loss(realism.critic(z)), weight, enough(belief))
 
 
 def labelled(critic: AttributeCritic, labels: Tensor, columns: Sequence[int], belief: float = SURE) -> Goal:
     """To show labels (n, labels) in some columns, all of them, by a critic that reads them."""
     asked = list(columns)
-    return Goal(lambda z: missing(critic(z)[:, asked], labels[:, asked]), 1.0, enough(belief))
+    return Goal(lambda z: label_loss(critic(z)[:, asked], labels[:, asked]), 1.0, enough(belief))
 
 
 def enough(belief: float) -> float:

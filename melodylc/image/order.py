@@ -15,7 +15,7 @@ from melodylc.rewards.isolation import SECONDS
 
 if TYPE_CHECKING:
     from melodylc.image.store import LoadedVAE
-    from melodylc.latent.fitted import Progress
+    from melodylc.latent.fit import Progress
     from melodylc.latent.store import StoredActor
 
 FORMAT = "melodylc-pictures/1"

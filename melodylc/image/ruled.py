@@ -17,16 +17,22 @@ from melodylc.data.pictures.picture import as_rgb
 from melodylc.image.box import PictureBox
 from melodylc.image.chain import GROUP, draw_prior
 from melodylc.image.store import LoadedVAE
-from melodylc.latent.box import Scores
-from melodylc.latent.fit import fit
-from melodylc.latent.fitted import Progress
-from melodylc.latent.settings import FitSettings
+from melodylc.latent.fit import DistanceWeight, FitSettings, Progress, fit
+from melodylc.latent.objective import Scores
 from melodylc.latent.store import StoredActor, load_actor, save_actor
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
 PRIOR = "normal"  #: what such an actor's vectors are drawn from
-SETTINGS = FitSettings(bank=2048, rounds=30, fresh=256, actor_steps=20, rate=1e-3, fall=0.1, hard=0.0)
+SETTINGS = FitSettings(
+    bank=2048,
+    rounds=30,
+    fresh=256,
+    actor_steps=20,
+    actor_rate=1e-3,
+    distance=DistanceWeight(decay=0.1),
+    hard_share=0.0,
+)
 
 
 @dataclass(frozen=True)

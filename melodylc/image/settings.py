@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from melodylc.data.errors import InputError
 from melodylc.image.config import PictureConfig
-from melodylc.latent.gan import GameSettings
+from melodylc.latent.gan import GANSettings
 from melodylc.training.settings import StageSettings, TrainSettings
 
 PENALTY = 0.1  #: lambda, the paper's weight of the distance
@@ -16,7 +16,7 @@ class Recipe:
 
     vae: TrainSettings
     classifier: TrainSettings
-    game: GameSettings
+    game: GANSettings
     attributes: TrainSettings = field(default_factory=lambda: _run("labels", 256, 1e-3, 3000, 250))
 
 
@@ -25,30 +25,28 @@ def _run(kind: str, batch: int, rate: float, steps: int, every: int) -> TrainSet
     return TrainSettings(stages=(stage,), validate_every=every)
 
 
-_LARGE = GameSettings(
-    steps=50_000, rate=1e-4, actor_rate=1e-4, average=0.999, hidden=2048, layers=4
+_LARGE = GANSettings(
+    steps=50_000, critic_rate=1e-4, actor_rate=1e-4, average=0.999, hidden=2048, layers=4
 )  # the notebook's sizes and rate
-_SMALL = GameSettings(batch=64, actor_batch=512, rate=1e-3, actor_rate=4e-3, average=0.99)
+_SMALL = GANSettings(batch=64, actor_batch=512, critic_rate=1e-3, actor_rate=4e-3, average=0.99)
 _PAPER = Recipe(_run("pictures", 128, 3e-4, 100_000, 1000), _run("labels", 128, 1e-3, 20_000, 500), _LARGE)
 _RECIPES = {
     "mnist": Recipe(
         _run("pictures", 128, 3e-3, 8000, 500),
         _run("labels", 128, 3e-3, 3000, 500),
-        replace(_SMALL, steps=1800, slope=1.0, wrong=0.5),
+        replace(_SMALL, steps=1800, penalty_weight=1.0, mismatch_weight=0.5),
     ),
     "cifar10": Recipe(
         _run("pictures", 64, 2e-3, 1500, 250),
         _run("labels", 64, 2e-3, 1500, 250),
-        replace(_SMALL, steps=1800, slope=1.0, wrong=0.5, bound=20.0, spread=0.75),
+        replace(_SMALL, steps=1800, penalty_weight=1.0, mismatch_weight=0.5, bound=20.0, spread_share=0.75),
     ),
     "celeba": Recipe(
         _run("pictures", 64, 2e-3, 6000, 250),
         _run("labels", 64, 2e-3, 3000, 250),
-        replace(_SMALL, steps=1500, turned=0.5, wrong=8.0, spread=0.5),
+        replace(_SMALL, steps=1500, flip_share=0.5, mismatch_weight=8.0, spread_share=0.5),
     ),
-    "faces": Recipe(
-        _run("pictures", 32, 2e-3, 1500, 250), _run("labels", 32, 2e-3, 600, 100), GameSettings(steps=2000)
-    ),
+    "faces": Recipe(_run("pictures", 32, 2e-3, 1500, 250), _run("labels", 32, 2e-3, 600, 100), GANSettings(steps=2000)),
 }
 
 

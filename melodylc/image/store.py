@@ -24,10 +24,9 @@ from melodylc.image.classifier import ClassifierConfig, PictureClassifier
 from melodylc.image.config import PictureConfig
 from melodylc.image.vae import PictureVAE
 from melodylc.latent.actor import Actor, ActorConfig
-from melodylc.latent.auxiliary import AttributeCritic, AuxiliaryCritic
-from melodylc.latent.labelled import LabelledCritic
-from melodylc.latent.widened import Widened
-from melodylc.models.checkpoint import first_line, read_tensors, write_tensors
+from melodylc.latent.gan import AttributeCritic, AuxiliaryCritic, ConditionalCritic
+from melodylc.latent.spread import SpreadRestoration
+from melodylc.latent.tensor_files import first_line, read_tensors, write_tensors
 
 VAE = "melodylc-picture-vae/1"
 CLASSIFIER = "melodylc-picture-classifier/1"
@@ -86,8 +85,8 @@ class LabelRows:
 class LoadedActor:
     """An actor that takes labels (or none), with its critic."""
 
-    actor: Actor | Widened
-    critic: LabelledCritic | AuxiliaryCritic
+    actor: Actor | SpreadRestoration
+    critic: ConditionalCritic | AuxiliaryCritic
     names: tuple[str, ...]  #: of the labels
     rows: LabelRows
     fingerprint: str
@@ -148,8 +147,8 @@ def load_classifier(path: Path, data: str | None = None) -> LoadedClassifier:
 
 def save_actor(
     path: Path,
-    actor: Actor | Widened,
-    critic: LabelledCritic | AuxiliaryCritic,
+    actor: Actor | SpreadRestoration,
+    critic: ConditionalCritic | AuxiliaryCritic,
     names: tuple[str, ...],
     rows: LabelRows,
     provenance: Mapping[str, Any],
@@ -161,7 +160,7 @@ def save_actor(
     header: dict[str, Any] = {"config": asdict(actor.config), "names": list(names), "provenance": dict(provenance)}
     if isinstance(critic, AuxiliaryCritic):
         header["auxiliary"] = True
-    if isinstance(actor, Widened):
+    if isinstance(actor, SpreadRestoration):
         header["widened"] = True
     write_tensors(path, tensors, ACTOR, header)
 
@@ -172,9 +171,9 @@ def load_actor(path: Path, data: str | None = None, vae: str | None = None) -> L
     try:
         provenance = _belonging(path, header, data, vae)
         config = ActorConfig(**header["config"])
-        make: Callable[[ActorConfig], Actor | Widened] = _widened if header.get("widened") else Actor
+        make: Callable[[ActorConfig], Actor | SpreadRestoration] = _widened if header.get("widened") else Actor
         actor = _filled(make, config, _below("actor.", tensors))
-        kind = AuxiliaryCritic if header.get("auxiliary") else LabelledCritic
+        kind = AuxiliaryCritic if header.get("auxiliary") else ConditionalCritic
         critic = kind(config.size, config.context, config.hidden, config.layers)
         _fill(critic, _below("critic.", tensors))
         rows = LabelRows(tensors["labels.rows"].float(), tensors["labels.counts"])
@@ -183,8 +182,8 @@ def load_actor(path: Path, data: str | None = None, vae: str | None = None) -> L
         raise _misfit(path, error) from None
 
 
-def _widened(config: ActorConfig) -> Widened:
-    return Widened(Actor(config))
+def _widened(config: ActorConfig) -> SpreadRestoration:
+    return SpreadRestoration(Actor(config))
 
 
 def save_attributes(

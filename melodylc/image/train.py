@@ -26,8 +26,8 @@ from melodylc.image.stages import LabelStage, PictureStage
 from melodylc.image.store import LabelRows, LoadedVAE, load_vae, save_actor, save_classifier, save_vae
 from melodylc.image.table import Table
 from melodylc.image.vae import PictureVAE
-from melodylc.latent.encodings import Encodings
-from melodylc.latent.gan import Game, GameSettings, Turn
+from melodylc.latent.gan import GANSettings, GANStep, LatentGAN
+from melodylc.latent.samples import Encodings
 from melodylc.training.game import play
 from melodylc.training.loop import Report, Trainer
 from melodylc.training.run import MODEL, commit, prepare
@@ -139,10 +139,10 @@ def train_classifier(
 
 def train_actor(
     train: Pictures,
-    settings: GameSettings,
+    settings: GANSettings,
     run: Path,
     seed: int = 0,
-    report: Callable[[Turn], None] = lambda _: None,
+    report: Callable[[GANStep], None] = lambda _: None,
 ) -> Path:
     """Play the game of a conditional actor and critic on the encodings of RUN's VAE; the actor's path.
 
@@ -153,10 +153,10 @@ def train_actor(
     prepare(path.parent)
     encodings = encoded(model, train)
     identity = {**about(train), "vae": model.fingerprint, "settings": {**asdict(settings), "seed": seed}}
-    game = Game(encodings, model.sigma_bar, settings, seed)
+    game = LatentGAN(encodings, model.sigma_bar, settings, seed)
     play(game, path.parent, identity, report)
     rows = LabelRows.of(encodings.labels)
-    save_actor(path, game.kept(), game.critic, train.names, rows, {**identity, **origin([])})
+    save_actor(path, game.final_actor(), game.critic, train.names, rows, {**identity, **origin([])})
     return path
 
 

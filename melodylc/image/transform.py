@@ -28,9 +28,9 @@ from melodylc.image.classifier import PictureClassifier
 from melodylc.image.figures import LOOSE, SURE, Shown, labelled, realistic
 from melodylc.image.store import LoadedActor, LoadedVAE
 from melodylc.image.table import as_inputs
-from melodylc.latent.auxiliary import AttributeCritic
+from melodylc.latent.actor import move_vectors
 from melodylc.latent.distance import z_mse
-from melodylc.latent.labelled import move
+from melodylc.latent.gan import AttributeCritic
 from melodylc.latent.optimise import Goal, OptimiseSettings, optimise
 from melodylc.threads import fixed_threads
 
@@ -133,7 +133,7 @@ def transform(
         columns = range(asked.shape[1]) if pictures.exclusive else wanted
         goals = [labelled(tools.attributes, asked, list(columns), sure), *holding(tools, start, asked, columns)]
         ends = {"optimised": optimise(start, goals, settings, sigma_bar=tools.model.sigma_bar).z}
-        ends |= {name: move(actor.actor, start, asked) for name, actor in tools.actors.items()}
+        ends |= {name: move_vectors(actor.actor, start, asked) for name, actor in tools.actors.items()}
         encoded = _decoded(tools.model, start)
         judge = _Judge(tools.classifier, given, encoded, asked, wanted)
         ways = [

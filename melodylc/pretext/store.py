@@ -11,7 +11,7 @@ from melodylc.cache import pretrained
 from melodylc.data.errors import CheckpointError
 from melodylc.data.files import fingerprint_file
 from melodylc.latent.critic import Critic
-from melodylc.models.checkpoint import first_line, read_tensors, write_tensors
+from melodylc.latent.tensor_files import first_line, read_tensors, write_tensors
 from melodylc.view import VERSION
 
 FORMAT = "melodylc-pretrained-critic/1"

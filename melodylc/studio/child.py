@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from melodylc.data.errors import MelodylcError
-from melodylc.latent.settings import FitSettings
+from melodylc.latent.fit import FitSettings
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
 
 def settings_to_dict(settings: FitSettings) -> dict[str, Any]:
     """Settings as JSON has them; the inverse of `settings_of`."""
-    return {name: list(it) if isinstance(it, tuple) else it for name, it in vars(settings).items()}
+    return settings.to_dict()
 
 
 def settings_of(values: Mapping[str, Any]) -> FitSettings:
@@ -44,13 +44,12 @@ def settings_of(values: Mapping[str, Any]) -> FitSettings:
     >>> settings_of(json.loads(json.dumps(settings_to_dict(FitSettings(rounds=3))))) == FitSettings(rounds=3)
     True
     """
-    read: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in values.items()}
-    return FitSettings(**read)
+    return FitSettings.from_dict(values)
 
 
 def _fit(order: dict[str, Any], last: threading.Event) -> float:
     from melodylc.actors import fit_actor, shipped_model
-    from melodylc.latent.fitted import Round
+    from melodylc.latent.fit import Round
     from melodylc.models.checkpoint import load_model
     from melodylc.request import Request
 
@@ -63,7 +62,7 @@ def _fit(order: dict[str, Any], last: threading.Event) -> float:
     def report(done: Round) -> None:
         if done.number == done.rounds:
             last.set()
-        _tell(round=done.number, rounds=done.rounds, rate=done.measured.rate, best=done.best)
+        _tell(round=done.number, rounds=done.rounds, rate=done.measurement.rate, best=done.best)
 
     def decoding(done: int, of: int) -> None:
         _tell(bank=done, of=of)
@@ -71,7 +70,7 @@ def _fit(order: dict[str, Any], last: threading.Event) -> float:
     settings, path = settings_of(order["settings"]), Path(order["path"])
     _tell(ready=True)
     found = fit_actor(model, rule, path, report, settings, request.to_dict(), decoding=decoding)
-    return found.stored.measured.actor
+    return found.stored.rates.actor
 
 
 def _listen(last: threading.Event) -> None:

@@ -14,7 +14,7 @@ from typing import IO, Any, Literal
 
 from melodylc.actors import SETTINGS, cache_path, probe
 from melodylc.data.errors import InputError
-from melodylc.latent.settings import FitSettings
+from melodylc.latent.fit import FitSettings
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.request import Request
 from melodylc.studio.child import settings_to_dict

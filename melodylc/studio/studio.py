@@ -17,7 +17,7 @@ from melodylc.data.keys import parse_scale
 from melodylc.data.source import Choice, Source
 from melodylc.draws import Draw, Sampler
 from melodylc.generate import produce
-from melodylc.latent.settings import FitSettings
+from melodylc.latent.fit import FitSettings
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.request import Order, Request
 from melodylc.studio.asked import Asked, Requests
