@@ -20,8 +20,8 @@ from melodylc.latent.critic import Critic
 from melodylc.latent.fit import WEIGHT_DECAY
 from melodylc.latent.precision import autocast
 from melodylc.models.noise import Noise
-from melodylc.pretext.distortion import canonical, distorted
-from melodylc.pretext.store import load_pretrained, shipped_path
+from melodylc.pretext.augmentation import augment_melodies, canonical_events
+from melodylc.pretext.store import load_pretrained_critic, pretrained_critic_path
 from melodylc.view import WIDTH, exact
 
 POWERS = (1.0, 4.0, 16.0, 64.0, 256.0, inf)
@@ -35,8 +35,8 @@ def main(names: tuple[str, ...]) -> None:
     """Print a Markdown table."""
     torch.set_num_threads(1)
     model = shipped_model()
-    events = canonical(find_bank(model, model.prior()).events.long())
-    spoilt = distorted(events, Noise(0))
+    events = canonical_events(find_bank(model, model.prior()).events.long())
+    spoilt = augment_melodies(events, Noise(0))
     click.echo(
         f"model {model.fingerprint}\n\n| rule | critic | " + " | ".join(f"after {n} steps" for n in AFTER) + " |"
     )
@@ -65,7 +65,11 @@ def scores(name: str, events: Tensor) -> Tensor:
 def learnt(known: bool, events: Tensor, told: Tensor, tests: list[tuple[Tensor, Tensor]]) -> list[str]:
     """The correlations on both tests after some steps."""
     torch.manual_seed(0)
-    critic = load_pretrained(shipped_path()).asked(1, POWERS) if known else Critic(16, 16 * WIDTH, 1, 0, POWERS, 256, 4)
+    critic = (
+        load_pretrained_critic(pretrained_critic_path()).with_new_readout(1, POWERS)
+        if known
+        else Critic(16, 16 * WIDTH, 1, POWERS, 256, 4)
+    )
     last = {id(it) for it in critic.readout.parameters()}
     rate = SETTINGS.readout_rate if known else SETTINGS.critic_rate
     groups = [

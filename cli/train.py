@@ -134,15 +134,15 @@ def critic(corpus: Path, output: Path, steps: int | None, minutes: tuple[float, 
     from dataclasses import replace
 
     from melodylc.data.corpus import Corpus
-    from melodylc.pretext.train import SETTINGS, train_critic
+    from melodylc.pretext.train import PRETRAINING_SETTINGS, pretrain_critic
 
-    settings = replace(SETTINGS, seed=seed)
+    settings = replace(PRETRAINING_SETTINGS, seed=seed)
     if steps:
         settings = replace(settings, stages=(replace(settings.stages[0], steps=steps),))
     if minutes:
         settings = settings.with_minutes(minutes)
     with _Progress() as bars:
-        path = train_critic(Corpus.open(corpus), settings, output, bars)
+        path = pretrain_critic(Corpus.open(corpus), settings, output, bars)
     click.echo(f"wrote {path}")
 
 

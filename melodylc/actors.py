@@ -35,8 +35,8 @@ from melodylc.models.checkpoint import LoadedModel, load_model
 from melodylc.models.config import PriorName
 from melodylc.models.noise import Noise
 from melodylc.nearest import given_back, nearest
-from melodylc.pretext.distortion import canonical, distorted
-from melodylc.pretext.store import load_pretrained, shipped_fingerprint, shipped_path
+from melodylc.pretext.augmentation import augment_melodies, canonical_events
+from melodylc.pretext.store import load_pretrained_critic, pretrained_critic_fingerprint, pretrained_critic_path
 from melodylc.realism import RealismCritic
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
@@ -262,7 +262,7 @@ def fit_on_bank(
             seed=seed,
             report=report,
             initial_actor=actor,
-            initial_critic=load_pretrained(shipped_path()),
+            initial_critic=load_pretrained_critic(pretrained_critic_path()),
             extra_cost=realism.critic.cost if realism else None,
             augment=_distort,
         )
@@ -271,7 +271,7 @@ def fit_on_bank(
 def _distort(events: Tensor, generator: torch.Generator) -> Tensor:
     """Other melodies, (n, 256), uint8, made of those."""
     seed = int(torch.randint(2**62, (1,), generator=generator))
-    return distorted(canonical(events.long()), Noise(seed)).to(torch.uint8)
+    return augment_melodies(canonical_events(events.long()), Noise(seed)).to(torch.uint8)
 
 
 def _common(model: LoadedModel, prior: str) -> StoredActor | None:
@@ -284,7 +284,15 @@ def _common(model: LoadedModel, prior: str) -> StoredActor | None:
 def cache_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None, realism: Weighted | None = None) -> Path:
     """Where the fitted actor of a model, a prior and a rule is kept; how it is fitted is part of the name."""
     also = (realism.weight, realism.critic.fingerprint) if realism else None
-    of = (model.fingerprint, model.prior(prior).identity, rule.identity, SETTINGS, ASKED, shipped_fingerprint(), also)
+    of = (
+        model.fingerprint,
+        model.prior(prior).identity,
+        rule.identity,
+        SETTINGS,
+        ASKED,
+        pretrained_critic_fingerprint(),
+        also,
+    )
     return cache_folder() / "actors" / f"{fingerprint_bytes(repr(of).encode())}.safetensors"
 
 

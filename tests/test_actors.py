@@ -92,7 +92,7 @@ def test_another_pre_trained_critic_is_another_fit(model: LoadedModel, monkeypat
     rule = Rule((pitch_classes([0, 4, 7]),))
     before = actors.cache_path(model, rule)
     assert before == actors.cache_path(model, rule)
-    monkeypatch.setattr(actors, "shipped_fingerprint", lambda: "another critic")
+    monkeypatch.setattr(actors, "pretrained_critic_fingerprint", lambda: "another critic")
     assert actors.cache_path(model, rule) != before
 
 
