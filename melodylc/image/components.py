@@ -108,7 +108,7 @@ def principal_components(batches: Callable[[], Iterable[Tensor]], count: int, se
         seed: of the directions that the search starts from.
 
     >>> points = torch.tensor([[3.0, 0.0, 0.0], [-3.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, -1.0, 0.0]])
-    >>> found = principal_components(lambda: [points], 2)
+    >>> result = principal_components(lambda: [points], 2)
     >>> result.variance.round(decimals=3).tolist(), result.basis.abs().round(decimals=3).T.tolist()
     ([4.5, 0.5], [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     """
