@@ -13,12 +13,11 @@ from torch import Tensor
 
 from melodylc.data.pictures.base import Pictures
 from melodylc.data.pictures.corruptions import CORRUPTIONS, SEVERITIES, corrupted
-from melodylc.image.config import named_config
-from melodylc.image.dirty import ambiguous_digits
-from melodylc.image.settings import recipe, with_steps
+from melodylc.image.datasets import named_config, recipe, with_steps
+from melodylc.image.experiments.dirty_mnist import ambiguous_digits
 from melodylc.image.store import load_classifier, load_vae
 from melodylc.image.table import as_inputs
-from melodylc.image.train import classifier_path, train_classifier, train_vae, vae_path
+from melodylc.image.training import classifier_path, train_classifier, train_vae, vae_path
 from melodylc.training.loop import Report, named
 
 JUDGES = 3  #: classifiers of the ensemble
@@ -27,7 +26,7 @@ OTHER_SEED = 1000  #: of what makes Dirty-MNIST: nothing that it shares with wha
 
 
 @dataclass(frozen=True)
-class Trial:
+class EvaluationSet:
     """Pictures that a classifier is tried on."""
 
     name: str
@@ -35,9 +34,11 @@ class Trial:
     classes: Tensor  #: (n,)
 
 
-def as_trial(pictures: Pictures, name: str = "test") -> Trial:
+def as_evaluation_set(pictures: Pictures, name: str = "test") -> EvaluationSet:
     """A split as it is."""
-    return Trial(name, torch.from_numpy(np.array(pictures.pixels)), torch.from_numpy(pictures.labels.argmax(axis=1)))
+    return EvaluationSet(
+        name, torch.from_numpy(np.array(pictures.pixels)), torch.from_numpy(pictures.labels.argmax(axis=1))
+    )
 
 
 def dirty_mnist(
@@ -48,7 +49,7 @@ def dirty_mnist(
     count: int,
     steps: int | None = None,
     report: Callable[[Report], None] = lambda _: None,
-) -> list[Trial]:
+) -> list[EvaluationSet]:
     """MNIST's test digits, `count` ambiguous ones made of them (ten copies each), and both together."""
     config = named_config("mnist", "small")
     how = recipe(config)
@@ -66,24 +67,26 @@ def dirty_mnist(
         settings = with_steps(replace(how.classifier, seed=OTHER_SEED + number), steps or JUDGE_STEPS)
         train_classifier(train, valid, settings, folder / f"judge-{number}", named(report, f"judge {number}"))
         judges.append(load_classifier(classifier_path(folder / f"judge-{number}")).classifier)
-    plain, vae = as_trial(test), load_vae(vae_path(folder)).vae
+    plain, vae = as_evaluation_set(test), load_vae(vae_path(folder)).vae
     inputs = as_inputs(plain.pictures, config.side)
-    found = ambiguous_digits(vae, judges, inputs, plain.classes, count)
-    both = torch.cat([inputs, found.pictures]), torch.cat([plain.classes, found.classes])
-    ambiguous = Trial("Ambiguous-MNIST (reimplemented)", found.pictures, found.classes)
-    return [plain, ambiguous, Trial("Dirty-MNIST (reimplemented)", *both)]
+    drawn = ambiguous_digits(vae, judges, inputs, plain.classes, count)
+    both = torch.cat([inputs, drawn.pictures]), torch.cat([plain.classes, drawn.classes])
+    ambiguous = EvaluationSet("Ambiguous-MNIST (reimplemented)", drawn.pictures, drawn.classes)
+    return [plain, ambiguous, EvaluationSet("Dirty-MNIST (reimplemented)", *both)]
 
 
-def cifar10_c(test: Pictures, tried: int | None = None, names: tuple[str, ...] = tuple(CORRUPTIONS)) -> Iterator[Trial]:
+def cifar10_c(
+    test: Pictures, tried: int | None = None, names: tuple[str, ...] = tuple(CORRUPTIONS)
+) -> Iterator[EvaluationSet]:
     """CIFAR-10's test pictures, all of them; then the first `tried` with each corruption at five severities."""
-    yield as_trial(test)
+    yield as_evaluation_set(test)
     some = test.only(slice(0, tried))
-    classes = as_trial(some).classes
+    classes = as_evaluation_set(some).classes
     for name in names:
         parts = [torch.from_numpy(corrupted(some.pixels, name, severity)) for severity in SEVERITIES]
-        yield Trial(f"{name} (reimplemented)", torch.cat(parts), classes.repeat(len(parts)))
+        yield EvaluationSet(f"{name} (reimplemented)", torch.cat(parts), classes.repeat(len(parts)))
 
 
-def trials_of(data: str) -> int:
+def count_evaluation_sets(data: str) -> int:
     """How many trials `dirty_mnist` (mnist) or `cifar10_c` has."""
     return 3 if data == "mnist" else 1 + len(CORRUPTIONS)

@@ -23,8 +23,7 @@ import torch
 from torch import Tensor
 
 from melodylc.data.errors import InputError
-from melodylc.image.classifier import PictureClassifier
-from melodylc.image.vae import PictureVAE
+from melodylc.image.models import PictureClassifier, PictureVAE
 
 COPIES = 10  #: labels of an ambiguous digit
 NOISE = 0.05 * 0.3081
@@ -34,7 +33,7 @@ CHUNK = 256
 
 
 @dataclass(frozen=True)
-class Ambiguous:
+class AmbiguousDigits:
     """Ambiguous digits, each as often as it has labels."""
 
     pictures: Tensor  #: (n * 10, 1, 28, 28) in [0, 1]
@@ -45,7 +44,7 @@ class Ambiguous:
 @torch.no_grad()
 def ambiguous_digits(
     vae: PictureVAE, judges: Sequence[PictureClassifier], pictures: Tensor, classes: Tensor, count: int, seed: int = 0
-) -> Ambiguous:
+) -> AmbiguousDigits:
     """`count` ambiguous digits from real ones (m, 1, 28, 28) in [0, 1] with class numbers (m,).
 
     Raises:
@@ -59,11 +58,11 @@ def ambiguous_digits(
     mean = answers.mean(dim=0)
     doubt = entropy(mean) - entropy(answers).mean(dim=0)
     sound = torch.nonzero(doubt <= doubt.median())[:, 0]
-    kept = sound[spread(mean[sound].argmax(dim=1), entropy(mean[sound]), count, generator)]
-    labels = torch.multinomial(mean[kept], COPIES, replacement=True, generator=generator)
-    copies = mixed[kept].repeat_interleave(COPIES, dim=0)
+    chosen = sound[spread_evenly(mean[sound].argmax(dim=1), entropy(mean[sound]), count, generator)]
+    labels = torch.multinomial(mean[chosen], COPIES, replacement=True, generator=generator)
+    copies = mixed[chosen].repeat_interleave(COPIES, dim=0)
     noisy = copies + NOISE * torch.randn(copies.shape, generator=generator)
-    return Ambiguous(noisy, labels.flatten(), entropy(mean[kept]))
+    return AmbiguousDigits(noisy, labels.flatten(), entropy(mean[chosen]))
 
 
 def entropy(answers: Tensor) -> Tensor:
@@ -72,11 +71,11 @@ def entropy(answers: Tensor) -> Tensor:
     >>> round(entropy(torch.tensor([0.5, 0.5])).item(), 4), entropy(torch.tensor([1.0, 0.0])).item()
     (0.6931, 0.0)
     """
-    found: Tensor = torch.special.entr(answers).sum(dim=-1)
-    return found
+    nats: Tensor = torch.special.entr(answers).sum(dim=-1)
+    return nats
 
 
-def spread(kinds: Tensor, values: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def spread_evenly(kinds: Tensor, values: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """`count` row numbers at most: of each kind as many, and of a kind as many from each tenth of its range."""
     names = sorted(set(kinds.tolist()))
     share, chosen = -(-count // len(names)), []

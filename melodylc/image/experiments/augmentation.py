@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.base import Pictures
-from melodylc.image.bodies import encoder_body
-from melodylc.image.chain import Chain, as_bytes
-from melodylc.image.config import named_config
-from melodylc.image.table import Table, as_inputs
-from melodylc.image.train import about
-from melodylc.latent.labelled import move
+from melodylc.image.datasets import PICTURE_DATASETS, named_config, picture_dataset
+from melodylc.image.models import encoder_backbone
+from melodylc.image.pipeline import Pipeline, as_bytes
+from melodylc.image.table import PictureTable, as_inputs
+from melodylc.image.training import dataset_header
+from melodylc.latent.actor import move_vectors
 from melodylc.models.noise import Noise
 from melodylc.training.loop import Report, Trainer
 from melodylc.training.run import commit, prepare
@@ -28,61 +28,72 @@ from melodylc.training.settings import StageSettings, TrainSettings
 from melodylc.training.stages import Metrics
 
 SHARE = 8  #: one in so many of a batch is the actor's
-SIDES = {"mnist": 28, "cifar10": 64}
-STEPS = {"mnist": 3000, "cifar10": 4000}
 CHUNK = 250
 
 
-def student(data: str) -> nn.Module:
+def augmentation_classifier(data: str) -> nn.Module:
     """The replication's classifier of a data set, (n, channels, side, side) to logits (n, 10).
 
     Raises:
         InputError: it has none.
 
-    >>> [tuple(layer.weight.shape) for layer in student("mnist").modules() if isinstance(layer, nn.Linear)]
+    >>> layers = augmentation_classifier("mnist").modules()
+    >>> [tuple(layer.weight.shape) for layer in layers if isinstance(layer, nn.Linear)]
     [(128, 784), (10, 128)]
     """
+    augmentation_sizes(data)  # refuses others
     if data == "mnist":
         return nn.Sequential(nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
-    if data == "cifar10":
-        body, features = encoder_body(named_config("cifar10", "replication"))
-        return nn.Sequential(body, nn.Linear(features, 10))
-    raise InputError(f"augmentation is measured on {' and '.join(SIDES)}, as in the replication, not on {data}")
+    body, features = encoder_backbone(named_config(data, "replication"))
+    return nn.Sequential(body, nn.Linear(features, 10))
 
 
-def recipe(data: str, steps: int | None, seed: int) -> TrainSettings:
+def augmentation_sizes(data: str) -> tuple[int, int]:
+    """Side of pictures and steps of training in the experiment on a data set.
+
+    Raises:
+        InputError: it is not one of the experiment's.
+    """
+    sizes = picture_dataset(data).augmentation
+    if sizes is None:
+        measured = " and ".join(name for name, it in PICTURE_DATASETS.items() if it.augmentation)
+        raise InputError(f"augmentation is measured on {measured}, as in the replication, not on {data}")
+    return sizes
+
+
+def augmentation_settings(data: str, steps: int | None, seed: int) -> TrainSettings:
     """How such a classifier is trained."""
-    count = steps or STEPS[data]
+    count = steps or augmentation_sizes(data)[1]
     stage = StageSettings(kind="labels", batch=128, rate=1e-3, steps=count)
     precision: Literal["bf16", "fp32"] = "fp32" if data == "mnist" else "bf16"  # two layers gain nothing from bf16
     return TrainSettings(stages=(stage,), seed=seed, validate_every=250, precision=precision)
 
 
-def train_student(
+def train_augmentation_classifier(
     train: Pictures,
     valid: Pictures,
     settings: TrainSettings,
     folder: Path,
-    chain: Chain | None,
+    pipeline: Pipeline | None,
     report: Callable[[Report], None] = lambda _: None,
 ) -> nn.Module:
-    """Train a classifier, or go on training it, in a folder; with the actor's pictures where there is a chain.
+    """Train a classifier, or go on training it, in a folder; with the actor's pictures where there is a pipeline.
 
     Raises InputError if the folder holds another run.
     """
     prepare(folder)
-    table = Table(train, valid, SIDES[train.dataset], settings.seed)
+    table = PictureTable(train, valid, augmentation_sizes(train.dataset)[0], settings.seed)
     torch.manual_seed(settings.seed)
-    classifier = student(train.dataset)
-    made = None if chain is None else {"vae": chain.model.fingerprint, "actor": chain.constraint.fingerprint}
-    identity = {**about(train), "settings": settings.to_dict(), "augmented": made}
-    stage = _StudentStage(classifier, table, chain)
+    classifier = augmentation_classifier(train.dataset)
+    actor = None if pipeline is None else {"vae": pipeline.model.fingerprint, "actor": pipeline.constraint.fingerprint}
+    identity = {**dataset_header(train), "settings": settings.to_dict(), "augmented": actor}
+    stage = _AugmentationStage(classifier, table, pipeline)
     Trainer(classifier, lambda _: stage, settings, table, table.validation, folder, identity, commit(), report).run()
     return classifier.eval()
 
 
 @torch.no_grad()
-def accuracy(classifier: nn.Module, pictures: Tensor, classes: Tensor, side: int) -> float:
+def class_accuracy(classifier: nn.Module, pictures: Tensor, classes: Tensor, side: int) -> float:
     """Share of pictures (n, channels, h, w), bytes or numbers in [0, 1], that are taken for what they are, (n,)."""
     right = 0
     for part, truth in zip(torch.split(pictures, CHUNK), torch.split(classes, CHUNK), strict=True):
@@ -91,26 +102,26 @@ def accuracy(classifier: nn.Module, pictures: Tensor, classes: Tensor, side: int
     return right / len(classes)
 
 
-class _StudentStage:
+class _AugmentationStage:
     """Cross-entropy on batches an eighth of which is the actor's, where there is one."""
 
-    def __init__(self, classifier: nn.Module, table: Table, chain: Chain | None) -> None:
-        self.classifier, self.table, self.chain = classifier, table, chain
+    def __init__(self, classifier: nn.Module, table: PictureTable, pipeline: Pipeline | None) -> None:
+        self.classifier, self.table, self.pipeline = classifier, table, pipeline
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return self.classifier.parameters()
 
     def loss(self, events: Tensor, progress: float, noise: Noise) -> tuple[Tensor, Metrics]:
         pictures, labels = self.table.pictures(events), self.table.answers(events)
-        if self.chain and self.classifier.training:
-            made = self._made(self.chain, labels[: len(labels) // SHARE], noise)
-            pictures = torch.cat([made, pictures[len(made) :]])
+        if self.pipeline and self.classifier.training:
+            generated = self._generate(self.pipeline, labels[: len(labels) // SHARE], noise)
+            pictures = torch.cat([generated, pictures[len(generated) :]])
         logits, classes = self.classifier(pictures).float(), labels.argmax(dim=1)
         right = (logits.argmax(dim=1) == classes).float().mean()
         return F.cross_entropy(logits, classes), {"accuracy": right.item()}
 
     @torch.no_grad()
-    def _made(self, chain: Chain, labels: Tensor, noise: Noise) -> Tensor:
-        z = noise.normal(len(labels), chain.model.vae.config.z)
-        pixels = as_bytes(chain.model.vae.decode(move(chain.constraint.actor, z, labels)))
+    def _generate(self, pipeline: Pipeline, labels: Tensor, noise: Noise) -> Tensor:
+        z = noise.normal(len(labels), pipeline.model.vae.config.z)
+        pixels = as_bytes(pipeline.model.vae.decode(move_vectors(pipeline.constraint.actor, z, labels)))
         return as_inputs(pixels, self.table.side)
