@@ -109,8 +109,8 @@ def loose(modules: Mapping[str, Path]) -> list[str]:
 def package(module: str) -> str:
     """The package of the first level that a module belongs to; a loose module is one by itself.
 
-    >>> package("melodylc.data.formats.render"), package("melodylc.request"), package("melodylc")
-    ('melodylc.data', 'melodylc.request', 'melodylc')
+    >>> package("melodylc.data.formats.render"), package("melodylc.constraints.request"), package("melodylc")
+    ('melodylc.data', 'melodylc.constraints.request', 'melodylc')
     """
     return ".".join(module.split(".")[:2])
 

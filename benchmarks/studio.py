@@ -19,12 +19,11 @@ import time
 from pathlib import Path
 
 import torch
-import uvicorn
 
 from melodylc.models.checkpoint import shipped_model
-from melodylc.studio.port import HOST, listen
 from melodylc.studio.routes import create_app
-from melodylc.studio.rules import Rules
+from melodylc.studio.rules import RuleTable
+from melodylc.studio.server import HOST, create_server, listen
 from melodylc.studio.studio import Studio
 
 TOKEN = "benchmark"
@@ -33,11 +32,11 @@ COUNT = 8
 
 def main(scale: str, times: int) -> None:
     """Measure and print."""
-    studio = Studio(shipped_model(), Rules.gather(), Path("melodylc-studio"))
-    studio.warm()
+    studio = Studio(shipped_model(), RuleTable.load(), Path("melodylc-studio"))
+    studio.backend.warm_up()
     bound = listen(0)
     port = bound.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_app(studio, port, TOKEN), log_level="warning"))
+    server = create_server(create_app(studio, port, TOKEN))
     thread = threading.Thread(target=lambda: server.run(sockets=[bound]), daemon=True)
     thread.start()
     rows = [click(port, scale, seed) for seed in range(times + 1)][1:]
@@ -55,8 +54,8 @@ def click(port: int, scale: str, seed: int) -> tuple[float, float, float]:
     body = json.dumps({"scale": scale, "count": COUNT, "seed": seed})
     began, computed = time.perf_counter(), time.process_time()
     connection = http.client.HTTPConnection(HOST, port)
-    connection.request("POST", "/api/generate", body, {"x-melodylc-token": TOKEN})
-    seen = [time.perf_counter() - began for line in connection.getresponse() if b'"take"' in line]
+    connection.request("POST", "/api/v1/generate", body, {"authorization": f"Bearer {TOKEN}"})
+    seen = [time.perf_counter() - began for line in connection.getresponse() if b'"melody"' in line]
     connection.close()
     if len(seen) < COUNT:
         raise SystemExit(f"{len(seen)} melodies of {COUNT}")

@@ -83,6 +83,7 @@ def _summary(manifest: dict[str, Any]) -> Iterator[tuple[str, int]]:
     counts, bounds = manifest["counts"], manifest["filters"]
     yield "files read", counts["files"] - counts["unreadable"]
     yield "files unreadable", counts["unreadable"]
+    yield "files without 16 bars in a row of 4/4, 2/2 or 2/4", counts["unused"]
     yield "tracks that aren't drums", counts["tracks"]
     yield "windows of 16 bars of 4/4 or 2/2", counts["windows"]
     yield f"dropped: less than {bounds['sounding']:.0%} sounding", counts["sounding"]

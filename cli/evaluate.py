@@ -254,7 +254,7 @@ def _kept(
     cases = []
     for path in paths:
         request = request_of(path, reward_seconds)
-        if request.rule:
+        if request.rule is not None:
             cases.append(Case(path.stem, request.rule, load_given_actor(path, model, request, prior)))
     return cases
 

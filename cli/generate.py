@@ -118,7 +118,7 @@ def _of_actor(path: Path, reward_seconds: float, variety: bool, **others: Any) -
 
 def _show(done: "Generation", rendered: "Rendered", folder: Path) -> None:
     rule = done.order.request.rule
-    parts = rule.names if rule else ()
+    parts = rule.names if rule is not None else ()
     rows = [
         [
             file,
@@ -133,7 +133,7 @@ def _show(done: "Generation", rendered: "Rendered", folder: Path) -> None:
     ]
     judged = ["likelihood"] if done.order.best_of > 1 else []
     table(["file", *parts, "", "notes", "attempts", "distance", *judged], rows)
-    if rule:
+    if rule is not None:
         say(f"{done.acceptance:.2%} of the {done.attempts} melodies written followed the rule")
     for what, which in rendered.about.items():
         say(f"{what.replace('_', ' ')}: {which}")

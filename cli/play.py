@@ -42,7 +42,7 @@ def play(
     melodylc play 01.mid 02.mid --port fluid --program flute
     """
     from melodylc.data.live import Player, SystemClock, open_port, port_names
-    from melodylc.data.source import read_source
+    from melodylc.data.source import extract_melody
     from melodylc.data.writing import Writing
 
     if listing:
@@ -50,7 +50,7 @@ def play(
         return
     settings = {name: options.pop(name) for name in ("program", "channel", "swing", "humanize")}
     writing, choice = Writing.read(**settings), make_choice(**options)
-    sources = [read_source(file, choice) for file in _expanded(files)]
+    sources = [extract_melody(file, choice) for file in _expanded(files)]
     beats = tempo if tempo is not None else min(max(sources[0].tempo, 4.0), 1000.0)
     writing = replace(writing, tempo=beats)
 

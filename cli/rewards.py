@@ -25,9 +25,10 @@ def rewards() -> None:
 @rewards.command("list")
 def list_() -> None:
     """List the built-in rewards and those of installed packages."""
-    from melodylc.rewards.catalogue import catalogue
+    from melodylc.rewards.specs import catalogue
 
-    table(["reward", "from", "what"], [[entry.name, entry.origin, entry.summary] for entry in catalogue()])
+    rows = [[it.name, it.origin, "\n".join(filter(None, (it.sentence, it.summary)))] for it in catalogue()]
+    table(["reward", "from", "asks that ... and how it scores"], rows)
 
 
 @rewards.command()
@@ -35,10 +36,10 @@ def list_() -> None:
 @seconds_option
 def show(reward: str, reward_seconds: float) -> None:
     """Show what REWARD says of itself, and its parameters; it is path.py:NAME or a name of the list."""
-    from melodylc.rewards.catalogue import describe
+    from melodylc.rewards.specs import describe
 
     found = describe(reward, reward_seconds)
-    click.echo(f"{found.name}, of {found.origin}, judges {found.domain}\n\n{found.text}\n")
+    click.echo(f"{found.name}, of {found.origin}, judges {found.domain}\n\n{found.sentence}\n\n{found.text}\n")
     if found.parameters:
         table(["parameter", "is", "value"], found.parameters)
 
@@ -58,7 +59,7 @@ def test(reward: str, reward_seconds: float, samples: int, seed: int, model: Pat
     melodylc rewards test leaps.py:stepwise,largest=2
     """
     from melodylc.rewards import parse_reward
-    from melodylc.rewards.base import MELODIES
+    from melodylc.rewards.domains import MELODIES
     from melodylc.rewards.trial import try_panel, try_samples
 
     def make() -> "Reward":
@@ -84,13 +85,13 @@ def _samples(model: Path | None, count: int, seed: int) -> "Rows":
 
 
 def _report(trial: "Trial", kind: str) -> None:
-    from melodylc.rewards.trial import histogram, verdict
+    from melodylc.rewards.trial import advice, histogram, verdict
 
     table([f"odd {kind}", "score"], [[name, f"{score:.3f}"] for name, score in trial.odd.items()])
     for problem in trial.problems:
         click.echo(f"\nproblem: {problem}")
-        if problem.shown:
-            click.echo(f"  {problem.shown}")
+        if problem.item:
+            click.echo(f"  {problem.item}")
     rows = {"real": trial.real, "prior": trial.prior}
     scored = {name: scores for name, scores in rows.items() if scores is not None}
     if scored:
@@ -113,5 +114,7 @@ def _report(trial: "Trial", kind: str) -> None:
         most = max(count for _, count in counts)
         table(["score", "prior", ""], [[label, count, "#" * round(_WIDTH * count / most)] for label, count in counts])
         click.echo(f"\n{verdict(trial.prior)}")
+    if words := advice(trial):
+        click.echo(f"\n{words}")
     if trial.seconds is not None:
         click.echo(f"one call takes {1e6 * trial.seconds:,.0f} microseconds, of many made at once")

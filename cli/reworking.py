@@ -9,7 +9,7 @@ import click
 
 from melodylc.cli.generate import INCOMPLETE, MOST, MOST_SEED
 from melodylc.cli.options import Command, make_request, mover_option, own_request_options, prior_option
-from melodylc.cli.sources import make_choice, source_options, told
+from melodylc.cli.sources import make_choice, source_options, summary
 from melodylc.cli.ui import reporting, say, table
 from melodylc.cli.writings import take_writing, writing_options
 
@@ -78,7 +78,7 @@ def run(what: "What", files: tuple[Path, ...], **options: Any) -> int:
     # Before torch is imported: a mistake should cost no time.
     folder = OutputFolder.claim(output or Path(order.folder_name), order.to_dict())
     for source in sources:
-        say(told(source))
+        say(summary(source))
     from melodylc.service.edit_production import run_edit_order
 
     with reporting("loading the model") as reporter:
@@ -97,15 +97,15 @@ def _request(options: dict[str, Any]) -> "Request":
 
 
 def _sources(files: tuple[Path, ...], options: dict[str, Any]) -> "tuple[tuple[Source, ...], Choice]":
-    from melodylc.data.source import read_source
+    from melodylc.data.source import extract_melody
 
     choice = make_choice(**{name: options.pop(name) for name in _SOURCE})
-    return tuple(read_source(file, choice) for file in files), choice
+    return tuple(extract_melody(file, choice) for file in files), choice
 
 
 def _show(done: "EditProduction", rendered: "Rendered", folder: Path) -> None:
     order, rule = done.order, done.order.request.rule
-    names = rule.names[:_PARTS] if rule and order.to is None else ()
+    names = rule.names[:_PARTS] if rule is not None and order.to is None else ()
     rows = [
         [
             files[0],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from melodylc.cli.options import make_request, request_options
-from melodylc.cli.sources import make_choice, source_options, told
+from melodylc.cli.sources import make_choice, source_options, summary
 from melodylc.cli.ui import say, table
 
 if TYPE_CHECKING:
@@ -33,17 +33,17 @@ def score(file: Path, as_json: bool, **options: Any) -> None:
     melodylc score song.mid --scale cmaj --density 64..96
     melodylc score song.mid --track Lead --bars 5..20 --reward leaps.py:stepwise --json
     """
-    from melodylc.data.source import read_source
+    from melodylc.data.source import extract_melody
     from melodylc.rewards.bars import by_bar
 
     choice = make_choice(**{name: options.pop(name) for name in _SOURCE})
     parts = _parts(**options)
-    source = read_source(file, choice)
+    source = extract_melody(file, choice)
     whole, bars = by_bar(parts, source.melody)
     if as_json:
         click.echo(json.dumps(_as_dict(source, parts, whole, bars), indent=2, ensure_ascii=False))
         return
-    say(told(source))
+    say(summary(source))
     own = bars[: source.bars].T  # a loop's other bars repeat these
     rows = [[part.name, _short(value), *map(_short, row)] for part, value, row in zip(parts, whole, own, strict=True)]
     table(["rule", "whole", *(str(source.first + bar) for bar in range(source.bars))], rows)
@@ -52,10 +52,10 @@ def score(file: Path, as_json: bool, **options: Any) -> None:
 
 
 def _parts(**asked: Any) -> "tuple[Reward, ...]":
-    from melodylc.rewards.catalogue import plain_rewards
+    from melodylc.rewards.specs import plain_rewards
 
     rule = make_request(**asked).rule
-    return rule.parts if rule else tuple(plain_rewards())
+    return rule.parts if rule is not None else tuple(plain_rewards())
 
 
 def _short(value: float) -> str:

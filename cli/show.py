@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from melodylc.cli.sources import make_choice, source_options, told
+from melodylc.cli.sources import make_choice, source_options, summary
 from melodylc.cli.ui import console, say
 from melodylc.data.errors import InputError
 
@@ -36,16 +36,16 @@ def show(files: tuple[Path, ...], scale: str | None, output: Path | None, **chos
     melodylc show before.mid after.mid --scale gmin -o both.svg
     """
     from melodylc.data.keys import parse_scale
-    from melodylc.data.source import read_source
+    from melodylc.data.source import extract_melody
 
     choice, key = make_choice(**chosen), None if scale is None else parse_scale(scale)
     if output is not None and output.suffix.lower() not in (".svg", ".png"):
         raise InputError(f"a picture is a file ending in .svg or .png, not {str(output)!r}")
-    sources = [read_source(file, choice) for file in files]
+    sources = [extract_melody(file, choice) for file in files]
     if output is not None:
         _draw(output, sources, key)
     for source in sources:
-        say(told(source))
+        say(summary(source))
         if output is None:
             _print(source, key)
 

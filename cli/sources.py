@@ -22,7 +22,9 @@ def source_options(command: Command) -> Command:
     """Add --track, --bars, --short and --as-4/4; `make_choice` takes them all."""
     options = (
         click.option("--track", metavar="TRACK", help="Number, from 1, or name.  [default: the most melodic]"),
-        click.option("--bars", metavar="A..B", help="16 bars at most, counted from 1.  [default: the best 16]"),
+        click.option(
+            "--bars", metavar="A..B", help="16 bars at most, from 1, the first full one.  [default: the best 16]"
+        ),
         click.option(
             "--short",
             type=click.Choice(["loop", "pad"]),
@@ -33,7 +35,7 @@ def source_options(command: Command) -> Command:
             "--as-4-4",
             cls=_AsFourFour,
             is_flag=True,
-            help="Count bars of four quarters, whatever the file's time signatures say.",
+            help="Count bars of four quarters from the first full bar, whatever the time signatures say.",
         ),
     )
     for option in reversed(options):
@@ -53,6 +55,6 @@ def make_choice(track: str | None, bars: str | None, short: str | None, as_four_
     return Choice(track, None if bars is None else parse_bars(bars), asked, as_four_four)
 
 
-def told(source: "Source") -> str:
+def summary(source: "Source") -> str:
     """What was taken and done, in one line."""
     return f"{source.file}: {'; '.join(source.remarks)}"

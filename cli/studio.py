@@ -1,4 +1,4 @@
-"""`melodylc studio`: a page in the browser, served by this machine to itself."""
+"""`melodylc studio`: a page in the browser, served by this machine to who knows its secret."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,8 +7,10 @@ import click
 
 from melodylc.cli.options import seconds_option
 from melodylc.cli.ui import say
+from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
+    from melodylc.studio.access import SecretFiles
     from melodylc.studio.studio import Studio
 
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     default=Path("melodylc-studio"),
     show_default=True,
-    help="Folder that the page writes files to, when it is told to.",
+    help="Folder of the history, and of the files that the page writes when it is told to.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any that is free.")
 @click.option("--open/--no-open", "opened", default=True, help="Whether to open the page in a browser.  [default: yes]")
@@ -33,37 +35,57 @@ def studio(
 ) -> None:
     """Open the studio: choose a rule, generate, listen, keep, vary, and drag melodies into your DAW.
 
-    It is a page of this machine's own; nothing is fetched from anywhere, and nobody else can reach it. Ctrl-C ends it.
+    It listens on 127.0.0.1 alone, and nothing is fetched from anywhere. Programs and accounts of this machine can reach
+    that address too: each request needs the token in the address that is printed, which is new at every start. Scripts
+    find it in a file that only you can read, PORT.json in the folder studio of the cache. Ctrl-C ends it.
 
     \b
     melodylc studio
     melodylc studio --reward leaps.py:stepwise -o melodies
     """
-    from melodylc.studio.port import check_installed, listen
+    from melodylc.studio.server import check_installed, listen
 
     check_installed()
     bound = listen(port)  # before torch is imported: a mistake should cost no time
-    made = _made(reward, reward_seconds, output, model)
-    from melodylc.studio.serve import serve
+    served = _load(reward, reward_seconds, output, model)
+    from melodylc.studio.access import SecretFiles, new_secret
+    from melodylc.studio.routes import create_app
+    from melodylc.studio.server import serve
 
-    def ready(address: str) -> None:
-        say(f"the studio is open at {address} (Ctrl-C ends it)")
-        if opened:
-            click.launch(address)
+    port, secret = bound.getsockname()[1], new_secret()
+    files = SecretFiles(port, secret)
 
-    serve(made, bound, ready)
+    def close() -> None:
+        files.remove()
+        served.fitting.close()
+        served.history.close()
+
+    serve(create_app(served, port, secret), bound, lambda: _announce(files, opened), close)
 
 
-def _made(named: tuple[str, ...], seconds: float, folder: Path, model: Path | None) -> "Studio":
-    from melodylc.studio.rules import Rules
+def _announce(files: "SecretFiles", opened: bool) -> None:
+    """Say where the studio is, and open it."""
+    say(f"the studio is open at {files.entrance} (Ctrl-C ends it)")
+    try:
+        files.write()
+    except InputError as error:
+        say(f"{error}: open that address yourself; scripts find no token")
+        return
+    say(f"for scripts: the token is in {files.json}")
+    if opened:
+        click.launch(files.html.as_uri())  # the address itself would be seen in the list of processes
 
-    rules = Rules.gather(named, seconds)
+
+def _load(named: tuple[str, ...], seconds: float, folder: Path, model: Path | None) -> "Studio":
+    from melodylc.studio.rules import RuleTable
+
+    rules = RuleTable.load(named, seconds)
     say("loading the model")
-    from melodylc.models.checkpoint import open_model
+    from melodylc.models.checkpoint import load_model, shipped_model
     from melodylc.studio.studio import Studio
 
-    made = Studio(open_model(model), rules, folder, model)
-    if remark := made.remember():
+    studio = Studio(load_model(model) if model else shipped_model(), rules, folder, model)
+    if remark := studio.open_history():
         say(f"the history: {remark}")
-    made.warm()
-    return made
+    studio.backend.warm_up()
+    return studio

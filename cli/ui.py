@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from melodylc.data.texts import escape, escape_controls, escape_surrogates
 
@@ -114,7 +114,7 @@ def console(*, stderr: bool = False) -> "Console":
     return made
 
 
-def _stream(stderr: bool) -> IO[str]:
+def _stream(stderr: bool) -> Any:
     """Where rich writes: the stream below all that stand for it."""
     stream = sys.stderr if stderr else sys.stdout
     while not (isinstance(stream, Printable) and stream._controls) and hasattr(stream, "rich_proxied_file"):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from melodylc.data.keys import Scale, parse_scale
     from melodylc.data.melody import Melody, Note
     from melodylc.data.midi import midi_bytes, read_midi, write_midi
-    from melodylc.data.source import Choice, Source, read_source
+    from melodylc.data.source import Choice, Source, extract_melody
     from melodylc.data.writing import Writing
 
 __all__ = [
@@ -57,12 +57,12 @@ __all__ = [
     "Source",
     "Writing",
     "canonical",
+    "extract_melody",
     "from_note_sequence",
     "from_pretty_midi",
     "midi_bytes",
     "parse_scale",
     "read_midi",
-    "read_source",
     "to_note_sequence",
     "to_pretty_midi",
     "write_midi",
@@ -76,7 +76,7 @@ _NAMES = {
     "keys": ("Scale", "parse_scale"),
     "melody": ("Melody", "Note"),
     "midi": ("midi_bytes", "read_midi", "write_midi"),
-    "source": ("Choice", "Source", "read_source"),
+    "source": ("Choice", "Source", "extract_melody"),
     "writing": ("Writing",),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

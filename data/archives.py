@@ -31,11 +31,11 @@ from typing import IO, NamedTuple
 
 from melodylc.data.errors import InputError
 from melodylc.data.files import reason
+from melodylc.data.smf import MAX_FILE
 
-MAX_FILE = 16 << 20  # bytes of one MIDI file; the largest of two million collected ones has 5 MB
 MAX_RATIO = 200  # unpacked to packed; xz makes of the shared archives a 60th
 FREE_SIZE = 64 << 20  # bytes that any archive may unpack to, whatever its ratio
-MIDI_ENDINGS = frozenset((".mid", ".midi", ".smf", ".kar"))
+MIDI_ENDINGS = frozenset((".mid", ".midi", ".smf", ".kar", ".rmi"))
 
 _DAMAGES = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, gzip.BadGzipFile)
 _DAMAGES_TOO = (NotImplementedError, RuntimeError, ValueError, UnicodeError, OSError, OverflowError)
@@ -130,6 +130,8 @@ _ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", "
 _ARCHIVES = frozenset(("zip", "tar", "gz", "bz2", "xz"))
 _MAGIC = (
     (0, b"MThd", "midi"),
+    (8, b"RMID", "midi"),
+    (128, b"MThd", "midi"),  # after a MacBinary header
     (0, b"PK\x03\x04", "zip"),
     (0, b"PK\x05\x06", "zip"),
     (0, b"\x1f\x8b", "gz"),

@@ -2,7 +2,7 @@
 
 Files are read in a fixed order and dealt in chunks of a fixed size; each chunk becomes one shard, a
 file whose name is a hash of everything it depends on: the chunk's names and bytes, the filters,
-`VERSION` and symusic's. So a build that was stopped goes on where it was, and one of other files or options
+and `VERSION`. So a build that was stopped goes on where it was, and one of other files or options
 can't take up a shard by mistake. What a worker does depends on its chunk alone.
 """
 
@@ -21,7 +21,6 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from importlib import metadata
 from itertools import product
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -31,14 +30,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from melodylc.data.alphabet import STEPS
+from melodylc.data.alphabet import BARS, STEPS
 from melodylc.data.archives import MidiFile
+from melodylc.data.bars import Layout, layout
 from melodylc.data.errors import MidiError
 from melodylc.data.files import atomic_write
-from melodylc.data.scores import read_score
-from melodylc.data.windows import FILTERS, Events, Filters, melody_line, sections
+from melodylc.data.smf import read_score
+from melodylc.data.windows import FILTERS, Events, Filters, melody_line
 
-VERSION = 1  # of everything that decides what a shard holds
+VERSION = 2  # of everything that decides what a shard holds
 CHUNK_FILES = 128
 CHUNK_BYTES = 8 << 20
 DIGEST_SIZE = 16  # bytes; two of a billion different windows would meet once in 10**20 corpora
@@ -48,7 +48,11 @@ ROW = np.dtype([("piece", np.int32), ("track", np.int16), ("bar", np.int32)])
 
 @dataclass(frozen=True)
 class FileReport:
-    """What became of one file. `dropped`: windows that each of `FILTERS` dropped."""
+    """What became of one file.
+
+    `problem`: why it couldn't be read; `unused`: why it was read and has no window; `remarks`: what was assumed, moved
+    or left out in reading it; `dropped`: windows that each of `FILTERS` dropped.
+    """
 
     collection: str
     file: str
@@ -56,6 +60,8 @@ class FileReport:
     tracks: int = 0
     windows: int = 0
     dropped: tuple[int, ...] = field(default=(0,) * len(FILTERS))
+    unused: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 class Extracted(NamedTuple):
@@ -88,20 +94,38 @@ def extract_file(file: MidiFile, filters: Filters) -> tuple[Events, npt.NDArray[
     report = FileReport(file.collection, file.file, file.problem)
     events, rows = [np.empty((0, STEPS), np.uint8)], [np.empty(0, ROW)]
     try:
-        score = None if file.problem else read_score(file.content)
+        piece = None if file.problem else layout(read_score(file.content))
     except MidiError as error:
-        score, report = None, replace(report, problem=str(error))
-    if score is None:
+        piece, report = None, replace(report, problem=str(error))
+    if piece is None:
         return events[0], rows[0], report
+    score = piece.score
     counts = np.zeros(len(FILTERS) + 1, np.int64)  # the last: kept, which `select` calls -1
-    for section, part in product(sections(score), score.parts):
+    for section, part in product((one for one in piece.sections if one.bars >= BARS), score.parts):
         failed, kept = filters.select(melody_line(part, section, score.division))
         counts += np.bincount(failed % len(counts), minlength=len(counts))
         events.append(kept)
         rows.append(_rows(part.track, section.first + np.flatnonzero(failed < 0)))
     dropped = tuple(counts[:-1].tolist())
-    report = replace(report, tracks=len(score.parts), windows=int(counts.sum()), dropped=dropped)
+    report = replace(
+        report,
+        tracks=len(score.parts),
+        windows=int(counts.sum()),
+        dropped=dropped,
+        unused="" if counts.sum() else _why_unused(piece),
+        remarks=(*score.remarks, *score.repairs, *piece.remarks),
+    )
     return np.concatenate(events), np.concatenate(rows), report
+
+
+def _why_unused(piece: Layout) -> str:
+    if not any(len(part.starts) for part in piece.score.parts):
+        return "no notes but drums" if piece.score.note_ons else "no notes"
+    over, under = piece.meter
+    longest = max((section.bars for section in piece.sections), default=0)
+    if longest:
+        return f"{longest} bar{'s' * (longest > 1)} of 4/4 in a row at most"
+    return f"in {over}/{under}"
 
 
 def _joined(one: Extracted, other: Extracted) -> Extracted:
@@ -157,7 +181,7 @@ def chunks(files: Iterable[MidiFile]) -> Iterator[list[MidiFile]]:
 
 def shard_name(chunk: list[MidiFile], filters: Filters) -> str:
     """The name that says what a shard holds."""
-    digest = hashlib.blake2b(f"{VERSION} {metadata.version('symusic')} {filters}".encode(), digest_size=16)
+    digest = hashlib.blake2b(f"{VERSION} {filters}".encode(), digest_size=16)
     for file in chunk:
         for piece in (file.collection.encode(), file.file.encode(), file.content, file.problem.encode()):
             digest.update(len(piece).to_bytes(8, "big") + piece)

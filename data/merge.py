@@ -151,6 +151,8 @@ def write_corpus(folder: Path, pool: Pool, parts: Split, about: dict[str, Any]) 
         "counts": {**totals(pool.reports), **parts.counts},
         "collections": _by_collection(pool, parts, collections),
         "unreadable": [[report.collection, report.file, report.problem] for _, report, _ in in_order if report.problem],
+        "unused": [[report.collection, report.file, report.unused] for _, report, _ in in_order if report.unused],
+        "remarks": [[report.collection, report.file, *report.remarks] for _, report, _ in in_order if report.remarks],
         "files": [
             MANIFEST,
             PIECES,
@@ -194,10 +196,11 @@ def _write_events(path: Path, events: Events, order: Indices, fingerprint: Any) 
 
 
 def totals(reports: Iterable[FileReport]) -> dict[str, int]:
-    """Files, unreadable ones, tracks, windows, and what each filter dropped."""
-    sums: Counter[str] = Counter(dict.fromkeys(("files", "unreadable", "tracks", "windows", *FILTERS), 0))
+    """Files, unreadable ones, those without a window, tracks, windows, and what each filter dropped."""
+    names = ("files", "unreadable", "unused", "tracks", "windows", *FILTERS)
+    sums: Counter[str] = Counter(dict.fromkeys(names, 0))
     for report in reports:
-        sums.update({"files": 1, "unreadable": int(bool(report.problem))})
+        sums.update({"files": 1, "unreadable": int(bool(report.problem)), "unused": int(bool(report.unused))})
         sums.update({"tracks": report.tracks, "windows": report.windows})
         sums.update(dict(zip(FILTERS, report.dropped, strict=True)))
     return dict(sums)

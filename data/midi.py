@@ -10,46 +10,28 @@
 
 Other settings are those of `melodylc.data.formats.midi_file`. The same melody and options give the same bytes, always.
 `read_midi` gives the melody back, event for event, and takes any other file of sixteen bars, one voice, on sixteenths.
+It changes nothing; `melodylc.data.source.extract_melody` takes any file, and makes such a melody of a part of it.
 """
 
-import io
 import os
-import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import mido
-from mido.midifiles.meta import KeySignatureError
+from typing import NamedTuple
 
 from melodylc.data.alphabet import BARS, STEPS
 from melodylc.data.errors import InputError, MidiError
-from melodylc.data.files import atomic_write, reason
+from melodylc.data.files import atomic_write
 from melodylc.data.formats.midi_file import QUARTERS_PER_BAR, Voice, midi_file
 from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
+from melodylc.data.scores import Score
+from melodylc.data.smf import read_content, read_score
 from melodylc.data.writing import Writing
 
 TICKS_PER_QUARTER = Writing().ppq
 TICKS_PER_STEP = TICKS_PER_QUARTER // 4
 END_TICK = STEPS * TICKS_PER_STEP
 VELOCITY = Writing().velocity
-DRUM_CHANNEL = 9
-# Sixteen bars take a few kB. mido needs seconds, and hundreds of bytes of memory a byte, for far larger ones.
-MOST_BYTES = 1 << 17
-
-# What mido raises on broken files: whatever its parsing runs into.
-_MIDO_FAILURES = (
-    EOFError,
-    OSError,
-    ValueError,
-    LookupError,
-    ArithmeticError,
-    TypeError,
-    AttributeError,
-    struct.error,
-    KeySignatureError,
-)
 
 
 class TickNote(NamedTuple):
@@ -106,41 +88,39 @@ def write_midi(
 
 
 def read_midi(source: str | os.PathLike[str] | bytes) -> Melody:
-    """The melody of a MIDI file: sixteen bars in 4/4 (or 2/2), one voice, on sixteenths.
+    """The melody of a MIDI file that is one: sixteen bars in 4/4 (or 2/2), one voice, on sixteenths.
 
-    Bars are counted in ticks from the start of the file; tempo, velocity, program and the end of the
-    tracks don't matter. What is silent at the end, or missing there, is rests.
+    Files are read as `extract_melody` reads them, and nothing is chosen, moved or left out. Bars are counted in ticks
+    from the start of the file; tempo, velocity, program and the end of the tracks don't matter. What is silent at the
+    end, or missing there, is rests.
 
     Args:
         source: a path, or the content of a file.
 
     Raises:
         MidiError: the file can't be read, isn't MIDI, is broken, or isn't such a melody, with the
-            reason: another meter, drums, two notes at once, a note between sixteenths, before its
-            end or after bar 16, no notes in a file of another length, or more than 128 kB.
+            reason: another meter, an upbeat, drums, two notes at once, a note between sixteenths, without an
+            end or after bar 16, or no notes in a file of another length. Where `extract_melody` would
+            read it, the message says so.
 
     >>> read_midi(b"MThd")
     Traceback (most recent call last):
-    melodylc.data.errors.MidiError: the given bytes: not a MIDI file that can be read: it breaks off
+    melodylc.data.errors.MidiError: the given bytes: not a MIDI file: its header breaks off
     """
     label = "the given bytes" if isinstance(source, bytes) else os.fspath(source)
     try:
-        return _melody(_parsed(source if isinstance(source, bytes) else _content(Path(source))))
+        score = read_score(source if isinstance(source, bytes) else read_content(Path(source)))
     except InputError as error:
         raise MidiError(f"{label}: {error}") from error
-
-
-def length(content: bytes) -> int | None:
-    """Ticks up to the last end of track, which may lie after the last note; None where mido can't or shouldn't tell.
-
-    >>> length(midi_bytes(Melody.from_notes([(60, 0, 4)])))
-    30720
-    """
     try:
-        tracks = _parsed(content).tracks
-    except InputError:
-        return None
-    return max((sum(message.time for message in track) for track in tracks), default=0)
+        return _melody(score)
+    except InputError as error:
+        more = (
+            "; extract_melody takes a melody out of such a file"
+            if any(len(part.starts) for part in score.parts)
+            else ""
+        )
+        raise MidiError(f"{label}: {error}{more}") from error
 
 
 def from_ticks(notes: Iterable[TickNote], meters: Iterable[Meter], ticks_per_quarter: int) -> Melody:
@@ -167,74 +147,17 @@ def from_ticks(notes: Iterable[TickNote], meters: Iterable[Meter], ticks_per_qua
     )
 
 
-def _content(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"can't be read: {reason(error)}") from error
-
-
-def _parsed(content: bytes) -> mido.MidiFile:
-    """The one place that calls mido's parser, and where its failures become ours."""
-    if len(content) > MOST_BYTES:
-        raise InputError(f"larger than {MOST_BYTES // 1024} kB, far more than sixteen bars need")
-    try:
-        return mido.MidiFile(file=io.BytesIO(content))
-    except _MIDO_FAILURES as error:
-        raise InputError(f"not a MIDI file that can be read: {_detail(error)}") from error
-
-
-def _detail(failure: Exception) -> str:
-    """What mido says, in one line, where it says something about the file."""
-    if isinstance(failure, EOFError):
-        return "it breaks off"
-    if isinstance(failure, OSError | ValueError | KeySignatureError):
-        return " ".join(str(failure).split())[:200]
-    return "a message in it is malformed"
-
-
-def _melody(midi: mido.MidiFile) -> Melody:
-    if midi.type not in (0, 1):
-        raise InputError(f"a MIDI file of type {midi.type}; types 0 and 1 hold one piece of music")
-    notes = [note for track in midi.tracks for note in _notes(track)]
-    meters = [
-        Meter(message.numerator, message.denominator, tick)
-        for track in midi.tracks
-        for tick, message in _timed(track)
-        if message.type == "time_signature"
-    ]
-    length = max((sum(message.time for message in track) for track in midi.tracks), default=0)
-    if not notes and length != BARS * QUARTERS_PER_BAR * midi.ticks_per_beat:
+def _melody(score: Score) -> Melody:
+    if score.repairs:
+        raise InputError(f"not a melody as it is: {score.repairs[0]}")
+    if score.tracks > len(score.parts):
+        raise InputError("it has drums (notes on channel 10); a melody is one voice without them")
+    if not score.note_ons and score.length != BARS * QUARTERS_PER_BAR * score.division:
         raise InputError("it holds no notes")
-    return from_ticks(notes, meters, midi.ticks_per_beat)
-
-
-def _timed(track: mido.MidiTrack) -> Iterator[tuple[int, Any]]:
-    """Each message, and its tick."""
-    tick = 0
-    for message in track:
-        tick += message.time
-        yield tick, message
-
-
-def _notes(track: mido.MidiTrack) -> Iterator[TickNote]:
-    sounding: dict[tuple[int, int], int] = {}
-    for tick, message in _timed(track):
-        if message.type not in ("note_on", "note_off"):
-            continue
-        voice = message.channel, message.note
-        if message.type == "note_off" or message.velocity == 0:
-            if voice in sounding:
-                yield TickNote(message.note, sounding.pop(voice), tick)
-        elif message.channel == DRUM_CHANNEL:
-            raise InputError("it has drums (notes on channel 10); a melody is one voice without them")
-        elif voice in sounding:
-            raise InputError(f"two notes at once: pitch {message.note} begins again while it sounds")
-        else:
-            sounding[voice] = tick
-    for _, pitch in sounding:
-        raise InputError(f"the note of pitch {pitch} never ends")
+    columns = ((part.pitches.tolist(), part.starts.tolist(), part.ends.tolist()) for part in score.parts)
+    notes = [TickNote(*row) for rows in columns for row in zip(*rows, strict=True)]
+    meters = [Meter(over, under, tick) for tick, over, under in score.signatures]
+    return from_ticks(notes, meters, score.division)
 
 
 def _check_meter(meter: Meter, ticks_per_quarter: int) -> None:
@@ -251,7 +174,6 @@ def _check_meter(meter: Meter, ticks_per_quarter: int) -> None:
 def _step(note: TickNote, tick: int, ticks_per_quarter: int) -> int:
     """The sixteenth on which `tick` falls exactly, 0..256."""
     step, rest = divmod(4 * tick, ticks_per_quarter)
-    # Ticks may be numbers of thousands of digits, which Python refuses to print: say no more than this.
     if not 0 <= tick <= BARS * QUARTERS_PER_BAR * ticks_per_quarter:
         raise InputError(f"the note of pitch {note.pitch} lies outside the first {BARS} bars")
     if rest:

@@ -2,14 +2,20 @@
 
 Where the user says neither track nor bars, they are chosen so:
 
-1. **Bars** can be taken from stretches in 4/4 or 2/2 (`melodylc.data.windows.sections`), long ones before short ones.
+1. **Bars** can be taken from stretches of bars of four quarters (`melodylc.data.bars`), long ones before short ones.
+   They count from the first full bar: upbeats have no number, and their notes are left out and named.
 2. **Track**: those with a stretch that passes `melodylc.data.windows.Filters` before others; then those named like a
    melody ("lead", "vocals", ...); then by the share of notes that stay when one voice is made of it, where four in five
    are as good as all; then the highest.
 3. **Sixteen bars** of it: those that pass before others; then the fewest empty bars, the most different
    bars, the most different pitches; then the earliest.
 
-Everything that was decided or changed on the way is said in `Source.remarks`.
+A stretch of fewer than 16 bars at the end of a piece is as long as the track says: up to its last note, rounded to
+sixteenths and then up to whole bars, or up to its own end of track, down to whole bars, where that is later. Where it
+says no more than its last note, the last end of track of all counts if it makes a loop of 1, 2, 4, 8 or 16 bars. An end
+that would spoil such a loop, as a pedal's release behind it, doesn't count.
+
+Everything that was decided, assumed or changed on the way is said in `Source.remarks`.
 """
 
 import os
@@ -21,28 +27,31 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from melodylc.data.alphabet import BARS, HOLD, REST, STEPS, STEPS_PER_BAR
+from melodylc.data.bars import BAR_SIGNATURES, Layout, Section, counted_in_four, layout
 from melodylc.data.errors import InputError, MidiError
-from melodylc.data.files import reason
-from melodylc.data.melody import Melody
-from melodylc.data.midi import length
-from melodylc.data.scores import Part, Score, Ticks, read_score
-from melodylc.data.texts import printable
+from melodylc.data.melody import Melody, pitch_name
+from melodylc.data.scores import Part, Score, Ticks
+from melodylc.data.smf import read_content, read_score
+from melodylc.data.texts import folded, printable
 from melodylc.data.windows import (
-    BAR_SIGNATURES,
     DEFAULT_FILTERS,
     Events,
-    Section,
     different_bars,
     different_pitches,
     melody_line,
-    sections,
     sixteenths,
     windows,
 )
 
-MAX_FILE = 16 << 20  #: bytes of a file; the largest of two million collected ones has 5 MB
 Short = Literal["loop", "pad"]
-_MELODIC = re.compile(r"melod|lead|voc|voice|vox|solo|sing|song", re.IGNORECASE)
+_LOOPS = frozenset((1, 2, 4, 8, 16))  # bars
+# What tracks with the melody are called, or a part of it; compared without case and accents.
+_MELODIC_NAMES = """
+    melod lead voc voice vox solo solist sing song voix chant voz canto cantus cantant voce gesang stimme sopran vokal
+    sang röst zang śpiew laulu ének dallam мелод вокал голос соло μελωδ φωνη メロディ 旋律 歌 ボーカル ヴォーカル 人声
+    멜로디 보컬
+"""
+_MELODIC = re.compile("|".join(folded(name, accents=False) for name in _MELODIC_NAMES.split()))
 _LONGEST_NAME = 40
 _ONE_VOICE = 0.8  # share of notes that must stay for a track to count as one voice
 
@@ -109,52 +118,34 @@ def parse_bars(text: str) -> tuple[int, int]:
     return first, int(found[2]) if found[2] else first + BARS - 1
 
 
-def read_source(path: str | os.PathLike[str], choice: Choice = ANY) -> Source:
-    """The melody of a MIDI file: one track, 16 bars, one voice, on sixteenths.
+def extract_melody(
+    source: str | os.PathLike[str] | bytes, choice: Choice = ANY, *, name: str = "the given bytes"
+) -> Source:
+    """The melody of any MIDI file: one track, 16 bars, one voice, on sixteenths.
 
     Notes move to the nearest sixteenth, and of notes that sound together the highest stays, as in training; what sounds
     at the start but began before it is left out. Fewer than 16 bars are repeated or padded.
 
+    Args:
+        source: a path, or the content of a file.
+        choice: which track and bars; what isn't said is chosen.
+        name: what the content is called.
+
     Raises:
         MidiError: the file can't be read, isn't MIDI, has no such track or bars, no notes there, or no bars in 4/4.
 
-    >>> read_source("nowhere.mid")
+    >>> extract_melody("nowhere.mid")
     Traceback (most recent call last):
     melodylc.data.errors.MidiError: nowhere.mid: can't be read: there is no such file or folder
-    """
-    try:
-        content = _content(Path(path))
-    except InputError as error:
-        raise MidiError(f"{os.fspath(path)}: {error}") from error
-    return source_of(os.fspath(path), content, choice)
-
-
-def source_of(file: str, content: bytes, choice: Choice = ANY) -> Source:
-    """As `read_source`, of a file's bytes; `file` is what it is called.
-
-    Raises:
-        MidiError: as `read_source`.
-
-    >>> source_of("song.mid", b"words")
+    >>> extract_melody(b"words", name="song.mid")
     Traceback (most recent call last):
     melodylc.data.errors.MidiError: song.mid: not a MIDI file (no MThd at its start)
     """
+    file = name if isinstance(source, bytes) else os.fspath(source)
     try:
-        score, sounding = read_score(content), length(content)
-        return _source(file, score, choice, score.end if sounding is None else sounding)
+        return _source(file, read_score(source if isinstance(source, bytes) else read_content(Path(source))), choice)
     except InputError as error:
         raise MidiError(f"{file}: {error}") from error
-
-
-def _content(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE + 1)
-    except OSError as error:
-        raise InputError(f"can't be read: {reason(error)}") from error
-    if len(content) > MAX_FILE:
-        raise InputError(f"larger than {MAX_FILE >> 20} MiB, which no MIDI file of a piece of music is")
-    return content
 
 
 class _Take(NamedTuple):
@@ -167,32 +158,49 @@ class _Take(NamedTuple):
     line: Events  # of the whole section
 
 
-def _source(file: str, score: Score, choice: Choice, end: int) -> Source:
-    parts = _tracks(score, choice.track)
-    found = _stretches(score, choice, end)
-    take = _asked(parts, found, score, choice.bars) if choice.bars else _best(parts, found, score.division)
-    melody, fitted = _sixteen(_cut(take), choice.short)
+def _source(file: str, score: Score, choice: Choice) -> Source:
+    _check_sounding(score)
+    piece = counted_in_four(score) if choice.as_four_four else layout(score)
+    if not piece.sections:
+        over, under = piece.meter
+        raise InputError(
+            f"it is in {over}/{under}; a melody is in 4/4 or 2/2: --as-4/4 counts its bars in four quarters"
+        )
+    parts = _tracks(piece.score, choice.track)
+    take = _asked(parts, piece, choice.bars) if choice.bars else _best(parts, piece)
+    melody, fitted = _sixteen(_cut(take), choice.short, _end_decided(take, piece))
     first = take.section.first + take.offset + 1
-    remarks = (*_chosen(score, choice, take, first), *_changed(score, take), *fitted)
+    remarks = (
+        *_chosen(piece.score, choice, take, first),
+        *_changed(piece.score, take),
+        *_counted(piece, take, choice),
+        *score.remarks,
+        *score.repairs,
+        *fitted,
+    )
     return Source(file, take.part.track + 1, _name(take.part), first, take.bars, score.tempo, melody, remarks)
 
 
 # -- which track -------------------------------------------------------------------------------
 
 
+def _check_sounding(score: Score) -> None:
+    if not any(len(part.starts) for part in score.parts):
+        raise InputError("it has drums alone (channel 10), and no melody" if score.tracks else "it holds no notes")
+
+
 def _tracks(score: Score, wanted: str | None) -> list[Part]:
     parts = [part for part in score.parts if len(part.starts)]
-    if not parts:
-        raise InputError("it has drums alone (channel 10), and no melody" if score.tracks else "it holds no notes")
     if wanted is None:
         return parts
-    text = wanted.strip().lower()
-    tests = (
-        lambda part: text == str(part.track + 1),
-        lambda part: text == part.name.strip().lower(),
-        lambda part: text in part.name.lower(),
-    )
-    chosen = next(filter(None, ([part for part in parts if text and test(part)] for test in tests)), [])
+    number = folded(wanted)
+    chosen = [part for part in parts if number == str(part.track + 1)]
+    for accents in (True, False):
+        # What is shown of a name can be typed, in whatever encoding and composition the file has it.
+        text = folded(printable(wanted, len(wanted)), accents)
+        names = [(part, {folded(name, accents) for name in (part.name, _name(part))}) for part in parts if text]
+        chosen = chosen or [part for part, either in names if text in either]
+        chosen = chosen or [part for part, either in names if any(text in name for name in either)]
     if len(chosen) != 1:
         problem = "several tracks are" if chosen else "no track is"
         raise InputError(f"{problem} {wanted[:_LONGEST_NAME]!r}; there are {_listed(chosen or parts)}")
@@ -215,38 +223,65 @@ def _name(part: Part) -> str:
 # -- which bars --------------------------------------------------------------------------------
 
 
-def _stretches(score: Score, choice: Choice, end: int) -> list[Section]:
-    """The sections to choose from; one that is short goes on to the end of the file, in whole bars."""
-    if choice.as_four_four:
-        score = score._replace(signatures=())
+class _Length(NamedTuple):
+    """How many bars of a short stretch a track takes, and what said so; nothing where it was its last note alone."""
+
+    bars: int
+    why: str = ""
+
+
+def _length(part: Part, section: Section, score: Score) -> _Length:
     bar = 4 * score.division
-    found = sections(score, 1)
-    if found and found[-1].start + found[-1].bars * bar >= score.end:
-        last = found[-1]
-        found[-1] = last._replace(bars=max(last.bars, min((end - last.start) // bar, BARS)))
-    if not found:
-        _, over, under = next(row for row in score.signatures if row[1:] not in BAR_SIGNATURES)
-        raise InputError(
-            f"it is in {over}/{under}; a melody is in 4/4 or 2/2: --as-4/4 counts its bars in four quarters"
-        )
-    return found
+
+    def steps(tick: int) -> int:
+        return int(sixteenths(np.array(tick - section.start), score.division))
+
+    notes = max(1, -(-steps(int(part.ends.max())) // STEPS_PER_BAR))
+    own, last = (max(0, steps(tick) // STEPS_PER_BAR) for tick in (part.length, score.length))
+    own = min(own, BARS)
+    if own > notes and (own in _LOOPS or notes not in _LOOPS):
+        return _Length(own, "to its end of track")
+    if own <= notes < last and last in _LOOPS and part.length - section.start <= notes * bar:
+        return _Length(last, "to the last end of track")
+    return _Length(min(notes, BARS), "to its last note, before its end of track" if own > notes else "")
 
 
-def _asked(parts: list[Part], found: list[Section], score: Score, bars: tuple[int, int]) -> _Take:
+def _is_short(section: Section, piece: Layout) -> bool:
+    """Whether it is the piece's last stretch and has fewer than 16 bars: then its length is the track's."""
+    return section.start == piece.sections[-1].start and section.bars < BARS
+
+
+def _end_decided(take: _Take, piece: Layout) -> str:
+    if not _is_short(take.section, piece):
+        return ""
+    length = _length(take.part, take.section, piece.score)
+    return length.why if take.offset == 0 and take.bars == length.bars else ""
+
+
+def _asked(parts: list[Part], piece: Layout, bars: tuple[int, int]) -> _Take:
     first, last = bars
-    for section in found:
+    division = piece.score.division
+    for section in piece.sections:
+        lengths = [_length(part, section, piece.score).bars if _is_short(section, piece) else 0 for part in parts]
+        section = section._replace(bars=max(section.bars, *lengths))
         # The end of the file is as good as the last bar asked.
         if section.first < first <= section.first + section.bars:
             count = min(last, section.first + section.bars) - first + 1
-            if count < last - first + 1 and section.start + 4 * score.division * section.bars < score.end:
+            if count < last - first + 1 and _goes_on(section, piece):
                 break
-            takes = [_take(part, section, score.division, first - section.first - 1, count) for part in parts]
+            takes = [_take(part, section, division, first - section.first - 1, count) for part in parts]
             takes = [take for take in takes if (_cut(take) < HOLD).any()]
             if not takes:
                 raise InputError(f"no notes in bars {first}..{last}{_of_track(parts)}")
-            return max(takes, key=lambda take: _rank(take, score.division))
-    spans = ", ".join(f"{section.first + 1}..{section.first + section.bars}" for section in found)
+            return max(takes, key=lambda take: _rank(take, division))
+    spans = ", ".join(f"{section.first + 1}..{section.first + section.bars}" for section in piece.sections)
     raise InputError(f"bars {first}..{last} aren't there, or not all in 4/4; bars in 4/4: {spans}")
+
+
+def _goes_on(section: Section, piece: Layout) -> bool:
+    """Whether music follows the section, in another meter."""
+    left = piece.score.end - section.start - 4 * piece.score.division * section.bars
+    return int(sixteenths(np.array(left), piece.score.division)) > 0
 
 
 def _of_track(parts: list[Part]) -> str:
@@ -257,10 +292,15 @@ def _take(part: Part, section: Section, division: int, offset: int, bars: int) -
     return _Take(part, section, offset, bars, melody_line(part, section, division))
 
 
-def _best(parts: list[Part], found: list[Section], division: int) -> _Take:
+def _best(parts: list[Part], piece: Layout) -> _Take:
+    division, found = piece.score.division, piece.sections
     longest = max(section.bars for section in found)
     usable = [section for section in found if section.bars >= min(BARS, longest)]
-    takes = [_window(_take(part, section, division, 0, section.bars)) for part in parts for section in usable]
+    takes = []
+    for part in parts:
+        for section in usable:
+            bars = _length(part, section, piece.score).bars if _is_short(section, piece) else section.bars
+            takes.append(_window(_take(part, section._replace(bars=bars), division, 0, bars)))
     takes = [take for take in takes if (_cut(take) < HOLD).any()]
     if not takes:
         raise InputError("no notes in its bars in 4/4")
@@ -286,7 +326,7 @@ def _passes(events: Events) -> bool:
 
 def _rank(take: _Take, division: int) -> tuple[bool, float, float]:
     share = float((_cut(take) < HOLD).sum() / max(1, len(_begun(take, division))))
-    named = bool(_MELODIC.search(take.part.name))
+    named = bool(_MELODIC.search(folded(take.part.name, accents=False)))
     return named, 1.0 if share >= _ONE_VOICE else round(share, 1), float(take.part.pitches.mean())
 
 
@@ -308,15 +348,16 @@ def _cut(take: _Take) -> Events:
 # -- sixteen bars of it, and what is said ------------------------------------------------------
 
 
-def _sixteen(events: Events, short: Short | None) -> tuple[Melody, list[str]]:
+def _sixteen(events: Events, short: Short | None, end: str) -> tuple[Melody, list[str]]:
     """The melody of at most 16 bars of events, and how they became sixteen."""
     bars = len(events) // STEPS_PER_BAR
     if bars == BARS:
         return Melody(events), []
+    what = _plural(bars, "bar") + (f" ({end})" if end else "")
     if (short or ("loop" if BARS % bars == 0 else "pad")) == "pad":
         padded = np.concatenate((events, np.full(STEPS - len(events), REST, np.uint8)))
-        return Melody(padded), [f"{_plural(bars, 'bar')}, followed by {BARS - bars} of rest"]
-    return Melody(np.resize(events, STEPS)), [f"{_plural(bars, 'bar')}, repeated up to {BARS}"]
+        return Melody(padded), [f"{what}, followed by {BARS - bars} of rest"]
+    return Melody(np.resize(events, STEPS)), [f"{what}, repeated up to {BARS}"]
 
 
 def _chosen(score: Score, choice: Choice, take: _Take, first: int) -> list[str]:
@@ -324,10 +365,30 @@ def _chosen(score: Score, choice: Choice, take: _Take, first: int) -> list[str]:
         what for what, asked in (("the track", choice.track), ("the bars", choice.bars)) if asked is None
     )
     bars = f"bars {first}..{first + take.bars - 1}"
-    said = [f"track {_label(take.part)} of {score.tracks}, {bars}" + (f" (chose {by_itself})" if by_itself else "")]
-    if choice.as_four_four and (others := [row[1:] for row in score.signatures if row[1:] not in BAR_SIGNATURES]):
-        said.append(f"counted in 4/4, though it says {others[0][0]}/{others[0][1]}")
-    return said
+    return [f"track {_label(take.part)} of {score.tracks}, {bars}" + (f" (chose {by_itself})" if by_itself else "")]
+
+
+def _counted(piece: Layout, take: _Take, choice: Choice) -> list[str]:
+    """How bars were counted, and which notes of an upbeat were left out."""
+    over, under = piece.meter
+    said = []
+    if choice.as_four_four and piece.meter not in BAR_SIGNATURES:
+        said.append(f"counted in 4/4, though it says {over}/{under}")
+    if piece.paired:
+        said.append(f"in {over}/{under} throughout: two of its bars count as one in 4/4")
+    if take.section.upbeat:
+        part, start = take.part, take.section.start
+        before = (part.starts >= start - take.section.upbeat) & (part.starts < start)
+        pitches = part.pitches[before][np.argsort(part.starts[before], kind="stable")].tolist()
+        left = f" ({_plural(len(pitches), 'note')} left out: {_named(pitches)})" if pitches else ""
+        quarters = f"{take.section.upbeat / piece.score.division:g}"
+        long = f"{quarters} quarter{'s' * (quarters != '1')}"
+        said.append(f"bars count from the first full one, after an upbeat of {long}{left}")
+    return [*said, *piece.remarks]
+
+
+def _named(pitches: list[int], most: int = 8) -> str:
+    return " ".join(map(pitch_name, pitches[:most])) + (" ..." if len(pitches) > most else "")
 
 
 def _changed(score: Score, take: _Take) -> list[str]:

@@ -1,9 +1,6 @@
 """From a score to windows of 16 bars, as the paper takes them.
 
-1. **Sections**: stretches in 4/4 or 2/2 (the same bar of four quarters), from one time signature to
-   the next, in exact ticks. A signature that repeats the bar at a bar line starts nothing new. A
-   bar that another signature cuts short doesn't count; the last one, which the music only ends in,
-   does.
+1. **Sections**: stretches of bars of four quarters, counted from the first full one (`melodylc.data.bars`).
 2. **Sixteenths**: a note starts and ends at the nearest sixteenth of its section's grid (halves go
    up), and lasts one at least.
 3. **One voice a track**: at each sixteenth the highest note that sounds; of equal ones the latest.
@@ -11,67 +8,16 @@
 4. **Windows**: every 16 bars in a row, one bar apart, 256 canonical events each.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS, HOLD, REST, STATES, STEPS, STEPS_PER_BAR
-from melodylc.data.scores import Part, Score, Ticks
+from melodylc.data.bars import Section
+from melodylc.data.scores import Part, Ticks
 
 Events = npt.NDArray[np.uint8]
-BAR_SIGNATURES = frozenset(((4, 4), (2, 2)))
-
-
-class Section(NamedTuple):
-    """`bars` bars of four quarters from tick `start`; `first`: the file's bars before it."""
-
-    start: int
-    bars: int
-    first: int
-
-
-def sections(score: Score, least: int = BARS) -> list[Section]:
-    """The sections of at least so many bars.
-
-    >>> sections(Score(480, 480 * (15 + 4 * 19) + 1, ((0, 3, 4), (480 * 15, 4, 4)), ()))
-    [Section(start=7200, bars=20, first=5)]
-    """
-    bar = 4 * score.division
-    found: list[Section] = []
-    before = 0
-    for start, end, counts, last in _spans(score):
-        if (length := counts * score.division) == bar:
-            bars = -(-(end - start) // bar) if last else (end - start) // bar
-            joined = found and _reaches(found[-1], start, bar)
-            found.append(_longer(found.pop(), bars) if joined else Section(start, bars, before))
-        before += int(-(-(end - start) // length)) if length > 0 else 0
-    return [section for section in found if section.bars >= least]
-
-
-def _reaches(section: Section, tick: int, bar: int) -> bool:
-    return section.start + section.bars * bar == tick
-
-
-def _longer(section: Section, bars: int) -> Section:
-    return section._replace(bars=section.bars + bars)
-
-
-def _spans(score: Score) -> Iterator[tuple[int, int, float, bool]]:
-    """From each time signature to the next: start, end, quarters a bar (0: neither), the last one?
-
-    A file without a signature at its beginning begins in 4/4, as the MIDI standard has it.
-    """
-    at = {0: (4, 4)} | {tick: (over, under) for tick, over, under in score.signatures}
-    starts = sorted(at)
-    ends = [*starts[1:], max(score.end, starts[-1])]
-    for start, end in zip(starts, ends, strict=True):
-        over, under = at[start]
-        quarters = 4 * over / under if under else 0.0
-        plain = quarters != 4 or (over, under) in BAR_SIGNATURES
-        yield start, end, quarters if plain else 0.0, end == ends[-1] and start == starts[-1]
 
 
 def melody_line(part: Part, section: Section, division: int) -> Events:
@@ -81,8 +27,10 @@ def melody_line(part: Part, section: Section, division: int) -> Events:
     ends = np.maximum(sixteenths(part.ends - section.start, division), starts + 1)
     inside = (ends > 0) & (starts < steps)
     starts, ends, pitches = starts[inside], np.minimum(ends[inside], steps), part.pitches[inside]
-    order = np.lexsort((starts, pitches))  # painted in this order, the highest and latest comes last
-    starts, ends, pitches = starts[order], ends[order], pitches[order]
+    # Painted in this order, the highest and latest comes last.
+    if ((pitches[1:] < pitches[:-1]) | ((pitches[1:] == pitches[:-1]) & (starts[1:] < starts[:-1]))).any():
+        order = np.lexsort((starts, pitches))
+        starts, ends, pitches = starts[order], ends[order], pitches[order]
     lengths = ends - np.maximum(starts, 0)
     notes = np.repeat(np.arange(len(starts)), lengths)
     within = np.arange(len(notes)) - np.repeat(np.cumsum(lengths) - lengths, lengths)

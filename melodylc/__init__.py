@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from melodylc import data, image, rewards
     from melodylc.data import (
         Corpus,
         InputError,
@@ -49,8 +50,10 @@ __all__ = [
     "Note",
     "Scale",
     "__version__",
+    "data",
     "fit",
     "generate",
+    "image",
     "interpolate",
     "load_model",
     "midi_bytes",
@@ -59,6 +62,7 @@ __all__ = [
     "read_midi",
     "reconstruct",
     "reward",
+    "rewards",
     "score",
     "transform",
     "vary",
@@ -92,6 +96,7 @@ _NAMES = {
         "vary",
     ),
 }
+_PACKAGES = ("data", "image", "rewards")  # reached as attributes, `melodylc.rewards.density(64)`, with no import
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 
@@ -104,6 +109,8 @@ def _installed_version() -> str:
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         value: Any = _installed_version()
+    elif name in _PACKAGES:
+        value = import_module(f"melodylc.{name}")
     elif name in _HOME:
         value = getattr(import_module(_HOME[name]), name)
     else:

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +36,18 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("melodylc", appauthor=False)
+
+
+@cache
+def _process_folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="melodylc-")
+
+
+def learnt_folder(*, cacheable: bool) -> Path:
+    """Where what is learnt for a rule is kept: the cache, or, where the rule's name means nothing in another process,
+    a folder that goes with this one.
+    """
+    return cache_folder() if cacheable else Path(_process_folder().name)
 
 
 def pretrained() -> Path:

@@ -9,7 +9,7 @@ A reward of exactly 1 is *satisfied*; anything less says how near the melody com
 """
 
 from melodylc.rewards.ambitus import ambitus, register
-from melodylc.rewards.base import Events, Reward, Scores
+from melodylc.rewards.base import Events, Reward, Rule, Scores, at_least
 from melodylc.rewards.contour import contour
 from melodylc.rewards.density import Density, density, parse_density
 from melodylc.rewards.ends import first_note, last_length, last_note
@@ -19,7 +19,6 @@ from melodylc.rewards.intervals import leaps, repeats, stepwise
 from melodylc.rewards.pitch import PitchClasses, Tonic, in_scale, pitch_classes, tonic
 from melodylc.rewards.rests import breaths, longest_rest, rests
 from melodylc.rewards.rhythm import grid, groove, lengths, rhythm
-from melodylc.rewards.rule import Rule
 from melodylc.rewards.specs import parse_reward
 from melodylc.rewards.syncopation import syncopation
 from melodylc.rewards.variety import Variety, variety
@@ -35,6 +34,7 @@ __all__ = [
     "Tonic",
     "Variety",
     "ambitus",
+    "at_least",
     "breaths",
     "contour",
     "density",

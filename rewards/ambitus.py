@@ -14,6 +14,7 @@ import numpy as np
 
 from melodylc.data.alphabet import PITCHES
 from melodylc.data.errors import InputError
+from melodylc.data.melody import pitch_name
 from melodylc.rewards.base import Events, Scores
 from melodylc.rewards.features import (
     EventsReward,
@@ -22,7 +23,7 @@ from melodylc.rewards.features import (
     check_between,
     check_number,
     note_counts,
-    scored,
+    partial_credit,
     share,
 )
 
@@ -37,16 +38,27 @@ class Register(EventsReward):
     highest: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_number("lowest", self.lowest, 0, WIDEST)
         check_number("highest", self.highest, 0, WIDEST)
         if self.lowest > self.highest:
             raise InputError(f"no pitch is at least {self.lowest} and at most {self.highest}: swap the two")
 
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        return f"every note is between {pitch_name(self.lowest)} and {pitch_name(self.highest)}"
+
+    @property
+    def label(self) -> str:
+        """A few words for a table's head."""
+        return f"{pitch_name(self.lowest)} to {pitch_name(self.highest)}"
+
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
         notes = note_counts(events)
         inside = ((events >= self.lowest) & (events <= self.highest)).sum(axis=1)
-        return scored((inside == notes) & (notes > 0), share(inside, notes))
+        return partial_credit((inside == notes) & (notes > 0), share(inside, notes))
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,18 @@ class Ambitus(EventsReward):
     most: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_between(self.least, self.most, 0, WIDEST)
+
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        return f"its highest note is {self.least} to {self.most} semitones above its lowest"
+
+    @property
+    def label(self) -> str:
+        """A few words for a table's head."""
+        return f"a range of {self.least} to {self.most} semitones"
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
@@ -66,7 +89,7 @@ class Ambitus(EventsReward):
         spans = _span(counts)
         far = np.minimum(1.0, spans / self.least) if self.least else 1.0
         satisfied = (notes > 0) & (spans >= self.least) & (spans <= self.most)
-        return scored(satisfied, _fullest(counts, self.most + 1) / np.maximum(notes, 1) * far)
+        return partial_credit(satisfied, _fullest(counts, self.most + 1) / np.maximum(notes, 1) * far)
 
 
 def _histogram(events: Events) -> Numbers:

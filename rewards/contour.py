@@ -22,12 +22,17 @@ from typing import Literal, get_args
 import numpy as np
 
 from melodylc.data.alphabet import STEPS
-from melodylc.data.errors import InputError
 from melodylc.rewards.base import Events, Scores
-from melodylc.rewards.features import EventsReward, begins, check_number, scored
+from melodylc.rewards.features import EventsReward, begins, check_number, partial_credit
 
 Shape = Literal["rising", "falling", "arch", "valley"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
+_WORDS: dict[Shape, str] = {
+    "rising": "rises",
+    "falling": "falls",
+    "arch": "rises and then falls",
+    "valley": "falls and then rises",
+}
 
 
 @dataclass(frozen=True)
@@ -38,16 +43,27 @@ class Contour(EventsReward):
     least: float
 
     def __post_init__(self) -> None:
-        if self.shape not in SHAPES:
-            raise InputError(f"a contour is {', '.join(SHAPES[:-1])} or {SHAPES[-1]}, not {self.shape!r}")
+        super().__post_init__()
         check_number("least", self.least, 0, 1)
+
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        return f"it {_WORDS[self.shape]} as a whole (a correlation of at least {self.least:g})"
+
+    @property
+    def label(self) -> str:
+        """A few words for a table's head."""
+        return {"rising": "rises", "falling": "falls"}.get(
+            self.shape, f"shaped as {'an' if self.shape == 'arch' else 'a'} {self.shape}"
+        )
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
         together, pitches, times = _moments(events, _template(self.shape))
         there = (pitches > 0) & (times > 0)
         r = together / np.sqrt(np.where(there, pitches * times, 1.0))
-        return scored(there & (r >= self.least), (1 + r) / (1 + self.least) * there)
+        return partial_credit(there & (r >= self.least), (1 + r) / (1 + self.least) * there)
 
 
 def _template(shape: Shape) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

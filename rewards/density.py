@@ -15,6 +15,7 @@ from melodylc.data.alphabet import PITCHES, STEPS
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
 from melodylc.rewards.base import Events, Reward, Scores
+from melodylc.rewards.features import EventsReward
 
 LEVELS: dict[str, tuple[int, int | None]] = {"low": (16, 64), "medium": (64, 128), "high": (192, None)}
 """What people ask for by name; "high" is the paper's."""
@@ -24,13 +25,14 @@ _SPELLINGS = f"{', '.join(LEVELS)}, N (at least N) or A..B, with numbers in 1..{
 
 
 @dataclass(frozen=True)
-class Density(Reward):
+class Density(EventsReward):
     """How near the number of notes comes to `least`..`most`; see `density`."""
 
     least: int
     most: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         ends = (self.least,) if self.most is None else (self.least, self.most)
         outside = [end for end in ends if not 1 <= end <= STEPS]
         if outside:
@@ -42,6 +44,20 @@ class Density(Reward):
     def name(self) -> str:
         """Such as "density(192..)" or "density(64..128)"."""
         return f"density({self.least}..{'' if self.most is None else self.most})"
+
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        return f"it has {'at least ' if self.most is None else ''}{self._range} notes"
+
+    @property
+    def label(self) -> str:
+        """A few words for a table's head."""
+        return f"{self._range} notes{' or more' if self.most is None else ''}"
+
+    @property
+    def _range(self) -> str:
+        return str(self.least) if self.most in (None, self.least) else f"{self.least} to {self.most}"
 
     def clash(self, other: Reward) -> str | None:
         """Two densities whose ranges don't meet."""

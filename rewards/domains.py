@@ -10,17 +10,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from melodylc.data.alphabet import STEPS, checked
+from melodylc.data.alphabet import STEPS, STEPS_PER_BAR, checked
 from melodylc.data.errors import InputError
-from melodylc.data.melody import Melody
+from melodylc.data.melody import Melody, pitch_name
 from melodylc.data.pictures.panel import odd_pictures, real_pictures
 from melodylc.data.pictures.picture import SHAPE, checked_pictures, stack, unstack
-from melodylc.rewards.base import MELODIES, PICTURES
 from melodylc.rewards.panel import odd_melodies, real_melodies
 from melodylc.rewards.parameters import nearest
 
+MELODIES = "melodies"  #: the domain of rewards that say nothing else
+PICTURES = "pictures"  #: that of rewards that are given a `melodylc.data.pictures.picture.Picture`
+
 Rows = npt.NDArray[Any]
 """Things of a domain as an array, one a row."""
+
+_LINE = 120  # characters of a melody in a message
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,10 @@ class Domain:
     checked: Callable[[Any], Rows]  #: an array as such rows; InputError for anything else
     items: Callable[[Rows], Sequence[Any]]  #: what a reward is given, one for each row
     stack: Callable[[Iterable[Any]], Rows]  #: the inverse
-    show: Callable[[Any], str]  #: such a thing in words, completely where that fits a line
+    show: Callable[[Any], str]  #: such a thing in full, so that one can make it again
     odd: Callable[[], Mapping[str, Any]]  #: things that rules stumble over, by name
     real: Callable[[], Rows]  #: things as people make them
+    describe: Callable[[Any], str] = repr  #: such a thing in a few words, for a message
 
 
 def domain(name: str) -> Domain:
@@ -57,6 +62,23 @@ def _show(melody: Melody) -> str:
     return f"{melody!r} {notes}".rstrip()
 
 
+def describe_melody(melody: Melody) -> str:
+    """A melody in a message's words: how many notes, and what they are, bar by bar, as far as a line goes.
+
+    >>> describe_melody(Melody.from_notes([(60, 0, 4), (64, 4, 8), (67, 36, 40)]))
+    'a melody of 3 notes: bar 1 C4 E4, bar 3 G4'
+    """
+    if not melody.note_count:
+        return "a melody without notes"
+    bars: dict[int, list[str]] = {}
+    for pitch, onset in zip(melody.pitches.tolist(), melody.onsets.tolist(), strict=True):
+        bars.setdefault(onset // STEPS_PER_BAR + 1, []).append(pitch_name(pitch))
+    text = ", ".join(f"bar {bar} {' '.join(names)}" for bar, names in bars.items())
+    if len(text) > _LINE:
+        text = text[: text.rindex(" ", 0, _LINE)] + " ..."
+    return f"a melody of {melody.note_count} note{'' if melody.note_count == 1 else 's'}: {text}"
+
+
 DOMAINS = {
     MELODIES: Domain(
         name=MELODIES,
@@ -68,6 +90,7 @@ DOMAINS = {
         show=_show,
         odd=odd_melodies,
         real=real_melodies,
+        describe=describe_melody,
     ),
     PICTURES: Domain(
         name=PICTURES,

@@ -18,7 +18,17 @@ from melodylc.data.keys import pitch_class
 from melodylc.data.melody import pitch_name
 from melodylc.rewards.ambitus import Register
 from melodylc.rewards.base import Events, Reward, Scores
-from melodylc.rewards.features import EventsReward, Mask, Numbers, begins, check_number, durations, note_counts, scored
+from melodylc.rewards.features import (
+    EventsReward,
+    Mask,
+    Numbers,
+    begins,
+    check_number,
+    durations,
+    note_counts,
+    partial_credit,
+    plural,
+)
 from melodylc.rewards.pitch import PitchClasses, Tonic
 
 _NAME = re.compile(r"([A-Ga-g])([#b]?)(-1|[0-9])?")
@@ -32,35 +42,46 @@ class _Note(EventsReward):
     pitch: str
 
     def __post_init__(self) -> None:
-        target, any_octave = _parsed(self.pitch)
+        super().__post_init__()
+        target, any_octave = _parse(self.pitch)
         name = pitch_name(target)
         object.__setattr__(self, "pitch", re.sub("-?[0-9]+$", "", name) if any_octave else name)
 
     @property
-    def allowed(self) -> frozenset[int]:
+    def pitches(self) -> frozenset[int]:
         """The MIDI pitches that satisfy."""
-        target, any_octave = _parsed(self.pitch)
+        target, any_octave = _parse(self.pitch)
         return frozenset(range(target % 12, PITCHES, 12)) if any_octave else frozenset((target,))
 
     def clash(self, other: Reward) -> str | None:
         """Two first notes, two last ones, or one that no note of the melody may be."""
-        if isinstance(other, type(self)) and not self.allowed & other.allowed:
+        if isinstance(other, type(self)) and not self.pitches & other.pitches:
             return f"no melody has {self.name} and {other.name} at once"
         held = _allowed_of_all(other)
-        return None if held is None or self.allowed & held else f"no note is in {self.name} and {other.name} at once"
+        return None if held is None or self.pitches & held else f"no note is in {self.name} and {other.name} at once"
 
     def _nearness(self, pitches: Numbers, there: Mask) -> Scores:
-        target, any_octave = _parsed(self.pitch)
+        target, any_octave = _parse(self.pitch)
         away = np.abs(pitches - target)
         if any_octave:
             away = np.minimum(away % 12, -away % 12)
         credit = 1 - away / 6 if any_octave else 12 / (12 + away)
-        return scored((away == 0) & there, credit * there)
+        return partial_credit((away == 0) & there, credit * there)
 
 
 @dataclass(frozen=True)
 class FirstNote(_Note):
     """How near the first note comes to `pitch`; see `first_note`."""
+
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        return f"the first note is {self.pitch}"
+
+    @property
+    def label(self) -> str:
+        """A few words for a table's head."""
+        return f"begins on {self.pitch}"
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
@@ -71,9 +92,19 @@ class FirstNote(_Note):
 class LastNote(_Note):
     """How near the last note comes to `pitch`; see `last_note`."""
 
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        return f"the last note is {self.pitch}"
+
+    @property
+    def label(self) -> str:
+        """A few words for a table's head."""
+        return f"ends on {self.pitch}"
+
     def clash(self, other: Reward) -> str | None:
         """Another last note, too, where that is a tonic."""
-        apart = isinstance(other, Tonic) and not any(pitch % 12 == other.pitch_class for pitch in self.allowed)
+        apart = isinstance(other, Tonic) and not any(pitch % 12 == other.pitch_class for pitch in self.pitches)
         return f"no melody ends on {self.name} and on {other.name}" if apart else super().clash(other)
 
     def batch(self, events: Events) -> Scores:
@@ -88,13 +119,19 @@ class LastLength(EventsReward):
     least: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_number("least", self.least, 1, STEPS)
+
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        return f"the last note sounds for at least {plural(self.least, 'sixteenth')}"
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
         last = STEPS - 1 - begins(events)[:, ::-1].argmax(axis=1)
         lengths = np.take_along_axis(durations(events), last[:, None], axis=1)[:, 0]  # 0 where there is no note
-        return scored(lengths >= self.least, lengths / self.least)
+        return partial_credit(lengths >= self.least, lengths / self.least)
 
 
 def _first(events: Events) -> tuple[Numbers, Mask]:
@@ -114,7 +151,7 @@ def _allowed_of_all(reward: Reward) -> frozenset[int] | None:
     return None
 
 
-def _parsed(text: str) -> tuple[int, bool]:
+def _parse(text: str) -> tuple[int, bool]:
     """A pitch, 0..127, and whether any octave of it will do."""
     if _NUMBER.fullmatch(text.strip()) and int(text) < PITCHES:
         return int(text), False

@@ -13,6 +13,7 @@ from melodylc.data.alphabet import HOLD, PITCHES, REST, STEPS
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
 from melodylc.rewards.base import Events, Reward, Scores
+from melodylc.rewards.parameters import Parameters
 
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int64]
@@ -21,7 +22,14 @@ _BELOW_ONE = float(np.nextafter(1.0, 0.0))
 
 
 class EventsReward(Reward):
-    """A reward computed for many melodies at once. A subclass is a dataclass, whose fields are its parameters."""
+    """A reward computed for many melodies at once. A subclass is a dataclass, whose fields are its parameters.
+
+    They are checked as those are that somebody typed: a number of another type, say, is refused in the same words.
+    """
+
+    def __post_init__(self) -> None:
+        for name, value in Parameters.of(type(self)).fill(vars(self)).items():
+            object.__setattr__(self, name, value)
 
     @property
     def name(self) -> str:
@@ -34,12 +42,17 @@ class EventsReward(Reward):
         """The reward of one melody; its formula stands with the function that makes it."""
         return float(self.batch(melody.events[None])[0])
 
+    @property
+    def label(self) -> str:
+        """A few words for a table's head; the sentence, unless there are fewer."""
+        return self.sentence
+
     @abstractmethod
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
 
 
-def scored(satisfied: Mask, credit: npt.ArrayLike) -> Scores:
+def partial_credit(satisfied: Mask, credit: npt.ArrayLike) -> Scores:
     """1 where `satisfied`; elsewhere `credit`, kept in [0, 1).
 
     What satisfies is thus decided by a comparison of numbers that are exact, not by a quotient that may round to 1.
@@ -57,6 +70,37 @@ def between(value: Scores, least: float, most: float) -> Scores:
     """Credit for a share in [0, 1] that should lie in least..most: min(1, v / least) * min(1, (1 - v) / (1 - most))."""
     enough = np.minimum(1.0, value / least) if least > 0 else np.ones_like(value)
     return enough * np.minimum(1.0, (1 - value) / (1 - most)) if most < 1 else enough
+
+
+def percent(share: float) -> str:
+    """A share in words.
+
+    >>> percent(0.125)
+    '12.5 %'
+    """
+    return f"{100 * share:g} %"
+
+
+def percents(least: float, most: float) -> str:
+    """A range of shares in words.
+
+    >>> percents(0.25, 1), percents(0, 0.5), percents(0.25, 0.5), percents(0, 0)
+    ('at least 25 %', 'at most 50 %', '25 % to 50 %', 'none')
+    """
+    if most == 0:
+        return "none"
+    if most == 1:
+        return f"at least {percent(least)}"
+    return f"{percent(least)} to {percent(most)}" if least else f"at most {percent(most)}"
+
+
+def plural(count: float, noun: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "note"), plural(4, "note")
+    ('1 note', '4 notes')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def check_number(name: str, value: float, low: float, high: float) -> None:

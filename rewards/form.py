@@ -22,7 +22,7 @@ import numpy.typing as npt
 from melodylc.data.alphabet import BARS, STEPS
 from melodylc.data.errors import InputError
 from melodylc.rewards.base import Events, Scores
-from melodylc.rewards.features import EventsReward, Mask, begins, note_counts, scored
+from melodylc.rewards.features import EventsReward, Mask, begins, note_counts, partial_credit
 
 SECTIONS = (2, 4, 8, 16)  #: how many sections of whole bars there can be
 
@@ -37,6 +37,7 @@ class Form(EventsReward):
     rhythm: bool
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         letters = self.pattern.strip().upper()
         if len(letters) not in SECTIONS or not (letters.isascii() and letters.isalpha()):
             shown = self.pattern if len(self.pattern) <= 40 else self.pattern[:37] + "..."
@@ -47,16 +48,27 @@ class Form(EventsReward):
         order = list(dict.fromkeys(letters))
         object.__setattr__(self, "pattern", "".join(chr(ord("A") + order.index(letter)) for letter in letters))
 
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        letters = f"the form {self.pattern}" + (" in rhythm" if self.rhythm else "")
+        return f"its {len(self.pattern)} sections follow {letters}: the same letter the same, another letter different"
+
+    @property
+    def label(self) -> str:
+        """A few words for a table's head."""
+        return f"form {self.pattern}"
+
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
-        alike, equal = self._compared(np.where(begins(events), 0, events) if self.rhythm else events)
+        alike, equal = self._compare(np.where(begins(events), 0, events) if self.rhythm else events)
         same, different = equal[:, alike].mean(axis=2), (~equal[:, ~alike]).mean(axis=2)
         some = note_counts(events) > 0
         satisfied = some & (same >= self.likeness).all(axis=1) & (different >= self.contrast).all(axis=1)
         near, far = np.minimum(1.0, same / self.likeness), np.minimum(1.0, different / self.contrast)
-        return scored(satisfied, _mean(near) * _mean(far) * some)
+        return partial_credit(satisfied, _mean(near) * _mean(far) * some)
 
-    def _compared(self, events: Events) -> tuple[Mask, Mask]:
+    def _compare(self, events: Events) -> tuple[Mask, Mask]:
         """For each pair of sections, whether their letters are the same; and for each melody, where their steps are.
 
         Shapes (pairs,) and (n, pairs, steps of a section).

@@ -14,7 +14,17 @@ import numpy as np
 
 from melodylc.data.alphabet import PITCHES
 from melodylc.rewards.base import Events, Scores
-from melodylc.rewards.features import EventsReward, Numbers, between, check_number, intervals, scored, share
+from melodylc.rewards.features import (
+    EventsReward,
+    Numbers,
+    between,
+    check_number,
+    intervals,
+    partial_credit,
+    percent,
+    plural,
+    share,
+)
 
 STEP = (1, 2)  #: semitones of a step
 
@@ -26,12 +36,23 @@ class Leaps(EventsReward):
     largest: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_number("largest", self.largest, 0, PITCHES - 1)
+
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        return f"no interval is wider than {plural(self.largest, 'semitone')}"
+
+    @property
+    def label(self) -> str:
+        """A few words for a table's head."""
+        return f"leaps of at most {plural(self.largest, 'semitone')}"
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
         small, all_ = _count(events, 0, self.largest)
-        return scored((small == all_) & (all_ > 0), share(small, all_))
+        return partial_credit((small == all_) & (all_ > 0), share(small, all_))
 
 
 @dataclass(frozen=True)
@@ -41,13 +62,24 @@ class Stepwise(EventsReward):
     least: float
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_number("least", self.least, 0, 1)
+
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        return f"at least {percent(self.least)} of the intervals are steps of one or two semitones"
+
+    @property
+    def label(self) -> str:
+        """A few words for a table's head."""
+        return f"{percent(self.least)} steps"
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
         steps, all_ = _count(events, *STEP)
         part = share(steps, all_)
-        return scored((part >= self.least) & (all_ > 0), between(part, self.least, 1) * (all_ > 0))
+        return partial_credit((part >= self.least) & (all_ > 0), between(part, self.least, 1) * (all_ > 0))
 
 
 @dataclass(frozen=True)
@@ -57,13 +89,26 @@ class Repeats(EventsReward):
     most: float
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_number("most", self.most, 0, 1)
+
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        return (
+            f"at most {percent(self.most)} of the notes repeat the one before" if self.most else "no note is repeated"
+        )
+
+    @property
+    def label(self) -> str:
+        """A few words for a table's head."""
+        return f"at most {percent(self.most)} repeats" if self.most else "no repeats"
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
         same, all_ = _count(events, 0, 0)
         part = share(same, all_)
-        return scored((part <= self.most) & (all_ > 0), between(part, 0, self.most) * (all_ > 0))
+        return partial_credit((part <= self.most) & (all_ > 0), between(part, 0, self.most) * (all_ > 0))
 
 
 def _count(events: Events, smallest: int, largest: int) -> tuple[Numbers, Numbers]:

@@ -83,8 +83,8 @@ class Parameters:
             InputError: a parameter whose type can't be typed, or whose default isn't of its type.
         """
         hints = _hints(function)
-        given = list(inspect.signature(function).parameters.values())[skip:]
-        return cls(tuple(_parameter(parameter, hints.get(parameter.name)) for parameter in given))
+        arguments = list(inspect.signature(function).parameters.values())[skip:]
+        return cls(tuple(_parameter(parameter, hints.get(parameter.name)) for parameter in arguments))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -105,8 +105,8 @@ class Parameters:
         Raises:
             InputError: an unknown name, a value of another type, or a parameter without a value.
         """
-        checked = {name: self[name].check(value) for name, value in values.items()}
-        filled = {parameter.name: checked.get(parameter.name, parameter.default) for parameter in self.each}
+        valid = {name: self[name].check(value) for name, value in values.items()}
+        filled = {parameter.name: valid.get(parameter.name, parameter.default) for parameter in self.each}
         for name, value in filled.items():
             if value is REQUIRED:
                 raise InputError(f"{name} must be given: {self[name].kind.words}")
@@ -167,8 +167,8 @@ def _parameter(parameter: inspect.Parameter, hint: Any) -> Parameter:
         raise InputError(
             f"parameter {name} needs a type that can be typed: int, float, bool, str, Literal, a tuple of them or None"
         ) from None
-    made = Parameter(name, kind)
-    return made if default is REQUIRED else Parameter(name, kind, made.check(default))
+    parameter_ = Parameter(name, kind)
+    return parameter_ if default is REQUIRED else Parameter(name, kind, parameter_.check(default))
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
@@ -185,15 +185,15 @@ def _type_of(default: Value) -> Any:
 
 
 def _literal(values: list[Any]) -> Kind:
-    typed = {str(value): value for value in values}
+    texts = {str(value): value for value in values}
 
     def read(text: str) -> Value:
-        return typed[text] if text in typed else _refuse(text)
+        return texts[text] if text in texts else _refuse(text)
 
     def check(value: Value) -> Value:
         return value if any(value == one and type(value) is type(one) for one in values) else _refuse(value)
 
-    return Kind(" or ".join(typed), read, check)
+    return Kind(" or ".join(texts), read, check)
 
 
 def _several(element: Kind) -> Kind:
@@ -232,13 +232,13 @@ def _exactly(type_: type) -> Callable[[Value], Value]:
 
 
 def _whole(value: Value) -> int:
-    known = isinstance(value, Integral) and not isinstance(value, bool)
-    return int(value) if known else _refuse(value)
+    found = isinstance(value, Integral) and not isinstance(value, bool)
+    return int(value) if found else _refuse(value)
 
 
 def _number(value: Value) -> float:
-    known = isinstance(value, Real) and not isinstance(value, bool) and not isnan(value)
-    return float(value) if known else _refuse(value)
+    found = isinstance(value, Real) and not isinstance(value, bool) and not isnan(value)
+    return float(value) if found else _refuse(value)
 
 
 def _truth(text: str) -> bool:

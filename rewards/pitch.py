@@ -7,15 +7,17 @@ A melody without notes scores 0 on both.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from melodylc.data.alphabet import PITCHES, STATES
 from melodylc.data.errors import InputError
 from melodylc.data.keys import parse_scale
-from melodylc.data.melody import Melody
+from melodylc.data.melody import Melody, pitch_name
 from melodylc.rewards.base import Events, Reward, Scores
+from melodylc.rewards.features import EventsReward
+from melodylc.rewards.parameters import Parameters
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class PitchClasses(Reward):
     """The share of notes whose pitch class is among `classes`; see `pitch_classes`."""
 
     classes: frozenset[int]
+    scale: str = field(default="", compare=False)  #: the name of a scale that has them, for people's eyes alone
 
     def __post_init__(self) -> None:
         if not self.classes or not self.classes <= set(range(12)):
@@ -33,6 +36,22 @@ class PitchClasses(Reward):
     def name(self) -> str:
         """Such as "pitch_classes(0,2,4,5,7,9,11)"."""
         return f"pitch_classes({','.join(map(str, sorted(self.classes)))})"
+
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        if self.scale:
+            return f"every note is in {self.scale}"
+        return f"every note is one of {self._names}" if len(self.classes) > 1 else f"every note is {self._names}"
+
+    @property
+    def label(self) -> str:
+        """A few words for a table's head."""
+        return f"in {self.scale}" if self.scale else f"only {self._names}"
+
+    @property
+    def _names(self) -> str:
+        return ", ".join(class_name(pitch_class) for pitch_class in sorted(self.classes))
 
     def clash(self, other: Reward) -> str | None:
         """Two sets without a common pitch class, or a last note outside the set."""
@@ -55,12 +74,13 @@ class PitchClasses(Reward):
 
 
 @dataclass(frozen=True)
-class Tonic(Reward):
+class Tonic(EventsReward):
     """Whether the last note is of `pitch_class`; see `tonic`."""
 
     pitch_class: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.pitch_class not in range(12):
             raise InputError(f"a tonic is a pitch class in 0..11 (C = 0), not {self.pitch_class}")
 
@@ -68,6 +88,16 @@ class Tonic(Reward):
     def name(self) -> str:
         """Such as "tonic(9)"."""
         return f"tonic({self.pitch_class})"
+
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        return f"the last note is {class_name(self.pitch_class)}"
+
+    @property
+    def label(self) -> str:
+        """A few words for a table's head."""
+        return f"ends on {class_name(self.pitch_class)}"
 
     def clash(self, other: Reward) -> str | None:
         """Two last notes."""
@@ -88,6 +118,11 @@ class Tonic(Reward):
         return home
 
 
+def class_name(pitch_class: int) -> str:
+    """A pitch class in words: C for 0."""
+    return pitch_name(60 + pitch_class)[:-1]
+
+
 def pitch_classes(classes: Iterable[int]) -> PitchClasses:
     """The share of a melody's notes whose pitch class is in `classes`, in [0, 1]; 0 for no notes.
 
@@ -100,7 +135,7 @@ def pitch_classes(classes: Iterable[int]) -> PitchClasses:
     >>> in_c(Melody.from_notes([(60, 0, 4), (61, 4, 8), (62, 8, 12), (64, 12, 16)]))
     0.75
     """
-    return PitchClasses(frozenset(int(pitch_class) for pitch_class in classes))
+    return PitchClasses(frozenset(Parameters.of(pitch_classes).fill({"classes": classes})["classes"]))
 
 
 def in_scale(scale: str = "cmaj") -> PitchClasses:
@@ -117,7 +152,8 @@ def in_scale(scale: str = "cmaj") -> PitchClasses:
     >>> in_scale("a harmonic minor").name
     'pitch_classes(0,2,4,5,8,9,11)'
     """
-    return PitchClasses(parse_scale(scale).pitch_classes)
+    found = parse_scale(Parameters.of(in_scale).fill({"scale": scale})["scale"])
+    return PitchClasses(found.pitch_classes, found.name)
 
 
 def tonic(pitch_class: int) -> Tonic:

@@ -23,8 +23,10 @@ from melodylc.rewards.features import (
     check_between,
     check_number,
     note_counts,
+    partial_credit,
+    percents,
+    plural,
     previous,
-    scored,
     silent,
 )
 
@@ -37,14 +39,20 @@ class Rests(EventsReward):
     most: float
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_between(self.least, self.most, 0, 1)
+
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        return "no silence" if self.most == 0 else f"{percents(self.least, self.most)} of the melody is silence"
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
         part = silent(events).mean(axis=1)
         some = note_counts(events) > 0
         satisfied = some & (part >= self.least) & (part <= self.most)
-        return scored(satisfied, between(part, self.least, self.most) * some)
+        return partial_credit(satisfied, between(part, self.least, self.most) * some)
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,13 @@ class LongestRest(EventsReward):
     most: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_number("most", self.most, 0, STEPS - 1)
+
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        return f"no rest is longer than {plural(self.most, 'sixteenth')}" if self.most else "no rests"
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
@@ -62,7 +76,7 @@ class LongestRest(EventsReward):
         so_far = np.arange(STEPS) - previous(~rests)  # silent steps up to and with this one, where it is silent
         beyond = (rests & (so_far > self.most)).sum(axis=1)
         some = note_counts(events) > 0
-        return scored((beyond == 0) & some, (1 - beyond / (STEPS - self.most)) * some)
+        return partial_credit((beyond == 0) & some, (1 - beyond / (STEPS - self.most)) * some)
 
 
 @dataclass(frozen=True)
@@ -73,16 +87,24 @@ class Breaths(EventsReward):
     length: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.bars < 1 or BARS % self.bars:
             raise InputError(f"phrases of {self.bars} bars don't fill {BARS}: take 1, 2, 4, 8 or 16")
         check_number("length", self.length, 1, self.bars * STEPS_PER_BAR - 1)
+
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        phrase = "every bar" if self.bars == 1 else f"every {self.bars} bars"
+        end = "sixteenth" if self.length == 1 else f"{self.length} sixteenths"
+        return f"the last {end} of {phrase} {'is' if self.length == 1 else 'are'} silent"
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
         phrases = silent(events).reshape(len(events), BARS // self.bars, self.bars * STEPS_PER_BAR)
         ends = phrases[:, :, -self.length :]
         some = note_counts(events) > 0
-        return scored(ends.all(axis=(1, 2)) & some, ends.mean(axis=(1, 2)) * some)
+        return partial_credit(ends.all(axis=(1, 2)) & some, ends.mean(axis=(1, 2)) * some)
 
 
 def rests(least: float = 0.25, most: float = 0.5) -> Rests:

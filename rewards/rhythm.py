@@ -25,7 +25,9 @@ from melodylc.rewards.features import (
     check_number,
     durations,
     note_counts,
-    scored,
+    partial_credit,
+    percent,
+    plural,
     share,
 )
 
@@ -39,14 +41,21 @@ class Grid(EventsReward):
     steps: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_number("steps", self.steps, 1, STEPS_PER_BAR)
+
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        beats = {1: "a sixteenth", 2: "an eighth", 4: "a beat", 8: "beat 1 or 3", 16: "the first beat of its bar"}
+        return f"every note begins on {beats.get(self.steps, f'a multiple of {self.steps} sixteenths of its bar')}"
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
         notes = note_counts(events)
         allowed = np.arange(STEPS) % STEPS_PER_BAR % self.steps == 0
         inside = (begins(events) & allowed).sum(axis=1)
-        return scored((inside == notes) & (notes > 0), share(inside, notes))
+        return partial_credit((inside == notes) & (notes > 0), share(inside, notes))
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,7 @@ class Rhythm(EventsReward):
     pattern: str
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         signs = "".join(self.pattern.split()).replace("|", "")
         if not set(signs) <= set(_ONSET + _NONE) or not signs or STEPS % len(signs) or not set(signs) & set(_ONSET):
             shown = self.pattern if len(self.pattern) <= 40 else self.pattern[:37] + "..."
@@ -68,12 +78,22 @@ class Rhythm(EventsReward):
         unit = next(size for size in units if whole == whole[:size] * (STEPS // size))
         object.__setattr__(self, "pattern", whole[:unit])
 
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        return f"notes begin where {self.pattern} has an x, over and over, and nowhere else"
+
+    @property
+    def label(self) -> str:
+        """A few words for a table's head."""
+        return f"rhythm {self.pattern}"
+
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
-        asked = np.tile(np.array([sign == "x" for sign in self.pattern]), STEPS // len(self.pattern))
+        onsets = np.tile(np.array([sign == "x" for sign in self.pattern]), STEPS // len(self.pattern))
         notes = begins(events)
-        hits = (notes & asked).sum(axis=1)
-        return scored((notes == asked).all(axis=1), 2 * hits / (notes.sum(axis=1) + asked.sum()))
+        hits = (notes & onsets).sum(axis=1)
+        return partial_credit((notes == onsets).all(axis=1), 2 * hits / (notes.sum(axis=1) + onsets.sum()))
 
 
 @dataclass(frozen=True)
@@ -83,14 +103,20 @@ class Groove(EventsReward):
     least: float
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_number("least", self.least, 0, 1)
+
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        return f"neighbouring bars have nearly one rhythm ({percent(self.least)} alike or more)"
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
         bars = begins(events).reshape(len(events), BARS, STEPS_PER_BAR)
         apart = (bars[:, 1:] != bars[:, :-1]).mean(axis=(1, 2))
         some = note_counts(events) > 0
-        return scored((1 - apart >= self.least) & some, (1 - apart) / max(self.least, 1e-9) * some)
+        return partial_credit((1 - apart >= self.least) & some, (1 - apart) / max(self.least, 1e-9) * some)
 
 
 @dataclass(frozen=True)
@@ -101,14 +127,25 @@ class Lengths(EventsReward):
     most: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_between(self.least, self.most, 1, STEPS)
+
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        return f"every note sounds for {self.least} to {plural(self.most, 'sixteenth')}"
+
+    @property
+    def label(self) -> str:
+        """A few words for a table's head."""
+        return f"notes of {self.least} to {plural(self.most, 'sixteenth')}"
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
         lengths = durations(events)
         within: Mask = (lengths >= self.least) & (lengths <= self.most)
         inside, notes = within.sum(axis=1), note_counts(events)
-        return scored((inside == notes) & (notes > 0), share(inside, notes))
+        return partial_credit((inside == notes) & (notes > 0), share(inside, notes))
 
 
 def grid(steps: int = 4) -> Grid:

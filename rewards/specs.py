@@ -1,4 +1,4 @@
-"""Rewards as people type them.
+"""Rewards by name: those there are, and how people type them.
 
     reward  :=  choice of products:  product | product | ...
     product :=  term & term & ...
@@ -9,30 +9,81 @@
                 each with parameters: ,parameter=value,parameter=value
 
 as in Python: `0.5*leaps.py:stepwise,largest=2 & ~tonic,pitch_class=0`. A value may have commas (`classes=0,2,4`).
+`,at_least=0.95` behind a name or a bracket makes that share of it enough (`melodylc.rewards.at_least`).
 What holds one of & | ( ) is put in double quotes: `"R&B/leaps.py":stepwise`.
 """
 
+import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from melodylc.data.errors import InputError
-from melodylc.rewards.base import Reward, checked_weight
-from melodylc.rewards.builtin import BUILTIN
-from melodylc.rewards.isolation import SECONDS, isolated
-from melodylc.rewards.parameters import Parameters
+from melodylc.rewards.ambitus import ambitus, register
+from melodylc.rewards.base import Reward, at_least, check_weight
+from melodylc.rewards.contour import contour
+from melodylc.rewards.density import density
+from melodylc.rewards.domains import MELODIES
+from melodylc.rewards.ends import first_note, last_length, last_note
+from melodylc.rewards.form import form
+from melodylc.rewards.intervals import leaps, repeats, stepwise
+from melodylc.rewards.isolation import SECONDS, describe_isolated, list_plugins, load_isolated
+from melodylc.rewards.parameters import REQUIRED, Parameters
+from melodylc.rewards.pitch import in_scale, pitch_classes, tonic
+from melodylc.rewards.rests import breaths, longest_rest, rests
+from melodylc.rewards.rhythm import grid, groove, lengths, rhythm
+from melodylc.rewards.syncopation import syncopation
+from melodylc.rewards.variety import variety
+
+BUILTIN: dict[str, Callable[..., Reward]] = {
+    function.__name__: function
+    for function in (
+        in_scale,
+        pitch_classes,
+        tonic,
+        first_note,
+        last_note,
+        last_length,
+        register,
+        ambitus,
+        stepwise,
+        leaps,
+        repeats,
+        contour,
+        density,
+        lengths,
+        grid,
+        rhythm,
+        groove,
+        syncopation,
+        rests,
+        longest_rest,
+        breaths,
+        form,
+        variety,
+    )
+}
+"""The rewards that come with the package, by name: functions whose parameters can be typed. A new one is a new row."""
+
+_EXAMPLES: dict[str, dict[str, object]] = {  # of parameters that must be given
+    "pitch_classes": {"classes": (0, 2, 4, 7, 9)},
+    "tonic": {"pitch_class": 0},
+    "density": {"least": 64, "most": 96},
+}
+_SHARE = "at_least"  # the parameter that every reward has
 
 Find = Callable[[Path], Path]
 """Where a file that was typed really is; InputError where there is none."""
 
 _WEIGHT = re.compile(r"([^\s*&|~()\":,]+)\s*\*\s*")
 _NAME = re.compile(r'(?:"[^"]*"|[^&|()"])+')
+_ENOUGH = re.compile(r",\s*at_least\s*=\s*([^\s&|()]+)")
 _FILE = re.compile(r"(?P<path>.*?\.py):(?P<name>.*)", re.DOTALL)
 _NEXT = re.compile(r",(?=\s*[A-Za-z_]\w*\s*=)")
 
 
-class Named(NamedTuple):
+class RewardName(NamedTuple):
     """A reward by name: of a file, a package or neither, with parameters as typed."""
 
     label: str  #: how it was typed, without parameters
@@ -42,7 +93,7 @@ class Named(NamedTuple):
     texts: tuple[tuple[str, str], ...] = ()
 
     def place(self, find: "Find") -> dict[str, str]:
-        """Where it is loaded from; see `melodylc.rewards.loading.load`."""
+        """Where it is loaded from; see `melodylc.rewards.worker.load`."""
         where = {"package": self.package} if self.path is None else {"file": str(find(self.path))}
         return {"label": self.label, "name": self.name, **where}
 
@@ -75,18 +126,23 @@ def parse_reward(text: str, *, seconds: float = SECONDS, find: Find = existing) 
     return _Reader(text, lambda named: load_reward(named, seconds, find)).whole()
 
 
-def load_reward(named: Named, seconds: float = SECONDS, find: Find = existing) -> Reward:
+def load_reward(named: RewardName, seconds: float = SECONDS, find: Find = existing) -> Reward:
     """The reward of a name.
 
     Raises:
         InputError: there is none, or its parameters are wrong.
     """
-    if named.path is None and not named.package and named.name in BUILTIN:
-        return _builtin(named)
-    return isolated(named.place(find), dict(named.texts), seconds)
+    texts = dict(named.texts)
+    share = texts.pop(_SHARE, None)
+    found = named._replace(texts=tuple(texts.items()))
+    if found.path is None and not found.package and found.name in BUILTIN:
+        reward = _builtin(found)
+    else:
+        reward = load_isolated(found.place(find), texts, seconds)
+    return reward if share is None else at_least(reward, _number(share, "at_least is a share above 0 and at most 1"))
 
 
-def parse_name(text: str) -> Named:
+def parse_name(text: str) -> RewardName:
     """A name with its parameters.
 
     Raises:
@@ -114,7 +170,7 @@ def _cut(label: str) -> tuple[str, str, str]:
     return path + colon + name, comma, rest
 
 
-def _place(label: str) -> Named:
+def _place(label: str) -> RewardName:
     if file := _FILE.fullmatch(label):
         path, name, package = Path(file["path"]).expanduser(), file["name"].strip(), ""
     else:
@@ -122,10 +178,10 @@ def _place(label: str) -> Named:
         path = None
     if label.endswith(".py") or not name:
         raise InputError(f"{label or 'nothing'} names no reward: write path.py:NAME, NAME or PACKAGE:NAME")
-    return Named(label, name, path, package)
+    return RewardName(label, name, path, package)
 
 
-def _builtin(named: Named) -> Reward:
+def _builtin(named: RewardName) -> Reward:
     factory = BUILTIN[named.name]
     parameters = Parameters.of(factory)
     try:
@@ -137,7 +193,7 @@ def _builtin(named: Named) -> Reward:
 class _Reader:
     """Reads one text, from left to right."""
 
-    def __init__(self, text: str, load: Callable[[Named], Reward]) -> None:
+    def __init__(self, text: str, load: Callable[[RewardName], Reward]) -> None:
         self._text = text
         self._rest = text.strip()
         self._load = load
@@ -150,26 +206,29 @@ class _Reader:
 
     def _choice(self) -> Reward:
         reward = self._product()
-        while self._took("|"):
+        while self._take("|"):
             reward = reward | self._product()
         return reward
 
     def _product(self) -> Reward:
         reward = self._term()
-        while self._took("&"):
+        while self._take("&"):
             reward = reward & self._term()
         return reward
 
     def _term(self) -> Reward:
-        if not self._rest.startswith("~/") and self._took("~"):
+        if not self._rest.startswith("~/") and self._take("~"):
             return ~self._term()
         if weight := _WEIGHT.match(self._rest):
             self._rest = self._rest[weight.end() :]
             return _weight(weight[1]) * self._term()
-        if self._took("("):
+        if self._take("("):
             reward = self._choice()
-            if not self._took(")"):
+            if not self._take(")"):
                 raise self._unreadable()
+            if share := _ENOUGH.match(self._rest):
+                self._rest = self._rest[share.end() :].lstrip()
+                return at_least(reward, _number(share[1], "at_least is a share above 0 and at most 1"))
             return reward
         return self._load(parse_name(self._name()))
 
@@ -180,10 +239,10 @@ class _Reader:
         self._rest = self._rest[found.end() :].lstrip()
         return found[0]
 
-    def _took(self, sign: str) -> bool:
-        took = self._rest.startswith(sign)
-        self._rest = self._rest.removeprefix(sign).lstrip() if took else self._rest
-        return took
+    def _take(self, sign: str) -> bool:
+        found = self._rest.startswith(sign)
+        self._rest = self._rest.removeprefix(sign).lstrip() if found else self._rest
+        return found
 
     def _unreadable(self) -> InputError:
         where = f"at {self._rest[:20]!r}" if self._rest else "at its end"
@@ -194,6 +253,110 @@ class _Reader:
 
 def _weight(text: str) -> float:
     try:
-        return checked_weight(float(text))
+        return check_weight(float(text))
     except ValueError:
         raise InputError(f"a weight is a positive number, not {text!r}") from None
+
+
+def _number(text: str, rule: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{rule}, not {text[:40]!r}") from None
+
+
+# -- which there are -------------------------------------------------------------------------------
+
+
+class Entry(NamedTuple):
+    """A row of the list. `sentence`: what it asks, at its defaults; `summary`: how it is computed."""
+
+    name: str
+    origin: str
+    sentence: str
+    summary: str
+
+
+class Description(NamedTuple):
+    """All about one reward. `parameters`: a row each of name, kind and default."""
+
+    name: str
+    origin: str
+    domain: str
+    sentence: str
+    text: str
+    parameters: list[list[str]]
+
+
+def catalogue() -> list[Entry]:
+    """The built-in rewards, then those of installed packages, which are not imported for it.
+
+    >>> [entry.name for entry in catalogue()][:2]
+    ['in_scale', 'pitch_classes']
+    """
+    ours = [
+        Entry(name, "melodylc", _example(name).sentence, _summary(inspect.getdoc(factory) or ""))
+        for name, factory in BUILTIN.items()
+    ]
+    others = [Entry(_spelling(name, package), package, value, "") for name, package, value in list_plugins()]
+    return ours + others
+
+
+def plain_rewards() -> list[Reward]:
+    """The built-in rewards that need no parameter, with their defaults.
+
+    >>> [reward.name for reward in plain_rewards()][:3]
+    ['pitch_classes(0,2,4,5,7,9,11)', 'first_note(pitch=C)', 'last_note(pitch=C)']
+    """
+    return [
+        factory()
+        for factory in BUILTIN.values()
+        if all(it.default is not it.empty for it in inspect.signature(factory).parameters.values())
+    ]
+
+
+def describe(text: str, seconds: float = SECONDS) -> Description:
+    """What a reward says of itself; its parameters have the values that were typed, else their defaults.
+
+    Raises:
+        InputError: there is no such reward.
+
+    >>> describe("tonic").parameters
+    [['pitch_class', 'a whole number', 'must be given']]
+    """
+    named = parse_name(text)
+    if named.path is None and not named.package and named.name in BUILTIN:
+        return _describe_builtin(named.name, dict(named.texts))
+    found = describe_isolated(named.place(existing), dict(named.texts), seconds)
+    origin = str(named.path) if named.path else "an installed package"
+    rows = [[str(cell) for cell in row] for row in found["parameters"]]
+    text = found["doc"] or "(it says nothing)"
+    return Description(found["name"], origin, found["domain"], found["sentence"], text, rows)
+
+
+def _describe_builtin(name: str, texts: dict[str, str]) -> Description:
+    factory = BUILTIN[name]
+    parameters = Parameters.of(factory)
+    try:
+        values = parameters.read(texts)
+        sentence = factory(**{**_EXAMPLES.get(name, {}), **values}).sentence
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    rows = []
+    for parameter in parameters.each:
+        value = values.get(parameter.name, parameter.default)
+        rows.append([parameter.name, parameter.kind.words, "must be given" if value is REQUIRED else repr(value)])
+    docs = (inspect.getdoc(factory), inspect.getdoc(inspect.getmodule(factory)))  # the formula, and where it is from
+    return Description(name, "melodylc", MELODIES, sentence, "\n\n".join(filter(None, docs)), rows)
+
+
+def _example(name: str) -> Reward:
+    return BUILTIN[name](**_EXAMPLES.get(name, {}))
+
+
+def _summary(doc: str) -> str:
+    return " ".join(doc.split("\n\n")[0].split())
+
+
+def _spelling(name: str, package: str) -> str:
+    return f"{package}:{name}" if name in BUILTIN else name

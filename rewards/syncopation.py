@@ -17,7 +17,17 @@ import numpy as np
 
 from melodylc.data.alphabet import BARS, STEPS
 from melodylc.rewards.base import Events, Scores
-from melodylc.rewards.features import EventsReward, Mask, begins, between, check_between, note_counts, scored, share
+from melodylc.rewards.features import (
+    EventsReward,
+    Mask,
+    begins,
+    between,
+    check_between,
+    note_counts,
+    partial_credit,
+    percents,
+    share,
+)
 
 WEIGHTS = (0, -4, -3, -4, -2, -4, -3, -4, -1, -4, -3, -4, -2, -4, -3, -4)
 """Metrical weight of each sixteenth of a bar."""
@@ -31,17 +41,23 @@ class Syncopation(EventsReward):
     most: float
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_between(self.least, self.most, 0, 1)
+
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        return f"{percents(self.least, self.most)} of the notes {'is' if self.most == 0 else 'are'} syncopated"
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""
         notes = note_counts(events)
-        part = share(syncopated(events).sum(axis=1), notes)
+        part = share(_syncopated_onsets(events).sum(axis=1), notes)
         satisfied = (notes > 0) & (part >= self.least) & (part <= self.most)
-        return scored(satisfied, between(part, self.least, self.most) * (notes > 0))
+        return partial_credit(satisfied, between(part, self.least, self.most) * (notes > 0))
 
 
-def syncopated(events: Events) -> Mask:
+def _syncopated_onsets(events: Events) -> Mask:
     """Where a syncopated note begins: shape (n, 256) to (n, 256)."""
     weights = np.tile(np.array(WEIGHTS), BARS)
     steps = np.arange(STEPS)

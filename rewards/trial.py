@@ -26,7 +26,7 @@ class Problem:
 
     what: str
     name: str = ""  #: of the thing, where one is known
-    shown: str = ""  #: the thing itself
+    item: str = ""  #: the thing itself
 
     def __str__(self) -> str:
         return f"{self.what}{self.name and f', on {self.name}'}"
@@ -57,17 +57,17 @@ def try_panel(make: Callable[[], Reward]) -> Trial:
     reward, trial = make(), Trial()
     kind = domain(reward.domain)
     for name, thing in kind.odd().items():
-        scores = _judged(trial, reward, kind.stack([thing]), [name])
+        scores = _judge(trial, reward, kind.stack([thing]), [name])
         if scores is not None:
             trial.odd[name] = float(scores[0])
         if trial.over:
             return trial
     rows = kind.real()
     names = [f"real one {number}" for number in range(1, len(rows) + 1)]
-    trial.real = _judged(trial, reward, rows, names)
+    trial.real = _judge(trial, reward, rows, names)
     if trial.real is not None:
         start = time.perf_counter()
-        ways = _again(reward, rows, make)
+        ways = _repetitions(reward, rows, make)
         for how, scores in ways:
             trial.seconds = trial.seconds or (time.perf_counter() - start) / len(rows)
             _compare(trial, how, scores, names, rows, reward)
@@ -77,7 +77,7 @@ def try_panel(make: Callable[[], Reward]) -> Trial:
 def try_samples(trial: Trial, reward: Reward, rows: Rows) -> None:
     """Add what a rule says of a model's samples."""
     if not trial.over:
-        trial.prior = _judged(trial, reward, rows, [f"sample {number}" for number in range(1, len(rows) + 1)])
+        trial.prior = _judge(trial, reward, rows, [f"sample {number}" for number in range(1, len(rows) + 1)])
 
 
 def histogram(scores: Scores) -> list[tuple[str, int]]:
@@ -91,6 +91,24 @@ def histogram(scores: Scores) -> list[tuple[str, int]]:
     labels = [f"{i / BINS:g} to {(i + 1) / BINS:g}" for i in range(BINS)]
     middle = list(zip(labels, counts.tolist(), strict=True))
     return [("0", int((scores == 0).sum())), *middle, ("1", int((scores == 1).sum()))]
+
+
+def advice(trial: Trial) -> str:
+    """What would make a rule easier to satisfy, in words; nothing where it already returns shares.
+
+    >>> advice(Trial({"empty": 0.0}, np.array([0.0, 1.0])))[:60]
+    'it says only yes or no (0 or 1 on all that was tried): retur'
+    >>> advice(Trial({"empty": 0.0}, np.array([0.5, 1.0])))
+    ''
+    """
+    scores = [np.array(list(trial.odd.values())), *(it for it in (trial.real, trial.prior) if it is not None)]
+    values = np.concatenate(scores)
+    if trial.problems or not len(values) or not np.isin(values, (0, 1)).all():
+        return ""
+    return (
+        "it says only yes or no (0 or 1 on all that was tried): return a share instead, such as that of the notes or "
+        "bars that do what it asks, so that a search knows which way is better"
+    )
 
 
 def verdict(scores: Scores) -> str:
@@ -116,19 +134,19 @@ def verdict(scores: Scores) -> str:
     return f"no sample satisfies it (less than {most:.1%} do, at 95 %; the best scores {values[-1]:.3f}), and {slope}"
 
 
-def _judged(trial: Trial, reward: Reward, rows: Rows, names: list[str]) -> Scores | None:
+def _judge(trial: Trial, reward: Reward, rows: Rows, names: list[str]) -> Scores | None:
     try:
         return reward.batch(rows)
     except RewardError as error:
         known = error.row is not None
-        name, shown = (names[error.row or 0], _shown(reward, rows[error.row or 0])) if known else ("", "")
-        trial.problems.append(Problem(error.problem, name, shown))
+        name, item = (names[error.row or 0], _show(reward, rows[error.row or 0])) if known else ("", "")
+        trial.problems.append(Problem(error.problem, name, item))
     except InputError as error:
         trial.problems.append(Problem(str(error)))
     return None
 
 
-def _again(reward: Reward, rows: Rows, make: Callable[[], Reward]) -> Iterator[tuple[str, Scores]]:
+def _repetitions(reward: Reward, rows: Rows, make: Callable[[], Reward]) -> Iterator[tuple[str, Scores]]:
     """The same rows judged in other ways, all of which should agree."""
     yield "the second time", reward.batch(rows)
     yield "in another process", make().batch(rows)
@@ -141,9 +159,9 @@ def _compare(trial: Trial, how: str, scores: Scores, names: list[str], rows: Row
     if differ.any() and not trial.over:
         row = int(differ.argmax())
         what = f"isn't repeatable: {float(first[row])!r}, and {float(scores[row])!r} {how}"
-        trial.problems.append(Problem(what, names[row], _shown(reward, rows[row])))
+        trial.problems.append(Problem(what, names[row], _show(reward, rows[row])))
 
 
-def _shown(reward: Reward, row: Rows) -> str:
+def _show(reward: Reward, row: Rows) -> str:
     kind = domain(reward.domain)
     return kind.show(kind.items(row[None])[0])

@@ -11,18 +11,19 @@ import numpy as np
 
 from melodylc.data.alphabet import BARS, PITCHES, STATES, STEPS_PER_BAR
 from melodylc.data.errors import InputError
-from melodylc.data.melody import Melody
-from melodylc.rewards.base import Events, Reward, Scores
+from melodylc.rewards.base import Events, Scores
+from melodylc.rewards.features import EventsReward, plural
 
 
 @dataclass(frozen=True)
-class Variety(Reward):
+class Variety(EventsReward):
     """How near a melody comes to `pitches` different pitches and `bars` different bars; see `variety`."""
 
     pitches: int
     bars: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 1 <= self.pitches <= PITCHES:
             raise InputError(f"a melody has 1..{PITCHES} different pitches, not {self.pitches}")
         if not 1 <= self.bars <= BARS:
@@ -33,9 +34,16 @@ class Variety(Reward):
         """Such as "variety(7 pitches, 9 bars)"."""
         return f"variety({self.pitches} pitches, {self.bars} bars)"
 
-    def __call__(self, melody: Melody) -> float:
-        """The formula above; 0 for a melody without notes."""
-        return float(self.batch(melody.events[None])[0])
+    @property
+    def sentence(self) -> str:
+        """What it asks, in plain English."""
+        pitches, bars = plural(self.pitches, "different pitch").replace("pitchs", "pitches"), plural(self.bars, "bar")
+        return f"it has at least {pitches} and {bars.replace(' ', ' different ')}"
+
+    @property
+    def label(self) -> str:
+        """A few words for a table's head."""
+        return "varied"
 
     def batch(self, events: Events) -> Scores:
         """As the call, for each row: shape (n, 256) to (n,)."""

@@ -103,7 +103,7 @@ def test_fit_writes_an_actor_for_its_rule(
     path = tmp_path / "d.safetensors"
     run = run_cli("fit", "--scale", "d minor", "--no-tonic", "--no-variety", "--rounds", 1, "-o", path)
     assert run.code == 0, run.err
-    assert "prior" in run.err
+    assert "the model's own" in run.err
     stored = load_actor(path, model=model.fingerprint, rule="pitch_classes(0,2,4,5,7,9,10)")
     assert stored.header.settings["rounds"] == 1
 

@@ -25,8 +25,10 @@ from melodylc.data.alphabet import HOLD, REST, canonical
 from melodylc.rewards import (
     Reward,
     ambitus,
+    at_least,
     breaths,
     contour,
+    density,
     first_note,
     form,
     grid,
@@ -37,12 +39,14 @@ from melodylc.rewards import (
     leaps,
     lengths,
     longest_rest,
+    pitch_classes,
     register,
     repeats,
     rests,
     rhythm,
     stepwise,
     syncopation,
+    tonic,
     variety,
 )
 
@@ -189,7 +193,7 @@ CASES = [
     ),
     Case(
         syncopation(0, 0),
-        "syncopation(least=0, most=0)",
+        "syncopation(least=0.0, most=0.0)",
         lambda x: syncopated_share(x) == 0,
         Melody.from_notes([(60, 1, 9)]),
     ),
@@ -200,7 +204,7 @@ CASES = [
         lambda x: 0.25 <= 1 - sum(sounding(x)) / 256 <= 0.5,
         repeated(60, 1, 256),
     ),
-    Case(rests(0, 0.2), "rests(least=0, most=0.2)", lambda x: 1 - sum(sounding(x)) / 256 <= 0.2),
+    Case(rests(0, 0.2), "rests(least=0.0, most=0.2)", lambda x: 1 - sum(sounding(x)) / 256 <= 0.2),
     Case(longest_rest(), "longest_rest(most=0)", lambda x: not silent_runs(x)),
     Case(longest_rest(8), "longest_rest(most=8)", lambda x: max([0, *silent_runs(x)]) <= 8),
     Case(breaths(), "breaths(bars=4, length=2)", lambda x: breathes(x, 4, 2), repeated(60, 1, 256)),
@@ -337,6 +341,38 @@ def test_exactly_one_where_the_plain_definitions_hold_of_any_melody(melody: Melo
     for case in CASES:
         expected = bool(melody.note_count) and case.satisfied(melody.notes)
         assert expected is None or (case.reward(melody) == 1) == expected, case.name
+
+
+SENTENCES = {
+    density(64, 96): ("it has 64 to 96 notes", "64 to 96 notes"),
+    density(64): ("it has at least 64 notes", "64 notes or more"),
+    density(100, 100): ("it has 100 notes", "100 notes"),
+    in_scale("c minor"): ("every note is in C minor", "in C minor"),
+    pitch_classes([0, 7]): ("every note is one of C, G", "only C, G"),
+    tonic(9): ("the last note is A", "ends on A"),
+    rests(0.25, 1.0): ("at least 25 % of the melody is silence", "at least 25 % of the melody is silence"),
+    rests(0, 0): ("no silence", "no silence"),
+    syncopation(0, 0): ("none of the notes is syncopated", "none of the notes is syncopated"),
+    repeats(0.1): ("at most 10 % of the notes repeat the one before", "at most 10 % repeats"),
+    longest_rest(1): ("no rest is longer than 1 sixteenth", "no rest is longer than 1 sixteenth"),
+    breaths(1, 1): ("the last sixteenth of every bar is silent", "the last sixteenth of every bar is silent"),
+    variety(1, 9): ("it has at least 1 different pitch and 9 different bars", "varied"),
+    grid(3): ("every note begins on a multiple of 3 sixteenths of its bar",) * 2,
+    density(64) & ~tonic(0): (
+        "it has at least 64 notes, and not at all: the last note is C",
+        "64 notes or more and not (ends on C)",
+    ),
+    (density(64) | tonic(0)) & grid(4): (
+        "(it has at least 64 notes, or the last note is C), and every note begins on a beat",
+        "(64 notes or more or ends on C) and every note begins on a beat",
+    ),
+    0.5 * at_least(in_scale("c minor"), 0.95): ("to at least 95 %: every note is in C minor", "95 % in C minor"),
+}
+
+
+@pytest.mark.parametrize("reward", SENTENCES, ids=lambda reward: reward.name)
+def test_a_reward_says_what_it_asks(reward: Reward) -> None:
+    assert (reward.sentence, reward.label) == SENTENCES[reward]
 
 
 @each
@@ -481,7 +517,7 @@ def test_notes_as_people_type_them(typed: str, name: str) -> None:
         (lambda: ambitus(0, 128), "most is in 0..127"),
         (lambda: leaps(-1), "largest is in 0..127, not -1"),
         (lambda: stepwise(1.1), "least is in 0..1, not 1.1"),
-        (lambda: stepwise(float("nan")), "least is in 0..1, not nan"),
+        (lambda: stepwise(float("nan")), "least is a number, not 'nan'"),
         (lambda: repeats(-0.1), "most is in 0..1"),
         (lambda: syncopation(0.5, 0.2), "swap the two"),
         (lambda: rests(0.1, 1.5), "most is in 0..1"),
@@ -496,7 +532,7 @@ def test_notes_as_people_type_them(typed: str, name: str) -> None:
         (lambda: form("x" * 500), r"\.\.\."),
         (lambda: form("AABA", likeness=0), "likeness is above 0"),
         (lambda: form("AABA", contrast=1.5), "contrast is above 0 and at most 1, not 1.5"),
-        (lambda: contour("flat"), "rising, falling, arch or valley, not 'flat'"),  # type: ignore[arg-type]
+        (lambda: contour("flat"), "rising or falling or arch or valley, not 'flat'"),  # type: ignore[arg-type]
         (lambda: contour("arch", 2), "least is in 0..1"),
         (lambda: first_note("H"), "not 'H'"),
         (lambda: last_note("128"), "not '128'"),

@@ -16,7 +16,7 @@ from melodylc.data.melody import Melody
 from melodylc.data.midi import midi_bytes
 from melodylc.rewards import density, parse_reward, pitch_classes, tonic, variety
 from melodylc.rewards.bars import by_bar, judges_bars
-from melodylc.rewards.catalogue import plain_rewards
+from melodylc.rewards.specs import plain_rewards
 
 Cli = Callable[..., Any]
 

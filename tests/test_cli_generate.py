@@ -47,7 +47,7 @@ def test_every_file_obeys_and_the_manifest_says_so(run_cli: Cli, tmp_path: Path)
     run = run_cli("generate", "--scale", "cmaj", "-n", 3, "--seed", 7, "-o", out, "--tempo", 92)
     assert run.code == 0, run.err
     found = manifest(out)
-    assert found["actor"]["origin"] == "shipped"
+    assert found["method"]["actor"]["origin"] == "shipped"
     assert [entry["file"] for entry in found["files"]] == ["01.mid", "02.mid", "03.mid"]
     for entry in found["files"]:
         content = (out / entry["file"]).read_bytes()
@@ -101,7 +101,7 @@ def test_relative_keys_share_an_actor_and_its_melodies(run_cli: Cli, tmp_path: P
     run_cli("generate", "--scale", "cmaj", "-n", 2, "--seed", 2, "-o", tmp_path / "major")
     run_cli("generate", "--scale", "am", "--no-tonic", "-n", 2, "--seed", 2, "-o", tmp_path / "minor")
     major, minor = manifest(tmp_path / "major"), manifest(tmp_path / "minor")
-    assert major["actor"] == minor["actor"]
+    assert major["method"] == minor["method"]
     melodies = [[read_midi(content) for content in midi_files(tmp_path / of).values()] for of in ("major", "minor")]
     assert melodies[0] == melodies[1]
 
@@ -110,7 +110,7 @@ def test_no_verify_writes_what_fails_too(run_cli: Cli, tmp_path: Path, no_actor:
     run = run_cli("generate", "--scale", "cmaj", "-n", 4, "--seed", 3, "--no-verify", "-o", tmp_path / "out")
     found = manifest(tmp_path / "out")
     assert run.code == 0
-    assert len(found["files"]) == found["draws"] == 4
+    assert len(found["files"]) == found["attempts"] == 4
     assert not all(entry["passed"] for entry in found["files"])
     assert "fail" in run.out
 
@@ -128,7 +128,7 @@ def test_a_spent_budget_writes_what_passed_and_exits_with_3(run_cli: Cli, tmp_pa
 def test_nothing_asked_gives_samples_of_the_prior(run_cli: Cli, tmp_path: Path) -> None:
     assert run_cli("generate", "-n", 2, "--seed", 0, "-o", tmp_path / "out").code == 0
     found = manifest(tmp_path / "out")
-    assert (found["actor"], found["rule"], found["draws"]) == (None, [], 2)
+    assert (found["method"].get("actor"), found["rule"], found["attempts"]) == (None, [], 2)
 
 
 def test_without_a_folder_it_makes_one_and_without_a_seed_it_takes_a_new_one(
@@ -149,7 +149,7 @@ def test_an_actor_is_fitted_once_and_kept(run_cli: Cli, tmp_path: Path, cache: P
     assert "learning it now" in first.err
     second = run_cli(*options, "-o", tmp_path / "b")
     assert "learning" not in second.err
-    assert [manifest(tmp_path / of)["actor"]["origin"] for of in ("a", "b")] == ["fitted", "cached"]
+    assert [manifest(tmp_path / of)["method"]["actor"]["origin"] for of in ("a", "b")] == ["fitted", "cached"]
     assert midi_files(tmp_path / "a") == midi_files(tmp_path / "b")
 
 

@@ -127,7 +127,7 @@ def test_a_contradiction_spends_the_budget_and_says_the_rate_of_each_part(run_cl
     one, other = found["rule"]
     assert (found["files"], found["missing"]) == ([], [1, 2])
     assert found["rates"] == {one: 1.0, other: 0.0}
-    assert f"of the 4 draws that satisfied each part: {one} 100.00%, {other} 0.00%" in run.err
+    assert f"of the 4 melodies written that satisfied each part: {one} 100.00%, {other} 0.00%" in run.err
 
 
 def test_a_learnt_rule_is_kept_and_used(run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ def test_a_learnt_rule_is_kept_and_used(run_cli: Cli, tmp_path: Path, monkeypatc
     run = run_cli(*words, "-o", "out")
     assert run.code == 0, run.err
     found = manifest("out")
-    assert found["actor"]["origin"] == "given"
+    assert found["method"]["actor"]["origin"] == "given"
     assert found["request"]["scale"] == ["G minor"]
     assert found["request"]["actor"] == "kept/lively.safetensors"
     assert run_cli(*shlex.split(found["command"])[1:], "-o", "again").code == 0

@@ -12,7 +12,7 @@ import torch
 
 from melodylc.constraints import fitting
 from melodylc.data import Melody, parse_scale, read_midi, write_midi
-from melodylc.data.source import read_source
+from melodylc.data.source import extract_melody
 from melodylc.editing import search, transformer
 from melodylc.editing.change import similarity
 from melodylc.latent import obeying
@@ -181,7 +181,7 @@ def test_a_strength_asks_for_the_actor_of_a_rule(run_cli: Cli, tmp_path: Path) -
     words = ("--scale", "e dorian", "--strength", "0.3", "--seed", 1, "-o", tmp_path / "out")
     run = run_cli("transform", song(tmp_path, tune()), *words)
     assert run.code == 0, run.err
-    assert "fitting one" in run.err
+    assert "learning it now" in run.err
     assert [actor["origin"] for actor in manifest(tmp_path / "out")["actor"]] == ["fitted"]
 
 
@@ -320,7 +320,7 @@ def test_a_waltz_is_refused_with_the_way_out(run_cli: Cli, tmp_path: Path) -> No
     assert (refused.code, len(refused.err.splitlines())) == (2, 1)
     assert "--as-4/4" in refused.err
     assert run_cli("transform", path, "--scale", "cmaj", "--as-4/4", "--seed", 1, "-o", tmp_path / "out").code == 0
-    assert similarity(read_source(tmp_path / "out" / "before.mid").melody, melodies(tmp_path / "out")[0]).onsets == 1
+    assert similarity(extract_melody(tmp_path / "out" / "before.mid").melody, melodies(tmp_path / "out")[0]).onsets == 1
 
 
 def test_nothing_of_somebody_else_s_is_overwritten(run_cli: Cli, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from test_cli_generate import C_MAJOR, assert_refused
 
 from melodylc.constraints.request import Request
 from melodylc.data import Melody, read_midi
-from melodylc.data.source import read_source
+from melodylc.data.source import extract_melody
 from melodylc.data.writing import Writing
 from melodylc.service.order import Order
 
@@ -59,7 +59,7 @@ def test_every_format_beside_each_other_and_the_same_bytes_again(
     ]
     assert sorted([*listed, "manifest.json"]) == sorted(first)
     assert (found["sound"], found["request"]["program"]) == ("the built-in synthesiser", "Alto Sax")
-    assert [read_source(out / f"0{n}.mid").melody for n in (1, 2)] == plain
+    assert [extract_melody(out / f"0{n}.mid").melody for n in (1, 2)] == plain
     assert json.loads(first["01.json"])["events"] == plain[0].events.tolist()
     with wave.open(io.BytesIO(first["01.wav"])) as sound:
         assert sound.getnframes() == 4 * 44_100
@@ -102,7 +102,7 @@ def test_all_in_one_file(run_cli: Cli, tmp_path: Path, plain: list[Melody]) -> N
     assert [entry["file"] for entry in manifest(out)["files"]] == ["melodies.mid"] * 2
     from melodylc.data.source import Choice
 
-    found = [read_source(out / "melodies.mid", Choice(bars=bars)).melody for bars in ((1, 16), (17, 32))]
+    found = [extract_melody(out / "melodies.mid", Choice(bars=bars)).melody for bars in ((1, 16), (17, 32))]
     assert found == plain
     assert run_cli(*ASKED, "--join", "after", "--loop-marker", "--type", 0, "-o", out).code == 0
 

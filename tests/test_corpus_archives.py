@@ -16,8 +16,9 @@ import pytest
 from corpus_midi import write_folder
 
 from melodylc.data import archives
-from melodylc.data.archives import MAX_FILE, MidiFile, read_midi_files
+from melodylc.data.archives import MidiFile, read_midi_files
 from melodylc.data.errors import InputError
+from melodylc.data.smf import MAX_FILE
 
 FILES = {"b/two.MID": b"MThd two", "a.mid": b"MThd one", "notes.txt": b"not music", "c.kar": b"MThd three"}
 PACK: dict[str, Callable[[bytes], bytes]] = {

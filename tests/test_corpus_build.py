@@ -64,7 +64,7 @@ def test_counts(corpus: Corpus) -> None:
     dropped = sum(counts[name] for name in ("sounding", "rest", "notes", "pitches", "bars"))
     dropped += counts["duplicates"] + counts["heldout_shared"]
     assert len(corpus.train) + len(corpus.heldout) + dropped == counts["windows"]
-    assert corpus.manifest["unreadable"] == [["tunes", "broken.mid", "a division of 0 ticks a quarter"]]
+    assert corpus.manifest["unreadable"] == [["tunes", "broken.mid", "not a MIDI file: its header breaks off"]]
     assert corpus.collections == ["tunes"]
     assert corpus.manifest["files"] == sorted(contents(corpus.folder), key=corpus.manifest["files"].index)
 
@@ -360,7 +360,7 @@ def test_the_command_ends_with_a_table(source: Path, tmp_path: Path, run_cli: Ru
     assert rows["dropped: exact duplicates"] == str(made.manifest["counts"]["duplicates"])
     assert rows["melodies for training"] == str(len(made.train))
     assert made.fingerprint in shown.out
-    assert "unreadable: tunes/broken.mid: a division of 0" in shown.err
+    assert "unreadable: tunes/broken.mid: not a MIDI file" in shown.err
 
 
 def test_no_melodies_explain_themselves(tmp_path: Path, run_cli: RunCli) -> None:

@@ -10,15 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from melodylc.data.alphabet import HOLD, REST, STEPS, canonical
-from melodylc.data.scores import Part, Score, read_score
-from melodylc.data.windows import FILTERS, PRESETS, Filters, Section, melody_line, sections, windows
+from melodylc.data.bars import Section, layout
+from melodylc.data.scores import Part
+from melodylc.data.smf import read_score
+from melodylc.data.windows import FILTERS, PRESETS, Filters, melody_line, windows
 
 Events = npt.NDArray[np.uint8]
 
 
 def lines(content: bytes) -> list[Events]:
-    score = read_score(content)
-    return [melody_line(part, section, score.division) for section in sections(score) for part in score.parts]
+    piece = layout(read_score(content))
+    long = [section for section in piece.sections if section.bars >= 16]
+    return [melody_line(part, section, piece.score.division) for section in long for part in piece.score.parts]
 
 
 def first_steps(*notes: Note, steps: int = 8) -> list[int]:
@@ -83,40 +86,6 @@ def test_a_note_held_over_the_start_is_a_rest() -> None:
     assert lines(late) == []
     held = midi([(60, 0, 4 * BAR), (62, 18 * BAR, 19 * BAR)], signatures=[(0, 3, 4), (3 * DIVISION, 4, 4)])
     assert (lines(held)[0][: 3 * 16] == REST).all()
-
-
-def signed(*signatures: tuple[int, int, int], bars: float) -> list[Section]:
-    return sections(Score(DIVISION, int(bars * BAR), signatures, ()))
-
-
-@pytest.mark.parametrize(
-    ("found", "expected"),
-    [
-        (signed((0, 4, 4), bars=16), [Section(0, 16, 0)]),
-        (signed((0, 2, 2), bars=16), [Section(0, 16, 0)]),
-        (signed((0, 4, 4), bars=15), []),
-        (signed((0, 4, 4), bars=15.1), [Section(0, 16, 0)]),  # the music ends in bar 16
-        (signed(bars=17), [Section(0, 17, 0)]),  # no signature is 4/4
-        (signed((0, 8, 8), bars=17), []),
-        (signed((0, 3, 4), bars=32), []),
-        # a change starts anew, and doesn't count the bar that it cuts short
-        (signed((0, 4, 4), (int(16.5 * BAR), 3, 4), bars=20), [Section(0, 16, 0)]),
-        (signed((0, 3, 4), (3 * DIVISION, 4, 4), bars=17), [Section(3 * DIVISION, 17, 1)]),
-        # the same bar again, at a bar line: one section
-        (signed((0, 4, 4), (8 * BAR, 2, 2), bars=16), [Section(0, 16, 0)]),
-        # not at a bar line: two, the first too short
-        (signed((0, 4, 4), (8 * BAR + 10, 4, 4), bars=25), [Section(8 * BAR + 10, 17, 9)]),
-        # of two at one tick the later holds
-        (signed((0, 3, 4), (0, 4, 4), bars=16), [Section(0, 16, 0)]),
-        # an upbeat of one quarter
-        (signed((0, 1, 4), (DIVISION, 4, 4), bars=16.25), [Section(DIVISION, 16, 1)]),
-        # nonsense ends a section
-        (signed((0, 0, 4), bars=20), []),
-        (signed((0, 4, 0), bars=20), []),
-    ],
-)
-def test_sections(found: list[Section], expected: list[Section]) -> None:
-    assert found == expected
 
 
 def test_drums_are_left_out() -> None:

@@ -92,7 +92,7 @@ def test_an_arrangement_is_read_back_from_plain_values() -> None:
     ids=str,
 )
 def test_what_is_no_edit_sequence_is_refused(values: list[list[object]]) -> None:
-    with pytest.raises(InputError, match="no edits of melodies"):
+    with pytest.raises(InputError, match="no sequence of edits"):
         parse_edits(values)
 
 

@@ -14,7 +14,7 @@ from melodylc.data.alphabet import HOLD, STEPS, canonical
 from melodylc.data.errors import InputError, MidiError
 from melodylc.data.keys import Scale, parse_scale
 from melodylc.data.melody import Melody, Note
-from melodylc.data.midi import MOST_BYTES, TickNote, from_ticks, midi_bytes, read_midi, write_midi
+from melodylc.data.midi import TickNote, from_ticks, midi_bytes, read_midi, write_midi
 
 
 def melody_of(content: bytes) -> Melody:
@@ -154,11 +154,11 @@ def test_notes_may_be_spread_over_tracks() -> None:
 NOT_MELODIES = {
     "chord": ("00 903c40 00 904040 8360 803c40 00 804040", "two notes at once: pitch 64"),
     "overlap": ("00 903c40 78 904040 78 803c40 78 804040", "two notes at once"),
-    "again": ("00 903c40 78 903c40 78 803c40", "pitch 60 begins again while it sounds"),
+    "again": ("00 903c40 78 903c40 78 803c40", "1 note never ends"),
     "off the grid": ("01 903c40 8360 803c40", r"pitch 60 at bar 1, tick 1, isn't on a sixteenth \(120 ticks\)"),
     "late end": ("00 903c40 8361 803c40", "at bar 1, tick 481, isn't on a sixteenth"),
     "no length": ("00 903c40 00 803c40", "begins before it ends"),
-    "never ends": ("00 903c40", "the note of pitch 60 never ends"),
+    "never ends": ("00 903c40", "1 note never ends"),
     "drums": ("00 992440 8360 892440", "it has drums"),
     "3/4": ("00 ff5804 03021808 00 903c40 8360 803c40", "3/4 at bar 1; a melody is in 4/4 or 2/2"),
     "6/8 later": ("00 903c40 8360 803c40 8b20 ff5804 06031808", "6/8 at bar 2"),
@@ -180,22 +180,33 @@ def test_what_is_no_melody_is_refused_with_the_reason(body: str, why: str, tmp_p
 
 NOTE = "00 903c40 8360 803c40"
 BROKEN = {
-    "empty": (b"", "it breaks off"),
-    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(100), "MThd not found"),
-    "a header alone": (GOLDEN[:14], "it breaks off"),
-    "cut within a track": (GOLDEN[:60], "it breaks off"),
-    "a short header": (b"MThd" + bytes([0, 0, 0, 2, 0, 1]), "it breaks off"),
-    "type 2": (midi_file(NOTE + END, kind=2), "type 2"),
-    "division 0": (midi_file(NOTE + END, ticks=0), "isn't counted in ticks a quarter"),
-    "SMPTE time": (midi_file(NOTE + END, ticks=0xE728), "isn't counted in ticks a quarter"),
-    "no MTrk": (GOLDEN.replace(b"MTrk", b"XTrk"), "no MTrk header"),
-    "status 0xf4": (midi_file("00 f4 00"), "undefined status byte"),
-    "no running status": (midi_file("00 3c 40"), "running status without"),
-    "data byte 0xff": (midi_file("00 903cff"), "data byte must be in range"),
-    "key of 20 sharps": (midi_file("00 ff5902 1400" + END), "Could not decode key"),
-    "a meta message without its data": (midi_file("00 ff5100" + END), "malformed"),
-    "a text of 200 MB": (midi_file("00 ff01 dfffff7f" + END), "exceeds maximum"),
+    "empty": (b"", "empty"),
+    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(100), "no MThd at its start"),
+    "a header alone": (GOLDEN[:14], "it breaks off after its header"),
+    "cut within a track": (GOLDEN[:60], "it breaks off in track chunk 2, after 60 bytes; get it again"),
+    "cut between two events": (GOLDEN[:-8], "it breaks off in track chunk 2"),
+    "a short header": (b"MThd" + bytes([0, 0, 0, 2, 0, 1]), "its header breaks off"),
+    "division 0": (midi_file(NOTE + END, ticks=0), "a division of 0"),
+    "SMPTE time": (midi_file(NOTE + END, ticks=0xE728), "times in SMPTE frames"),
+    "no MTrk": (GOLDEN.replace(b"MTrk", b"XTrk"), "no track is there"),
+    "status 0xf4": (midi_file("00 f4 00"), "at byte 23: a status byte that means nothing"),
+    "no running status": (midi_file("00 3c 40"), "a message without a status byte"),
+    "data byte 0xff": (midi_file("00 903cff 8360 803c40" + END), "1 velocity above 127"),
+    "a text of 200 MB": (midi_file("00 ff01 dfffff7f" + END), "goes on after the track's end"),
+    "a time of five bytes": (midi_file("8fffffff7f 903c40" + END), "a time of more than four bytes"),
+    "a time of 30,000 bytes": (midi_file("ff" * 30_000 + "7f 903c40" + END), "a time of more than four bytes"),
 }
+# What the former reader refused, and needn't: a melody has no key, and one pattern is a piece.
+FORMERLY_REFUSED = {
+    "type 2": midi_file(NOTE + END, kind=2),
+    "key of 20 sharps": midi_file("00 ff5902 1400" + NOTE + END),
+    "a meta message without its data": midi_file("00 ff5100" + NOTE + END),
+}
+
+
+@pytest.mark.parametrize("content", FORMERLY_REFUSED.values(), ids=FORMERLY_REFUSED)
+def test_what_says_nothing_of_the_notes_is_no_reason(content: bytes) -> None:
+    assert read_midi(content) == C4
 
 
 @pytest.mark.parametrize(("content", "why"), BROKEN.values(), ids=BROKEN)
@@ -212,10 +223,16 @@ def test_files_that_can_not_be_opened(tmp_path: Path) -> None:
         read_midi(tmp_path)
 
 
-@pytest.mark.parametrize("end", ["8fffffff7f", "ff" * 2000 + "7f", "ff" * 30_000 + "7f"])
-def test_billions_of_ticks_cost_nothing(end: str) -> None:
-    with pytest.raises(MidiError, match="outside the first 16 bars"):
-        read_midi(midi_file(f"00 903c40 {end} 803c40" + END))
+@pytest.mark.parametrize(("rests", "why"), [(1, "outside the first 16 bars"), (200, "claims")])
+def test_billions_of_ticks_cost_nothing(rests: int, why: str) -> None:
+    with pytest.raises(MidiError, match=why):
+        read_midi(midi_file("00 903c40" + "81ffff7f ff0100" * rests + "00 803c40" + END))
+
+
+@pytest.mark.parametrize("body", ["00 903c40 00 904040 8360 803c40 00 804040", "01 903c40 8360 803c40"])
+def test_what_it_does_not_take_names_what_does(body: str) -> None:
+    with pytest.raises(MidiError, match=r"; extract_melody takes a melody out of such a file$"):
+        read_midi(midi_file(body + END))
 
 
 def test_far_too_large_files_are_not_read(tmp_path: Path) -> None:
@@ -223,9 +240,8 @@ def test_far_too_large_files_are_not_read(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.write(GOLDEN)
         file.truncate(1 << 40)  # sparse: a terabyte that takes no room
-    with pytest.raises(MidiError, match="larger than 128 kB"):
+    with pytest.raises(MidiError, match="larger than 16 MiB"):
         read_midi(path)
-    assert MOST_BYTES == 128 * 1024
 
 
 @settings(deadline=None, max_examples=300)

@@ -90,7 +90,12 @@ def test_the_wheel_holds_every_source_and_the_weights(unpacked: Path) -> None:
     kept = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
     pretrained = (path for path in (ROOT / "melodylc" / "pretrained").iterdir() if path.is_file())
     page = (path for path in (ROOT / "melodylc" / "studio" / "page").rglob("*") if path.is_file())
-    others = (ROOT / "melodylc" / "py.typed", ROOT / "rewards" / "panel.npz", *page)
+    others = (
+        ROOT / "melodylc" / "py.typed",
+        ROOT / "rewards" / "panel.npz",
+        ROOT / "melodylc" / "studio" / "openapi.json",
+        *page,
+    )
     wanted = {installed_path(path) for path in (*sources(), *pretrained, *others)}
     assert wanted == {name for name in kept if name.startswith("melodylc/")}
 

@@ -1,6 +1,7 @@
 """Laws of combination, on expressions of any shape and values at the very ends of what a float can hold."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from melodylc.data import STEPS, InputError, Melody
-from melodylc.rewards import Reward, Rule, density, first_note, last_note, pitch_classes, register, tonic
+from melodylc.rewards import Reward, Rule, at_least, density, first_note, last_note, pitch_classes, register, tonic
 from melodylc.rewards.base import Events, Scores
 from melodylc.rewards.isolation import IsolatedReward
 
@@ -250,3 +251,32 @@ def test_isolated_rewards_are_equal_by_name() -> None:
     one, other = (IsolatedReward("f()@0", "melodies", worker=object()) for _ in range(2))  # type: ignore[arg-type]
     assert one == other
     assert (one & other) == one
+
+
+def test_at_least_is_satisfied_from_its_share_on_and_nowhere_else() -> None:
+    key = pitch_classes([0, 2, 4, 5, 7, 9, 11])
+    mostly = at_least(key, 0.95)
+    for right in range(21):
+        melody = Melody.from_notes((60 if at < right else 61, at, at + 1) for at in range(20))
+        assert (mostly(melody) == 1) == (right >= 19)
+        assert mostly(melody) == pytest.approx(min(1, right / 20 / 0.95))
+        assert (mostly(melody) == 0) == (right == 0)
+        assert mostly.batch(melody.events[None]).tolist() == [mostly(melody)]
+
+
+def test_at_least_and_weights() -> None:
+    key = pitch_classes([0])
+    assert at_least(key, 1) == key
+    assert at_least(2 * key, 0.5) == 2 * at_least(key, 0.5)
+    assert at_least(2 * key & density(4), 0.5).name == "at_least(0.5, (density(4..) & pitch_classes(0)))"
+    assert (0.5 * at_least(key, 0.5)).raw == at_least(key, 0.5)
+    assert Rule((at_least(key, 0.5), tonic(1))).names == ("at_least(0.5, pitch_classes(0))", "tonic(1)")  # no clash
+    assert (~at_least(key, 0.5))(Melody.from_notes([(61, 0, 4)])) == 1
+
+
+@pytest.mark.parametrize("share", [0, -1, 1.1, float("nan"), True, "0.5", None])
+def test_at_least_of_what(share: Any) -> None:
+    with pytest.raises(InputError, match="a share above 0 and at most 1"):
+        at_least(density(4), share)
+    with pytest.raises(InputError, match="takes a reward and a share"):
+        at_least(share, 0.5)

@@ -15,15 +15,15 @@ from rule_files import BAD, GOOD, HEAD, LEAPS, write
 from melodylc.data import STEPS, Melody
 from melodylc.data.errors import InputError, RewardError
 from melodylc.rewards import isolation
-from melodylc.rewards.isolation import IsolatedReward, isolated
-from melodylc.rewards.loading import load
+from melodylc.rewards.isolation import IsolatedReward, load_isolated
 from melodylc.rewards.panel import real_melodies
+from melodylc.rewards.worker import load
 
 SILENCE = Melody.from_notes([])
 
 
 def rule(path: Path, name: str, texts: dict[str, str] | None = None, seconds: float = 20) -> IsolatedReward:
-    return isolated({"label": f"{path.name}:{name}", "name": name, "file": str(path)}, texts or {}, seconds)
+    return load_isolated({"label": f"{path.name}:{name}", "name": name, "file": str(path)}, texts or {}, seconds)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_what_a_rule_may_not_do(name: str, tmp_path: Path) -> None:
     with pytest.raises(RewardError) as caught:
         bad(SILENCE)
     assert str(caught.value).startswith(f"bad.py:{name} {said}")
-    assert str(caught.value).endswith(("<Melody: no notes>", "prints nothing", "SystemExit: 0"))
+    assert str(caught.value).endswith(("on a melody without notes", "prints nothing", "SystemExit: 0", "or closed it"))
     assert "\n" not in str(caught.value)
 
 
@@ -93,7 +93,9 @@ def test_the_offending_melody_is_named(tmp_path: Path) -> None:
     three = Melody.from_notes((60 + i, i, i + 1) for i in range(3))
     events = np.tile(Melody.stack([SILENCE]), (isolation.ROWS + 9, 1))
     events[isolation.ROWS + 5] = three.events
-    with pytest.raises(RewardError, match="gave no answer for 2 seconds, on <Melody: 3 notes, C4 to D4>") as caught:
+    with pytest.raises(
+        RewardError, match="gave no answer for 2 seconds, on a melody of 3 notes: bar 1 C4 C#4 D4"
+    ) as caught:
         rule(path, "hangs", seconds=2).batch(events)
     assert caught.value.row == isolation.ROWS + 5
 
@@ -105,7 +107,7 @@ def test_the_limit_is_of_a_call_not_of_a_batch(tmp_path: Path) -> None:
 
 BATCHES = {
     "short": ("return np.ones(1)", "returned float64 of shape (1,): an array of 3 numbers in [0, 1] was asked"),
-    "high": ("return np.array([0, 1, 1.3])", "returned 1.3: a reward is a number in [0, 1] or a bool, on <Melody"),
+    "high": ("return np.array([0, 1, 1.3])", "returned 1.3: a reward is a number in [0, 1] or a bool, on a melody"),
     "writes": ("events[:] = 0; return np.ones(3)", "tried to change what it was given: ValueError: "),
     "hangs": ("while True: pass", "gave no answer for 0.5 seconds"),
 }
@@ -147,7 +149,7 @@ LOADS: dict[str, tuple[str | bytes, str]] = {
     "death": ("import os\nos._exit(7)\n", "can't be loaded: ended its process (exit code 7)"),
     "silence": ("while True: pass\n", "can't be loaded: gave no answer for 1 seconds"),
 }
-ISOLATED = ("syntax", "death", "silence")  # the others are told in the same way, and faster without a process
+ISOLATED = ("syntax", "death", "silence")  # the others are said in the same way, and faster without a process
 
 
 @pytest.mark.parametrize("name", LOADS)
@@ -159,7 +161,7 @@ def test_files_that_do_not_load(name: str, tmp_path: Path, monkeypatch: pytest.M
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     place = {"label": "rules.py:f", "name": "f", "file": str(path)}
     with pytest.raises(InputError) as caught:
-        _ = isolated(place, {}, 1) if name in ISOLATED else load(place, {})
+        _ = load_isolated(place, {}, 1) if name in ISOLATED else load(place, {})
     assert str(path) in str(caught.value) or "rules.py:f" in str(caught.value)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)

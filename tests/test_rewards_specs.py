@@ -7,10 +7,8 @@ from rule_files import LEAPS
 
 from melodylc.data import InputError
 from melodylc.rewards import parse_reward
-from melodylc.rewards.builtin import BUILTIN
-from melodylc.rewards.catalogue import Entry, catalogue, describe
 from melodylc.rewards.parameters import Parameters
-from melodylc.rewards.specs import parse_name
+from melodylc.rewards.specs import BUILTIN, Entry, catalogue, describe, parse_name
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +22,9 @@ def test_every_built_in_has_parameters_that_can_be_typed_and_says_what_it_is(nam
     (entry,) = [entry for entry in listed if entry.name == name]
     assert entry.origin == "melodylc"
     assert len(entry.summary) > 20
+    assert len(entry.sentence) > 6
+    assert entry.sentence != entry.name
+    assert not {"_", "="} & set(entry.sentence)
     assert describe(name).parameters
 
 
@@ -44,6 +45,10 @@ def test_every_built_in_has_parameters_that_can_be_typed_and_says_what_it_is(nam
         ("variety & density,least=2 | tonic,pitch_class=0", "((density(2..) & variety(7 pitches, 9 bars)) | tonic(0))"),
         ("variety&(density,least=2|tonic,pitch_class=0)", "((density(2..) | tonic(0)) & variety(7 pitches, 9 bars))"),
         ("~(variety | density,least=2)", "~(density(2..) | variety(7 pitches, 9 bars))"),
+        ("pitch_classes,classes=0,2,4,at_least=0.95", "at_least(0.95, pitch_classes(0,2,4))"),
+        ("2*tonic,at_least=0.5,pitch_class=0", "2*at_least(0.5, tonic(0))"),
+        ("~(variety | tonic,pitch_class=0), at_least = 0.5", "~at_least(0.5, (tonic(0) | variety(7 pitches, 9 bars)))"),
+        ("(variety),at_least=1 & density,least=2", "(density(2..) & variety(7 pitches, 9 bars))"),
         ("0.5*variety & variety", "(0.5*variety(7 pitches, 9 bars) & variety(7 pitches, 9 bars))"),
     ],
 )
@@ -94,6 +99,10 @@ def test_the_home_folder_is_no_complement(tmp_path: Path, monkeypatch: pytest.Mo
         ("density,least=many", "density: least is a whole number, not 'many'"),
         ("density,least=0", "density: .*1..256"),
         ("density", "density: least must be given: a whole number"),
+        ("variety,at_least=0", "a share above 0 and at most 1"),
+        ("variety,at_least=most", "a share above 0 and at most 1, not 'most'"),
+        ("(variety),at_least=2", "a share above 0 and at most 1"),
+        ("(variety),share=2", r"at ',share=2'"),
         ("density,64", "'64' after density is no parameter"),
         ("density,least=1,least=2", "density: least is given twice"),
         ("leaps.py", "leaps.py names no reward"),

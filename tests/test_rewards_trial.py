@@ -13,7 +13,7 @@ from melodylc.data import InputError, Melody
 from melodylc.rewards import Reward, Rule, density, parse_reward, reward
 from melodylc.rewards.domains import DOMAINS, Domain
 from melodylc.rewards.panel import odd_melodies, real_melodies
-from melodylc.rewards.trial import histogram, try_panel, try_samples, verdict
+from melodylc.rewards.trial import advice, histogram, try_panel, try_samples, verdict
 from melodylc.sampling import sampler as draws
 
 Cli = Callable[..., Any]
@@ -52,7 +52,7 @@ def test_problems_are_named_with_the_melody_and_three_are_enough(tmp_path: Path)
         "one note, the last sixteenth",
     ]
     assert str(trial.problems[0]) == "returned NaN: a reward is a number in [0, 1] or a bool, on one note"
-    assert trial.problems[0].shown == "<Melody: 1 note, C4 to C4> (60, 0, 4)"
+    assert trial.problems[0].item == "<Melody: 1 note, C4 to C4> (60, 0, 4)"
     assert trial.real is None
 
 
@@ -62,7 +62,7 @@ def test_a_problem_with_one_real_melody_is_found(tmp_path: Path) -> None:
     pitch = int(Melody(first).pitches[0])
     body = f"return 2 if melody.note_count == {notes} and melody.pitches[0] == {pitch} else 1"
     (problem,) = try_panel(makes(tmp_path, "picky", body)).problems
-    assert problem.shown.startswith(repr(Melody(first)))
+    assert problem.item.startswith(repr(Melody(first)))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_second_domain_needs_a_row_and_no_more(monkeypatch: pytest.MonkeyPatch
     assert Rule((bright, 0.5 * (bright | ~bright))).scores(pictures.real()).shape == (9, 2)
     problems = try_panel(lambda: paints).problems
     assert problems[0].what.startswith("tried to change what it was given")
-    assert problems[1].shown == "a picture of 4.0"
+    assert problems[1].item == "a picture of 4.0"
     with pytest.raises(InputError, match=r"bright.* judges pictures and density.* judges melodies"):
         _ = bright & density(9)
 
@@ -159,6 +159,13 @@ def test_the_report(run_cli: Cli, tmp_path: Path) -> None:
     assert (run.code, run.err) == (0, "")
     for word in ("empty (all rests)", "256 notes", "real", "prior", "0.5 to 0.6", "different values", "microseconds"):
         assert word in run.out
+
+
+def test_a_rule_of_yes_and_no_is_advised_to_return_a_share() -> None:
+    yes = reward(lambda melody: melody.note_count > 8)
+    share = reward(lambda melody: min(1.0, melody.note_count / 8))
+    assert "return a share instead" in advice(try_panel(lambda: yes))
+    assert advice(try_panel(lambda: share)) == ""
 
 
 def test_the_report_of_a_rule_that_fails(run_cli: Cli, tmp_path: Path) -> None:

@@ -21,15 +21,15 @@ from melodylc.data.files import atomic_write
 from melodylc.data.source import Choice
 from melodylc.models.checkpoint import shipped_model
 from melodylc.service.order import Order
+from melodylc.studio import archive as archive_module
 from melodylc.studio import history as history_module
-from melodylc.studio import shelf as shelf_module
-from melodylc.studio.asked import Asked
+from melodylc.studio.forms import RequestForm
 from melodylc.studio.history import History
 from melodylc.studio.routes import create_app
-from melodylc.studio.rules import Rules
-from melodylc.studio.shown import shown_run, shown_take
-from melodylc.studio.streams import Gone
-from melodylc.studio.studio import HISTORY, Studio, Wanted, _slug, _title
+from melodylc.studio.rules import RuleTable
+from melodylc.studio.streams import ListenerLeft
+from melodylc.studio.studio import HISTORY, Studio, VariationSettings, _slug, _title
+from melodylc.studio.views import melody_view, run_view
 
 Cli = Callable[..., Any]
 WORDS: dict[str, Any] = {"scale": "D major", "tonic": None, "density": None, "rules": [], "variety": True}
@@ -40,8 +40,8 @@ model = cache(shipped_model)
 
 def opened(folder: Path, *rules: str) -> Studio:
     """A studio in a folder, as `melodylc studio` opens it."""
-    studio = Studio(model(), Rules.gather(rules), folder)
-    assert studio.remember() == ""
+    studio = Studio(model(), RuleTable.load(rules), folder)
+    assert studio.open_history() == ""
     return studio
 
 
@@ -49,13 +49,13 @@ def closed(studio: Studio) -> None:
     studio.history.close()
 
 
-def asked(studio: Studio, words: dict[str, Any]) -> Asked:
-    return Asked.read(words, studio.rules)
+def asked(studio: Studio, words: dict[str, Any]) -> RequestForm:
+    return RequestForm.read(words, studio.rules)
 
 
 def shown(studio: Studio) -> list[Any]:
     """All that the page gets to see."""
-    return [[shown_run(run, 92), [shown_take(run, it) for it in sorted(run.melodies)]] for run in studio.history]
+    return [[run_view(run, 92), [melody_view(run, it) for it in sorted(run.melodies)]] for run in studio.history]
 
 
 def files_of(folder: Path) -> list[str]:
@@ -68,11 +68,13 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any], dict
     folder = tmp_path_factory.mktemp("day")
     studio = opened(folder)
     made = studio.generate(asked(studio, WORDS), WORDS, 3, 7)
-    varied = studio.vary(made, 1, asked(studio, WORDS), WORDS, Wanted(count=2, seed=3), lambda run, number: None)
-    dropped = studio.drop("my song.mid", midi_bytes(crooked(), tempo=97), Choice(), asked(studio, WORDS), WORDS)
-    studio.mend(dropped, 1, asked(studio, WORDS), WORDS, Wanted(seed=1), lambda run, number: None)
-    studio.history.mark(made.number, 2, "kept")
-    studio.history.mark(varied.number, 1, "discarded")
+    varied = studio.vary(
+        made, 1, asked(studio, WORDS), WORDS, VariationSettings(count=2, seed=3), lambda run, number: None
+    )
+    dropped = studio.upload("my song.mid", midi_bytes(crooked(), tempo=97), Choice(), asked(studio, WORDS), WORDS)
+    studio.repair(dropped, 1, asked(studio, WORDS), WORDS, VariationSettings(seed=1), lambda run, number: None)
+    studio.history.mark(made.number, 2, "keep")
+    studio.history.mark(varied.number, 1, "discard")
     before = shown(studio), archives(studio)
     closed(studio)
     return (folder, *before)
@@ -80,8 +82,10 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any], dict
 
 def archives(studio: Studio) -> dict[int, bytes]:
     app = create_app(studio, PORT, TOKEN)
-    with TestClient(app, base_url=ORIGIN) as client:
-        return {run.number: client.get(f"/files/{run.number}.zip?tempo=92").content for run in studio.history}
+    with TestClient(app, base_url=ORIGIN, headers={"authorization": f"Bearer {TOKEN}"}) as client:
+        return {
+            run.number: client.get(f"/api/v1/runs/{run.number}/archive.zip?tempo=92").content for run in studio.history
+        }
 
 
 @pytest.fixture
@@ -104,17 +108,49 @@ def test_the_next_day_all_is_there_to_the_byte(
     closed(studio)
 
 
+def test_a_history_of_the_first_format_is_read(folder: Path) -> None:
+    studio = opened(folder)
+    before = shown(studio)
+    closed(studio)
+    fields = {"source": "of", "request": "asked", "provenance": "made"}
+    words = {"repair": "mend", "upload": "drop", "keep": "kept", "discard": "discarded"}
+    for path in (folder / HISTORY).glob("*.json"):
+        values = {fields.get(name, name): value for name, value in json.loads(path.read_bytes()).items()}
+        marks = {number: words[mark] for number, mark in values["marks"].items()}
+        kind = words.get(values["kind"], values["kind"])
+        path.write_text(json.dumps({**values, "format": "melodylc-run/1", "kind": kind, "marks": marks}))
+    studio = opened(folder)
+    assert shown(studio) == before
+    assert {run.kind for run in studio.history} == {"generate", "vary", "upload", "repair"}
+    assert studio.history.keepers()
+    closed(studio)
+
+
+def test_no_run_is_written_through_a_link(folder: Path, tmp_path: Path) -> None:
+    studio = opened(folder)
+    path = folder / HISTORY / "run-000001.json"
+    path.rename(tmp_path / "outside")
+    path.symlink_to(tmp_path / "outside")
+    before = (tmp_path / "outside").read_bytes()
+    with pytest.raises(InputError, match="is a link"):
+        studio.history.mark(1, 1, "keep")
+    assert (tmp_path / "outside").read_bytes() == before
+    closed(studio)
+
+
 def test_it_goes_on_where_it_was_left(folder: Path) -> None:
     studio = opened(folder)
     first = studio.history.run(1)
-    made = studio.vary(first, 2, asked(studio, WORDS), WORDS, Wanted(count=1, seed=4), lambda run, number: None)
+    made = studio.vary(
+        first, 2, asked(studio, WORDS), WORDS, VariationSettings(count=1, seed=4), lambda run, number: None
+    )
     assert made.number == 5
     studio.history.mark(1, 2, None)
     closed(studio)
     again = opened(folder)
     assert [run.number for run in again.history] == [1, 2, 3, 4, 5]
-    assert again.history.run(5).of == (1, 2)
-    assert not again.history.run(1).kept
+    assert again.history.run(5).source == (1, 2)
+    assert not again.history.run(1).keepers
     closed(again)
 
 
@@ -122,7 +158,7 @@ def test_variations_of_variations_keep_short_names(folder: Path) -> None:
     studio = opened(folder)
     run = studio.history.run(1)
     for _ in range(60):
-        run = studio._child("vary", run, 1, run.request, WORDS, Wanted())
+        run = studio._derive("vary", run, 1, run.request, WORDS, VariationSettings())
         run.melodies[1] = studio.history.run(1).melody(1)
     assert run.title.startswith("Variations of ")
     assert len(run.title) < 120
@@ -137,9 +173,9 @@ def test_any_key_and_density_is_there_again(tmp_path: Path, scale: str) -> None:
     studio = opened(tmp_path)
     words = {**WORDS, "scale": scale, "density": "192..256"}
     request = studio.request(asked(studio, words))
-    run = studio.history.add("vary", title=_title(request), slug=_slug(request, 7), request=request, asked=words)
+    run = studio.history.add("vary", title=_title(request), slug=_slug(request, 7), request=request, form=words)
     run.melodies[1] = crooked()
-    studio.history.record(run)
+    studio.history.save(run)
     before = shown(studio)
     closed(studio)
     studio = opened(tmp_path)
@@ -149,11 +185,11 @@ def test_any_key_and_density_is_there_again(tmp_path: Path, scale: str) -> None:
 
 def test_a_run_that_was_stopped_is_there_too(tmp_path: Path) -> None:
     def stop(run: Any, number: int) -> None:
-        raise Gone
+        raise ListenerLeft
 
     studio = opened(tmp_path)
-    with pytest.raises(Gone):
-        studio.generate(asked(studio, WORDS), WORDS, 3, 7, found=stop)
+    with pytest.raises(ListenerLeft):
+        studio.generate(asked(studio, WORDS), WORDS, 3, 7, on_melody=stop)
     before = shown(studio), archives(studio)
     closed(studio)
     studio = opened(tmp_path)
@@ -162,7 +198,7 @@ def test_a_run_that_was_stopped_is_there_too(tmp_path: Path) -> None:
 
 
 def test_draws_that_never_obeyed_stay_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("studio", "records"):
+    for module in ("backend", "archive"):
         monkeypatch.setattr(f"melodylc.studio.{module}.Order", partial(Order, draws=1))
     studio = opened(tmp_path)
     run = studio.generate(asked(studio, WORDS), WORDS, 8, 1)
@@ -185,7 +221,7 @@ def ruled(tmp_path: Path) -> tuple[Path, str]:
     rule = f"{tmp_path / 'leaps.py'}:stepwise,largest=127"
     studio = opened(tmp_path / "studio", rule)
     words = {**WORDS, "rules": [{"rule": 0, "parameters": {"largest": "1"}, "weight": 1}]}
-    studio.drop("song.mid", midi_bytes(crooked()), Choice(), asked(studio, words), words)
+    studio.upload("song.mid", midi_bytes(crooked()), Choice(), asked(studio, words), words)
     assert "stepwise" in str(shown(studio))
     closed(studio)
     return tmp_path / "studio", rule
@@ -195,9 +231,9 @@ def test_a_rule_is_found_under_whatever_number_it_has(ruled: tuple[Path, str]) -
     folder, rule = ruled
     studio = opened(folder, rule.replace("stepwise,largest=127", "stepwise,largest=5"), rule)
     (run,) = studio.history
-    assert run.asked["rules"] == [{"rule": 1, "parameters": {"largest": "1"}, "weight": 1}]
+    assert run.form["rules"] == [{"rule": 1, "parameters": {"largest": "1"}, "weight": 1}]
     assert [asked.text for asked in run.request.rewards] == [rule.replace("127", "1")]
-    assert run.lost == ()
+    assert run.warnings == ()
     closed(studio)
 
 
@@ -208,15 +244,15 @@ def test_no_file_of_a_history_brings_a_rule_with_it(ruled: tuple[Path, str]) -> 
     before = path.read_bytes()
     studio = opened(folder)
     (run,) = studio.history
-    assert "name it with --reward" in run.lost[0]
+    assert "name it with --reward" in run.warnings[0]
     assert run.request.rewards == ()
-    assert shown_run(run, 92)["remarks"][-1] == run.lost[0]
-    studio.history.mark(run.number, 1, "kept")
+    assert run_view(run, 92)["remarks"][-1] == run.warnings[0]
+    studio.history.mark(run.number, 1, "keep")
     closed(studio)
-    assert json.loads(path.read_bytes()) == {**json.loads(before), "marks": {"1": "kept"}}
+    assert json.loads(path.read_bytes()) == {**json.loads(before), "marks": {"1": "keep"}}
     studio = opened(folder, rule)
     (run,) = studio.history
-    assert (run.lost, len(run.request.rewards), run.kept) == ((), 1, True)
+    assert (run.warnings, len(run.request.rewards), run.keepers) == ((), 1, [1])
     closed(studio)
 
 
@@ -225,22 +261,22 @@ def test_a_rule_that_has_changed_since_is_said(ruled: tuple[Path, str]) -> None:
     Path(rule.rpartition(":")[0]).write_text(LEAPS.replace("<=", "<"))
     studio = opened(folder, rule)
     (run,) = studio.history
-    assert "changed since" in run.lost[0]
-    studio.judge(run, asked(studio, WORDS), WORDS)
-    assert run.lost == ()
+    assert "changed since" in run.warnings[0]
+    studio.score(run, asked(studio, WORDS), WORDS)
+    assert run.warnings == ()
     closed(studio)
     studio = opened(folder)
-    assert [run.lost for run in studio.history] == [()]
+    assert [run.warnings for run in studio.history] == [()]
     closed(studio)
 
 
 def test_what_another_model_made_says_so(folder: Path) -> None:
     path = folder / HISTORY / "run-000001.json"
     values = json.loads(path.read_bytes())
-    values["made"]["origin"]["model"] = "0123456789abcdef"
+    values["provenance"]["origin"]["model"] = "0123456789abcdef"
     path.write_text(json.dumps(values))
     studio = opened(folder)
-    assert "another model, 0123456789abcdef" in studio.history.run(1).lost[0]
+    assert "another model, 0123456789abcdef" in studio.history.run(1).warnings[0]
     packed = zipfile.ZipFile(BytesIO(archives(studio)[1]))
     manifest = json.loads(packed.read(next(it for it in packed.namelist() if it.endswith(".json"))))
     assert manifest["model"] == "0123456789abcdef"
@@ -250,13 +286,13 @@ def test_what_another_model_made_says_so(folder: Path) -> None:
 def test_what_was_made_before_copies_were_refused_says_so(folder: Path) -> None:
     path = folder / HISTORY / "run-000001.json"
     values = json.loads(path.read_bytes())
-    assert values["made"]["origin"].pop("copies_of")
-    for draw in values["made"]["draws"]:
+    assert values["provenance"]["origin"].pop("copies_of")
+    for draw in values["provenance"]["draws"]:
         assert draw.pop("copied") is False
         assert draw.pop("refused") == 0
     path.write_text(json.dumps(values))
     studio = opened(folder)
-    assert "other copies were refused" in studio.history.run(1).lost[0]
+    assert "other copies were refused" in studio.history.run(1).warnings[0]
     packed = zipfile.ZipFile(BytesIO(archives(studio)[1]))
     manifest = json.loads(packed.read(next(it for it in packed.namelist() if it.endswith(".json"))))
     assert (manifest["copies_of"], manifest["copies_refused"]) == (None, 0)
@@ -276,17 +312,22 @@ def test_what_was_made_before_copies_were_refused_says_so(folder: Path) -> None:
         lambda values: {**values, "format": "melodylc-run/9"},
         lambda values: {**values, "run": 9},
         lambda values: {**values, "more": 1},
-        lambda values: {**values, "kind": "upload"},
+        lambda values: {**values, "kind": "mend"},
         lambda values: {**values, "slug": "../../etc"},
         lambda values: {**values, "seed": -1},
-        lambda values: {**values, "of": [1]},
+        lambda values: {**values, "source": [1]},
         lambda values: {**values, "marks": {"1": "loved"}},
-        lambda values: {**values, "asked": {"path": "/etc/passwd"}},
-        lambda values: {**values, "asked": {"rules": [3]}},
+        lambda values: {**values, "request": {"path": "/etc/passwd"}},
+        lambda values: {**values, "request": {"rules": [3]}},
         lambda values: {**values, "melodies": {"1": [[60, 0, 4], [62, 2, 8]]}},
         lambda values: {**values, "melodies": {"1": "notes"}},
         lambda values: {**values, "melodies": {"one": []}},
-        lambda values: {**values, "made": {"count": 3, "origin": {}, "draws": [{"number": 1}]}},
+        lambda values: {**values, "melodies": {"1" * 5000: []}},
+        lambda values: {**values, "seed": 10**400},
+        lambda values: json.dumps(values).replace('"seed": 7', '"seed": ' + "1" * 5000).encode(),
+        lambda values: {**values, "title": "\ud800"},
+        lambda values: {**values, "kind": []},
+        lambda values: {**values, "provenance": {"count": 3, "origin": {}, "draws": [{"number": 1}]}},
         lambda values: {**values, "title": "x" * 3_000_000},
     ],
 )
@@ -295,27 +336,27 @@ def test_a_damaged_run_is_left_alone_and_the_others_are_there(folder: Path, chan
     changed = change(json.loads(path.read_bytes()))
     path.write_bytes(changed if isinstance(changed, bytes) else json.dumps(changed).encode())
     content = path.read_bytes()
-    studio = Studio(model(), Rules.gather(), folder)
-    remark = studio.remember()
+    studio = Studio(model(), RuleTable.load(), folder)
+    remark = studio.open_history()
     found = [run.number for run in studio.history]
     if found == [1, 2, 3, 4]:  # what is asked was read without what can't be: said where the run is shown
-        assert studio.history.run(1).lost
+        assert studio.history.run(1).warnings
     else:
         assert found == [2, 3, 4]
         assert "run 1" in remark
         assert "\n" not in remark
     assert path.read_bytes() == content
-    assert studio.history.add("drop", title="", slug="a", request=studio.history.run(2).request, asked={}).number == 5
+    assert studio.history.add("upload", title="", slug="a", request=studio.history.run(2).request, form={}).number == 5
     closed(studio)
 
 
 def test_two_studios_do_not_write_into_one_folder(folder: Path) -> None:
     one = opened(folder)
-    other = Studio(model(), Rules.gather(), folder)
-    assert "another studio" in other.remember()
+    other = Studio(model(), RuleTable.load(), folder)
+    assert "another studio" in other.open_history()
     assert len(other.history) == 0
     before = files_of(folder)
-    other.drop("song.mid", midi_bytes(crooked()), Choice(), asked(other, WORDS), WORDS)
+    other.upload("song.mid", midi_bytes(crooked()), Choice(), asked(other, WORDS), WORDS)
     assert files_of(folder) == before
     closed(one)
     one = opened(folder)
@@ -329,47 +370,47 @@ def test_a_disk_that_is_full_is_said_once_and_work_goes_on(folder: Path, monkeyp
     def full(path: Path, mode: str) -> Any:
         raise InputError(f"can't write {path.name}: the disk is full")
 
-    monkeypatch.setattr(shelf_module, "atomic_write", full)
+    monkeypatch.setattr(archive_module, "atomic_write", full)
     song = midi_bytes(crooked())
     with pytest.raises(InputError, match="the disk is full: what is made from now on is gone when"):
-        studio.drop("song.mid", song, Choice(), asked(studio, WORDS), WORDS)
+        studio.upload("song.mid", song, Choice(), asked(studio, WORDS), WORDS)
     assert studio.history.run(5).melodies
-    studio.drop("song.mid", song, Choice(), asked(studio, WORDS), WORDS)
-    monkeypatch.setattr(shelf_module, "atomic_write", atomic_write)
+    studio.upload("song.mid", song, Choice(), asked(studio, WORDS), WORDS)
+    monkeypatch.setattr(archive_module, "atomic_write", atomic_write)
     assert len(studio.history) == 6
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "studio").write_text("a file")
-    studio = Studio(model(), Rules.gather(), tmp_path / "studio")
-    assert studio.remember() == ""  # nothing is made before there is something to keep
+    studio = Studio(model(), RuleTable.load(), tmp_path / "studio")
+    assert studio.open_history() == ""  # nothing is made before there is something to keep
     with pytest.raises(InputError, match="a part of this path is a file"):
-        studio.drop("song.mid", midi_bytes(crooked()), Choice(), asked(studio, WORDS), WORDS)
+        studio.upload("song.mid", midi_bytes(crooked()), Choice(), asked(studio, WORDS), WORDS)
 
 
 # -- bounds ----------------------------------------------------------------------------------------------
 
 
 def test_only_so_many_runs_stay_and_what_is_kept_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_module, "MOST_RUNS", 4)
-    monkeypatch.setattr(history_module, "MOST_KEPT", 2)
+    monkeypatch.setattr(history_module, "MAX_RUNS", 4)
+    monkeypatch.setattr(history_module, "MAX_KEEPER_RUNS", 2)
     studio = opened(tmp_path)
     song = midi_bytes(crooked())
 
     def drop() -> int:
-        return studio.drop("song.mid", song, Choice(), asked(studio, WORDS), WORDS).number
+        return studio.upload("song.mid", song, Choice(), asked(studio, WORDS), WORDS).number
 
     for _ in range(2):
-        studio.history.mark(drop(), 1, "kept")
+        studio.history.mark(drop(), 1, "keep")
     drop()
     with pytest.raises(InputError, match="something of 2 runs is kept already"):
-        studio.history.mark(3, 1, "kept")
+        studio.history.mark(3, 1, "keep")
     for _ in range(4):
         drop()
     assert [run.number for run in studio.history] == [1, 2, 6, 7]
     assert files_of(tmp_path) == [f"run-{number:06}.json" for number in (1, 2, 6, 7)]
     closed(studio)
-    monkeypatch.setattr(history_module, "MOST_RUNS", 3)
+    monkeypatch.setattr(history_module, "MAX_RUNS", 3)
     studio = opened(tmp_path)
     assert [run.number for run in studio.history] == [1, 2, 7]
     assert files_of(tmp_path) == [f"run-{number:06}.json" for number in (1, 2, 7)]
@@ -377,11 +418,11 @@ def test_only_so_many_runs_stay_and_what_is_kept_does(tmp_path: Path, monkeypatc
 
 
 def test_the_latest_run_is_never_the_one_that_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_module, "MOST_RUNS", 2)
+    monkeypatch.setattr(history_module, "MAX_RUNS", 2)
     history = History()
-    about: dict[str, Any] = {"title": "", "slug": "", "request": None, "asked": {}}
+    about: dict[str, Any] = {"title": "", "slug": "", "request": None, "form": {}}
     for _ in range(2):
-        run = history.add("drop", **about)
+        run = history.add("upload", **about)
         run.melodies[1] = crooked()
-        history.mark(run.number, 1, "kept")
-    assert history.run(history.add("drop", **about).number).number == 3
+        history.mark(run.number, 1, "keep")
+    assert history.run(history.add("upload", **about).number).number == 3

@@ -5,13 +5,14 @@ It needs Python's playwright and Debian's chromium (or another Chromium on the P
 
 import json
 import os
+import re
 import shutil
-import socket
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,47 +21,33 @@ import pytest
 pytest.importorskip("starlette", reason="the studio needs starlette and uvicorn: pip install 'melodylc[studio]'")
 pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'melodylc[e2e]'")
 
-import uvicorn
 from playwright import sync_api as playwright
+from test_studio_access import SECRET, served
 
 from melodylc.data import Melody, midi_bytes, read_midi
 from melodylc.data.source import Choice
 from melodylc.models.checkpoint import shipped_model
 from melodylc.rewards.panel import real_melodies
-from melodylc.studio.asked import Asked
-from melodylc.studio.port import listen
-from melodylc.studio.routes import create_app
-from melodylc.studio.rules import Rules
+from melodylc.studio.access import SecretFiles
+from melodylc.studio.forms import RequestForm
+from melodylc.studio.rules import RuleTable
 from melodylc.studio.studio import Studio
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH (Debian: apt-get install chromium)")
 
 Cli = Callable[..., Any]
+ENTRANCE = f"?token={SECRET}"
 PATIENCE = 120_000  # milliseconds: the machine may be busy
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The studio, served from a thread of this process."""
-    studio = Studio(shipped_model(), Rules.gather(), tmp_path_factory.mktemp("studio"))
-    studio.warm()
-    with served(studio) as where:
-        yield where
-
-
-@contextmanager
-def served(studio: Studio) -> Iterator[str]:
-    """Its address."""
-    bound: socket.socket = listen(0)
-    port = bound.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_app(studio, port, "token"), log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=lambda: server.run(sockets=[bound]), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{port}/"
-    server.should_exit = True
-    thread.join(30)
-    bound.close()
+    studio = Studio(shipped_model(), RuleTable.load(), tmp_path_factory.mktemp("studio"))
+    studio.backend.warm_up()
+    with served(studio) as port:
+        yield f"http://127.0.0.1:{port}/"
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +72,9 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     )
     made.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
     made.on("pageerror", lambda error: problems.append(str(error)))
-    made.goto(address)
+    made.goto(address + ENTRANCE)
     made.locator("html[data-ready]").wait_for()
+    assert made.url == address  # the secret is gone from it
     yield made
     context.close()
     assert foreign == []
@@ -211,7 +199,7 @@ def test_a_file_is_dropped_judged_varied_and_mended(page: Any, generated: Any) -
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
     assert run.locator("[aria-selected=true]").count() == 2
-    run.locator(".mend").click()
+    run.locator(".repair").click()
     mended = page.locator(".run", has_text="key fixed")
     mended.locator(".take[data-mark]").wait_for()
     wrong = mended.locator(".bars .wrong").all_inner_texts()
@@ -229,7 +217,7 @@ def test_keeping_discarding_and_loading_the_page_again(page: Any, address: str, 
     page.reload()
     page.locator("html[data-ready]").wait_for()
     page.locator("#show-kept").click()
-    page.locator(".take[data-mark=kept]").wait_for()
+    page.locator(".take[data-mark=keep]").wait_for()
     assert page.locator(".take:visible").count() == 1
     with page.expect_download() as download:
         page.locator("#download-kept").click()
@@ -241,24 +229,24 @@ def test_keeping_discarding_and_loading_the_page_again(page: Any, address: str, 
 def test_the_next_day_the_history_is_there_and_drawn_as_it_is_opened(
     browser: Any, tmp_path: Path, run_cli: Cli
 ) -> None:
-    before = Studio(shipped_model(), Rules.gather(), tmp_path)
-    assert before.remember() == ""
+    before = Studio(shipped_model(), RuleTable.load(), tmp_path)
+    assert before.open_history() == ""
     words: dict[str, Any] = {"scale": "C major", "rules": []}
-    asked = Asked.read(words, before.rules)
+    asked = RequestForm.read(words, before.rules)
     before.generate(asked, words, 2, 7)
     for index in range(4):
         content = midi_bytes(Melody(real_melodies()[index]))
-        before.drop(f"song {index}.mid", content, Choice(), asked, words)
-    before.history.mark(1, 2, "kept")
-    before.history.mark(2, 1, "kept")
+        before.upload(f"song {index}.mid", content, Choice(), asked, words)
+    before.history.mark(1, 2, "keep")
+    before.history.mark(2, 1, "keep")
     before.history.close()
-    studio = Studio(before.model, Rules.gather(), tmp_path)
-    assert studio.remember() == ""
+    studio = Studio(before.model, RuleTable.load(), tmp_path)
+    assert studio.open_history() == ""
     context = browser.new_context(accept_downloads=True)
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
-    with served(studio) as where:
-        page.goto(where)
+    with served(studio) as port:
+        page.goto(f"http://127.0.0.1:{port}/{ENTRANCE}")
         page.locator("html[data-ready]").wait_for()
         assert page.locator(".run").count() == 5
         assert page.locator(".take").count() == 3  # of the latest three runs
@@ -267,7 +255,7 @@ def test_the_next_day_the_history_is_there_and_drawn_as_it_is_opened(
         assert "seed 7 · 2 melodies" in oldest.locator(".meta").inner_text()
         oldest.locator("summary").click()
         playwright.expect(oldest.locator(".take")).to_have_count(2, timeout=PATIENCE)
-        playwright.expect(oldest.locator(".take[data-mark=kept]")).to_have_count(1)
+        playwright.expect(oldest.locator(".take[data-mark=keep]")).to_have_count(1)
         with page.expect_download() as download:
             oldest.locator(".take").first.locator(".drag").click()
         words_typed = oldest.locator("code").inner_text().split()
@@ -294,18 +282,18 @@ def test_a_fit_is_offered_followed_and_stopped(page: Any) -> None:
         busy = told["state"] in ("running", "stopping")
         route.fulfill(json={**told, "busy": busy})
 
-    page.route("**/api/fit*", answer)
-    page.route("**/api/fit/stop", answer)
+    page.route("**/api/v1/fit*", answer)
+    page.route("**/api/v1/fit/stop", answer)
     page.select_option("#root", "4")
     page.select_option("#mode", "locrian")
     page.locator("#fit-start").click()
     progress = page.locator("#fit")
-    playwright.expect(progress).to_contain_text("Round 3 of 40: 50 % obey, best 60 %.", timeout=PATIENCE)
+    playwright.expect(progress).to_contain_text("Round 3 of 40: 50 % follow the rule, best 60 %.", timeout=PATIENCE)
     page.locator("#fit-keep").click()
     playwright.expect(progress).to_contain_text("measuring the best so far", timeout=PATIENCE)
     told.update(state="done", rate=0.93)
     playwright.expect(page.locator("#say")).to_contain_text(
-        "E locrian: fitted; 93 % of single draws obey.", timeout=PATIENCE
+        "E locrian: learnt; 93 % of single melodies follow it.", timeout=PATIENCE
     )
     assert asked[0]["scale"] == "E locrian"
     assert asked[1:] == [{"keep": True}]
@@ -313,6 +301,36 @@ def test_a_fit_is_offered_followed_and_stopped(page: Any) -> None:
     page.select_option("#mode", "major")
     page.select_option("#root", "0")
     playwright.expect(progress).to_be_hidden(timeout=PATIENCE)
+
+
+def test_words_are_plain_and_errors_go_when_the_next_thing_succeeds(page: Any, address: str) -> None:
+    page = page.context.new_page()  # whose complaints of a refused file are expected
+    page.goto(address)
+    page.locator("html[data-ready]").wait_for()
+    content = list(midi_bytes(Melody.from_notes([(60, step, step + 4) for step in range(0, 256, 4)])))
+    drop = """([content, name]) => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File([new Uint8Array(content)], name, { type: "audio/midi" }));
+        document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+    }"""
+    page.evaluate(drop, [[77, 84], "words of mine.mid"])
+    problem = page.locator("#say .bad")
+    playwright.expect(problem).to_contain_text(re.compile(r"^words of mine\.mid: "), timeout=PATIENCE)
+    page.evaluate(drop, [content, "one note.mid"])
+    run = page.locator(".run", has=page.get_by_role("heading", name="one note.mid", exact=True))
+    run.locator(".take[data-mark]").wait_for()
+    assert problem.count() == 0
+    assert re.fullmatch(r"not varied yet: \d+ %", run.locator(".chips .no").last.inner_text())
+    page.get_by_text("Low", exact=True).click()
+    playwright.expect(page.locator("#how")).to_have_text(re.compile(r"Ready\b.*\."), timeout=PATIENCE)
+    playwright.expect(run.locator(".chips")).to_contain_text("low density", timeout=PATIENCE)
+    page.get_by_text("Any", exact=True).click()
+    top = run.locator(".pitches").evaluate(
+        "names => Math.min(...[...names.children].map(it => it.getBoundingClientRect().top))"
+    )
+    assert top >= run.locator(".scroller").evaluate("it => it.getBoundingClientRect().top")  # no label is clipped
+    assert run.get_by_role("option").first.evaluate("it => it.getBoundingClientRect().height") >= 24
+    page.close()
 
 
 def test_everything_has_a_name_and_can_be_reached_by_keyboard(page: Any) -> None:
@@ -371,20 +389,48 @@ CONTRASTS = """() => {
 
 
 def test_a_page_of_another_origin_gets_nothing(browser: Any, address: str, tmp_path: Path) -> None:
-    """A real one, in a real browser: it can neither read nor change anything."""
+    """Real ones, in a real browser that has the cookie: they can neither read nor change anything."""
     (tmp_path / "evil.html").write_text("<!doctype html><title>evil</title>")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as other:  # of the same site, since ports don't count
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(address + ENTRANCE)
+        page.locator("html[data-ready]").wait_for()
+        for evil in ((tmp_path / "evil.html").as_uri(), f"http://127.0.0.1:{other.server_port}/evil.html"):
+            page.goto(evil)
+            answers = page.evaluate(
+                """async address => {
+                    const tries = [["api/v1/runs", {}], ["api/v1/mark", { method: "POST", body: "{}" }],
+                                   ["api/v1/runs", { credentials: "include" }], ["api/v1/runs", { mode: "no-cors" }],
+                                   ["api/v1/fit", { method: "POST", mode: "no-cors", body: "{}" }]];
+                    return Promise.all(tries.map(([path, how]) =>
+                        fetch(address + path, how).then(it => it.type + it.status).catch(() => "failed")));
+                }""",
+                address,
+            )
+            assert answers == ["failed"] * 5
+        context.close()
+        other.shutdown()
+
+
+def test_the_page_of_a_file_leads_in_and_the_address_alone_does_not(
+    browser: Any, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `melodylc studio` opens it; the browser says of it that another site asks."""
+    monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path))
+    files = SecretFiles(int(address.rstrip("/").rpartition(":")[2]), SECRET)
+    files.write()
     context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
-    page.goto((tmp_path / "evil.html").as_uri())
-    answers = page.evaluate(
-        """async address => {
-            const tries = [["api/runs", {}], ["api/mark", { method: "POST", body: "{}" }],
-                           ["api/runs", { mode: "no-cors" }],
-                           ["api/fit", { method: "POST", mode: "no-cors", body: "{}" }]];
-            return Promise.all(tries.map(([path, how]) =>
-                fetch(address + path, how).then(it => it.type + it.status).catch(() => "failed")));
-        }""",
-        address,
-    )
-    assert answers == ["failed"] * 4
+    page.goto(address)
+    assert "open the address that the terminal shows" in page.locator("p").inner_text()
+    page.goto(files.html.as_uri())
+    page.locator("html[data-ready]").wait_for()
+    assert page.url == address
+    assert page.evaluate("document.cookie") == ""
+    page.reload()
+    page.locator("html[data-ready]").wait_for()
     context.close()

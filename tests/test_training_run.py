@@ -362,11 +362,13 @@ def test_a_bar_that_was_begun_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped() -> None:
         with progress:
             progress(Report("codec", 1, 0.5, {"nll": 1.0}))
+            assert progress.bar is not None
             assert progress.bar.live.is_started
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         stopped()
+    assert progress.bar is not None
     assert not progress.bar.live.is_started
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from melodylc.constraints.request import Request
 from melodylc.data import InputError, Melody, parse_scale, write_midi
-from melodylc.data.source import Choice, Source, read_source
+from melodylc.data.source import Choice, Source, extract_melody
 from melodylc.data.writing import Writing
 from melodylc.service.edit_order import EditOrder, scales_between
 
@@ -19,7 +19,7 @@ C_MAJOR = Request.read(scale=["cmaj"], variety=False)
 def source(tmp_path: Path) -> Source:
     path = tmp_path / "my song.mid"
     write_midi(path, Melody.from_notes((60 + step % 12, step, step + 1) for step in range(256)))
-    return read_source(path)
+    return extract_melody(path)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from melodylc.data.keys import Scale, parse_scale
 from melodylc.data.melody import Melody
 from melodylc.data.midi import midi_bytes
 from melodylc.data.scales import MODES
-from melodylc.data.source import Choice, read_source
+from melodylc.data.source import Choice, extract_melody
 from melodylc.data.writing import FORMATS, Writing
 
 Heard = list[tuple[int, int, int]]  # pitch, start and end in sixteenths
@@ -217,7 +217,7 @@ def test_our_reader_gives_the_melody_back(
     path = tmp_path_factory.mktemp("back") / "back.mid"
     path.write_bytes(midi_file([Voice("x", melody)], writing))
     if melody.note_count:
-        assert read_source(path, Choice(bars=(1, 16))).melody == melody
+        assert extract_melody(path, Choice(bars=(1, 16))).melody == melody
 
 
 def test_the_default_is_midi_bytes() -> None:

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from PIL import Image
@@ -22,15 +23,16 @@ COLOURS = 128  # enough for a page of few, and a fraction of the size
 
 def main(path: Path, scheme: str, size: str) -> None:
     """Start a studio, ask it for melodies, and take its picture."""
-    command = [sys.executable, "-m", "melodylc", "studio", "--port", "0", "--no-open"]
-    studio = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        said = (re.search(r"http://\S+", line) for line in studio.stderr or ())
-        address = next(found[0] for found in said if found)
-        picture(address, path, scheme, [int(number) for number in size.split("x")])
-    finally:
-        studio.send_signal(signal.SIGINT)
-        studio.wait()
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "melodylc", "studio", "--port", "0", "--no-open", "-o", folder]
+        studio = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        try:
+            matches = (re.search(r"http://\S+", line) for line in studio.stderr or ())
+            address = next(match[0] for match in matches if match)
+            picture(address, path, scheme, [int(number) for number in size.split("x")])
+        finally:
+            studio.send_signal(signal.SIGINT)
+            studio.wait()
 
 
 def picture(address: str, path: Path, scheme: str, size: list[int]) -> None:
@@ -46,7 +48,7 @@ def picture(address: str, path: Path, scheme: str, size: list[int]) -> None:
         page.click("#generate")
         page.locator(".take[data-mark]").nth(7).wait_for(timeout=120_000)
         page.locator(".take .keep").nth(1).click()
-        page.locator(".take[data-mark=kept]").wait_for()
+        page.locator(".take[data-mark=keep]").wait_for()
         page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
         page.wait_for_timeout(500)
         shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")

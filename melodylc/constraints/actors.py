@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from melodylc.cache import cache_folder, pretrained
+from melodylc.cache import learnt_folder, pretrained
 from melodylc.constraints import fitting
 from melodylc.constraints.common_requests import IDENTITY, IN_C, CommonRequest, common_request
 from melodylc.constraints.fitting import RealismTerm
@@ -131,7 +131,7 @@ def cache_path(
         shipped_fingerprint(),
         also,
     )
-    return cache_folder() / "actors" / f"{fingerprint_bytes(repr(of).encode())}.safetensors"
+    return learnt_folder(cacheable=rule.cacheable) / "actors" / f"{fingerprint_bytes(repr(of).encode())}.safetensors"
 
 
 def request_of(path: Path, seconds: float = SECONDS) -> Request:
@@ -152,7 +152,7 @@ def request_of(path: Path, seconds: float = SECONDS) -> Request:
     if not header.request:
         raise CheckpointError(f"{path}: doesn't say how its rule was asked for; fit it anew with `melodylc fit -o`")
     request = _read_request(path, header, seconds)
-    found = request.rule.identity if request.rule else "nothing"
+    found = request.rule.identity if request.rule is not None else "nothing"
     if found != header.rule:
         raise CheckpointError(f"{path}: fitted to {header.rule}, and here these rewards are {found}: fit it anew")
     return request
@@ -164,7 +164,7 @@ def load_given_actor(path: Path, model: LoadedModel, request: Request, prior: Pr
     Raises:
         CheckpointError: damaged, or made for another model, prior or rule.
     """
-    rule = request.rule.identity if request.rule else None
+    rule = request.rule.identity if request.rule is not None else None
     start = model.prior(prior).identity
     return FoundActor(load_actor(path, model=model.fingerprint, prior=start, rule=rule), "given")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from melodylc.cache import cache_folder
+from melodylc.cache import learnt_folder
 from melodylc.constraints.features import VERSION
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import fingerprint_bytes
@@ -26,7 +26,7 @@ FORMAT = "melodylc-critic/2"
 def critic_path(model: LoadedModel, rule: Rule, prior: PriorName | None = None) -> Path:
     """Where the critic of a model, a prior and a rule is kept."""
     key = fingerprint_bytes(repr(sorted(_about(model, rule, prior).items())).encode())
-    return cache_folder() / "critics" / f"{key}.safetensors"
+    return learnt_folder(cacheable=rule.cacheable) / "critics" / f"{key}.safetensors"
 
 
 def keep_critic(critic: Critic, model: LoadedModel, rule: Rule, prior: PriorName | None = None) -> None:

@@ -18,7 +18,7 @@ from melodylc.rewards import (
     tonic,
     variety,
 )
-from melodylc.rewards.base import MELODIES
+from melodylc.rewards.domains import MELODIES
 from melodylc.rewards.isolation import SECONDS
 from melodylc.rewards.specs import Find, existing
 
@@ -59,7 +59,7 @@ class Request:
                 f"{homeless.name} has no tonic to end on: name one, as in --scale '{homeless.name} tonic "
                 f"{homeless.name.split(',')[0]}'"
             )
-        if self.rule and self.rule.domain != MELODIES:
+        if self.rule is not None and self.rule.domain != MELODIES:
             raise InputError(f"{self.rule.names[0]} judges {self.rule.domain}, and what is written here are melodies")
 
     @classmethod

@@ -52,7 +52,7 @@ def check_transposed(request: "Request", melodies: Sequence[Melody], semitones: 
         return
     moved = replace(request, scales=tuple(scale.transposed(semitones) for scale in request.scales)).rule
     after = Melody.stack(melody.transposed(semitones) for melody in melodies)
-    if moved and not np.array_equal(request.rule.scores(Melody.stack(melodies)), moved.scores(after)):
+    if moved is not None and not np.array_equal(request.rule.scores(Melody.stack(melodies)), moved.scores(after)):
         raise InputError(f"--transpose {semitones} changes what {request.rule.identity} says: leave it out")
 
 

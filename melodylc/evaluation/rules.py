@@ -97,7 +97,8 @@ class Case:
     def own_rule(self) -> Rule:
         """The rule in the key that the actor was fitted in."""
         shift = self.actor.shift if self.actor else 0
-        return (transposed_rule(self.rule, -shift) if shift else None) or self.rule
+        transposed = transposed_rule(self.rule, -shift) if shift else None
+        return self.rule if transposed is None else transposed
 
     def ways(self, settings: RuleSettings) -> dict[Row, Way]:
         """What can be drawn of the rows that are asked for."""

@@ -102,7 +102,11 @@ class Single:
         parts = []
         for part in chunks(count):
             at = seed, part.start
-            some = _chunk(source, *at, self.rule, self.actor, self.stage) if self.rule else source.melodies(*at)
+            some = (
+                _chunk(source, *at, self.rule, self.actor, self.stage)
+                if self.rule is not None
+                else source.melodies(*at)
+            )
             parts.append(some[: part.stop - part.start])
             report(part.stop - part.start)
         return Drawn.joined(parts)

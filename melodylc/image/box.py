@@ -18,7 +18,7 @@ from melodylc.image.vae import PictureVAE
 from melodylc.latent.actor import Chain
 from melodylc.latent.box import Move, Scores
 from melodylc.rewards import Rule
-from melodylc.rewards.base import PICTURES
+from melodylc.rewards.domains import PICTURES
 
 TOGETHER = 256  #: pictures decoded at a time
 THUMB = 14

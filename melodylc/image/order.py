@@ -10,7 +10,7 @@ from melodylc.data.pictures.attributes import parse_wanted
 from melodylc.data.pictures.loading import dataset
 from melodylc.image.sheet import caption, claim, write_sheet
 from melodylc.rewards import Rule, parse_reward
-from melodylc.rewards.base import PICTURES
+from melodylc.rewards.domains import PICTURES
 from melodylc.rewards.isolation import SECONDS
 
 if TYPE_CHECKING:

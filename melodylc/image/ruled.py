@@ -70,7 +70,7 @@ def open_rule(model: LoadedVAE, rule: Rule | None, path: Path) -> StoredActor:
     Raises:
         CheckpointError: it is no such file, or one for another VAE or another rule than the one given.
     """
-    return load_actor(path, model=model.fingerprint, prior=PRIOR, rule=rule.identity if rule else None)
+    return load_actor(path, model=model.fingerprint, prior=PRIOR, rule=rule.identity if rule is not None else None)
 
 
 def kept_path(model: LoadedVAE, rule: Rule) -> Path:

@@ -94,7 +94,7 @@ def fit_for(task: "Task", path: Path, settings: FitSettings, realism: RealismTer
 
 def critic_for(task: "Task", actor: FoundActor, rule: Rule | None = None) -> Critic:
     """The critic for a rule, the task's unless another is given: cached, or trained now and cached."""
-    rule = rule or task.rule
+    rule = task.rule if rule is None else rule
     if rule is None:
         raise ValueError("a critic judges a rule, and the task has none")
     finished = 0

@@ -138,7 +138,7 @@ class Sampler:
     def _candidates(self, seed: int, numbers: Sequence[int], attempt: int) -> Iterator[Result]:
         found = self.method.sample(seed, numbers, attempt)
         count = len(numbers)
-        rewards = self.rule.scores(found.events).tolist() if self.rule else [()] * count
+        rewards = self.rule.scores(found.events).tolist() if self.rule is not None else [()] * count
         likelihood = self.likelihood(found.events).tolist() if self.likelihood else [None] * count
         copies = self.is_copy(found.events).tolist() if self.is_copy else [False] * count
         for row, number in enumerate(numbers):

@@ -16,7 +16,7 @@ from melodylc.constraints.request import NamedReward, Request
 from melodylc.data.alphabet import BARS
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
-from melodylc.data.source import Choice, Source, read_source
+from melodylc.data.source import Choice, Source, extract_melody
 from melodylc.data.writing import Writing
 from melodylc.latent.store import Rates
 from melodylc.models.checkpoint import LoadedModel, open_model
@@ -24,8 +24,8 @@ from melodylc.models.config import PriorName
 from melodylc.reporting import Reporter, progress_bar
 from melodylc.rewards import Reward
 from melodylc.rewards.bars import by_bar
-from melodylc.rewards.catalogue import plain_rewards
 from melodylc.rewards.isolation import SECONDS
+from melodylc.rewards.specs import plain_rewards
 from melodylc.sampling.methods import DEFAULT_METHOD
 from melodylc.service.edit_order import EditOrder, What
 from melodylc.service.edit_production import EditProduction, run_edit_order
@@ -350,7 +350,7 @@ def score(
     {'pitch_classes(0,2,4,5,7,9,11)': 0.5}
     """
     request = make_request(scale, density, reward, tonic, variety, reward_seconds)
-    parts = request.rule.parts if request.rule else tuple(plain_rewards())
+    parts = request.rule.parts if request.rule is not None else tuple(plain_rewards())
     found = _source(source, Choice(**choice))
     whole, bars = by_bar(parts, found.melody)
     names = [part.name for part in parts]
@@ -408,7 +408,7 @@ def _edit(what: What, sources: Iterable[MelodySource], **options: Any) -> EditPr
 def _source(source: MelodySource, choice: Choice) -> Source:
     if isinstance(source, Melody):
         return Source("", 1, "", 1, BARS, Writing().tempo, source, ())
-    return read_source(Path(source), choice)
+    return extract_melody(Path(source), choice)
 
 
 def _reporting(reporter: Reporter | None) -> Any:

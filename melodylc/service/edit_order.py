@@ -109,7 +109,7 @@ class EditOrder:
 
     def _asked(self) -> Iterator[str]:
         yield from (word for word in self.request.words if word != "--no-variety")
-        if self.request.rule and self.request.varied:
+        if self.request.rule is not None and self.request.varied:
             yield "--variety"
         if self.request.seconds != SECONDS:
             yield from ("--reward-seconds", f"{self.request.seconds:g}")
@@ -133,7 +133,7 @@ class EditOrder:
             "what": self.what,
             "sources": [{**one.to_dict(), "sha256": _fingerprint(one)} for one in self.sources],
             **self.request.to_dict(),
-            "rule": rule.identity if rule else None,
+            "rule": rule.identity if rule is not None else None,
             "to": self.to.name if self.to else None,
             "count": self.count,
             "seed": self.seed,

@@ -94,7 +94,7 @@ class EditProduction(Production[EditResult]):
             "model": self.model.fingerprint,
             "prior": self.model.prior(order.prior).identity,
             "actor": [one.actor.to_dict() for one in self.guides if one.actor],
-            "rule": list(rule.names if rule else ()),
+            "rule": list(rule.names if rule is not None else ()),
             "missing": list(self.missing),
             **rendered.about,
             "files": [
@@ -108,7 +108,7 @@ class EditProduction(Production[EditResult]):
 
     def _about(self, one: EditResult) -> dict[str, Any]:
         request = self.order.requests[one.number - 1]
-        names = request.rule.names if request.rule else ()
+        names = request.rule.names if request.rule is not None else ()
         scale = {"scale": request.scale.name} if self.order.to and request.scale else {}
         return {
             **scale,
@@ -138,11 +138,11 @@ def run_edit_order(order: EditOrder, reporter: Reporter = SILENT, model: LoadedM
         return Guide(actor, critic_for(task, actor) if actor and order.method == "optimize" else None)
 
     def shipped(request: Request) -> Guide | None:
-        actor = find_actor(loaded, request.rule, order.prior) if request.rule else None
+        actor = find_actor(loaded, request.rule, order.prior) if request.rule is not None else None
         return Guide(actor) if actor and actor.origin == "shipped" else None
 
     def guide_for(learnt: Request) -> Guide:
-        key = learnt.rule.identity if learnt.rule else ""
+        key = learnt.rule.identity if learnt.rule is not None else ""
         if key not in found:
             found[key] = guide(learnt)
         return found[key]
@@ -162,7 +162,7 @@ def run_edit_order(order: EditOrder, reporter: Reporter = SILENT, model: LoadedM
             return None
         # What proposes learns with variety in mind, as every actor; what is asked of it may be less.
         learnt = replace(request, varied=True)
-        key = learnt.rule.identity if learnt.rule else ""
+        key = learnt.rule.identity if learnt.rule is not None else ""
 
         def later() -> Proposer:
             return _proposer(loaded, learnt, guide_for(learnt))
@@ -218,7 +218,7 @@ def _steps(requests: Sequence[Request], toward: Callable[[Request], Transformer 
     steps = []
     for number, request in enumerate(requests):
         step = last if number or len(requests) == 1 else first
-        if step and request.rule:
+        if step and request.rule is not None:
             steps.append(replace(step, rule=request.rule, keys=False))
     return steps
 

@@ -1,4 +1,4 @@
-"""From an order to melodies, their files and the manifest: what `melodylc generate` and `melodylc.generate` do."""
+"""From an order to melodies, their files and the manifest: `melodylc generate` and `melodylc.service.generation`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,7 +53,9 @@ class Generation(Production[Result]):
         """Share of the candidates that satisfied each part of the rule, by its name."""
         rule = self.order.request.rule
         counts = zip(*(one.satisfied for one in self.results), strict=True)
-        return {name: sum(n) / self.attempts for name, n in zip(rule.names if rule else (), counts, strict=True)}
+        return {
+            name: sum(n) / self.attempts for name, n in zip(rule.names if rule is not None else (), counts, strict=True)
+        }
 
     def rendered(self) -> Rendered:
         """The files of the melodies.
@@ -76,7 +78,7 @@ class Generation(Production[Result]):
         The rewards are those of a melody as it was made, before `Writing.transpose`.
         """
         rule = self.order.request.rule
-        parts = rule.names if rule else ()
+        parts = rule.names if rule is not None else ()
         return {
             "command": self.order.command,
             "request": self.order.to_dict(),
@@ -120,6 +122,7 @@ def run_order(
     model: LoadedModel | None = None,
     settled: Callable[[Result], None] = lambda result: None,
     method: Method | None = None,
+    on_progress: Callable[[int, int], None] = lambda passed, attempts: None,
 ) -> Generation:
     """Make the melodies of an order.
 
@@ -129,6 +132,7 @@ def run_order(
         model: the model of the order, where it is loaded already.
         settled: given each melody as soon as it is settled.
         method: a method that is prepared already, in the place of the order's.
+        on_progress: told how many melodies are settled and how many were written; what it raises ends the work.
 
     Raises:
         InputError: a choice among several by a language model that this model lacks, or no runs to know copies by.
@@ -141,6 +145,7 @@ def run_order(
     copies = find_memorisation_filter(loaded) if order.refuses_copies else None
 
     def report(passed: int, attempts: int) -> None:
+        on_progress(passed, attempts)
         reporter.progress(f"writing melodies ({attempts} written)", passed, order.count)
 
     reporter.progress("writing melodies", 0, order.count)

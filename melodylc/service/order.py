@@ -109,7 +109,7 @@ class Order:
         rule = self.request.rule
         return {
             **self.request.to_dict(),
-            "rule": rule.identity if rule else None,  # covers a reward's source, which its text doesn't
+            "rule": rule.identity if rule is not None else None,  # covers a reward's source, which its text doesn't
             "count": self.count,
             "seed": self.seed,
             **self.writing.to_dict(),

@@ -18,22 +18,22 @@ from melodylc.constraints.request import Request
 from melodylc.data.errors import InputError
 from melodylc.latent.settings import FitSettings
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.studio.child import settings_to_dict
+from melodylc.studio.fit_worker import settings_to_dict
 
-State = Literal["none", "starting", "running", "stopping", "done", "stopped", "failed"]
-_COMMAND = [sys.executable, "-P", "-c", "from melodylc.studio.child import main; main()"]
+FitState = Literal["none", "starting", "running", "stopping", "done", "stopped", "failed"]
+_COMMAND = [sys.executable, "-P", "-c", "from melodylc.studio.fit_worker import main; main()"]
 _BUSY = ("starting", "running", "stopping")
 
 
 @dataclass(frozen=True)
-class Progress:
+class FitProgress:
     """How the latest fit is going."""
 
-    state: State = "none"
+    state: FitState = "none"
     title: str = ""  #: what is being learnt, in words
     round: int = 0
     rounds: int = 0
-    rate: float | None = None  #: share of single draws that obey: in the latest round; at the end, as measured
+    rate: float | None = None  #: share of single draws that satisfy the rule: of the latest round; at the end, measured
     best: float | None = None  #: the best checked so far
     message: str = ""
 
@@ -56,21 +56,15 @@ class Fitting:
         settings: how.
     """
 
-    def __init__(
-        self,
-        model: LoadedModel,
-        path: Path | None = None,
-        settings: FitSettings = SETTINGS,
-    ) -> None:
+    def __init__(self, model: LoadedModel, path: Path | None = None, settings: FitSettings = SETTINGS) -> None:
         self._model, self._path, self._settings = model, path, settings
-        self._progress = Progress()
-        self._process: subprocess.Popen[str] | None = None
+        self._job: _FitJob | None = None
         self._lock = threading.Lock()
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> FitProgress:
         """How it is going."""
-        return self._progress
+        return self._job.progress if self._job else FitProgress()
 
     def start(self, request: Request, title: str) -> None:
         """Begin to fit the rule of a request.
@@ -83,10 +77,6 @@ class Fitting:
             raise InputError("nothing to learn: choose a key, a density or a rule")
         path = cache_path(self._model, rule)
         probe(path)
-        with self._lock:
-            if self._progress.busy:
-                raise InputError("one fit at a time: wait for the one that is running, or stop it")
-            self._progress = Progress("starting", title, rounds=self._settings.rounds)
         order = {
             "request": request.to_dict(),
             "seconds": request.seconds,
@@ -94,77 +84,103 @@ class Fitting:
             "path": str(path),
             "settings": settings_to_dict(self._settings),
         }
-        threading.Thread(target=self._run, args=(order,), daemon=True).start()
+        with self._lock:
+            if self.progress.busy:
+                raise InputError("one fit at a time: wait for the one that is running, or stop it")
+            self._job = _FitJob(order, FitProgress("starting", title, rounds=self._settings.rounds))
+        threading.Thread(target=self._job.run, daemon=True).start()
 
     def stop(self, keep: bool) -> None:
-        """End the fit: with the best state so far, if there is one yet; or at once, and nothing stays."""
-        process = self._process
-        if not self._progress.busy or process is None:
-            return
-        if keep:
-            self._progress = replace(self._progress, state="stopping")
-            with suppress(OSError, ValueError):
-                _input(process).write("stop\n")
-                _input(process).flush()
-        else:
-            self._progress = replace(self._progress, state="stopped", message="Cancelled; nothing was kept.")
-            _kill(process)
+        """End the fit, at any moment of it: with the best state so far, if there is one; or at once, with nothing."""
+        if self._job:
+            self._job.stop(keep)
 
     def close(self) -> None:
         """End whatever is going on."""
         self.stop(keep=False)
 
-    def _run(self, order: dict[str, Any]) -> None:
+
+class _FitJob:
+    """One fit: its process, from the first moment to the last."""
+
+    def __init__(self, order: dict[str, Any], progress: FitProgress) -> None:
+        self.progress = progress
+        self._order = order
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()  # over the state and the process together
+
+    def run(self) -> None:
+        """Start the process and follow it to its end."""
         with tempfile.TemporaryFile("w+") as complaints:
             try:
-                with _started(complaints) as process:
-                    self._process = process
-                    _input(process).write(json.dumps(order) + "\n")
-                    _input(process).flush()
+                with self._lock:
+                    if not self.progress.busy:  # stopped before there was a process
+                        return
+                    self._process = _start(complaints)
+                with self._process as process:
+                    self._send(json.dumps(self._order))
                     for line in process.stdout or ():
-                        self._heard(json.loads(line))
+                        self._receive(json.loads(line))
             except (OSError, ValueError) as error:
                 self._end("failed", str(error))
-            finally:
-                self._process = None
-            if self._progress.busy:
-                complaints.seek(0)
-                said = complaints.read().strip().splitlines()[-1:]
-                self._end("failed", f"the process that fits ended: {said[0] if said else 'it said nothing'}")
+            complaints.seek(0)
+            last = complaints.read().strip().splitlines()[-1:]
+            self._end("failed", f"the process that fits ended: {last[0] if last else 'it said nothing'}")
 
-    def _heard(self, said: dict[str, Any]) -> None:
-        if self._progress.state == "stopped":
-            return
-        if "round" in said:
-            state: State = "stopping" if self._progress.state == "stopping" else "running"
-            self._progress = replace(self._progress, state=state, message="", **said)
-        elif "bank" in said:
-            message = f"Decoding samples of the prior: {said['bank']:,} of {said['of']:,}, kept for the next rule."
-            self._progress = replace(self._progress, message=message)
-        elif "ready" in said:
-            self._progress = replace(self._progress, message="Scoring samples of the prior.")
-        elif "done" in said:
-            self._end("done", "", rate=said["done"])
-        elif "refused" in said:
-            self._end("failed", said["refused"])
-        elif "stopped" in said:
+    def stop(self, keep: bool) -> None:
+        """With the best state so far, where one was checked and is wanted; else at once."""
+        with self._lock:
+            if not self.progress.busy:
+                return
+            if keep and self.progress.best is not None:
+                self.progress = replace(self.progress, state="stopping")
+                with suppress(OSError, ValueError):
+                    self._send("stop")
+            else:
+                self.progress = replace(self.progress, state="stopped", message="Stopped; nothing was kept.")
+                if self._process:
+                    _kill(self._process)
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        if "done" in message:
+            self._end("done", "", rate=message["done"])
+        elif "refused" in message:
+            self._end("failed", message["refused"])
+        elif "stopped" in message:
             self._end("stopped", "Stopped before anything was learnt.")
+        else:
+            with self._lock:
+                if self.progress.busy:
+                    self.progress = _advance(self.progress, message)
 
-    def _end(self, state: State, message: str, **changes: Any) -> None:
-        self._progress = replace(self._progress, state=state, message=message, **changes)
+    def _end(self, state: FitState, message: str, **changes: Any) -> None:
+        """The state at the end; the first one counts."""
+        with self._lock:
+            if self.progress.busy:
+                self.progress = replace(self.progress, state=state, message=message, **changes)
+
+    def _send(self, line: str) -> None:
+        if self._process is None or self._process.stdin is None:
+            raise ValueError("the process that fits has no input")
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
 
 
-def _started(complaints: IO[str]) -> "subprocess.Popen[str]":
+def _advance(progress: FitProgress, message: dict[str, Any]) -> FitProgress:
+    if "round" in message:
+        state: FitState = "stopping" if progress.state == "stopping" else "running"
+        return replace(progress, state=state, message="", **message)
+    if "bank" in message:
+        words = f"Decoding samples of the prior: {message['bank']:,} of {message['of']:,}, kept for the next rule."
+        return replace(progress, message=words)
+    return replace(progress, message="Scoring samples of the prior.")
+
+
+def _start(complaints: IO[str]) -> "subprocess.Popen[str]":
     # A session of its own: Ctrl-C in the terminal is the studio's, which then ends this.
     apart: dict[str, Any] = {"start_new_session": True} if os.name != "nt" else {}
     pipe = subprocess.PIPE
     return subprocess.Popen(_COMMAND, stdin=pipe, stdout=pipe, stderr=complaints, text=True, **apart)
-
-
-def _input(process: "subprocess.Popen[str]") -> IO[str]:
-    if process.stdin is None:
-        raise ValueError("the process that fits has no input")
-    return process.stdin
 
 
 def _kill(process: "subprocess.Popen[str]") -> None:

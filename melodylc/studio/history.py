@@ -1,4 +1,4 @@
-"""What was made: runs, each with its melodies, so that anything heard can be had again, tomorrow too."""
+"""The history: runs, each with its melodies, so that anything heard can be had again, tomorrow too."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -11,18 +11,18 @@ from melodylc.data.melody import Melody
 from melodylc.sampling.sampler import Result
 from melodylc.service.order import Order
 
-Kind = Literal["generate", "vary", "mend", "drop"]
-Mark = Literal["kept", "discarded"]
-MOST_RUNS = 500  #: older ones are forgotten, unless something of them was kept
-MOST_KEPT = 400  #: runs of which something is kept, so that there is always room for new ones
+RunKind = Literal["generate", "vary", "repair", "upload"]
+Mark = Literal["keep", "discard"]
+MAX_RUNS = 500  #: older ones are forgotten, unless they have a keeper
+MAX_KEEPER_RUNS = 400  #: runs with keepers, so that there is always room for new ones
 
 
 @dataclass(frozen=True)
-class Made:
-    """What `melodylc generate` would make again: the order, the draws so far, and what made them."""
+class Provenance:
+    """What `melodylc generate` would make again: the order, its draws so far, and what made them."""
 
     order: Order
-    origin: dict[str, Any]  #: versions, model, prior, actor and guard, as a manifest has them
+    origin: dict[str, Any]  #: versions, model, prior, actor and memorisation filter, as a manifest has them
     draws: dict[int, Result] = field(default_factory=dict)  #: by number
 
     @property
@@ -33,21 +33,21 @@ class Made:
 
 @dataclass
 class Run:
-    """What one click made. Melodies are as they are heard, in the key that was asked for."""
+    """The melodies of one click. They are as they sound, in the key that was asked for."""
 
     number: int  #: from 1
-    kind: Kind
+    kind: RunKind
     title: str
-    slug: str  #: what its files are called
-    request: Request  #: that its melodies are judged by
-    asked: dict[str, Any]  #: the page's own words for it
+    slug: str  #: the beginning of its files' names
+    request: Request  #: that its melodies are scored by
+    form: dict[str, Any]  #: the request as it came: scale, tonic, density, rules, variety
     seed: int = 0
-    of: tuple[int, int] | None = None  #: the run and the number of the melody that it comes from
-    settings: dict[str, Any] = field(default_factory=dict)  #: of a variation; a file's tempo
+    source: tuple[int, int] | None = None  #: the run and the number of the melody that it was made from
+    settings: dict[str, Any] = field(default_factory=dict)  #: of a variation; an uploaded file's tempo
     remarks: tuple[str, ...] = ()
-    lost: tuple[str, ...] = ()  #: what isn't here as it was when the studio made it
-    record: dict[str, Any] | None = None  #: what was kept of it, where its rule is lost
-    made: Made | None = None  #: where the command line can make it again
+    warnings: tuple[str, ...] = ()  #: what isn't here as it was when the studio made the run
+    original: dict[str, Any] | None = None  #: its file's values, where its rule isn't here
+    provenance: Provenance | None = None  #: where the command line can make it again
     melodies: dict[int, Melody] = field(default_factory=dict)  #: by number, from 1
     marks: dict[int, Mark] = field(default_factory=dict)
 
@@ -62,22 +62,22 @@ class Run:
         return self.melodies[number]
 
     @property
-    def kept(self) -> bool:
-        """Whether any of its melodies is."""
-        return "kept" in list(self.marks.values())
+    def keepers(self) -> list[int]:
+        """Numbers of the melodies that are marked "keep"."""
+        return [number for number in sorted(self.melodies) if self.marks.get(number) == "keep"]
 
 
-class Keeper(Protocol):
-    """What keeps runs when the studio is closed."""
+class RunStore(Protocol):
+    """Where runs outlive the studio."""
 
-    def put(self, run: Run) -> None:
-        """Keep a run as it is now; InputError where that can't be."""
+    def save(self, run: Run) -> None:
+        """Save a run as it is now; InputError where that can't be."""
 
     def remove(self, number: int) -> None:
         """Forget a run."""
 
     def close(self) -> None:
-        """Let go of what they are kept in."""
+        """Let another studio have it."""
 
 
 class History:
@@ -85,38 +85,38 @@ class History:
 
     Args:
         runs: that are there already, in order.
-        keeper: what keeps them; None: they go when the studio is closed.
+        store: where they are saved; None: they go when the studio is closed.
         first: the least number that a new one may have.
     """
 
-    def __init__(self, runs: Iterable[Run] = (), keeper: Keeper | None = None, first: int = 1) -> None:
+    def __init__(self, runs: Iterable[Run] = (), store: RunStore | None = None, first: int = 1) -> None:
         self._runs = {run.number: run for run in runs}
         self._next = max([first - 1, *self._runs]) + 1
-        self._keeper = keeper
+        self._store = store
         self._lock = threading.RLock()
         with self._lock:
-            self._forget()
+            self._forget_oldest()
 
-    def add(self, kind: Kind, **about: Any) -> Run:
+    def add(self, kind: RunKind, **fields: Any) -> Run:
         """A new run, with no melody yet."""
         with self._lock:
-            run = Run(self._next, kind, **about)
+            run = Run(self._next, kind, **fields)
             self._next += 1
             self._runs[run.number] = run
-            self._forget()
+            self._forget_oldest()
         return run
 
-    def record(self, run: Run) -> None:
-        """Keep a run, as it is now, for when the studio is opened again.
+    def save(self, run: Run) -> None:
+        """Save a run, as it is now, for when the studio is opened again.
 
         Raises:
-            InputError: it can't be kept; said once, and from then on nothing is.
+            InputError: it can't be saved; said once, and from then on nothing is.
         """
         with self._lock:
-            if self._keeper is None or not run.melodies or run.number not in self._runs:
+            if self._store is None or not run.melodies or run.number not in self._runs:
                 return
             try:
-                self._keeper.put(run)
+                self._store.save(run)
             except InputError as error:
                 self.close()
                 raise InputError(f"{error}: what is made from now on is gone when the studio is closed") from error
@@ -128,35 +128,35 @@ class History:
             InputError: there is none, or it was forgotten.
         """
         if number not in self._runs:
-            raise InputError(f"there is no run {number} (any more): the latest {MOST_RUNS} are here")
+            raise InputError(f"there is no run {number} (any more): the latest {MAX_RUNS} are here")
         return self._runs[number]
 
     def mark(self, run: int, number: int, mark: Mark | None) -> None:
-        """Keep a melody, discard it, or neither.
+        """Mark a melody, or remove its mark.
 
         Raises:
-            InputError: there is no such melody, or too much is kept.
+            InputError: there is no such melody, or too many runs have keepers.
         """
         with self._lock:
-            marked = self.run(run)
-            marked.melody(number)
-            if mark == "kept" and not marked.kept and sum(it.kept for it in self) >= MOST_KEPT:
-                raise InputError(f"something of {MOST_KEPT} runs is kept already: download it, and let some go")
-            marked.marks.pop(number, None)
+            target = self.run(run)
+            target.melody(number)
+            if mark == "keep" and not target.keepers and sum(bool(it.keepers) for it in self) >= MAX_KEEPER_RUNS:
+                raise InputError(f"something of {MAX_KEEPER_RUNS} runs is kept already: download it, and let some go")
+            target.marks.pop(number, None)
             if mark:
-                marked.marks[number] = mark
-            self.record(marked)
+                target.marks[number] = mark
+            self.save(target)
 
-    def kept(self) -> list[tuple[Run, int]]:
-        """What was kept, oldest first."""
-        return [(run, it) for run in self for it in sorted(run.melodies) if run.marks.get(it) == "kept"]
+    def keepers(self) -> list[tuple[Run, int]]:
+        """The melodies that are marked "keep", oldest first."""
+        return [(run, number) for run in self for number in run.keepers]
 
     def close(self) -> None:
-        """Nothing more is kept."""
+        """Save nothing more."""
         with self._lock:
-            if self._keeper:
-                self._keeper.close()
-            self._keeper = None
+            if self._store:
+                self._store.close()
+            self._store = None
 
     def __iter__(self) -> Iterator[Run]:
         return iter(list(self._runs.values()))
@@ -164,10 +164,10 @@ class History:
     def __len__(self) -> int:
         return len(self._runs)
 
-    def _forget(self) -> None:
-        """The oldest go, as many as are too many."""
-        free = [run.number for run in list(self._runs.values())[:-1] if not run.kept]
-        for number in free[: max(0, len(self._runs) - MOST_RUNS)]:
+    def _forget_oldest(self) -> None:
+        """As many go as are too many."""
+        free = [run.number for run in list(self._runs.values())[:-1] if not run.keepers]
+        for number in free[: max(0, len(self._runs) - MAX_RUNS)]:
             del self._runs[number]
-            if self._keeper:
-                self._keeper.remove(number)
+            if self._store:
+                self._store.remove(number)

@@ -1,9 +1,10 @@
-"""What the page can ask over HTTP: JSON in, JSON, lines of JSON or files out."""
+"""The HTTP interface: JSON in, JSON, lines of JSON or files out. `openapi.json` describes every route under /api/v1."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any, NamedTuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,277 +14,328 @@ from starlette.routing import Route
 
 from melodylc.data.errors import InputError, MelodylcError
 from melodylc.data.files import reason
-from melodylc.data.source import MAX_FILE, Choice, parse_bars
+from melodylc.data.smf import MAX_FILE
+from melodylc.data.source import Choice, parse_bars
 from melodylc.data.writing import check_tempo
-from melodylc.studio.about import about
-from melodylc.studio.asked import Asked
-from melodylc.studio.files import file_name, folder_of, kept_of, midi, write_one, write_run, zipped
-from melodylc.studio.guard import Guard
+from melodylc.studio.access import AccessControl
+from melodylc.studio.export import collection, file_name, melody_bytes, run_files, write_melody, write_run, zip_archive
+from melodylc.studio.forms import Fields, RequestForm, decode_json
 from melodylc.studio.history import Mark, Run
-from melodylc.studio.page import page_files
-from melodylc.studio.reading import Fields
-from melodylc.studio.shown import shown_parts, shown_run, shown_scale, shown_take
-from melodylc.studio.streams import Busy, Emit, Engine, streamed
-from melodylc.studio.studio import MOST_SEED, Studio, Wanted
+from melodylc.studio.streams import Emit, Engine, TooManyJobs, stream
+from melodylc.studio.studio import MAX_SEED, Studio, VariationSettings, too_large, upload_name
+from melodylc.studio.views import info_view, melody_view, parts_view, run_view, scale_view
 
-MOST_JSON = 64 << 10  #: bytes
-MOST_MELODIES = 64  #: in one run
-MOST_CHANGED = 16  #: variations in one run
+API = "/api/v1"
+MAX_JSON = 64 << 10  #: bytes
+MAX_MELODIES = 64  #: in one run
+MAX_VARIATIONS = 16  #: in one run
+BODY_SECONDS = 60.0  #: that a request's body may take
 TEMPO = 120.0
+_KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
-class TooLarge(MelodylcError):
+class BodyTooLarge(MelodylcError):
     """A request of more bytes than it may have."""
 
 
-def create_app(studio: Studio, port: int, token: str) -> Guard:
-    """The studio as an ASGI application that answers on a port of this machine, to who knows the token."""
-    desk = _Desk(studio, token)
+class BodyTooSlow(MelodylcError):
+    """A request whose body doesn't come."""
+
+
+class PageFile(NamedTuple):
+    """A file of the page, and what it is."""
+
+    content: bytes
+    kind: str
+
+
+def create_app(studio: Studio, port: int, secret: str) -> AccessControl:
+    """The studio as an ASGI application that answers on a port of this machine, to who knows the secret."""
     handlers: dict[Any, Any] = {
-        Busy: _refused(429),
-        TooLarge: _refused(413),
-        MelodylcError: _refused(400),
+        TooManyJobs: _error(429),
+        BodyTooLarge: _error(413),
+        BodyTooSlow: _error(408),
+        MelodylcError: _error(400),
         HTTPException: lambda request, error: JSONResponse({"error": error.detail}, error.status_code),
         OSError: lambda request, error: JSONResponse({"error": reason(error)}, 500),
     }
-    return Guard(Starlette(routes=desk.routes(), exception_handlers=handlers), port, token)
+    return AccessControl(Starlette(routes=_Handlers(studio).routes(), exception_handlers=handlers), port, secret)
 
 
-def _refused(status: int) -> Callable[[Request, Exception], JSONResponse]:
-    return lambda request, error: JSONResponse({"error": str(error)}, status)
+def page_files() -> dict[str, PageFile]:
+    """Every file of the page by its path within it, read once: nothing else can be asked for.
+
+    >>> page_files()["index.html"].kind
+    'text/html'
+    """
+    return dict(_walk(files("melodylc.studio") / "page", ""))
 
 
-class _Desk:
+class _Handlers:
     """Every route, as a method."""
 
-    def __init__(self, studio: Studio, token: str) -> None:
+    def __init__(self, studio: Studio) -> None:
         self._studio = studio
         self._engine = Engine()
         self._files = page_files()
-        self._index = self._files.pop("index.html").content.replace(b"{{token}}", token.encode())
+        self._openapi = (files("melodylc.studio") / "openapi.json").read_bytes()
 
     def routes(self) -> list[Route]:
         """The table."""
         get: list[tuple[str, Callable[[Request], Awaitable[Response]]]] = [
-            ("/", self.index),
-            ("/page/{path:path}", self.static),
-            ("/api/about", self.about),
-            ("/api/rules/{rule:int}", self.rule),
-            ("/api/runs", self.runs),
-            ("/api/runs/{run:int}", self.run),
-            ("/api/fit", self.progress),
-            ("/files/kept.zip", self.kept),
-            ("/files/{run:int}.zip", self.folder),
-            ("/files/{run:int}/{number:int}/{name}", self.file),
+            ("/", self.page),
+            ("/page/{path:path}", self.page),
+            (f"{API}/openapi.json", self.openapi),
+            (f"{API}/info", self.info),
+            (f"{API}/rules/{{rule}}", self.rule),
+            (f"{API}/runs", self.runs),
+            (f"{API}/runs/{{run}}/melodies", self.melodies),
+            (f"{API}/runs/{{run}}/melodies/{{number}}/{{file}}", self.melody_file),
+            (f"{API}/runs/{{run}}/archive.zip", self.run_archive),
+            (f"{API}/keepers.zip", self.keepers_archive),
+            (f"{API}/fit", self.fit_progress),
         ]
         post: list[tuple[str, Callable[[Request], Awaitable[Response]]]] = [
-            ("/api/plan", self.plan),
-            ("/api/generate", self.generate),
-            ("/api/vary", self.change),
-            ("/api/mend", self.change),
-            ("/api/judge", self.judge),
-            ("/api/drop", self.drop),
-            ("/api/mark", self.mark),
-            ("/api/write", self.write),
-            ("/api/fit", self.fit),
-            ("/api/fit/stop", self.stop),
+            (f"{API}/plan", self.plan),
+            (f"{API}/generate", self.generate),
+            (f"{API}/vary", self.vary),
+            (f"{API}/repair", self.vary),
+            (f"{API}/upload", self.upload),
+            (f"{API}/score", self.score),
+            (f"{API}/mark", self.mark),
+            (f"{API}/write", self.write),
+            (f"{API}/fit", self.fit),
+            (f"{API}/fit/stop", self.fit_stop),
         ]
         routes = [Route(path, endpoint, methods=["GET"]) for path, endpoint in get]
         return routes + [Route(path, endpoint, methods=["POST"]) for path, endpoint in post]
 
     # -- what is there ---------------------------------------------------------------------------
 
-    async def index(self, request: Request) -> Response:
-        return Response(self._index, media_type="text/html")
-
-    async def static(self, request: Request) -> Response:
-        found = self._files.get(request.path_params["path"])
-        if found is None:
+    async def page(self, request: Request) -> Response:
+        file = self._files.get(request.path_params.get("path", "index.html"))
+        if file is None:
             raise HTTPException(404, "there is no such file")
-        return Response(found.content, media_type=found.kind)
+        return Response(file.content, media_type=file.kind)
 
-    async def about(self, request: Request) -> Response:
-        return JSONResponse(about(self._studio))
+    async def openapi(self, request: Request) -> Response:
+        return Response(self._openapi, media_type="application/json")
+
+    async def info(self, request: Request) -> Response:
+        return JSONResponse(info_view(self._studio))
 
     async def rule(self, request: Request) -> Response:
-        number = request.path_params["rule"]
-        return JSONResponse(await self._engine.run(lambda: self._studio.rules.details(number)))
+        number = _path_number(request, "rule")
+        return JSONResponse(await self._engine.submit(lambda: self._studio.rules.details(number)))
 
     async def runs(self, request: Request) -> Response:
         """All of them, without their melodies: there may be thousands."""
         tempo, runs = _tempo(request), self._studio.history
-        return JSONResponse(await self._engine.run(lambda: [shown_run(run, tempo) for run in runs]))
+        return JSONResponse(await self._engine.submit(lambda: [run_view(run, tempo) for run in runs]))
 
-    async def run(self, request: Request) -> Response:
-        run = self._studio.history.run(request.path_params["run"])
+    async def melodies(self, request: Request) -> Response:
+        run = self._path_run(request)
         return JSONResponse(
-            await self._engine.run(lambda: [shown_take(run, number) for number in sorted(run.melodies)])
+            await self._engine.submit(lambda: [melody_view(run, number) for number in sorted(run.melodies)])
         )
 
     # -- making melodies -------------------------------------------------------------------------
 
     async def plan(self, request: Request) -> Response:
-        asked = Asked.read(await _json(request), self._studio.rules)
+        form = RequestForm.read(await _json(request), self._studio.rules)
 
-        def planned() -> dict[str, Any]:
-            plan = self._studio.plan(asked)
-            shown = {"scale": shown_scale(plan.request.scale), "parts": shown_parts(plan.request)}
-            return {"ready": plan.ready, "how": plan.how, **shown}
+        def view() -> dict[str, Any]:
+            plan = self._studio.plan(form)
+            about = {"scale": scale_view(plan.request.scale), "parts": parts_view(plan.request)}
+            return {"ready": plan.ready, "summary": plan.summary, **about}
 
-        return JSONResponse(await self._engine.run(planned))
+        return JSONResponse(await self._engine.submit(view))
 
     async def generate(self, request: Request) -> Response:
         fields = Fields(await _json(request))
         tempo = check_tempo(fields.number("tempo", 0, 10_000, TEMPO))
-        count = fields.whole("count", 1, MOST_MELODIES, 8)
-        seed = fields.whole("seed", -1, MOST_SEED, -1)
-        words, asked = self._asked(fields)
+        count = fields.whole("count", 1, MAX_MELODIES, 8)
+        seed = _seed(fields)
+        values, form = self._form(fields)
 
         def work(emit: Emit) -> None:
             run = self._studio.generate(
-                asked,
-                words,
+                form,
+                values,
                 count,
-                None if seed < 0 else seed,
-                begun=lambda run: emit({"run": shown_run(run, tempo)}),
-                found=lambda run, number: emit({"take": shown_take(run, number)}),
-                report=lambda passed, draws: emit({"passed": passed, "draws": draws}),
+                seed,
+                on_run=lambda run: emit({"run": run_view(run, tempo)}),
+                on_melody=lambda run, number: emit({"melody": melody_view(run, number)}),
+                on_progress=lambda passed, draws: emit({"passed": passed, "draws": draws}),
             )
-            emit({"done": len(run.melodies), "asked": count})
+            emit({"end": len(run.melodies), "count": count})
 
-        return streamed(self._engine, work)
+        return stream(self._engine, work)
 
-    async def change(self, request: Request) -> Response:
+    async def vary(self, request: Request) -> Response:
+        """Variations, or the key repaired."""
         fields = Fields(await _json(request))
-        source = self._source(fields)
-        bars = tuple(_bar(it) for it in fields.listed("bars", 16))
-        seed = fields.whole("seed", -1, MOST_SEED, -1)
-        wanted = Wanted(
-            bars or Wanted.bars,
-            fields.number("distance", 0.01, 1, Wanted.distance),
-            fields.number("strength", 0.01, 1, Wanted.strength),
-            fields.whole("count", 1, MOST_CHANGED, Wanted.count),
-            None if seed < 0 else seed,
+        source = self._melody(fields)
+        bars = tuple(_bar(it) for it in fields.items("bars", 16))
+        settings = VariationSettings(
+            bars or VariationSettings.bars,
+            fields.number("distance", 0.01, 1, VariationSettings.distance),
+            fields.number("strength", 0.01, 1, VariationSettings.strength),
+            fields.whole("count", 1, MAX_VARIATIONS, VariationSettings.count),
+            _seed(fields),
         )
-        words, asked = self._asked(fields)
-        how = self._studio.vary if request.url.path.endswith("vary") else self._studio.mend
+        values, form = self._form(fields)
+        repairs = request.url.path.endswith("/repair")
+        change, count = (self._studio.repair, 1) if repairs else (self._studio.vary, settings.count)
 
         def work(emit: Emit) -> None:
-            def found(run: Run, number: int) -> None:
+            def on_melody(run: Run, number: int) -> None:
                 if number == 1:
-                    emit({"run": shown_run(run, TEMPO)})
-                emit({"take": shown_take(run, number)})
+                    emit({"run": run_view(run, TEMPO)})
+                emit({"melody": melody_view(run, number)})
 
-            made = how(*source, asked, words, wanted, found)
-            emit({"done": len(made.melodies), "asked": wanted.count})
+            run = change(*source, form, values, settings, on_melody)
+            emit({"end": len(run.melodies), "count": count})
 
-        return streamed(self._engine, work)
+        return stream(self._engine, work)
 
-    async def judge(self, request: Request) -> Response:
-        """What the rule that is asked for now says of melodies that are there."""
+    async def score(self, request: Request) -> Response:
+        """What the request of now says of an uploaded melody."""
         fields = Fields(await _json(request))
-        run, number = self._source(fields)
-        words, asked = self._asked(fields)
-        if run.kind != "drop":
-            raise InputError("what was made for a rule is judged by that one")
+        run, number = self._melody(fields)
+        values, form = self._form(fields)
+        if run.kind != "upload":
+            raise InputError("what was made for a rule is scored by that one")
 
-        def judge() -> dict[str, Any]:
-            self._studio.judge(run, asked, words)
-            return {"run": shown_run(run, TEMPO), "take": shown_take(run, number)}
+        def score() -> dict[str, Any]:
+            self._studio.score(run, form, values)
+            return {"run": run_view(run, TEMPO), "melody": melody_view(run, number)}
 
-        return JSONResponse(await self._engine.run(judge))
+        return JSONResponse(await self._engine.submit(score))
 
-    async def drop(self, request: Request) -> Response:
-        told = request.query_params
-        asked = Fields(_decoded(told.get("asked", "{}").encode()))
-        words, rule = self._asked(asked)
-        bars = told.get("bars")
-        choice = Choice(told.get("track") or None, parse_bars(bars) if bars else None, as_four_four="four" in told)
-        content = await _body(request, MAX_FILE)
+    async def upload(self, request: Request) -> Response:
+        query = request.query_params
+        values, form = self._form(Fields(decode_json(query.get("request", "{}").encode("utf-8", "replace"))))
+        bars = query.get("bars")
+        choice = Choice(query.get("track") or None, parse_bars(bars) if bars else None, as_four_four="four" in query)
+        name = query.get("name", "")
+        content = await _body(request, MAX_FILE, too_large(upload_name(name)))
 
         def read() -> dict[str, Any]:
-            run = self._studio.drop(told.get("name", ""), content, choice, rule, words)
-            return {"run": shown_run(run, TEMPO), "take": shown_take(run, 1), "tempo": run.settings["tempo"]}
+            run = self._studio.upload(name, content, choice, form, values)
+            return {"run": run_view(run, TEMPO), "melody": melody_view(run, 1), "tempo": run.settings["tempo"]}
 
-        return JSONResponse(await self._engine.run(read))
+        return JSONResponse(await self._engine.submit(read))
 
     # -- keeping them ----------------------------------------------------------------------------
 
     async def mark(self, request: Request) -> Response:
         fields = Fields(await _json(request))
-        run, number = self._source(fields)
+        run, number = self._melody(fields)
         word = fields.text("mark")
-        fields.done()
-        marks: dict[str | None, Mark | None] = {"kept": "kept", "discarded": "discarded", None: None}
+        fields.end()
+        marks: dict[str | None, Mark | None] = {"keep": "keep", "discard": "discard", None: None}
         if word not in marks:
-            raise InputError("a mark is kept, discarded or null")
+            raise InputError("a mark is keep, discard or null")
         # Beside whatever is being made: a file is written.
         await asyncio.to_thread(self._studio.history.mark, run.number, number, marks[word])
         return JSONResponse({"mark": word})
 
-    async def file(self, request: Request) -> Response:
-        run, number = self._studio.history.run(request.path_params["run"]), request.path_params["number"]
-        content = await self._engine.run(lambda: midi(run, number, _tempo(request), self._studio.model))
-        return _attached(content, file_name(run, number), "audio/midi")
+    async def melody_file(self, request: Request) -> Response:
+        run, number, tempo = self._path_run(request), _path_number(request, "number"), _tempo(request)
+        content = await self._engine.submit(lambda: melody_bytes(run, number, tempo, self._studio.backend))
+        return _attachment(content, file_name(run, number), "audio/midi")
 
-    async def folder(self, request: Request) -> Response:
-        run = self._studio.history.run(request.path_params["run"])
-        packed = await self._engine.run(
-            lambda: zipped(folder_of(run, _tempo(request), self._studio.model), f"melodylc-{run.slug}")
+    async def run_archive(self, request: Request) -> Response:
+        run, tempo = self._path_run(request), _tempo(request)
+        content = await self._engine.submit(
+            lambda: zip_archive(run_files(run, tempo, self._studio.backend), f"melodylc-{run.slug}")
         )
-        return _attached(packed, f"melodylc-{run.slug}.zip", "application/zip")
+        return _attachment(content, f"melodylc-{run.slug}.zip", "application/zip")
 
-    async def kept(self, request: Request) -> Response:
-        kept = self._studio.history.kept()
-        if not kept:
+    async def keepers_archive(self, request: Request) -> Response:
+        keepers, tempo = self._studio.history.keepers(), _tempo(request)
+        if not keepers:
             raise InputError("nothing is kept yet")
-        packed = await self._engine.run(
-            lambda: zipped(kept_of(kept, _tempo(request), self._studio.model), "melodylc-kept")
+        content = await self._engine.submit(
+            lambda: zip_archive(collection(keepers, tempo, self._studio.backend), "melodylc-kept")
         )
-        return _attached(packed, "melodylc-kept.zip", "application/zip")
+        return _attachment(content, "melodylc-kept.zip", "application/zip")
 
     async def write(self, request: Request) -> Response:
         fields = Fields(await _json(request))
         tempo = check_tempo(fields.number("tempo", 0, 10_000, TEMPO))
         run = self._studio.history.run(fields.whole("run", 1, 1 << 31))
         number = fields.whole("number", 0, 1 << 31, 0)
-        fields.done()
-        studio = self._studio
+        fields.end()
+        folder, backend = self._studio.folder, self._studio.backend
 
-        def wrote() -> str:
+        def write() -> str:
             if not number:
-                return str(write_run(studio.folder, run, tempo, studio.model))
-            return str(write_one(studio.folder, file_name(run, number), midi(run, number, tempo, studio.model)))
+                return str(write_run(folder, run, tempo, backend))
+            return str(write_melody(folder, file_name(run, number), melody_bytes(run, number, tempo, backend)))
 
-        return JSONResponse({"path": await self._engine.run(wrote)})
+        return JSONResponse({"path": await self._engine.submit(write)})
 
     # -- fitting ---------------------------------------------------------------------------------
 
-    async def progress(self, request: Request) -> Response:
+    async def fit_progress(self, request: Request) -> Response:
         return JSONResponse(self._studio.fitting.progress.to_dict())
 
     async def fit(self, request: Request) -> Response:
-        asked = Asked.read(await _json(request), self._studio.rules)
-        await self._engine.run(lambda: self._studio.fit(asked))
-        return await self.progress(request)
+        form = RequestForm.read(await _json(request), self._studio.rules)
+        await self._engine.submit(lambda: self._studio.fit(form))
+        return await self.fit_progress(request)
 
-    async def stop(self, request: Request) -> Response:
+    async def fit_stop(self, request: Request) -> Response:
         fields = Fields(await _json(request))
         keep = fields.flag("keep", False)
-        fields.done()
-        self._studio.fitting.stop(keep)
-        return await self.progress(request)
+        fields.end()
+        await asyncio.to_thread(self._studio.fitting.stop, keep)
+        return await self.fit_progress(request)
 
-    def _source(self, fields: Fields) -> tuple[Run, int]:
+    # -- reading requests ------------------------------------------------------------------------
+
+    def _path_run(self, request: Request) -> Run:
+        return self._studio.history.run(_path_number(request, "run"))
+
+    def _melody(self, fields: Fields) -> tuple[Run, int]:
         run = self._studio.history.run(fields.whole("run", 1, 1 << 31))
         number = fields.whole("number", 1, 1 << 31)
         run.melody(number)
         return run, number
 
-    def _asked(self, fields: Fields) -> tuple[dict[str, Any], Asked]:
-        """The page's words for what it asks, and what they mean."""
-        words = fields.rest()
-        return words, Asked.read(words, self._studio.rules)
+    def _form(self, fields: Fields) -> tuple[dict[str, Any], RequestForm]:
+        """The request as it came, in the fields that are left, and read."""
+        values = fields.remainder()
+        return values, RequestForm.read(values, self._studio.rules)
+
+
+def _walk(folder: Traversable, prefix: str) -> list[tuple[str, PageFile]]:
+    entries: list[tuple[str, PageFile]] = []
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            entries += _walk(entry, f"{prefix}{entry.name}/")
+        elif (kind := _KINDS.get(entry.name.rpartition(".")[2])) is not None:
+            entries.append((prefix + entry.name, PageFile(entry.read_bytes(), kind)))
+    return entries
+
+
+def _error(status: int) -> Callable[[Request, Exception], JSONResponse]:
+    return lambda request, error: JSONResponse({"error": str(error)}, status)
+
+
+def _path_number(request: Request, name: str) -> int:
+    text = request.path_params[name]
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9):
+        raise InputError(f"{name} is a number of at most 9 digits, not {text[:20]!r}")
+    return int(text)
+
+
+def _seed(fields: Fields) -> int | None:
+    """None for a new one."""
+    seed = fields.whole("seed", -1, MAX_SEED, -1)
+    return None if seed < 0 else seed
 
 
 def _bar(value: Any) -> int:
@@ -303,31 +355,35 @@ def _tempo(request: Request) -> float:
 
 
 async def _json(request: Request) -> Any:
-    return _decoded(await _body(request, MOST_JSON))
+    return decode_json(await _body(request, MAX_JSON, f"too large: JSON has {MAX_JSON >> 10} KiB at most"))
 
 
-def _decoded(content: bytes) -> Any:
+async def _body(request: Request, most: int, message: str) -> bytes:
+    """The body, if it has at most so many bytes; no more than that is ever held.
+
+    What comes beyond is read and thrown away before the answer: a browser that is still sending would lose the message.
+    A client that asked first (Expect: 100-continue) is answered at once.
+    """
+    parts, size = list[bytes](), 0
+    length = request.headers.get("content-length", "0")
+    large = len(length) > 12 or (length.isdecimal() and int(length) > most)
+    if large and "100-continue" in request.headers.get("expect", "").lower():
+        raise BodyTooLarge(message)
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        raise InputError("JSON was expected") from None
-
-
-async def _body(request: Request, most: int) -> bytes:
-    """The body, if it has at most so many bytes; no more than that is ever held."""
-    told = request.headers.get("content-length", "0")
-    parts, size = [], int(told) if told.isdecimal() else 0
-    if size <= most:
-        size = 0
-        async for part in request.stream():
-            size += len(part)
-            if size > most:
-                break
-            parts.append(part)
-    if size > most:
-        raise TooLarge(f"too large: {most >> 10:,} KiB at most")
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    large = True
+                    parts.clear()
+                if not large:
+                    parts.append(part)
+    except TimeoutError:
+        raise BodyTooLarge(message) if large else BodyTooSlow("the rest of the request didn't come") from None
+    if large:
+        raise BodyTooLarge(message)
     return b"".join(parts)
 
 
-def _attached(content: bytes, name: str, kind: str) -> Response:
+def _attachment(content: bytes, name: str, kind: str) -> Response:
     return Response(content, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'})

@@ -14,92 +14,81 @@ from starlette.responses import StreamingResponse
 
 from melodylc.data.errors import MelodylcError
 
-MOST_WAITING = 8
+MAX_JOBS = 8  #: under way or waiting, at a time
 Emit = Callable[[dict[str, Any]], None]
 Result = TypeVar("Result")
 
 
-class Busy(MelodylcError):
+class TooManyJobs(MelodylcError):
     """More is waiting than should."""
 
 
-class Gone(Exception):
+class ListenerLeft(Exception):
     """Nobody listens any more."""
 
 
 class Engine:
-    """One thread that all work is done in, in order; a few things may wait for it."""
+    """One thread that all work is done in, in order; a few jobs may wait for it."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, "melodylc-studio")
-        self._waiting = 0
+        self._jobs = 0
 
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """What the work returns.
-
-        Raises:
-            Busy: too much is waiting already.
-        """
-        self.check()
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-        finally:
-            self._waiting -= 1
-
-    def check(self) -> None:
-        """Make sure that there is room for more.
+    def submit(self, work: Callable[[], Result]) -> "asyncio.Future[Result]":
+        """Queue work; the place in the queue is taken, or refused, before this returns.
 
         Raises:
-            Busy: there isn't.
+            TooManyJobs: too much is waiting already.
         """
-        if self._waiting >= MOST_WAITING:
-            raise Busy("the studio is busy: wait for what you asked before")
+        if self._jobs >= MAX_JOBS:
+            raise TooManyJobs("the studio is busy: wait for what you asked before")
+        future = asyncio.wrap_future(self._pool.submit(work))
+        self._jobs += 1
+        future.add_done_callback(self._release)
+        return future
 
     def close(self) -> None:
         """Take no more work."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-
-def streamed(engine: Engine, work: Callable[[Emit], None]) -> StreamingResponse:
-    """What work emits, a line each; where the listener goes away, the next emit ends the work by `Gone`."""
-    engine.check()
-    return StreamingResponse(_lines(engine, work), media_type="application/x-ndjson")
+    def _release(self, future: "asyncio.Future[Any]") -> None:
+        self._jobs -= 1
 
 
-async def _lines(engine: Engine, work: Callable[[Emit], None]) -> AsyncIterator[str]:
+def stream(engine: Engine, work: Callable[[Emit], None]) -> StreamingResponse:
+    """What work emits, a line each; where the listener goes away, the next emit ends the work by `ListenerLeft`.
+
+    Raises:
+        TooManyJobs: too much is waiting already; nothing has been answered yet.
+    """
     loop, queue, gone = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any] | None](), threading.Event()
-
-    def put(value: dict[str, Any] | None) -> None:
-        with suppress(RuntimeError):  # the loop is closed: so is the studio
-            loop.call_soon_threadsafe(queue.put_nowait, value)
 
     def emit(value: dict[str, Any]) -> None:
         if gone.is_set():
-            raise Gone
-        put(value)
+            raise ListenerLeft
+        with suppress(RuntimeError):  # the loop is closed: so is the studio
+            loop.call_soon_threadsafe(queue.put_nowait, value)
 
-    def whole() -> None:
-        if not gone.is_set():
-            _guarded(work, emit)
-        put(None)
+    job = engine.submit(lambda: None if gone.is_set() else _guard(work, emit))
+    job.add_done_callback(lambda _: queue.put_nowait(None))  # however it ended, the answer ends
 
-    running = asyncio.ensure_future(engine.run(whole))
-    try:
-        while (value := await queue.get()) is not None:
-            yield json.dumps(value) + "\n"
-        await running
-    finally:
-        gone.set()
+    async def lines() -> AsyncIterator[str]:
+        try:
+            while (value := await queue.get()) is not None:
+                yield json.dumps(value) + "\n"
+        finally:
+            gone.set()
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson")
 
 
-def _guarded(work: Callable[[Emit], None], emit: Emit) -> None:
-    with suppress(Gone):
+def _guard(work: Callable[[Emit], None], emit: Emit) -> None:
+    with suppress(ListenerLeft):
         try:
             work(emit)
         except MelodylcError as error:
             emit({"error": str(error)})
-        except Gone:
+        except ListenerLeft:
             raise
         except Exception:  # a bug: the traceback is for the terminal, and the page must not wait for ever
             traceback.print_exc(file=sys.stderr)

@@ -1,7 +1,4 @@
-"""What can be done in the studio, without a word of HTTP.
-
-Everything that decodes runs in one thread, one thing after another: a seed gives the same notes whatever else goes on.
-"""
+"""What can be done in the studio, without a word of HTTP: generate, vary, repair, upload, score; and its history."""
 
 import re
 import secrets
@@ -12,282 +9,299 @@ from typing import Any
 
 from melodylc.constraints.fitting import SETTINGS
 from melodylc.constraints.request import Request
-from melodylc.data.errors import InputError
-from melodylc.data.keys import parse_scale
-from melodylc.data.source import Choice, Source
+from melodylc.data.errors import InputError, MidiError
+from melodylc.data.smf import MAX_FILE
+from melodylc.data.source import Choice, extract_melody
+from melodylc.data.texts import printable
 from melodylc.latent.settings import FitSettings
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.reporting import Reporter
-from melodylc.sampling.memorisation import find_memorisation_filter
-from melodylc.sampling.methods.combined import Combined
-from melodylc.sampling.sampler import Result, Sampler
-from melodylc.service.generation import run_order
-from melodylc.service.order import Order
-from melodylc.service.versions import versions
-from melodylc.studio.asked import Asked, Requests
-from melodylc.studio.change import ALL, Changer
+from melodylc.rewards import Density
+from melodylc.rewards.density import LEVELS
+from melodylc.sampling.sampler import Result
+from melodylc.studio.archive import RunCodec, open_history
+from melodylc.studio.backend import Backend, Plan
+from melodylc.studio.export import safe_name
 from melodylc.studio.fitting import Fitting
-from melodylc.studio.history import History, Made, Run
-from melodylc.studio.kept import open_history
-from melodylc.studio.plan import Plan, Planner
-from melodylc.studio.records import Records
-from melodylc.studio.rules import Rules
-from melodylc.studio.uploads import read_upload
+from melodylc.studio.forms import RequestCache, RequestForm
+from melodylc.studio.history import History, Run, RunKind
+from melodylc.studio.rules import RuleTable
+from melodylc.studio.variation import ALL_BARS
 
-MOST_SEED = 2**63 - 1
+MAX_SEED = 2**63 - 1
 HISTORY = "history"  #: the folder of runs, in the studio's
-Found = Callable[[Run, int], None]
-"""Told of each melody of a run as it is made, by its number."""
+OnMelody = Callable[[Run, int], None]
+"""Called with a run and the number of a melody of it, as soon as that is there."""
+_LONGEST_NAME = 80
+_LONGEST_TITLE = 80
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What `Studio.vary` and `Studio.mend` are asked."""
+class VariationSettings:
+    """How `Studio.vary` and `Studio.repair` change a melody."""
 
-    bars: tuple[int, ...] = ALL
-    distance: float = 0.3
-    strength: float = 1.0
+    bars: tuple[int, ...] = ALL_BARS  #: that may change, each in 0..15
+    distance: float = 0.3  #: share of noise in the latent, in (0, 1]
+    strength: float = 1.0  #: how far the rule's actor moves the latent, in (0, 1]
     count: int = 4
-    seed: int | None = None
-
-
-class _Reports(Reporter):
-    def __init__(self, report: Callable[[int, int], None]) -> None:
-        self._report = report
-
-    def progress(self, label: str, done: float, total: float | None = None) -> None:
-        self._report(int(done), 0)
+    seed: int | None = None  #: None: a new one
 
 
 @dataclass
 class Studio:
-    """A model that is loaded, what was made with it, and what may be asked."""
+    """A model that is loaded, its history, and the rules that may be asked for."""
 
     model: LoadedModel
-    rules: Rules
-    folder: Path  #: that single files are written to
+    rules: RuleTable
+    folder: Path  #: that files are written to
     model_path: Path | None = None
-    settings: FitSettings = SETTINGS
+    fit_settings: FitSettings = SETTINGS
     history: History = field(default_factory=History)
 
     def __post_init__(self) -> None:
-        self.planner = Planner(self.model)
-        self.fitting = Fitting(self.model, self.model_path, self.settings)
-        self._requests = Requests(self.rules.seconds)
+        self.backend = Backend(self.model, self.model_path)
+        self.fitting = Fitting(self.model, self.model_path, self.fit_settings)
+        self._requests = RequestCache(self.rules.seconds)
 
-    def request(self, asked: Asked) -> Request:
-        """The request that the page's words make."""
-        return self._requests.of(asked)
+    def request(self, form: RequestForm) -> Request:
+        """The request of a form."""
+        return self._requests.request(form)
 
-    def plan(self, asked: Asked) -> Plan:
+    def plan(self, form: RequestForm) -> Plan:
         """How it can be served."""
-        return self.planner.plan(self.request(asked))
+        return self.backend.plan(self.request(form))
 
-    def remember(self) -> str:
-        """Take up the history that lies in the folder, and keep it there from now on; what didn't go well, in words."""
-        records = Records(self.rules, self._requests, self.model_path, self._origin(Plan(Request(), None)))
-        self.history, remark = open_history(self.folder / HISTORY, records)
+    def open_history(self) -> str:
+        """Take up the history of the folder, and save new runs there; what of it can't be read, in words, or ""."""
+        codec = RunCodec(self.rules, self._requests, self.model_path, self.backend.origin())
+        self.history, remark = open_history(self.folder / HISTORY, codec)
         return remark
 
-    def warm(self) -> None:
-        """Load the shipped actor of C major and decode once: what comes first takes longest."""
-        plan = self.planner.plan(Request(scales=(parse_scale("cmaj"),)))
-        method = Combined(self.model, self.model.prior(), plan.request.rule, plan.actor)
-        Sampler(method, plan.request.rule).sample(0, 1, 1)
-
-    def fit(self, asked: Asked) -> None:
-        """Begin to fit an actor for what is asked."""
-        request = self.request(asked)
+    def fit(self, form: RequestForm) -> None:
+        """Begin to fit an actor for a request."""
+        request = self.request(form)
         self.fitting.start(request, _title(request))
 
     def generate(
         self,
-        asked: Asked,
-        words: dict[str, Any],
+        form: RequestForm,
+        values: dict[str, Any],
         count: int,
         seed: int | None,
-        begun: Callable[[Run], None] = lambda run: None,
-        found: Found = lambda run, number: None,
-        report: Callable[[int, int], None] = lambda passed, draws: None,
+        on_run: Callable[[Run], None] = lambda run: None,
+        on_melody: OnMelody = lambda run, number: None,
+        on_progress: Callable[[int, int], None] = lambda passed, draws: None,
     ) -> Run:
-        """What `melodylc generate` makes, melody by melody.
+        """The melodies that `melodylc generate` makes, one by one.
 
         Args:
-            asked: the rule.
-            words: the page's own, for the history.
+            form: the request.
+            values: the same as it came, for the history.
             count: how many melodies.
             seed: None: a new one.
-            begun: given the run, before its first melody.
-            found: told of each melody.
-            report: told how many there are and how many were drawn; whatever it raises ends the run.
+            on_run: called with the run, before its first melody.
+            on_melody: called for each melody.
+            on_progress: called with how many passed and how many were drawn; what it raises ends the run.
 
         Raises:
             InputError: nothing serves the request without a fit.
         """
-        plan = self.plan(asked)
+        plan = self.plan(form)
         if not plan.ready:
-            raise InputError("no actor has learnt this yet: fit one first")
-        order = Order(plan.request, count, secrets.randbits(31) if seed is None else seed, model=self.model_path)
+            raise InputError("nothing has learnt this rule yet: fit it first")
+        order = self.backend.order(plan.request, count, _seed(seed))
         run = self.history.add(
             "generate",
             title=_title(plan.request),
             slug=_slug(plan.request, order.seed),
             request=plan.request,
-            asked=words,
+            form=values,
             seed=order.seed,
-            made=(made := Made(order, self._origin(plan))),
+            provenance=(provenance := self.backend.provenance(plan, order)),
         )
-        begun(run)
+        on_run(run)
 
         def take(draw: Result) -> None:
-            made.draws[draw.number] = draw
+            provenance.draws[draw.number] = draw
             run.melodies[draw.number] = draw.melody
-            found(run, draw.number)
+            on_melody(run, draw.number)
 
         try:
-            method = Combined(self.model, self.model.prior(order.prior), plan.request.rule, plan.actor)
-            done = run_order(order, _Reports(report), self.model, take, method)
-            made.draws.update({draw.number: draw for draw in done.results})
+            draws = self.backend.generate(plan, order, take, on_progress)
+            provenance.draws.update({draw.number: draw for draw in draws})
         finally:
-            self.history.record(run)
+            self.history.save(run)
         return run
 
-    def vary(self, run: Run, number: int, asked: Asked, words: dict[str, Any], wanted: Wanted, found: Found) -> Run:
-        """Variations of a melody that keep to what is asked.
+    def vary(
+        self,
+        source: Run,
+        number: int,
+        form: RequestForm,
+        values: dict[str, Any],
+        settings: VariationSettings,
+        on_melody: OnMelody,
+    ) -> Run:
+        """Variations of a melody that satisfy the request.
 
         Raises:
-            InputError: no such melody, or none was found that obeys.
+            InputError: no such melody, or no variation satisfies it.
         """
-        plan, source = self.plan(asked), run.melody(number)
-        made = self._child("vary", run, number, plan.request, words, wanted)
-        varied = Changer(self.model.vae, plan.actor).vary(
-            source,
+        plan, melody = self.plan(form), source.melody(number)
+        run = self._derive("vary", source, number, plan.request, values, settings)
+        variations = self.backend.variator(plan).vary(
+            melody,
             plan.request.rule,
-            wanted.count,
-            bars=wanted.bars,
-            distance=wanted.distance,
-            strength=wanted.strength,
-            seed=made.seed,
+            settings.count,
+            bars=settings.bars,
+            distance=settings.distance,
+            strength=settings.strength,
+            seed=run.seed,
         )
         try:
-            for count, melody in enumerate(varied, 1):
-                made.melodies[count] = melody
-                found(made, count)
+            for count, variation in enumerate(variations, 1):
+                run.melodies[count] = variation
+                on_melody(run, count)
         finally:
-            self.history.record(made)
-        if not made.melodies:
+            self.history.save(run)
+        if not run.melodies:
             raise InputError(_no_variation(plan))
-        return made
+        return run
 
-    def mend(self, run: Run, number: int, asked: Asked, words: dict[str, Any], wanted: Wanted, found: Found) -> Run:
+    def repair(
+        self,
+        source: Run,
+        number: int,
+        form: RequestForm,
+        values: dict[str, Any],
+        settings: VariationSettings,
+        on_melody: OnMelody,
+    ) -> Run:
         """A melody with chosen bars in the key that is asked for.
 
         Raises:
             InputError: no key is asked for, the bars are in it, or nothing near them is.
         """
-        request, source = self.request(asked), run.melody(number)
+        request, melody = self.request(form), source.melody(number)
         # The key's own actor will do, of which there are more than of whole rules.
-        plan = self.planner.plan(Request(scales=request.scales, end_on_tonic=False if request.scales else None))
+        plan = self.backend.plan(Request(scales=request.scales, end_on_tonic=False if request.scales else None))
         scale = request.scale
         if scale is None:
             raise InputError("choose a key first: these bars have none to be brought into")
-        seed = secrets.randbits(31) if wanted.seed is None else wanted.seed
-        changer = Changer(self.model.vae, plan.actor)
-        mended = changer.mend(source, scale.pitch_classes, wanted.bars, strength=wanted.strength, seed=seed)
-        if mended == source:
+        settings = replace(settings, seed=_seed(settings.seed))
+        result = self.backend.variator(plan).repair(
+            melody, scale.pitch_classes, settings.bars, strength=settings.strength, seed=_seed(settings.seed)
+        )
+        if result == melody:
             raise InputError(f"nothing to change: these bars are in {scale.name}, or nothing near them is")
-        made = self._child("mend", run, number, request, words, replace(wanted, seed=seed))
-        made.melodies[1] = mended
-        found(made, 1)
-        self.history.record(made)
-        return made
+        run = self._derive("repair", source, number, request, values, settings)
+        run.melodies[1] = result
+        on_melody(run, 1)
+        self.history.save(run)
+        return run
 
-    def drop(self, name: str, content: bytes, choice: Choice, asked: Asked, words: dict[str, Any]) -> Run:
-        """A MIDI file's melody.
+    def upload(self, name: str, content: bytes, choice: Choice, form: RequestForm, values: dict[str, Any]) -> Run:
+        """A MIDI file's melody; of the file's name only the last part counts.
 
         Raises:
-            MidiError: there is none in it, or it isn't MIDI.
+            MidiError: the file is too large, isn't MIDI, or holds no melody.
         """
-        source: Source = read_upload(name, content, choice)
+        label = upload_name(name)
+        if len(content) > MAX_FILE:
+            raise MidiError(too_large(label))
+        source = extract_melody(content, choice, name=label)
         run = self.history.add(
-            "drop",
+            "upload",
             title=source.file,
-            slug=_plain(source.file),
-            request=self.request(asked),
-            asked=words,
+            slug=safe_name(source.file),
+            request=self.request(form),
+            form=values,
             settings={"tempo": round(source.tempo, 3)},
             remarks=source.remarks,
         )
         run.melodies[1] = source.melody
-        self.history.record(run)
+        self.history.save(run)
         return run
 
-    def judge(self, run: Run, asked: Asked, words: dict[str, Any]) -> None:
-        """Judge a file's melody by what is asked now."""
-        same = run.asked == words
-        run.request, run.asked = self.request(asked), words
-        if not same or run.record is not None:
-            run.lost, run.record = (), None
-            self.history.record(run)
+    def score(self, run: Run, form: RequestForm, values: dict[str, Any]) -> None:
+        """Score an uploaded melody by another request from now on."""
+        same = run.form == values
+        run.request, run.form = self.request(form), values
+        if not same or run.original is not None:
+            run.warnings, run.original = (), None
+            self.history.save(run)
 
-    def _origin(self, plan: Plan) -> dict[str, Any]:
-        """What makes melodies here, as a manifest has it."""
-        guard = find_memorisation_filter(self.model)
-        return {
-            "versions": versions(),
-            "model": self.model.fingerprint,
-            "prior": self.model.prior().identity,
-            "actor": plan.actor.to_dict() if plan.actor else None,
-            "copies_of": guard.corpus if guard else None,
-        }
-
-    def _child(self, kind: Any, run: Run, number: int, request: Request, words: dict[str, Any], wanted: Wanted) -> Run:
-        settings: dict[str, Any] = {"bars": [bar + 1 for bar in wanted.bars], "strength": wanted.strength}
+    def _derive(
+        self,
+        kind: RunKind,
+        source: Run,
+        number: int,
+        request: Request,
+        values: dict[str, Any],
+        settings: VariationSettings,
+    ) -> Run:
+        """A new run of melodies that are made from one that is there."""
+        about: dict[str, Any] = {"bars": [bar + 1 for bar in settings.bars], "strength": settings.strength}
         if kind == "vary":
-            settings["distance"] = wanted.distance
-        made = self.history.add(
+            about["distance"] = settings.distance
+        run = self.history.add(
             kind,
-            title=_child_title(kind, run, number),
+            title=_derived_title(kind, source, number),
             slug="",
             request=request,
-            asked=words,
-            seed=secrets.randbits(31) if wanted.seed is None else wanted.seed,
-            of=(run.number, number),
-            settings=settings,
+            form=values,
+            seed=_seed(settings.seed),
+            source=(source.number, number),
+            settings=about,
         )
-        made.slug = f"{_CHILD.sub('', run.slug)}-{kind}{made.number}"
-        return made
+        run.slug = f"{_SUFFIX.sub('', source.slug)}-{kind}{run.number}"
+        return run
 
 
-_CHILD = re.compile(r"-(vary|mend)\d+$")
-_TITLES = {"vary": "Variations of ", "mend": "In key: "}
-_LONGEST_TITLE = 80
+def upload_name(name: str) -> str:
+    """What an uploaded file is called in messages and titles: no folders, one line, not too long."""
+    return printable(name.replace("\\", "/").rpartition("/")[2], _LONGEST_NAME) or "upload.mid"
 
 
-def _child_title(kind: str, run: Run, number: int) -> str:
+def too_large(name: str) -> str:
+    """The message on a file over the limit."""
+    return f"{name}: larger than {MAX_FILE >> 20} MiB, which no MIDI file of a piece of music is"
+
+
+_SUFFIX = re.compile(r"-(vary|mend|repair)\d+$")
+_TITLES = {"vary": "Variations of ", "repair": "In key: "}
+
+
+def _derived_title(kind: str, run: Run, number: int) -> str:
     """Such as "Variations of C major, 3.2": of the second variation of the third melody; of many, the end."""
     name = run.title.removeprefix(_TITLES.get(run.kind, ""))
-    name = f"{name}{'.' if run.of else ', '}{number}"
+    name = f"{name}{'.' if run.source else ', '}{number}"
     return _TITLES[kind] + (name if len(name) <= _LONGEST_TITLE else f"…{name[1 - _LONGEST_TITLE :]}")
+
+
+def _seed(seed: int | None) -> int:
+    return secrets.randbits(31) if seed is None else seed
 
 
 def _title(request: Request) -> str:
     names = [scale.name for scale in request.scales]
-    names += [density.name.removeprefix("density(").removesuffix(")") + " notes" for density in request.densities]
-    names += [asked.text for asked in request.rewards]
+    names += [density_words(density) for density in request.densities]
+    names += [reward.text for reward in request.rewards]
     return ", ".join(names) or "No rule"
+
+
+def density_words(density: Density) -> str:
+    """A density as people ask for it, such as "high density" or "64 to 96 notes"."""
+    level = next((name for name, ends in LEVELS.items() if ends == (density.least, density.most)), None)
+    if level:
+        return f"{level} density"
+    return f"{density.least} notes or more" if density.most is None else f"{density.least} to {density.most} notes"
 
 
 def _slug(request: Request, seed: int) -> str:
     return "-".join([*(request.slugs or ["free"]), f"seed{seed}"])
 
 
-def _plain(name: str) -> str:
-    """A name that any system takes for a file: ASCII letters, digits, dashes."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", name.rpartition(".")[0] or name).strip("-")[:40] or "melody"
-
-
 def _no_variation(plan: Plan) -> str:
     if plan.ready:
-        return "no variation obeyed: try another distance, or more bars"
-    return "no variation obeyed, and no actor has learnt this rule yet: fit one first, or ask for less"
+        return "no variation follows the rule: try another distance, or more bars"
+    return "no variation follows the rule, and nothing has learnt it yet: fit it first, or ask for less"

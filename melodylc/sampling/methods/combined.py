@@ -58,7 +58,7 @@ class Combined(Method):
     def _decoded(self, numbers: Any) -> tuple[torch.Tensor, Decoding]:
         """Latents (n, z) that sampling starts from, and what becomes of them."""
         vae = self.model.vae
-        if not self.rule:
+        if self.rule is None:
             z = self.prior.latents(numbers)
             return z, Decoding.of(vae, z, self.actor.move if self.actor else None)
         mixture = Mixture(self.rule, vae, self.actor.edits if self.actor else (), self._shift)

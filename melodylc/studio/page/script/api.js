@@ -1,10 +1,10 @@
 // What the server can be asked. Every error is an Error whose message is fit to be shown.
 
-const TOKEN = document.querySelector('meta[name="token"]').content;
+const API = "/api/v1";
 
 /** JSON of a GET. */
 export async function get(path) {
-  return (await answered(fetch(path))).json();
+  return (await answered(fetch(API + path))).json();
 }
 
 /** JSON of a POST; `body` is a value, or a file's bytes. */
@@ -31,14 +31,20 @@ export async function* lines(path, body, signal) {
 }
 
 /** Where a melody's file is, with the name that it is to have. */
-export function fileUrl(take, tempo) {
-  return new URL(`/files/${take.run}/${take.number}/${encodeURIComponent(take.name)}?tempo=${tempo}`, location).href;
+export function fileUrl(melody, tempo) {
+  return new URL(`${API}/runs/${melody.run}/melodies/${melody.number}/${encodeURIComponent(melody.file)}?tempo=${tempo}`, location).href;
 }
+
+/** Where a run's archive is. */
+export const archiveUrl = (run, tempo) => `${API}/runs/${run.run}/archive.zip?tempo=${tempo}`;
+
+/** Where the archive of all that is kept is. */
+export const keepersUrl = (tempo) => `${API}/keepers.zip?tempo=${tempo}`;
 
 function sent(path, body, signal) {
   const bytes = body instanceof Blob;
-  const headers = { "x-melodylc-token": TOKEN, "content-type": bytes ? "application/octet-stream" : "application/json" };
-  return fetch(path, { method: "POST", headers, body: bytes ? body : JSON.stringify(body), signal });
+  const headers = { "content-type": bytes ? "application/octet-stream" : "application/json" };
+  return fetch(API + path, { method: "POST", headers, body: bytes ? body : JSON.stringify(body), signal });
 }
 
 async function answered(promise) {
@@ -47,6 +53,6 @@ async function answered(promise) {
     throw new Error("The studio doesn't answer: is it still running in the terminal?");
   });
   if (response.ok) return response;
-  const told = await response.json().catch(() => ({}));
-  throw new Error(told.error ?? `the studio answered ${response.status}`);
+  const answer = await response.json().catch(() => ({}));
+  throw new Error(answer.error ?? `the studio answered ${response.status}`);
 }

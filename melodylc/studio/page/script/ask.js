@@ -14,7 +14,7 @@ export class Ask extends EventTarget {
   #rules;
   #timer = 0;
   #asking = 0;
-  plan = { ready: false, how: "", parts: [], scale: null };
+  plan = { ready: false, summary: "", parts: [], scale: null };
 
   constructor(about) {
     super();
@@ -77,13 +77,13 @@ export class Ask extends EventTarget {
     const number = ++this.#asking;
     let plan;
     try {
-      plan = await post("/api/plan", this.rule);
+      plan = await post("/plan", this.rule);
     } catch (error) {
-      plan = { ready: false, how: error.message, parts: [], scale: null, bad: true };
+      plan = { ready: false, summary: error.message, parts: [], scale: null, bad: true };
     }
     if (number !== this.#asking) return;
     this.plan = plan;
-    $("how").textContent = plan.ready || plan.bad ? sentence(plan.how) : "";
+    $("how").textContent = plan.ready || plan.bad ? sentence(plan.summary) : "";
     $("how").classList.toggle("bad", Boolean(plan.bad));
     this.dispatchEvent(new Event("plan"));
   }

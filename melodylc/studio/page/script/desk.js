@@ -1,8 +1,8 @@
 // What can be done on the page: every button and every key ends up here.
 
-import { lines, post } from "./api.js";
+import { keepersUrl, lines, post } from "./api.js";
 import { $ } from "./dom.js";
-import { complain, say } from "./say.js";
+import { complain, say, settle } from "./say.js";
 
 export class Desk {
   #generating = null; // an AbortController
@@ -38,7 +38,7 @@ export class Desk {
     this.#generating = new AbortController();
     this.#busy(true);
     try {
-      await this.#receive("/api/generate", { ...this.rule, count, seed: seed ?? -1, tempo: this.tempo }, count, this.#generating.signal);
+      await this.#receive("/generate", { ...this.rule, count, seed: seed ?? -1, tempo: this.tempo }, count, this.#generating.signal);
     } finally {
       this.#generating = null;
       this.#busy(false);
@@ -46,17 +46,17 @@ export class Desk {
   }
 
   async vary(take) {
-    if (take) await this.#change("/api/vary", take, { distance: Number($("distance").value) });
+    if (take) await this.#change("/vary", take, { distance: Number($("distance").value) });
   }
 
-  async mend(take) {
-    if (take) await this.#change("/api/mend", take, {});
+  async repair(take) {
+    if (take) await this.#change("/repair", take, {});
   }
 
   async #change(path, take, more) {
-    const { run, number } = take.told;
+    const { run, number } = take.melody;
     // What was made for a rule keeps to it; your own file, to what is asked now.
-    const rule = take.run.kind === "drop" ? this.rule : take.run.asked ?? this.rule;
+    const rule = take.run.kind === "upload" ? this.rule : take.run.request ?? this.rule;
     const strength = Number($("strength").value);
     take.element.setAttribute("aria-busy", "true");
     await this.#receive(path, { ...rule, run, number, bars: take.bars, strength, ...more });
@@ -68,9 +68,12 @@ export class Desk {
     let section = null;
     try {
       for await (const line of lines(path, body, signal)) {
-        if (line.run) section = this.#begin(line.run, expected);
-        if (line.take) this.#put(section, line.take);
-        if (line.done !== undefined && line.done < expected) say(`${line.done} of ${expected}: the others didn't obey within a hundred draws each`);
+        if (line.run) {
+          section = this.#begin(line.run, expected);
+          settle();
+        }
+        if (line.melody) this.#put(section, line.melody);
+        if (line.end !== undefined && line.end < expected) say(`${line.end} of ${expected}: no more followed the rule within a hundred draws each`);
       }
     } catch (error) {
       if (error.name !== "AbortError") complain(error);
@@ -85,17 +88,18 @@ export class Desk {
     return section;
   }
 
-  #put(section, told) {
-    const take = this.runs.put(section, told);
+  #put(section, melody) {
+    const take = this.runs.put(section, melody);
     if (section.takes.length > 1) return;
     if ($("autoplay").checked) this.play(take);
     else this.choose(take);
   }
 
-  dropped({ run, take, tempo }) {
+  dropped({ run, melody, tempo }) {
+    settle();
     const section = this.runs.add(run);
     this.transport.setTempo(tempo);
-    this.#put(section, take);
+    this.#put(section, melody);
     section.folder.scrollIntoView({ block: "nearest" });
   }
 
@@ -104,19 +108,19 @@ export class Desk {
   }
 
   /** What your own files are judged by follows what is asked. */
-  async rejudge(takes = this.runs.takes) {
-    for (const take of takes.filter((take) => take.run.kind === "drop")) {
-      const { run, number } = take.told;
-      const told = await post("/api/judge", { ...this.rule, run, number }).catch(() => null);
-      if (!told) continue;
-      Object.assign(take.run, told.run);
-      take.show(told.take);
+  async rescore(takes = this.runs.takes) {
+    for (const take of takes.filter((take) => take.run.kind === "upload")) {
+      const { run, number } = take.melody;
+      const scored = await post("/score", { ...this.rule, run, number }).catch(() => null);
+      if (!scored) continue;
+      Object.assign(take.run, scored.run);
+      take.show(scored.melody);
       take.setPlaying(take === this.current && this.player.playing);
     }
   }
 
   async restore(run) {
-    await this.ask.restore(run.asked, run.kind === "generate" ? run.seed : null, this.runs.section(run.run)?.takes.length || run.takes);
+    await this.ask.restore(run.request, run.kind === "generate" ? run.seed : null, this.runs.section(run.run)?.takes.length || run.melodies);
     say("The controls are as they were for this");
   }
 
@@ -125,7 +129,7 @@ export class Desk {
   async play(take, step = null) {
     this.choose(take);
     try {
-      await this.player.play({ ...take.told, take }, step);
+      await this.player.play({ ...take.melody, take }, step);
     } catch (error) {
       complain(new Error(`no sound: ${error.message}`));
     }
@@ -158,7 +162,7 @@ export class Desk {
   }
 
   async retempo() {
-    $("download-kept").href = `/files/kept.zip?tempo=${this.tempo}`;
+    $("download-kept").href = keepersUrl(this.tempo);
     await this.runs.retell(this.tempo).catch(complain);
   }
 
@@ -166,19 +170,20 @@ export class Desk {
 
   async mark(take, mark) {
     if (!take) return;
-    const { run, number } = take.told;
+    const { run, number } = take.melody;
     try {
-      await post("/api/mark", { run, number, mark });
+      await post("/mark", { run, number, mark });
     } catch (error) {
       return complain(error);
     }
+    settle();
     take.setMark(mark);
     this.runs.mark(take);
-    if (mark === "discarded") say(`Discarded ${take.title}`, { action: ["Undo", () => this.mark(take, null)] });
+    if (mark === "discard") say(`Discarded ${take.title}`, { action: ["Undo", () => this.mark(take, null)] });
   }
 
   async write(take) {
-    if (take) await this.#write({ run: take.told.run, number: take.told.number });
+    if (take) await this.#write({ run: take.melody.run, number: take.melody.number });
   }
 
   async writeRun(run) {
@@ -187,7 +192,7 @@ export class Desk {
 
   async #write(what) {
     try {
-      say(`Wrote ${(await post("/api/write", { ...what, tempo: this.tempo })).path}`);
+      say(`Wrote ${(await post("/write", { ...what, tempo: this.tempo })).path}`);
     } catch (error) {
       complain(error);
     }

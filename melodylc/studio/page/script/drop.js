@@ -43,12 +43,12 @@ export class Drop {
   async read(file, choice = {}) {
     if (!file) return complain(new Error("drop the file again: this page was loaded anew"));
     if (file.size > this.#largest) return complain(new Error(`${file.name} is larger than ${this.#largest >> 20} MiB, which no MIDI file of a piece of music is`));
-    const told = new URLSearchParams({ name: file.name, asked: JSON.stringify(this.#desk.rule) });
-    for (const [key, value] of Object.entries(choice)) if (value) told.set(key, value);
+    const query = new URLSearchParams({ name: file.name, request: JSON.stringify(this.#desk.rule) });
+    for (const [key, value] of Object.entries(choice)) if (value) query.set(key, value);
     try {
-      const made = await post(`/api/drop?${told}`, file);
-      this.#files.set(made.run.run, file);
-      this.#desk.dropped(made);
+      const upload = await post(`/upload?${query}`, file);
+      this.#files.set(upload.run.run, file);
+      this.#desk.dropped(upload);
     } catch (error) {
       const four = error.message.includes("--as-4/4");
       const message = new Error(error.message.replace(": --as-4/4 counts its bars in four quarters", ""));

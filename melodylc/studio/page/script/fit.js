@@ -1,8 +1,8 @@
-// Fitting an actor for a rule that none has learnt: offered, followed, stopped.
+// Fitting an actor for a rule that nothing has learnt: offered, followed, stopped.
 
 import { get, post } from "./api.js";
 import { $, h } from "./dom.js";
-import { complain, say, sentence } from "./say.js";
+import { complain, say, sentence, settle } from "./say.js";
 
 const EVERY = 700; // milliseconds
 
@@ -19,7 +19,8 @@ export class Fit {
   /** Begin, as the button does. */
   async start() {
     try {
-      await post("/api/fit", this.#ask.rule);
+      await post("/fit", this.#ask.rule);
+      settle();
       this.#follow();
     } catch (error) {
       complain(error);
@@ -32,12 +33,12 @@ export class Fit {
     $("fit").hidden = ready || bad;
     if (ready || bad) return;
     $("fit").replaceChildren(
-      h("p", {}, "No actor has learnt this rule yet. Fitting one takes a minute or two, once; it is kept for the next time, here and on the command line."),
+      h("p", {}, "Nothing has learnt this rule yet. That takes a minute or two, once; it is there for the next time, here and on the command line."),
       h("div", { class: "buttons" }, h("button", { type: "button", id: "fit-start", onclick: () => this.start() }, "Fit it")));
   }
 
   async #follow() {
-    const progress = await get("/api/fit").catch(() => null);
+    const progress = await get("/fit").catch(() => null);
     const was = this.#busy;
     this.#busy = progress?.busy ?? false;
     if (this.#busy) {
@@ -51,7 +52,7 @@ export class Fit {
   #show(progress) {
     const percent = (rate) => `${Math.round(100 * rate)} %`;
     const words = progress.round
-      ? `Round ${progress.round} of ${progress.rounds}: ${percent(progress.rate)} obey${progress.best === null ? "" : `, best ${percent(progress.best)}`}.`
+      ? `Round ${progress.round} of ${progress.rounds}: ${percent(progress.rate)} follow the rule${progress.best === null ? "" : `, best ${percent(progress.best)}`}.`
       : progress.message || "Starting.";
     const bar = h("progress", { max: progress.rounds, value: progress.round || null, "aria-label": "Fitting" });
     const stopping = progress.state === "stopping";
@@ -66,11 +67,11 @@ export class Fit {
   }
 
   async #stop(keep) {
-    await post("/api/fit/stop", { keep }).catch(complain);
+    await post("/fit/stop", { keep }).catch(complain);
   }
 
   #over(progress) {
-    if (progress?.state === "done") say(`${progress.title}: fitted; ${Math.round(100 * progress.rate)} % of single draws obey`);
+    if (progress?.state === "done") say(`${progress.title}: learnt; ${Math.round(100 * progress.rate)} % of single melodies follow it`);
     else if (progress?.message) say(sentence(progress.message), { bad: progress.state === "failed" });
     this.#ask.refresh();
   }

@@ -15,7 +15,7 @@ import { Transport } from "./transport.js";
 const OPEN = 3; // runs that are drawn when the page is loaded
 
 async function start() {
-  const about = await get("/api/about");
+  const about = await get("/info");
   const player = new Player();
   const desk = new Desk(about, player);
   const ask = new Ask(about);
@@ -24,7 +24,7 @@ async function start() {
   new Fit(ask);
   shortcuts(desk);
   $("ask").addEventListener("submit", (event) => (event.preventDefault(), desk.generate()));
-  ask.addEventListener("plan", () => desk.rejudge());
+  ask.addEventListener("plan", () => desk.rescore());
   for (const id of ["distance", "strength"]) $(id).addEventListener("input", () => ($(`${id}-out`).textContent = Number($(id).value).toFixed(2)));
   for (const show of ["all", "kept"]) $(`show-${show}`).addEventListener("click", () => filter(runs, show).catch(complain));
   await remember(runs);
@@ -34,7 +34,7 @@ async function start() {
 
 /** What was made before the page was loaded; only the latest is drawn at once, the others when they are opened. */
 async function remember(runs) {
-  const sections = (await get("/api/runs")).map((run) => runs.remember(run));
+  const sections = (await get("/runs")).map((run) => runs.remember(run));
   for (const section of sections.slice(-OPEN)) await runs.open(section);
 }
 

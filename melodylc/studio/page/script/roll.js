@@ -9,6 +9,7 @@ const ROW = 10;
 const WIDTH = 4; // of a step
 const LEAST_ROWS = 15;
 const LEGIBLE = 32; // rows
+const CLOSE = 26;
 
 /** A pitch in words, 60 being C4. */
 export const pitchName = (pitch) => `${NAMES[pitch % 12]}${Math.floor(pitch / 12) - 1}`;
@@ -63,7 +64,9 @@ function described(take) {
 function octaves(low, high) {
   const rows = high - low + 1;
   const found = [];
-  for (let pitch = Math.ceil(low / 12) * 12; pitch <= high; pitch += 12) {
+  const steps = rows <= CLOSE ? [0, 4, 7] : [0]; // C, and E and G where there is room
+  for (let pitch = low; pitch <= high; pitch++) {
+    if (!steps.includes(pitch % 12)) continue;
     const name = h("span", {}, pitchName(pitch));
     name.style.top = `${(100 * (high - pitch + 0.5)) / rows}%`;
     found.push(name);

@@ -53,9 +53,9 @@ export class Rules {
 
   async #row(rule) {
     const known = this.#known[rule];
-    const told = await get(`/api/rules/${rule}`);
+    const details = await get(`/rules/${rule}`);
     const id = `rule-${crypto.randomUUID()}`;
-    const inputs = told.parameters.map(({ name, kind, value, required }, index) => {
+    const inputs = details.parameters.map(({ name, kind, value, required }, index) => {
       const input = h("input", { id: `${id}-${index}`, value, required, placeholder: required ? "must be given" : "", title: kind });
       input.value = value;
       return { name, value, input, row: h("div", { class: "row" }, h("label", { for: `${id}-${index}` }, name), input) };

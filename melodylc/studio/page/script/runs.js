@@ -1,11 +1,11 @@
 // The history: what each click made, the latest first, each with its seed and the command line that makes it again.
 
-import { get } from "./api.js";
+import { archiveUrl, get } from "./api.js";
 import { $, h, s } from "./dom.js";
 import { complain, say, sentence } from "./say.js";
 import { Take } from "./takes.js";
 
-const KINDS = { generate: "generated", vary: "varied", mend: "key fixed", drop: "your file" };
+const KINDS = { generate: "generated", vary: "varied", repair: "key fixed", upload: "your file" };
 
 export class Runs {
   #desk;
@@ -46,8 +46,8 @@ export class Runs {
     section.folder.open = true;
     if (!section.unread) return;
     section.unread = false;
-    for (const take of await get(`/api/runs/${section.run.run}`)) this.put(section, take);
-    if (section.run.kind === "drop") await this.#desk.rejudge(section.takes);
+    for (const take of await get(`/runs/${section.run.run}/melodies`)) this.put(section, take);
+    if (section.run.kind === "upload") await this.#desk.rescore(section.takes);
   }
 
   /** Open every run of which something is kept. */
@@ -56,8 +56,8 @@ export class Runs {
   }
 
   /** A melody takes the place that waits for it. */
-  put(section, told) {
-    const take = new Take(told, section.run, this.#desk);
+  put(section, melody) {
+    const take = new Take(melody, section.run, this.#desk);
     const waiting = section.grid.querySelector(".waiting");
     if (waiting) waiting.replaceWith(take.element);
     else section.grid.append(take.element);
@@ -89,26 +89,26 @@ export class Runs {
 
   /** The command lines name the tempo that files have now. */
   async retell(tempo) {
-    for (const run of await get(`/api/runs?tempo=${tempo}`)) {
+    for (const run of await get(`/runs?tempo=${tempo}`)) {
       const command = this.#sections.get(run.run)?.command;
       if (command) command.textContent = run.command;
     }
-    for (const { run, folder } of this.#sections.values()) folder.querySelector(".zip").href = `/files/${run.run}.zip?tempo=${tempo}`;
+    for (const { run, folder } of this.#sections.values()) folder.querySelector(".zip").href = archiveUrl(run, tempo);
   }
 
   #tray(run, command) {
     const desk = this.#desk;
-    const zip = h("a", { class: "button zip", download: true, href: `/files/${run.run}.zip?tempo=${desk.tempo}` }, "Download all");
+    const zip = h("a", { class: "button zip", download: true, href: archiveUrl(run, desk.tempo) }, "Download all");
     const copy = command && h("button", { type: "button", onclick: () => copied(command.textContent) }, "Copy");
     const folder = command && h("button", { type: "button", onclick: () => desk.writeRun(run), title: `Write them to ${desk.folder}` }, "All to folder");
-    const again = run.asked && h("button", { type: "button", onclick: () => desk.restore(run) }, "Ask this again");
+    const again = run.request && h("button", { type: "button", onclick: () => desk.restore(run) }, "Ask this again");
     const discards = h("button", { type: "button", class: "hidden-takes", hidden: true, "aria-pressed": "false", onclick: () => {
       const shown = this.#sections.get(run.run).grid.classList.toggle("discards");
       discards.setAttribute("aria-pressed", String(shown));
     } });
     const tray = h("div", { class: "tray" }, command, copy, again, folder, zip, discards);
     const remarks = run.remarks.length ? h("p", { class: "remarks" }, sentence(run.remarks.join("; "))) : null;
-    return h("div", {}, remarks, run.kind === "drop" ? h("div", { class: "drop-tray" }, this.#again(run), tray) : tray);
+    return h("div", {}, remarks, run.kind === "upload" ? h("div", { class: "drop-tray" }, this.#again(run), tray) : tray);
   }
 
   /** Another track or other bars of the same file. */
@@ -120,15 +120,15 @@ export class Runs {
   }
 
   mark(take) {
-    this.#tell(this.#sections.get(take.told.run));
+    this.#tell(this.#sections.get(take.melody.run));
   }
 
   #tell(section) {
     const { run, takes, folder, unread } = section;
-    const gone = unread ? run.discarded : takes.filter((take) => take.mark === "discarded").length;
+    const gone = unread ? run.discard : takes.filter((take) => take.mark === "discard").length;
     const all = [...this.#sections.values()].reduce((sum, section) => sum + kept(section), 0);
-    const seed = run.kind === "drop" ? [] : [`seed ${run.seed}`];
-    section.meta.textContent = [KINDS[run.kind], ...seed, plural((unread ? run.takes : takes.length) - gone, "melody", "melodies")].join(" · ");
+    const seed = run.kind === "upload" ? [] : [`seed ${run.seed}`];
+    section.meta.textContent = [KINDS[run.kind], ...seed, plural((unread ? run.melodies : takes.length) - gone, "melody", "melodies")].join(" · ");
     const button = folder.querySelector(".hidden-takes");
     button.hidden = !gone;
     button.textContent = `${gone} discarded`;
@@ -146,13 +146,13 @@ export class Runs {
     const notes = steps.map(([x, y, width]) => s("rect", { x: 10 * x + 1, y: 8 * y, width: 10 * width - 2, height: 6, rx: 2, fill: "currentColor" }));
     $("runs").append(h("section", { class: "empty" },
       s("svg", { viewBox: "0 0 312 90", "aria-hidden": "true" }, notes),
-      h("h2", {}, "Sixteen bars that obey"),
+      h("h2", {}, "Sixteen bars that follow your rule"),
       h("p", {}, "Choose a key and press Generate. Or drop a MIDI file of your own anywhere on this page, to see it, vary it, or bring it into the key.")));
   }
 }
 
 /** How many of a run's melodies are kept. */
-const kept = ({ run, takes, unread }) => (unread ? run.kept : takes.filter((take) => take.mark === "kept").length);
+const kept = ({ run, takes, unread }) => (unread ? run.keep : takes.filter((take) => take.mark === "keep").length);
 
 const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 

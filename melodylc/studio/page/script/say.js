@@ -12,10 +12,15 @@ export function say(text, { bad = false, action = null } = {}) {
   setTimeout(() => line.remove(), 1000 * (bad || action ? 3 * SECONDS : SECONDS));
 }
 
+/** Something succeeded: what went wrong before is no longer news. */
+export const settle = () => $("say").querySelector(".bad")?.remove();
+
 /** Show what went wrong. */
 export const complain = (error, more = {}) => say(error.message, { bad: true, ...more });
 
+/** A message as a sentence; one that begins with a file's name keeps that as it is. */
 export function sentence(text) {
   if (!text) return "";
-  return text[0].toUpperCase() + text.slice(1) + (/[.!?:)]$/.test(text) ? "" : ".");
+  const first = /^[^:]*\.\w{1,5}: /.test(text) ? text[0] : text[0].toUpperCase();
+  return first + text.slice(1) + (/[.!?:)]$/.test(text) ? "" : ".");
 }

@@ -9,25 +9,25 @@ export class Take {
   #desk;
   #actions = {};
 
-  /** `desk` does what the buttons ask for: play, mark, vary, mend, write; and knows the tempo. */
-  constructor(told, run, desk) {
+  /** `desk` does what the buttons ask for: play, mark, vary, repair, write; and knows the tempo. */
+  constructor(melody, run, desk) {
     this.#desk = desk;
-    this.told = told;
+    this.melody = melody;
     this.run = run;
     this.element = h("article", { class: "take", tabindex: -1 });
-    this.show(told);
+    this.show(melody);
   }
 
   get key() {
-    return `${this.told.run}/${this.told.number}`;
+    return `${this.melody.run}/${this.melody.number}`;
   }
 
   get title() {
-    return `${this.run.title}, ${this.told.number}`;
+    return `${this.run.title}, ${this.melody.number}`;
   }
 
   get mark() {
-    return this.told.mark;
+    return this.melody.mark;
   }
 
   get bars() {
@@ -35,23 +35,23 @@ export class Take {
   }
 
   /** Draw it, or draw it anew. */
-  show(told) {
-    this.told = told;
+  show(melody) {
+    this.melody = melody;
     const labels = this.run.parts.map((part) => part.label);
-    this.roll = roll(told, this.run.scale, labels, () => this.#named());
+    this.roll = roll(melody, this.run.scale, labels, () => this.#named());
     this.roll.picture.addEventListener("click", (event) => this.#desk.play(this, this.#stepAt(event)));
     this.roll.picture.addEventListener("dragstart", (event) => this.#drag(event));
     this.element.setAttribute("aria-label", this.title);
     this.element.replaceChildren(this.#header(labels), this.roll.element, this.#buttons());
-    this.setMark(told.mark);
+    this.setMark(melody.mark);
     this.#named();
   }
 
   setMark(mark) {
-    this.told.mark = mark;
+    this.melody.mark = mark;
     this.element.dataset.mark = mark ?? "";
-    this.#actions.keep.setAttribute("aria-pressed", String(mark === "kept"));
-    this.#actions.discard.textContent = mark === "discarded" ? "Bring back" : "Discard";
+    this.#actions.keep.setAttribute("aria-pressed", String(mark === "keep"));
+    this.#actions.discard.textContent = mark === "discard" ? "Bring back" : "Discard";
   }
 
   setPlaying(playing) {
@@ -70,34 +70,35 @@ export class Take {
   }
 
   #header(labels) {
-    const chips = this.told.rewards.map((reward, index) => {
+    const chips = this.melody.rewards.map((reward, index) => {
       const held = reward === 1;
-      return h("span", { class: held ? "yes" : "no" }, labels[index], held ? "" : ` ${Math.min(reward, 0.999).toFixed(3).replace(/^0/, "")}`);
+      const share = `${Math.floor(100 * reward)} %`;
+      return h("span", { class: held ? "yes" : "no", title: held ? null : `${share} of what the rule asks` }, held ? labels[index] : `not ${labels[index]} yet: ${share}`);
     });
-    const count = `${this.told.notes.length} notes`;
-    return h("header", {}, h("h3", { class: "numeral" }, String(this.told.number)), h("div", { class: "chips" }, chips, h("span", {}, count)));
+    const count = `${this.melody.notes.length} notes`;
+    return h("header", {}, h("h3", { class: "numeral" }, String(this.melody.number)), h("div", { class: "chips" }, chips, h("span", {}, count)));
   }
 
   #buttons() {
     const desk = this.#desk;
-    const wrong = this.told.outside.length > 0;
+    const wrong = this.melody.outside.length > 0;
     const button = (name, text, act, more = {}) => (this.#actions[name] = h("button", { type: "button", class: name, onclick: act, ...more }, text));
-    const drag = h("a", { class: "button drag", draggable: "true", download: this.told.name, href: "#", title: "Drag it into your DAW, or click to download", "aria-keyshortcuts": "D" }, icon("drag"), "MIDI");
+    const drag = h("a", { class: "button drag", draggable: "true", download: this.melody.file, href: "#", title: "Drag it into your DAW, or click to download", "aria-keyshortcuts": "D" }, icon("drag"), "MIDI");
     drag.addEventListener("dragstart", (event) => this.#drag(event));
     for (const moment of ["pointerdown", "focus", "click"]) drag.addEventListener(moment, () => (drag.href = this.url));
     this.#actions.drag = drag;
     return h("div", { class: "actions" },
       button("play", [icon("play"), "Play"], () => desk.toggle(this)),
-      button("keep", [icon("keep"), "Keep"], () => desk.mark(this, this.mark === "kept" ? null : "kept"), { "aria-pressed": "false" }),
+      button("keep", [icon("keep"), "Keep"], () => desk.mark(this, this.mark === "keep" ? null : "keep"), { "aria-pressed": "false" }),
       button("vary", "Vary", () => desk.vary(this)),
-      wrong && button("mend", "Fix the key", () => desk.mend(this)),
-      button("discard", "Discard", () => desk.mark(this, this.mark === "discarded" ? null : "discarded"), { class: "discard end" }),
+      wrong && button("repair", "Fix the key", () => desk.repair(this)),
+      button("discard", "Discard", () => desk.mark(this, this.mark === "discard" ? null : "discard"), { class: "discard end" }),
       button("write", "To folder", () => desk.write(this), { title: `Write it to ${desk.folder}` }),
       drag);
   }
 
   get url() {
-    return fileUrl(this.told, this.#desk.tempo);
+    return fileUrl(this.melody, this.#desk.tempo);
   }
 
   download() {
@@ -110,7 +111,7 @@ export class Take {
     const bars = this.bars;
     const where = bars.length ? ` bar${bars.length > 1 ? "s" : ""} ${bars.join(", ")}` : "";
     this.#actions.vary.textContent = bars.length ? `Vary${where}` : "Vary";
-    if (this.#actions.mend) this.#actions.mend.textContent = bars.length ? `Fix the key of${where}` : "Fix the key";
+    if (this.#actions.repair) this.#actions.repair.textContent = bars.length ? `Fix the key of${where}` : "Fix the key";
   }
 
   #stepAt(event) {
@@ -121,8 +122,8 @@ export class Take {
   /** What a DAW gets when the melody is dropped on it: in Chromium the file itself. */
   #drag(event) {
     event.dataTransfer.effectAllowed = "copy";
-    event.dataTransfer.setData("DownloadURL", `audio/midi:${this.told.name}:${this.url}`);
+    event.dataTransfer.setData("DownloadURL", `audio/midi:${this.melody.file}:${this.url}`);
     event.dataTransfer.setData("text/uri-list", this.url);
-    event.dataTransfer.setData("text/plain", this.told.name);
+    event.dataTransfer.setData("text/plain", this.melody.file);
   }
 }

@@ -7,7 +7,7 @@ were not chosen stay, note for note.
     z = mean q(z|x)      z'_k = G(sqrt(1 - d^2) z_k + d e, h_k)      x'_t = x_t where dec(z')_t = dec(z)_t
 
 with e standard normal, d the distance, and G the actor of the rule, where there is one, on the chosen bars alone. Where
-the actor's key is another, all that happens there, and what comes of it is moved and judged here.
+the actor's key is another, all that happens there, and its melodies are transposed back and scored here.
 """
 
 from collections.abc import Iterator
@@ -28,17 +28,17 @@ from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads
 
-TOGETHER = 16  #: melodies decoded at a time
-ROUNDS = 12  #: times that is done before giving up
-ALL = tuple(range(BARS))
-Events = npt.NDArray[np.uint8]
-Numbers = npt.NDArray[np.float64]
+BATCH = 16  #: melodies decoded at once
+MAX_BATCHES = 12  #: batches before giving up
+ALL_BARS = tuple(range(BARS))
+_Events = npt.NDArray[np.uint8]
+_Numbers = npt.NDArray[np.float64]
 
 
-class _Start(NamedTuple):
+class _Source(NamedTuple):
     """A melody in an actor's key: events (256,), its latent (1, z), what the decoder makes of that (1, 256)."""
 
-    events: Events
+    events: _Events
     z: Tensor
     decoded: npt.NDArray[np.int64]
     actor: Move | None
@@ -46,7 +46,7 @@ class _Start(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Changer:
+class Variator:
     """A model, and the actor of the rule, where there is one."""
 
     vae: MelodyVAE
@@ -58,7 +58,7 @@ class Changer:
         rule: Rule | None,
         count: int,
         *,
-        bars: tuple[int, ...] = ALL,
+        bars: tuple[int, ...] = ALL_BARS,
         distance: float = 0.3,
         strength: float = 1.0,
         seed: int = 0,
@@ -77,21 +77,21 @@ class Changer:
             seed: of the noise.
         """
         least = _floor(rule, melody, bars)
-        start = self._start(melody)
-        seen = {melody}
-        for number in range(ROUNDS):
-            steps = np.full(TOGETHER, distance), np.full(TOGETHER, strength)
-            events = self._changed(start, bars, *steps, (seed, number))
+        source = self._encode(melody)
+        previous = {melody}
+        for number in range(MAX_BATCHES):
+            steps = np.full(BATCH, distance), np.full(BATCH, strength)
+            events = self._propose(source, bars, *steps, (seed, number))
             scores = np.ones((len(events), 1)) if rule is None else rule.scores(events)
             for row, good in zip(events, np.asarray((scores >= least).all(axis=1)), strict=True):
-                made = Melody(row)
-                if good and made not in seen:
-                    seen.add(made)
-                    yield made
-                    if len(seen) > count:
+                variation = Melody(row)
+                if good and variation not in previous:
+                    previous.add(variation)
+                    yield variation
+                    if len(previous) > count:
                         return
 
-    def mend(
+    def repair(
         self,
         melody: Melody,
         pitch_classes: frozenset[int],
@@ -106,27 +106,27 @@ class Changer:
         stays as it was.
 
         Args:
-            melody: what is mended.
+            melody: what is repaired.
             pitch_classes: of the scale, each in 0..11.
             bars: which may change, each in 0..15.
             strength: the most of noise, and of the actor's moves, in (0, 1].
             seed: of the noise.
         """
         wrong = [bar for bar in bars if not _inside(_bars(melody.events), pitch_classes)[bar]]
-        start, best = self._start(melody), dict[int, tuple[int, Events]]()
-        steps = np.linspace(0, strength, TOGETHER), strength * np.tile((1.0, 0.5), TOGETHER // 2)
-        for number in range(ROUNDS):
+        source, best = self._encode(melody), dict[int, tuple[int, _Events]]()
+        steps = np.linspace(0, strength, BATCH), strength * np.tile((1.0, 0.5), BATCH // 2)
+        for number in range(MAX_BATCHES):
             missing = tuple(bar for bar in wrong if bar not in best)
             if not missing:
                 break
-            for row in self._changed(start, missing, *steps, (seed, number)):
-                _keep_nearest(best, melody, row, missing, pitch_classes)
-        mended = melody.events.copy()
-        for bar, (_, found) in best.items():
-            mended[bar * STEPS_PER_BAR : (bar + 1) * STEPS_PER_BAR] = found
-        return Melody(canonical(mended)[0])
+            for row in self._propose(source, missing, *steps, (seed, number)):
+                _update_nearest(best, melody, row, missing, pitch_classes)
+        repaired = melody.events.copy()
+        for bar, (_, nearest) in best.items():
+            repaired[bar * STEPS_PER_BAR : (bar + 1) * STEPS_PER_BAR] = nearest
+        return Melody(canonical(repaired)[0])
 
-    def _start(self, melody: Melody) -> "_Start":
+    def _encode(self, melody: Melody) -> "_Source":
         """The melody where the actor is at home; as it is and without the actor, where it doesn't fit there."""
         actor, shift = (self.actor.move, self.actor.shift) if self.actor else (None, 0)
         try:
@@ -135,27 +135,27 @@ class Changer:
             events, actor, shift = melody.events, None, 0
         with fixed_threads(1), torch.no_grad():
             z = self.vae.encode(torch.from_numpy(events.astype(np.int64))[None]).z
-            return _Start(events, z, self.vae.raw_events(z).numpy(), actor, shift)
+            return _Source(events, z, self.vae.raw_events(z).numpy(), actor, shift)
 
-    def _changed(
-        self, start: "_Start", bars: tuple[int, ...], distances: Numbers, strengths: Numbers, seed: tuple[int, ...]
-    ) -> Events:
+    def _propose(
+        self, source: "_Source", bars: tuple[int, ...], distances: _Numbers, strengths: _Numbers, seed: tuple[int, ...]
+    ) -> _Events:
         """Canonical melodies (n, 256) that differ from one in some bars; a distance and a strength for each."""
         chosen = np.isin(np.arange(BARS), bars)
-        normal = np.random.default_rng(seed).standard_normal((len(distances), start.z.shape[1]), np.float32)
+        normal = np.random.default_rng(seed).standard_normal((len(distances), source.z.shape[1]), np.float32)
         share = torch.from_numpy(distances).float()[:, None] * self._where(chosen)
-        shaken = (1 - share.square()).sqrt() * start.z + share * torch.from_numpy(normal)
+        noisy = (1 - share.square()).sqrt() * source.z + share * torch.from_numpy(normal)
         with fixed_threads(1):
-            after = self.vae.decode_moved(shaken, self._move(start.actor, chosen, strengths))[1].numpy()
-        takes = np.repeat(chosen, STEPS_PER_BAR) & (after != start.decoded)
-        return _pitch_moves(canonical(np.where(takes, after, start.events).astype(np.uint8))[0], start.shift)
+            after = self.vae.decode_moved(noisy, self._move(source.actor, chosen, strengths))[1].numpy()
+        replace = np.repeat(chosen, STEPS_PER_BAR) & (after != source.decoded)
+        return _transposed(canonical(np.where(replace, after, source.events).astype(np.uint8))[0], source.shift)
 
     def _where(self, chosen: npt.NDArray[np.bool_]) -> Tensor:
         """1 for the dimensions of z that belong to chosen bars, (z,); all of them, where z isn't made of bars."""
         parts, size, _ = self.vae.chain
         return torch.from_numpy(np.repeat(chosen, size) if parts == BARS else np.ones(parts * size)).float()
 
-    def _move(self, actor: Move | None, chosen: npt.NDArray[np.bool_], strengths: Numbers) -> Move | None:
+    def _move(self, actor: Move | None, chosen: npt.NDArray[np.bool_], strengths: _Numbers) -> Move | None:
         if actor is None:
             return None
         whole = self.vae.chain[0] != BARS
@@ -167,11 +167,11 @@ class Changer:
         return move
 
 
-def _pitch_moves(events: Events, semitones: int) -> Events:
+def _transposed(events: _Events, semitones: int) -> _Events:
     """Those melodies (n, 256) that can be moved so far, moved."""
-    notes, moved = events < PITCHES, events.astype(np.int64) + semitones
-    fits = ~(notes & ((moved < 0) | (moved >= PITCHES))).any(axis=1)
-    return np.where(notes, moved, events)[fits].astype(np.uint8)
+    notes, shifted = events < PITCHES, events.astype(np.int64) + semitones
+    fits = ~(notes & ((shifted < 0) | (shifted >= PITCHES))).any(axis=1)
+    return np.where(notes, shifted, events)[fits].astype(np.uint8)
 
 
 def _floor(rule: Rule | None, melody: Melody, bars: tuple[int, ...]) -> npt.NDArray[np.float64]:
@@ -181,20 +181,20 @@ def _floor(rule: Rule | None, melody: Melody, bars: tuple[int, ...]) -> npt.NDAr
     return np.ones(len(rule.parts)) if len(set(bars)) == BARS else rule.scores(melody.events[None])[0]
 
 
-def _bars(events: Events) -> Events:
+def _bars(events: _Events) -> _Events:
     return events.reshape(-1, STEPS_PER_BAR)
 
 
-def _inside(bars: Events, pitch_classes: frozenset[int]) -> npt.NDArray[np.bool_]:
+def _inside(bars: _Events, pitch_classes: frozenset[int]) -> npt.NDArray[np.bool_]:
     """For each bar (n, 16) whether all notes that begin in it are in a scale."""
     good = np.isin(bars % 12, list(pitch_classes)) | (bars >= HOLD)
     return np.asarray(good.all(axis=1))
 
 
-def _keep_nearest(
-    best: dict[int, tuple[int, Events]],
+def _update_nearest(
+    best: dict[int, tuple[int, _Events]],
     melody: Melody,
-    row: Events,
+    row: _Events,
     bars: tuple[int, ...],
     pitch_classes: frozenset[int],
 ) -> None:

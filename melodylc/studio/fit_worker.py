@@ -22,67 +22,67 @@ def main() -> None:
     # A shell starts background jobs deaf to it, and "stop" is this signal.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     order = json.loads(sys.stdin.readline())
-    last = threading.Event()
-    threading.Thread(target=_listen, args=(last,), daemon=True).start()
+    last_round = threading.Event()
+    threading.Thread(target=_listen, args=(last_round,), daemon=True).start()
     try:
-        rate = _fit(order, last)
-        _tell(done=rate)
+        rate = _fit(order, last_round)
+        _send(done=rate)
     except KeyboardInterrupt:
-        _tell(stopped=True)
+        _send(stopped=True)
     except MelodylcError as error:
-        _tell(refused=str(error))
+        _send(refused=str(error))
 
 
 def settings_to_dict(settings: FitSettings) -> dict[str, Any]:
-    """Settings as JSON has them; the inverse of `settings_of`."""
+    """Settings as JSON has them; the inverse of `settings_from_dict`."""
     return {name: list(it) if isinstance(it, tuple) else it for name, it in vars(settings).items()}
 
 
-def settings_of(values: Mapping[str, Any]) -> FitSettings:
+def settings_from_dict(values: Mapping[str, Any]) -> FitSettings:
     """The settings of a dictionary.
 
-    >>> settings_of(json.loads(json.dumps(settings_to_dict(FitSettings(rounds=3))))) == FitSettings(rounds=3)
+    >>> settings_from_dict(json.loads(json.dumps(settings_to_dict(FitSettings(rounds=3))))) == FitSettings(rounds=3)
     True
     """
     read: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in values.items()}
     return FitSettings(**read)
 
 
-def _fit(order: dict[str, Any], last: threading.Event) -> float:
+def _fit(order: dict[str, Any], last_round: threading.Event) -> float:
     from melodylc.constraints.request import Request
     from melodylc.latent.fitted import Round
-    from melodylc.models.checkpoint import open_model
+    from melodylc.models.checkpoint import load_model, shipped_model
     from melodylc.sampling.fitting import fit_actor
 
     request = Request.read(**order["request"], seconds=order["seconds"])
-    model = open_model(order["model"])
+    model = load_model(Path(order["model"])) if order["model"] else shipped_model()
     rule = request.rule
     if rule is None:
         raise MelodylcError("nothing to learn")
 
-    def report(done: Round) -> None:
-        if done.number == done.rounds:
-            last.set()
-        _tell(round=done.number, rounds=done.rounds, rate=done.measured.rate, best=done.best)
+    def report(round: Round) -> None:
+        if round.number == round.rounds:
+            last_round.set()
+        _send(round=round.number, rounds=round.rounds, rate=round.measured.rate, best=round.best)
 
     def decoding(done: int, of: int) -> None:
-        _tell(bank=done, of=of)
+        _send(bank=done, of=of)
 
-    settings, path = settings_of(order["settings"]), Path(order["path"])
-    _tell(ready=True)
-    found = fit_actor(model, rule, path, report, settings, request.to_dict(), decoding=decoding)
-    return found.stored.measured.actor
+    settings, path = settings_from_dict(order["settings"]), Path(order["path"])
+    _send(ready=True)
+    actor = fit_actor(model, rule, path, report, settings, request.to_dict(), decoding=decoding)
+    return actor.stored.measured.actor
 
 
-def _listen(last: threading.Event) -> None:
+def _listen(last_round: threading.Event) -> None:
     import _thread
 
     for line in sys.stdin:
         # After the last round nothing is left to stop, and what is being written shall be.
-        if line.strip() == "stop" and not last.is_set():
+        if line.strip() == "stop" and not last_round.is_set():
             _thread.interrupt_main()
     os._exit(1)
 
 
-def _tell(**what: Any) -> None:
-    print(json.dumps(what), flush=True)
+def _send(**message: Any) -> None:
+    print(json.dumps(message), flush=True)
