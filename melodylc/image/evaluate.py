@@ -48,7 +48,7 @@ def score(asked: Tensor, told: Tensor, exclusive: bool) -> Scores:
     try:
         from sklearn.metrics import accuracy_score, precision_recall_fscore_support
     except ImportError:
-        raise InputError("evaluation needs scikit-learn: pip install 'melodylc[image]'") from None
+        raise InputError("evaluation needs scikit-learn: pip install -e '.[image]'") from None
     truth, answer = asked.numpy().astype(int), told.numpy().astype(int)
     if exclusive:
         truth, answer = truth.argmax(1), answer.argmax(1)
