@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from melodylc.cli.sources import make_choice, source_options, summary
-from melodylc.cli.ui import console, say
+from melodylc.cli.ui import console, print_json, say
 from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,10 +25,11 @@ _LABEL, _BAR = 5, 17  # columns
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--scale", metavar="SCALE", help="Notes outside it are red: cmaj, 'd dorian', 0,2,4,7,9.")
 @source_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead: where each was found, and its notes.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="A picture instead: a file ending in .svg or .png."
 )
-def show(files: tuple[Path, ...], scale: str | None, output: Path | None, **chosen: Any) -> None:
+def show(files: tuple[Path, ...], scale: str | None, output: Path | None, as_json: bool, **chosen: Any) -> None:
     """Show melodies as piano rolls, one below the other: sixteen bars of each MIDI file, as one voice on sixteenths.
 
     \b
@@ -44,10 +45,13 @@ def show(files: tuple[Path, ...], scale: str | None, output: Path | None, **chos
     sources = [extract_melody(file, choice) for file in files]
     if output is not None:
         _draw(output, sources, key)
+    if as_json:
+        return print_json([{**it.to_dict(), "notes": [list(note) for note in it.melody.notes]} for it in sources])
     for source in sources:
         say(summary(source))
         if output is None:
             _print(source, key)
+    return None
 
 
 def _draw(output: Path, sources: "list[Source]", scale: "Scale | None") -> None:

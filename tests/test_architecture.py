@@ -49,10 +49,10 @@ CIRCLES: list[list[str]] = [
 # Public names that more than one module defines, each with the reason why that is well.
 SHARED_NAMES = dict.fromkeys(
     """
-    Bank Batches Box Chain Cost Draws Events Judge Kept Kind Lengths Made Mask Mode Move Numbers Optimised
-    Part Piece Plane Prior Progress Report Result Row Rows Rules Score Scores Source Split Stage Table Trial
-    Values Way about canonical chunks fit form load_actor load_model main morph named_config play recipe
-    save_actor score scored train_realism train_vae transform
+    Bank Batches Box Chain Cost Draws Events Judge Kind Lengths Made Mask Meter Mode Move Numbers Optimised
+    Part Piece Plane Prior Progress Report Result Row Rows Score Scores Source Split Stage Table Trial Values
+    Way canonical chunks fit form load_actor load_model main morph named_config play recipe save_actor score
+    train_realism train_vae transform
     """.split(),
     "of before the rule that a public name has one place",
 )

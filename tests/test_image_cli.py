@@ -280,7 +280,7 @@ def test_scores_by_hand() -> None:
 
 def test_evaluation_without_scikit_learn_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "sklearn.metrics", None)
-    with pytest.raises(InputError, match=r"needs scikit-learn: pip install 'melodylc\[image\]'"):
+    with pytest.raises(InputError, match=r"needs scikit-learn: pip install -e '\.\[image\]'"):
         score_labels(torch.eye(2), torch.eye(2), exclusive=True)
 
 

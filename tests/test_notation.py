@@ -29,7 +29,7 @@ EVERYWHERE = Melody.from_notes([(pitch, 2 * pitch, 2 * pitch + 1 + pitch % 2) fo
 
 @cache
 def music21() -> Any:
-    return pytest.importorskip("music21", reason="music21 isn't installed: pip install 'melodylc[oracles]'")
+    return pytest.importorskip("music21", reason="music21 isn't installed: pip install -e '.[oracles]'")
 
 
 def heard(text: str, kind: str) -> tuple[Any, list[tuple[int, float, float]]]:

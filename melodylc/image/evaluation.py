@@ -153,7 +153,7 @@ def score_labels(labels: Tensor, predictions: Tensor, exclusive: bool) -> Classi
     try:
         from sklearn.metrics import accuracy_score, precision_recall_fscore_support
     except ImportError:
-        raise InputError("evaluation needs scikit-learn: pip install 'melodylc[image]'") from None
+        raise InputError("evaluation needs scikit-learn: pip install -e '.[image]'") from None
     truth, answer = labels.numpy().astype(int), predictions.numpy().astype(int)
     if exclusive:
         truth, answer = truth.argmax(1), answer.argmax(1)

@@ -33,7 +33,7 @@ def check_installed() -> None:
     """
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
-        raise InputError(f"the studio needs {' and '.join(missing)}: pip install 'melodylc[studio]'")
+        raise InputError(f"the studio needs {' and '.join(missing)}: pip install -e '.[studio]'")
 
 
 def listen(port: int) -> socket.socket:
