@@ -49,6 +49,15 @@ class Held:
             )
         return cls(np.asarray(corpus.heldout[rows]), collection, np.unique(works, return_inverse=True)[1], weights)
 
+    @classmethod
+    def training(cls, corpus: Corpus, balance: float, rows: Rows | None = None) -> Self:
+        """The training melodies of a corpus, or some of them: real melodies of many works, which a model has met."""
+        rows = np.arange(len(corpus.train)) if rows is None else rows
+        works = np.array([corpus.pieces[piece].work for piece in corpus.train_piece[rows]])
+        weights = source_weights(corpus, balance, rows)
+        work = np.unique(works, return_inverse=True)[1]
+        return cls(np.asarray(corpus.train[rows]), np.asarray(corpus.train_collection[rows]), work, weights)
+
     def draw(self, rows: Rows, count: int, rng: np.random.Generator) -> Events:
         """`count` of some of the melodies, with replacement, as training would draw them: (count, 256)."""
         return Sources(self.events, self.collection, self.weights, rows).draw(rng, count)
