@@ -32,13 +32,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout, silu
+from torch.nn.functional import silu
 
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STEPS, STEPS_PER_BAR
 from melodylc.data.errors import InputError
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Masks = tuple[Tensor, Tensor]
+"""Factors of what the LSTM is given (n, embedding) and of what it says (n, hidden)."""
 
 LAGS = (1, 2, 4, 8, 12)  #: bars ago; one more source is the lag that has agreed for longest
 SOURCES = len(LAGS) + 1
@@ -48,7 +50,7 @@ KINDS = 2 * PITCHES + 1  #: a note's distance from the one before, -127..127; a 
 SILENCE, TIE = KINDS - 2, KINDS - 1
 NOWHERE = KINDS  #: the kind before the first, and where the vote of a source goes that has none
 ROLES = ("lead", "inner", "bass")
-UNKNOWN = len(ROLES)  #: the role of a melody of which none is said
+LEAD, UNKNOWN = 0, len(ROLES)  #: the role of a melody of which none is said
 
 _ONSET, _GOING, _SILENT, _NOTHING = range(4)  # what stands at a place: a note's start, more of it, a rest, no bar yet
 _NEAR = 24  # intervals beyond two octaves sound alike to the network
@@ -112,12 +114,14 @@ class RecallLM(nn.Module):
         self.kind_heard = nn.EmbeddingBag(_INTERVALS + _AGREEMENTS * SOURCES, config.length, mode="sum")
         nn.init.normal_(self.kind_heard.weight, std=0.15)
         self.lengths = nn.Linear(config.length, STEPS_PER_BAR + SOURCES)
-        self.dropout = 0.0  #: share of what the LSTM is given and says that training leaves out
 
-    def forward(self, events: Tensor, role: Tensor | None = None, temperature: float = 1.0) -> Tensor:
+    def forward(
+        self, events: Tensor, role: Tensor | None = None, temperature: float = 1.0, masks: Masks | None = None
+    ) -> Tensor:
         """log p(segment | those before it) of melodies (n, 256), int64: (n, most segments), 0 behind a melody's last.
 
-        Their roles (n,), int64, may be said. Logits are divided by `temperature`.
+        Their roles (n,), int64, may be said. Logits are divided by `temperature`. What the LSTM is given and what it
+        says are multiplied by `masks`, the same all through a melody.
         """
         roles = np.full(len(events), UNKNOWN) if role is None else role.cpu().numpy()
         read = segments(events.cpu().numpy(), roles)
@@ -125,9 +129,9 @@ class RecallLM(nn.Module):
         kind, length = (torch.from_numpy(part).to(events.device) for part in (read.kind, read.length))
         at = torch.from_numpy(read.melody), torch.from_numpy(read.number)
         most = -(-int(read.number.max(initial=0) + 1) // 8) * 8  # few different shapes: each costs memory
-        x = dropout(self.heard(given), self.dropout, self.training)
+        x = self.heard(given) * (masks[0][at[0]] if masks else 1)
         hidden, _ = self.lstm(x.new_zeros(len(events), most, x.shape[1]).index_put(at, x))
-        state = torch.cat((dropout(hidden[at].float(), self.dropout, self.training), x.float()), 1)
+        state = torch.cat((hidden[at] * (masks[1][at[0]] if masks else 1), x), 1).float()
         said = _logprob(self.kind_logits(state, given) / temperature, kind)
         said = said + _logprob(self.length_logits(state, kind, given) / temperature, length - 1)
         return said.new_zeros(len(events), most).index_put(at, said)
