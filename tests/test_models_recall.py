@@ -56,7 +56,7 @@ def _stepwise(
 ) -> tuple[Tensor, RecallState]:
     state = start(model, len(melodies), role)
     total = torch.zeros(len(melodies), dtype=torch.float64)
-    for bar in melodies.split(STEPS_PER_BAR, dim=1):
+    for bar in torch.split(melodies, STEPS_PER_BAR, dim=1):
         state, logprob = score_bar(model, state, bar, temperature)
         total += logprob
     return total, state
@@ -73,7 +73,7 @@ def test_bar_by_bar_is_what_it_is_at_once(model: RecallLM, melodies: Tensor, tem
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 def test_what_is_written_has_the_log_probability_that_writing_says(model: RecallLM, temperature: float) -> None:
     state, total = start(model, 16), torch.zeros(16, dtype=torch.float64)
-    for numbers in torch.rand(16, STEPS, generator=torch.Generator().manual_seed(1)).split(STEPS_PER_BAR, dim=1):
+    for numbers in torch.split(torch.rand(16, STEPS, generator=torch.Generator().manual_seed(1)), STEPS_PER_BAR, dim=1):
         state, bar, logprob = write_bar(model, state, numbers, temperature)
         assert np.array_equal(bar, state.written[:, STEPS_PER_BAR * (state.bar - 1) : STEPS_PER_BAR * state.bar])
         total += logprob
@@ -97,7 +97,7 @@ def test_selected_rows_go_on_as_they_would_have(model: RecallLM) -> None:
     rows = torch.tensor([4, 0, 0, 5])
     whole = model.write(numbers)
     state = start(model, 6)
-    for bar, part in enumerate(numbers.split(STEPS_PER_BAR, dim=1)):
+    for bar, part in enumerate(torch.split(numbers, STEPS_PER_BAR, dim=1)):
         if bar == 5:
             former, state = state, state.select(rows)
         state, _, _ = write_bar(model, state, part if bar < 5 else part[rows])

@@ -218,14 +218,15 @@ def test_roles_are_drawn_by_their_shares_and_go_with_their_melodies(roles: Corpu
     counts = np.bincount(drawn[:, -1], minlength=3)
     total = sum(ROLE_SHARES[:3])
     assert chi_square(counts.tolist(), [len(drawn) * share / total for share in ROLE_SHARES[:3]]) < 13.8
-    shapes = {}  # without its key a melody may stand in the corpus twice
+    shapes: dict[bytes, set[int]] = {}  # without its key a melody may stand in the corpus twice
     for role, melody in zip(roles_of(roles, "train"), known, strict=True):
-        shapes.setdefault(in_no_key(melody), set()).add(role)
+        shapes.setdefault(in_no_key(melody), set()).add(int(role))
     assert all(row[-1] in shapes[in_no_key(row[:-1])] for row in drawn[:64])
 
 
 def in_no_key(melody: Events) -> bytes:
-    return np.where(melody < HOLD, melody.astype(int) - int(melody[melody < HOLD].min()), melody).tobytes()
+    pitches: npt.NDArray[np.int64] = np.where(melody < HOLD, melody.astype(int) - melody[melody < HOLD].min(), melody)
+    return pitches.tobytes()
 
 
 def test_batches_with_roles_are_pure_and_of_melodies_about_as_long(roles: Corpus) -> None:

@@ -25,7 +25,7 @@ What a segment may know (`Inputs`) is counted in numpy; the network is an LSTM o
 reads whole melodies, `write_bar` and `score_bar` go bar by bar; both are the same distribution.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -175,14 +175,15 @@ class RecallLM(nn.Module):
     ) -> Tensor:
         """Melodies (n, 256), int64, from uniform numbers (n, 256) in [0, 1), as `write_bar` uses them."""
         state = start(self, len(chances), role)
-        for numbers in chances.split(STEPS_PER_BAR, dim=1):
+        for numbers in torch.split(chances, STEPS_PER_BAR, dim=1):
             state, _, _ = write_bar(self, state, numbers, temperature, nucleus)
         return torch.from_numpy(state.written)
 
     @torch.no_grad()
     def nll(self, events: Tensor, temperature: float = 1.0, role: Tensor | None = None) -> Tensor:
         """-log p(x) in nats of melodies (n, 256), int64, shape (n,); logits are divided by `temperature`."""
-        return -self(events, role, temperature).double().sum(1)
+        said: Tensor = self(events, role, temperature)
+        return -said.double().sum(1)
 
 
 def _logprob(logits: Tensor, index: Tensor) -> Tensor:
@@ -291,9 +292,9 @@ def entries(events: Ints, pitch: Ints, gap: Ints) -> Ints:
     return np.stack((content, events, events - pitch, gap), -1)
 
 
-def begins(bars: Ints) -> Bools:
+def begins(bars: npt.NDArray[np.integer[Any]]) -> Bools:
     """Where segments of bars (..., 16) begin."""
-    there = bars != HOLD
+    there: Bools = bars != HOLD
     there[..., 1:] &= (bars[..., 1:] != REST) | (bars[..., :-1] != REST)
     there[..., 0] = True
     return there
@@ -415,10 +416,10 @@ class RecallState:
     def select(self, rows: npt.ArrayLike) -> "RecallState":
         """The melodies of these rows (m,), which may repeat: particles that were resampled."""
         rows = np.asarray(rows)
-        parts = (getattr(self, name)[rows] for name in ("written", "compared", "table", "runs"))
-        return RecallState(
-            self.bar, *parts, Past(*(part[rows] for part in self.past)), self.hidden[rows], self.cell[rows]
-        )
+        arrays = {
+            name: getattr(self, name)[rows] for name in ("written", "compared", "table", "runs", "hidden", "cell")
+        }
+        return replace(self, past=Past(*(part[rows] for part in self.past)), **arrays)
 
 
 def start(model: RecallLM, count: int, role: npt.ArrayLike | None = None) -> RecallState:
@@ -471,9 +472,10 @@ class _Writer(Protocol):
 
 
 def _shares(logits: Tensor, temperature: float) -> npt.NDArray[np.float64]:
-    shares: npt.NDArray[np.float64] = logits.numpy().astype(np.float64) / temperature
-    shares = np.exp(shares - shares.max(1, keepdims=True))
-    return shares / shares.sum(1, keepdims=True)
+    scaled: npt.NDArray[np.float64] = logits.numpy().astype(np.float64) / temperature
+    weights: npt.NDArray[np.float64] = np.exp(scaled - scaled.max(1, keepdims=True))
+    weights /= weights.sum(1, keepdims=True)
+    return weights
 
 
 class _Sampler:

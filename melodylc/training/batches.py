@@ -3,8 +3,6 @@
 Nothing here has a state, so a resumed run sees exactly the batches it would have seen.
 """
 
-from functools import lru_cache
-
 import numpy as np
 import numpy.typing as npt
 
@@ -95,11 +93,15 @@ class RoleBatches:
         each = np.zeros(len(self.events))
         each[among] = (shares.reshape(-1) / np.maximum(counts, 1))[kind[among]]
         self.cumulative = np.cumsum(each) / each.sum()
-        self._together = lru_cache(maxsize=1)(self._deal)
+        self._latest: tuple[tuple[int, int, int], Events] | None = None
 
     def draw(self, stage: int, step: int, count: int) -> Events:
         """`count` melodies with their roles behind them, (count, 257), for one step of one stage."""
-        return self._together(stage, step // self.TOGETHER, count)[step % self.TOGETHER]
+        key = stage, step // self.TOGETHER, count
+        if not self._latest or self._latest[0] != key:
+            self._latest = key, self._deal(*key)
+        batch: Events = self._latest[1][step % self.TOGETHER]
+        return batch
 
     def _deal(self, stage: int, group: int, count: int) -> Events:
         rng = np.random.default_rng((self.seed, stage, group))

@@ -92,8 +92,7 @@ class LanguageStage:
 
     def loss(self, events: Tensor, progress: float, noise: Noise) -> tuple[Tensor, Metrics]:
         """Of melodies with their roles behind them, (n, 257)."""
-        melodies, role = events.split([STEPS, 1], dim=1)
-        role, masks, config = role[:, 0], None, self.model.config
+        melodies, role, masks, config = events[:, :STEPS], events[:, STEPS], None, self.model.config
         if self.model.training:
             unsaid = noise.uniform(len(events)).to(events.device) < UNSAID
             role = torch.where(unsaid, UNKNOWN, role)
