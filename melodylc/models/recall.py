@@ -19,7 +19,11 @@ interval and the same length, with weights that the network chooses at every seg
     logit(kind = k) = head_k(h) + sum_s exact_s(h) [k = pitch_s - pitch] + moved_s(h) [k = interval_s]
 
 So a copy needs no room in the LSTM's state, and goes on for as long as copies go on in the corpus. The key is heard as
-a histogram of the pitch classes so far, turned so that the latest note's comes first.
+two histograms of pitch classes, of all notes so far and of those since the bar before, turned so that the latest note's
+comes first. What was used before votes, too (as in the cache of Grave et al. 2017, "Improving Neural Language Models
+with a Continuous Cache"), again with weights that the network chooses: for a kind the log-shares of its pitch class and
+how often its very pitch was heard; for a length its log-shares among all lengths so far and among those of segments
+that began at the same place of a beat.
 
 What a segment may know (`Inputs`) is counted in numpy; the network is an LSTM over segments and two heads. `segments`
 reads whole melodies, `write_bar` and `score_bar` go bar by bar; both are the same distribution.
@@ -64,6 +68,10 @@ _OFFSETS = np.cumsum((0, *_SIZES[:-1]))
 _AGREEMENTS = 4  # of a kind with a source's votes: with none, with its pitch, with its interval, with both
 _LAGS = np.array([*LAGS, 0])
 _TURN = np.arange(12)
+_CLASS_OF_KIND = torch.arange(1 - PITCHES, PITCHES) % 12
+_STEPS_PER_BEAT = 4
+_OF_PITCHES, _OF_LENGTHS = 4, 2  # the votes that what was used has
+_LITTLE = 0.2  # how often everything was used before the first note
 _KIND_ROWS = _INTERVALS + _AGREEMENTS * torch.arange(SOURCES)
 
 
@@ -92,7 +100,10 @@ class Inputs(NamedTuple):
     """What the network is given of m segments."""
 
     rows: Tensor  #: (m, features) of the table of embeddings
-    key: Tensor  #: (m, 12) the shares of pitch classes so far, the latest note's first
+    key: Tensor  #: (m, 24) the shares of pitch classes so far, and lately, the latest note's first
+    classes: Tensor  #: (m, 3, 12) log-shares so far, those lately, and 1 for a class that was heard
+    pitches: Tensor  #: (m, kinds) log(1 + how often the pitch was heard that a kind leads to)
+    shares: Tensor  #: (m, 2, 16) log-shares of lengths so far, and of those from the same place of a beat
     votes: Tensor  #: (m, 2 * sources) the kinds that sources stand for: by their pitches, by their intervals
     lengths: Tensor  #: (m, sources) the lengths that they stand for, 0 for none
     possible: Tensor  #: (m, kinds) bool, what can stand here
@@ -107,13 +118,13 @@ class RecallLM(nn.Module):
         self.config = config
         self.features = nn.EmbeddingBag(sum(_SIZES), config.embedding, mode="sum")
         nn.init.normal_(self.features.weight, std=0.15)
-        self.key = nn.Linear(12, config.embedding)
+        self.key = nn.Linear(24, config.embedding)
         self.lstm = nn.LSTM(config.embedding, config.hidden, config.layers, batch_first=True)
-        self.kinds = nn.Linear(config.hidden + config.embedding, KINDS + 2 * SOURCES)
+        self.kinds = nn.Linear(config.hidden + config.embedding, KINDS + 2 * SOURCES + _OF_PITCHES)
         self.for_length = nn.Linear(config.hidden + config.embedding, config.length)
         self.kind_heard = nn.EmbeddingBag(_INTERVALS + _AGREEMENTS * SOURCES, config.length, mode="sum")
         nn.init.normal_(self.kind_heard.weight, std=0.15)
-        self.lengths = nn.Linear(config.length, STEPS_PER_BAR + SOURCES)
+        self.lengths = nn.Linear(config.length, STEPS_PER_BAR + SOURCES + _OF_LENGTHS)
 
     def forward(
         self, events: Tensor, role: Tensor | None = None, temperature: float = 1.0, masks: Masks | None = None
@@ -142,8 +153,10 @@ class RecallLM(nn.Module):
 
     def kind_logits(self, state: Tensor, given: Inputs) -> Tensor:
         """Logits (m, kinds), of what the LSTM says and was given, (m, hidden + embedding)."""
-        logits, weights = self.kinds(state).float().split([KINDS, 2 * SOURCES], dim=1)
-        logits = torch.cat((logits, torch.zeros_like(logits[:, :1])), 1).scatter_add(1, given.votes, weights)[:, :KINDS]
+        logits, weights, used = self.kinds(state).float().split([KINDS, 2 * SOURCES, _OF_PITCHES], dim=1)
+        classes = (used[:, :-1, None] * given.classes).sum(1)[:, _CLASS_OF_KIND.to(used.device)]
+        more = torch.cat((classes + used[:, -1:] * given.pitches, torch.zeros_like(logits[:, :3])), 1)
+        logits = (torch.cat((logits, logits[:, :1]), 1) + more).scatter_add(1, given.votes, weights)[:, :KINDS]
         return logits.masked_fill(~given.possible, -torch.inf)
 
     def length_logits(self, state: Tensor, kind: Tensor, given: Inputs) -> Tensor:
@@ -154,7 +167,8 @@ class RecallLM(nn.Module):
         )
         agreement = _KIND_ROWS.to(kind.device) + same[:, :SOURCES] + 2 * same[:, SOURCES:]
         hidden = silu(self.for_length(state) + self.kind_heard(torch.cat((near[:, None], agreement), 1)))
-        logits, weights = self.lengths(hidden).float().split([STEPS_PER_BAR, SOURCES], dim=1)
+        logits, weights, used = self.lengths(hidden).float().split([STEPS_PER_BAR, SOURCES, _OF_LENGTHS], dim=1)
+        logits = logits + (used[..., None] * given.shares).sum(1)
         logits = torch.cat((torch.zeros_like(logits[:, :1]), logits), 1).scatter_add(1, given.lengths, weights)[:, 1:]
         places = torch.arange(STEPS_PER_BAR, device=kind.device)
         return logits.masked_fill(places >= given.room[:, None], -torch.inf)
@@ -215,7 +229,9 @@ class Past(NamedTuple):
     high: Ints  #: highest
     first: Ints  #: the first note's pitch
     role: Ints
-    classes: Ints  #: (m, 12) how many notes of each pitch class there were
+    pitches: Ints  #: (m, 128) how many notes of each pitch there were
+    lately: Ints  #: (m, 12) how many of each pitch class, since the bar before began
+    lengths: Ints  #: (m, 4, 16) how many segments of each length there were, by the place of the beat where they began
 
 
 def inputs(sources: Sources, past: Past) -> Inputs:
@@ -247,7 +263,11 @@ def inputs(sources: Sources, past: Past) -> Inputs:
         sources.best,
     )
     rows = np.concatenate((np.stack(of_sources, 2).reshape(len(place), -1), np.stack(own, 1)), 1) + _OFFSETS
-    counts = np.take_along_axis(past.classes, (past.pitch[:, None] + _TURN) % 12, 1).astype(np.float32)
+    turned = (past.pitch[:, None] + _TURN) % 12
+    so_far, lately = (
+        np.take_along_axis(part, turned, 1).astype(np.float32) for part in (classes_of(past.pitches), past.lately)
+    )
+    lengths = past.lengths.sum(1), past.lengths[np.arange(len(place)), place % _STEPS_PER_BEAT]
     silent = np.where(sources.content == _SILENT, SILENCE, NOWHERE)
     votes = np.concatenate(
         (np.where(onset, exact + PITCHES - 1, silent), np.where(onset, sources.interval + PITCHES - 1, NOWHERE)), 1
@@ -258,13 +278,28 @@ def inputs(sources: Sources, past: Past) -> Inputs:
     more = np.stack((begins | (past.kind != SILENCE), begins & sounds), 1)
     parts = (
         rows,
-        counts / (1 + counts.sum(1, keepdims=True)),
+        np.concatenate([count / (1 + count.sum(1, keepdims=True)) for count in (so_far, lately)], 1),
+        np.stack((_log_shares(so_far), _log_shares(lately), so_far > 0), 1).astype(np.float32),
+        np.log1p(np.take_along_axis(past.pitches, pitches.clip(0, PITCHES - 1), 1).astype(np.float32)),
+        np.stack([_log_shares(count) for count in lengths], 1).astype(np.float32),
         votes,
         sources.length,
         np.concatenate(((pitches >= 0) & (pitches < PITCHES), more), 1),
         STEPS_PER_BAR - place,
     )
     return Inputs(*(torch.from_numpy(part) for part in parts))
+
+
+def classes_of(pitches: Ints) -> Ints:
+    """How many notes of each pitch class (m, 12) there are, given how many of each pitch (m, 128)."""
+    classes: Ints = np.pad(pitches, ((0, 0), (0, -PITCHES % 12))).reshape(len(pitches), -1, 12).sum(1)
+    return classes
+
+
+def _log_shares(counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Logarithms of shares (m, k) over what they would be if all were alike."""
+    shares: npt.NDArray[np.float64] = np.log((counts + _LITTLE) / (counts.mean(1, keepdims=True) + _LITTLE))
+    return shares
 
 
 def kind_of(event: Ints, pitch: Ints) -> Ints:
@@ -358,13 +393,20 @@ def segments(events: Ints, role: Ints) -> Segments:
     bars = events.reshape(-1, BARS, STEPS_PER_BAR)
     gap = gaps(bars).reshape(-1, STEPS)
     melody, step = at = np.nonzero(begins(bars).reshape(-1, STEPS))
-    number = np.arange(len(step)) - np.searchsorted(melody, np.arange(len(events)))[melody]
-    kind, length, earlier = kind_of(events[at], pitch[at]), gap[at], number > 0
+    at_start = np.searchsorted(melody, np.arange(len(events)))
+    number = np.arange(len(step)) - at_start[melody]
+    event, length, earlier = events[at], gap[at], number > 0
+    kind = kind_of(event, pitch[at])
     heard = latest[at] >= 0
     low = _before(np.minimum.accumulate(np.where(onset, events, PITCHES), 1), BASE)[at]
     high = _before(np.maximum.accumulate(np.where(onset, events, -1), 1), BASE)[at]
     first = events[melody, onset.argmax(1)[melody]]
-    hits = (np.where(onset, events % 12, 12)[..., None] == _TURN).astype(np.int64)
+    pitches = _so_far(np.where(event < PITCHES, event, -1), PITCHES, melody, at_start)
+    lengths = _so_far(
+        step % _STEPS_PER_BEAT * STEPS_PER_BAR + length - 1, _STEPS_PER_BEAT * STEPS_PER_BAR, melody, at_start
+    )
+    classes, number_at = classes_of(pitches), np.zeros(events.shape, np.int64)
+    number_at[at] = np.arange(len(step))
     past = Past(
         pitch[at],
         np.where(earlier, np.roll(kind, 1), NOWHERE),
@@ -374,10 +416,28 @@ def segments(events: Ints, role: Ints) -> Segments:
         np.where(heard, high, BASE),
         np.where(heard, first, BASE),
         role[melody],
-        (hits.cumsum(1) - hits)[at],
+        pitches,
+        classes - classes[number_at[melody, _bar_before(step)]],
+        lengths.reshape(-1, _STEPS_PER_BEAT, STEPS_PER_BAR),
     )
     runs = _agreement(events, pitch)[:, :, melody, step].transpose(2, 0, 1).astype(np.int64)
     return Segments(melody, number, sources_of(entries(events, pitch, gap), melody, step, runs), past, kind, length)
+
+
+def _so_far(values: Ints, kinds: int, melody: Ints, at_start: Ints) -> Ints:
+    """How often each of some kinds of values (m,) came before in its melody (m,), (m, kinds); -1 is none of them.
+
+    `at_start` (n,) is where each melody begins.
+    """
+    hits = np.zeros((len(values), kinds + 1), np.int64)
+    hits[np.arange(len(values)), values] = 1
+    before = hits.cumsum(0) - hits
+    return (before - before[at_start[melody]])[:, :kinds]
+
+
+def _bar_before(step: Ints) -> Ints:
+    """The first step of the bar before each step's."""
+    return (step // STEPS_PER_BAR - 1).clip(0) * STEPS_PER_BAR
 
 
 def _before(values: Ints, at_start: int) -> Ints:
@@ -426,6 +486,7 @@ def start(model: RecallLM, count: int, role: npt.ArrayLike | None = None) -> Rec
     """The state of `count` melodies before their first bar; their roles (n,) may be said."""
     zeros, base = np.zeros(count, np.int64), np.full(count, BASE)
     roles = np.full(count, UNKNOWN) if role is None else np.asarray(role)
+    pitches, lengths = np.zeros((count, PITCHES), np.int64), np.zeros((count, _STEPS_PER_BEAT, STEPS_PER_BAR), np.int64)
     states = torch.zeros(count, model.config.layers, model.config.hidden)
     return RecallState(
         0,
@@ -433,7 +494,7 @@ def start(model: RecallLM, count: int, role: npt.ArrayLike | None = None) -> Rec
         np.zeros((count, STEPS, 3), np.int64),
         np.zeros((count, STEPS, 4), np.int64),
         np.zeros((count, 3, ALL_LAGS), np.int64),
-        Past(base, np.full(count, NOWHERE), zeros, zeros, base, base, base, roles, np.zeros((count, 12), np.int64)),
+        Past(base, np.full(count, NOWHERE), zeros, zeros, base, base, base, roles, pitches, pitches[:, :12], lengths),
         states,
         states,
     )
@@ -531,6 +592,7 @@ def _advance(model: RecallLM, state: RecallState, writer: _Writer) -> tuple[Reca
     runs, past = state.runs.copy(), Past(*(part.copy() for part in state.past))
     hidden, cell = state.hidden.clone(), state.cell.clone()
     left, going, logprob = np.zeros(count, np.int64), np.full(count, REST), np.zeros(count)
+    past.lately[:] = _heard_since(written, _bar_before(past.step), first)
     pitches = np.empty((count, STEPS_PER_BAR), np.int64)
     ago = first - STEPS_PER_BAR * np.arange(1, state.bar + 1)
     for at in range(STEPS_PER_BAR):
@@ -550,6 +612,7 @@ def _advance(model: RecallLM, state: RecallState, writer: _Writer) -> tuple[Reca
             event[rows], left[rows] = event_of(kind, here.pitch), length
             going[rows] = np.where(kind == SILENCE, REST, HOLD)
             past.kind[rows], past.length[rows] = kind, length
+            past.lengths[rows, at % _STEPS_PER_BEAT, length - 1] += 1
         _remember(past, event)
         left -= 1
         written[:, first + at], pitches[:, at] = event, pitch
@@ -562,14 +625,21 @@ def _advance(model: RecallLM, state: RecallState, writer: _Writer) -> tuple[Reca
     return after, torch.from_numpy(bar.copy()), torch.from_numpy(logprob)
 
 
+def _heard_since(written: Ints, step: Ints, end: int) -> Ints:
+    """How many notes of each pitch class (n, 12) there are from steps (n,), all the same, to `end`."""
+    notes = written[:, step[0] if len(step) else 0 : end]
+    return np.stack([((notes < PITCHES) & (notes % 12 == pitch)).sum(1) for pitch in _TURN], 1)
+
+
 def _remember(past: Past, event: Ints) -> None:
     """Take in one event of every melody, in place."""
     past.step[:] += 1
     rows = np.flatnonzero(event < PITCHES)
     pitch = event[rows]
-    heard = past.classes[rows].any(1)
+    heard = past.pitches[rows].any(1)
     past.low[rows] = np.where(heard, np.minimum(past.low[rows], pitch), pitch)
     past.high[rows] = np.where(heard, np.maximum(past.high[rows], pitch), pitch)
     past.first[rows] = np.where(heard, past.first[rows], pitch)
-    past.classes[rows, pitch % 12] += 1
+    past.pitches[rows, pitch] += 1
+    past.lately[rows, pitch % 12] += 1
     past.pitch[rows] = pitch
