@@ -21,6 +21,7 @@ from torch import Tensor
 
 from melodylc.cache import pretrained
 from melodylc.data.alphabet import canonical
+from melodylc.data.arrays import Events, Values
 from melodylc.data.errors import CheckpointError
 from melodylc.evaluation.musical_features import musical_features, names
 from melodylc.models.checkpoint import read_tensors, write_tensors
@@ -29,8 +30,6 @@ FORMAT = "melodylc-discriminator/1"
 FILE = "discriminator.safetensors"
 WITHOUT = ("register",)  #: groups of features that it doesn't see
 REACH = 4.0  #: deviations, at which features are cut off
-Events = npt.NDArray[np.uint8]
-Values = npt.NDArray[np.float64]
 _TENSORS = ("mean", "deviation", "hidden", "hidden_bias", "out", "out_bias")
 
 

@@ -40,11 +40,9 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STEPS, STEPS_PER_BAR
+from melodylc.data.arrays import Events, Mask, Values
 
-Events = npt.NDArray[np.uint8]
-Values = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.uint64]
 Columns = Iterator[tuple[str, npt.NDArray[np.generic]]]
 

@@ -24,13 +24,11 @@ from torch import Tensor
 from torch.nn.functional import conv1d
 
 from melodylc.data.alphabet import HOLD, PITCHES, REST, STEPS, STEPS_PER_BAR
+from melodylc.data.arrays import Events, Mask, Values
 from melodylc.evaluation.musical_features import NoteTables
 
-Events = npt.NDArray[np.uint8]
-Values = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 KERNELS = 1500  #: of each series
 PLACES = 7  #: of a kernel

@@ -31,12 +31,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from melodylc.data.arrays import Events, Values
 from melodylc.data.errors import InputError
 from melodylc.evaluation.musical_features import musical_features, names, selected
 from melodylc.evaluation.random_convolutions import random_convolutions, ridge_scores
 
-Events = npt.NDArray[np.uint8]
-Values = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.intp]
 Labels = npt.NDArray[np.bool_]

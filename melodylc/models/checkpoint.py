@@ -19,6 +19,7 @@ from melodylc.latent.tensor_files import first_line, read_tensors, write_tensors
 from melodylc.models.config import ModelConfig, PriorName
 from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.prior import LearntPrior, NormalPrior, Prior
+from melodylc.models.recall import RecallConfig, RecallLM
 from melodylc.models.vae import MelodyVAE
 
 FORMAT = "melodylc-vae/1"
@@ -34,7 +35,7 @@ class LoadedModel:
     sigma_bar: Tensor  #: (z,) the encoder's sigma averaged over the training set
     fingerprint: str  #: 16 hex digits over the file's bytes
     provenance: dict[str, Any]
-    language: MelodyLM | None = None  #: what a learnt prior draws from, if one was trained
+    language: MelodyLM | RecallLM | None = None  #: what a learnt prior draws from, if one was trained
 
     def prior(self, name: PriorName | None = None) -> Prior:
         """The prior of that name; the learnt one where none is named and there is one.
@@ -50,7 +51,11 @@ class LoadedModel:
 
 
 def save_model(
-    path: Path, vae: MelodyVAE, sigma_bar: Tensor, provenance: Mapping[str, Any], language: MelodyLM | None = None
+    path: Path,
+    vae: MelodyVAE,
+    sigma_bar: Tensor,
+    provenance: Mapping[str, Any],
+    language: MelodyLM | RecallLM | None = None,
 ) -> None:
     """Write a trained model in half precision."""
     tensors = {name: value.half() for name, value in vae.state_dict().items()}
@@ -71,7 +76,7 @@ def load_model(path: Path) -> LoadedModel:
         # Random weights cost 0.1 s here; on the meta device an embedding's would import a compiler, and 1 s.
         with torch.random.fork_rng(devices=[]):
             vae = MelodyVAE(ModelConfig.from_dict(header["config"]))
-            language = MelodyLM(LanguageConfig.from_dict(header["language"])) if told or "language" in header else None
+            language = language_model(header["language"]) if told or "language" in header else None
         _fill(vae, tensors)
         if language:
             _fill(language, {name.removeprefix(LANGUAGE): value for name, value in told.items()})
@@ -84,6 +89,12 @@ def load_model(path: Path) -> LoadedModel:
     if not all(tensor.isfinite().all() for tensor in (sigma_bar, *vae.parameters(), *told.values())):
         raise CheckpointError(f"{path}: damaged (some of its weights aren't numbers); copy or train it again")
     return LoadedModel(vae, sigma_bar, fingerprint_file(path), provenance, language)
+
+
+def language_model(config: dict[str, Any]) -> MelodyLM | RecallLM:
+    """A language model with random weights of the configuration that its `to_dict` wrote; InputError for another."""
+    remembers = set(config) == set(RecallConfig().to_dict())
+    return RecallLM(RecallConfig(**config)) if remembers else MelodyLM(LanguageConfig.from_dict(config))
 
 
 def _fill(module: nn.Module, tensors: dict[str, Tensor]) -> None:

@@ -18,6 +18,7 @@ from melodylc.data.arrays import Events, Values
 from melodylc.data.errors import InputError
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.language import MelodyLM
+from melodylc.models.recall import RecallLM
 from melodylc.threads import fixed_threads
 
 MELODIES = 512  #: of the bank, that say what is to be expected
@@ -28,7 +29,7 @@ _TOGETHER = 128
 class NoteLikelihood:
     """A language model, and what it is to expect of melodies; see the module."""
 
-    language: MelodyLM
+    language: MelodyLM | RecallLM
     expected: tuple[float, float, float]  #: a, b and c, nats
     spread: float  #: nats
 
@@ -60,6 +61,6 @@ def _powers(melodies: Events) -> Values:
     return np.stack([np.ones_like(notes), np.sqrt(notes), notes], axis=1)
 
 
-def _cost(language: MelodyLM, melodies: Events) -> Values:
+def _cost(language: MelodyLM | RecallLM, melodies: Events) -> Values:
     parts = torch.split(torch.from_numpy(melodies.astype(np.int64)), _TOGETHER)
     return np.asarray(torch.cat([language.nll(part) for part in parts]).numpy(), np.float64)
