@@ -1,0 +1,1 @@
+"""How melodies come from a model under a rule."""

@@ -1,0 +1,1 @@
+"""Methods that sample melodies under a rule, a file each."""
