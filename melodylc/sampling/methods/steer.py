@@ -1,20 +1,23 @@
-"""Steering: the language model writes, bar by bar, and a rule that is only called says which beginnings are worth going on with.
+"""Steering: the language model writes, bar by bar, and a rule that is only called says which beginnings are worth
+going on with.
 
-Sequential Monte Carlo over the bars of p_LM (`melodylc.sampling.steering`): nothing is fitted to a rule beyond a handful of
-regression weights, and what comes out is what the model wrote. The target is
+Sequential Monte Carlo over the bars of p_LM (`melodylc.sampling.steering`): nothing is fitted to a rule beyond a
+handful of regression weights, and what comes out is what the model wrote. The target is
 
     p(x) * 1[c(x) = 1] * D(x)^realism,
 
-p the language model in any of twelve transpositions, c the rule, D an optional discriminator of real melodies. A melody is
-tried with few particles first and with more where none obeys; then with the rule asked about limits to single events and earlier bars proposed
-again; in the end the bars that still break the rule are written anew between their neighbours.
+p the language model in any of twelve transpositions, c the rule, D an optional discriminator of real melodies. A
+melody is tried with few particles first and with more where none obeys; then with the rule asked about limits to
+single events and earlier bars proposed again; in the end the bars that still break the rule are written anew between
+their neighbours.
 
-Lew et al. 2023 ("Sequential Monte Carlo Steering of Large Language Models using Probabilistic Programs"), Zhao et al. 2024
-("Probabilistic Inference in Language Models via Twisted Sequential Monte Carlo"), Engel, Hoffman and Roberts 2018 ("Latent Constraints": value and realism critics).
+Lew et al. 2023 ("Sequential Monte Carlo Steering of Large Language Models using Probabilistic Programs"), Zhao et al.
+2024 ("Probabilistic Inference in Language Models via Twisted Sequential Monte Carlo"), Engel, Hoffman and Roberts
+2018 ("Latent Constraints": value and realism critics).
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Generic
 
@@ -25,14 +28,11 @@ import torch
 from melodylc.data.alphabet import BARS, PITCHES, STEPS_PER_BAR, canonical
 from melodylc.rewards import Rule
 from melodylc.rewards.base import Events, Scores
-from melodylc.sampling.steering.filter import Finished, ParticleFilter, Table, effective
-from melodylc.sampling.steering.limits import events_allowed, pitches_allowed
+from melodylc.sampling.steering.filter import Finished, ParticleFilter, Realism
+from melodylc.sampling.steering.limits import Table, events_allowed, pitches_allowed
 from melodylc.sampling.steering.potential import Judge, Melodies, Potential, Values, fit_potential
 from melodylc.sampling.steering.rewrite import rewrite
 from melodylc.sampling.steering.writer import BarWriter, State
-
-Realism = Callable[[Events], Values]
-"""log D (n,) of canonical melodies (n, 256): how probably each is real."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,8 @@ class SteerSettings:
     """What steering spends, and how."""
 
     particles: tuple[int, ...] = (24, 96)  #: of one run of the filter after another, until one particle obeys
-    sharpness: float = 240.0  #: nats that a part of the rule costs where it is 0
+    sharpness: float = 240.0  #: nats that a part of the rule costs where it is 0, at most: less where a rule is easy
+    harder: float = 8.0  #: what `sharpness` is multiplied by from run to run
     probes: int = 32  #: melodies of the model that the rule is asked about first
     sweeps: int = 6  #: times that the bars that break the rule are written anew
     chains: int = 4  #: melodies for which that is done side by side
@@ -81,8 +82,10 @@ class Plan(Generic[State]):
     calls: int  #: melodies that the rule judged
 
     @cached_property
-    def events(self) -> Table | None:
-        """Events that the rule allows at their places; asked when a melody is hard to find."""
+    def allowed(self) -> Table | None:
+        """Events that the rule allows, by their places too; it is asked about those when a melody is hard to find."""
+        if self.pitches is not None:
+            return self.pitches
         return events_allowed(Judge(self.scores), self.probes)
 
 
@@ -103,7 +106,8 @@ class Steer(Generic[State]):
         self.realism = realism
 
     def prepare(self, scores: Callable[[Events], Scores]) -> Plan[State]:
-        """Ask a rule about some of the model's melodies: which of its parts depend on the key, which single notes it allows.
+        """Ask a rule about some of the model's melodies: which of its parts depend on the key, which single notes it
+        allows.
 
         Args:
             scores: each part's reward, (n, parts), of canonical melodies (n, 256).
@@ -124,10 +128,11 @@ class Steer(Generic[State]):
         ends: list[Finished] = []
         for run, count in enumerate(settings.particles):
             hard = run > 0
-            allowed = plan.pitches
-            if hard and plan.events is not None:
-                allowed = plan.events if allowed is None else allowed & plan.events
-            filtered = ParticleFilter(self.writer, plan.potential, allowed, copies=hard)
+            allowed = plan.allowed if hard else plan.pitches
+            potential = (
+                replace(plan.potential, sharpness=settings.sharpness * settings.harder**run) if run else plan.potential
+            )
+            filtered = ParticleFilter(self.writer, potential, allowed, hard, self._realism)
             end = filtered.run(judge, count, rng)
             written += count
             ends.append(end)
@@ -135,14 +140,17 @@ class Steer(Generic[State]):
                 return self._candidate(number, end.events[row], end.scores[row], end.nats[row], written, judge, end)
         return self._rewritten(plan, number, judge, ends, written, rng)
 
+    @property
+    def _realism(self) -> Realism | None:
+        judge, power = self.realism, self.settings.realism
+        return None if judge is None or not power else lambda events: power * judge(events)
+
     def _chosen(self, end: Finished, rng: np.random.Generator) -> int | None:
-        """One of the particles that obey, by their weights and realism; None where none does."""
+        """One of the particles that obey, by their weights; None where none does."""
         rows = np.flatnonzero((end.scores == 1).all(1))
         if not rows.size:
             return None
         weight = end.weights[rows]
-        if self.realism is not None and self.settings.realism:
-            weight = weight + self.settings.realism * self.realism(canonical(end.events[rows])[0])
         share = np.exp(weight - weight.max()).cumsum()
         return int(rows[np.searchsorted(share, rng.random() * share[-1], side="right").clip(max=len(rows) - 1)])
 
@@ -162,13 +170,10 @@ class Steer(Generic[State]):
         best = first[np.argsort(-scores[first].sum(1), kind="stable")][: settings.chains]
         events, nats = events[best], np.concatenate([end.nats for end in ends])[best]
         scores = scores[best]
-        allowed = plan.pitches
-        if plan.events is not None:
-            allowed = plan.events if allowed is None else allowed & plan.events
         sweeps = 0
         for sweep in range(settings.sweeps):
             sharpness = settings.sharpness * 2.0**sweep
-            result = rewrite(self.writer, judge, events, settings.candidates, sharpness, rng, allowed)
+            result = rewrite(self.writer, judge, events, settings.candidates, sharpness, rng, plan.allowed)
             events, scores, nats, sweeps = result.events, result.scores, result.nats, sweep + 1
             written += settings.chains * settings.candidates
             if (scores == 1).all(1).any():

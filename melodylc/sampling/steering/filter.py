@@ -1,19 +1,21 @@
-"""A particle filter over bars: sequential Monte Carlo with twisted potentials, adaptive resampling and several proposals.
+"""A particle filter over bars: sequential Monte Carlo with twisted potentials, adaptive resampling and several
+proposals.
 
 A particle is a melody so far. Bar b comes from a proposal q and is weighted by
 
     w_b = w_(b-1) * p(bar_b | bars before) / q(bar_b | bars before) * psi(bars 1 .. b) / psi(bars 1 .. b-1)
 
-(Del Moral, Doucet and Jasra 2006; for language models Lew et al. 2023, "Sequential Monte Carlo Steering of Large Language
-Models using Probabilistic Programs"). Where the effective sample size 1 / sum w^2 falls below half of the particles, they are drawn anew
-by systematic resampling. The proposals are the model itself (q = p), the model limited to events that the rule allows, and
-earlier bars again, also transposed; all but the first are corrected by p / q, so that none of them changes what is sampled from,
-only how soon it is found.
+(Del Moral, Doucet and Jasra 2006; for language models Lew et al. 2023, "Sequential Monte Carlo Steering of Large
+Language Models using Probabilistic Programs"). Where the effective sample size 1 / sum w^2 falls below half of the
+particles, they are drawn anew by systematic resampling. The proposals are the model itself (q = p), the model limited
+to events that the rule allows, and earlier bars again, also transposed; all but the first are corrected by p / q, so
+that none of them changes what is sampled from, only how soon it is found.
 
-**Transposition.** The rule may want another key than the model writes in. A particle keeps all transpositions s open that explain
-its bars: psi is the mean over s of psi(bars moved by s), and s is drawn from its share in the end.
+**Transposition.** The rule may want another key than the model writes in. A particle keeps all transpositions s open
+that explain its bars: psi is the mean over s of psi(bars moved by s), and s is drawn from its share in the end.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic
 
@@ -21,18 +23,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from melodylc.data.alphabet import BARS, PITCHES, STATES, STEPS_PER_BAR
-from melodylc.rewards.base import Scores
-from melodylc.sampling.steering.potential import Bars, Judge, Potential, Values, transposed
+from melodylc.data.alphabet import BARS, STATES, STEPS_PER_BAR, canonical
+from melodylc.rewards.base import Events, Scores
+from melodylc.sampling.steering.limits import Table
+from melodylc.sampling.steering.potential import Bars, Judge, Potential, Values, repeated, transposed
 from melodylc.sampling.steering.writer import BarWriter, State
 
-Table = npt.NDArray[np.bool_]
-"""Which events may stand at each step, (256, 130)."""
+Realism = Callable[[Events], Values]
+"""log D (n,) of canonical melodies (n, 256): how probably each is real."""
 
 CLOSED = -12.0  #: nats below the best at which a transposition is given up
 LIKELY = 0.05  #: share from which a transposition counts where events are limited
 LAGS = (1, 2, 3, 4, 6, 8, 12)  #: bars ago that a bar is copied from
 MOVES = (0, 2, -2, 5, -5, 7, -7, 3, -3, 4, -4, 1, -1, 12, -12)  #: semitones that a copy is moved by
+LOOKS = 4  #: bars after which realism is asked again
 ASKED = 4  #: particles for which all copies are judged, a bar
 
 
@@ -41,7 +45,7 @@ class Finished:
     """What a run of the filter leaves: n particles and their transpositions."""
 
     events: npt.NDArray[np.int64]  #: (n, 256), transposed as each is best
-    weights: Values  #: (n,) log-weights for p(x) where the rule is satisfied; for p(x) alone where it isn't
+    weights: Values  #: (n,) log-weights for p(x) D(x) where the rule is satisfied; for p(x) D(x) alone where it isn't
     scores: Scores  #: (n, parts)
     nats: Values  #: (n,) -log p
     ess: Values  #: (16,) effective sample size after each bar, as a share of the particles
@@ -56,15 +60,23 @@ class ParticleFilter(Generic[State]):
         potential: the rule's, for unfinished melodies.
         allowed: which events the rule allows; None for all.
         copies: whether earlier bars are proposed again.
+        realism: what more is liked: log D (n,) of canonical melodies (n, 256). It is asked after bars 4, 8 and 12, too,
+            about the bars so far over and over, and is part of the weights in the end.
     """
 
     def __init__(
-        self, writer: BarWriter[State], potential: Potential, allowed: Table | None = None, copies: bool = False
+        self,
+        writer: BarWriter[State],
+        potential: Potential,
+        allowed: Table | None = None,
+        copies: bool = False,
+        realism: Realism | None = None,
     ) -> None:
         self.writer = writer
         self.potential = potential
         self.allowed = allowed
         self.copies = copies
+        self.realism = realism
 
     def run(self, judge: Judge, count: int, rng: np.random.Generator) -> Finished:
         """Write `count` melodies together."""
@@ -73,6 +85,7 @@ class ParticleFilter(Generic[State]):
         bars = np.empty((count, 0, STEPS_PER_BAR), np.int64)
         psi = np.zeros((count, len(shifts)))  # of each transposition
         weight, nats, copied, ess = np.zeros(count), np.zeros(count), np.zeros(count), np.ones(BARS)
+        real = np.zeros(count)
         scores = np.zeros((count, len(shifts), 1))
         for bar in range(BARS):
             before = _mean(psi)
@@ -82,11 +95,15 @@ class ParticleFilter(Generic[State]):
             copied += again / BARS
             psi, scores = self._judge(judge, bars, psi)
             weight += correction + _mean(psi) - before
+            if self.realism is not None and bar % LOOKS == LOOKS - 1:
+                now = self.realism(canonical(repeated(bars, bar + 1))[0]) * (bar + 1) / BARS
+                weight, real = weight + now - real, now
             ess[bar] = effective(weight) / count
             if ess[bar] < 0.5 and bar < BARS - 1:
                 rows = resample(weight, rng)
                 state = state.select(torch.from_numpy(rows))
-                bars, psi, nats, copied, weight = bars[rows], psi[rows], nats[rows], copied[rows], np.zeros(count)
+                bars, psi, nats, copied, real = bars[rows], psi[rows], nats[rows], copied[rows], real[rows]
+                weight = np.zeros(count)
         obeys = (scores == 1).all(2) & np.isfinite(psi)
         left = np.where(obeys, 0.0, np.where(obeys.any(1, keepdims=True), -np.inf, psi))
         best = _drawn(left, rng)

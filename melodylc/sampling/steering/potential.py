@@ -1,22 +1,26 @@
 """What a rule says of melodies that aren't finished yet.
 
-A rule judges sixteen bars. Of bars 1 .. b it is asked about guesses of the whole: the bars so far, over and over; and the
-bars so far, then the rest of other melodies (references), which are as good as the rule finds among some of the model's own.
-What part j still lacks, were the rest as it should be, is then about
+A rule judges sixteen bars. Of bars 1 .. b it is asked about guesses of the whole: the bars so far, over and over;
+their last one, two or four bars until the end; and the bars so far, then the rest of other melodies (references), the
+best that the rule finds among a few of the model's own. What part j still lacks is then one of
 
-    again_j = b / 16 * (1 - c_j(bars 1 .. b, repeated)),     rest_j = mean over references of 1 - c_j(bars 1 .. b, rest).
+    again_j = b / 16 * (1 - c_j(bars 1 .. b, repeated))          were the rest as good as it can be, and the bars equal
+    rest_j = mean over references of 1 - c_j(bars 1 .. b, rest)
+    least_j = the smallest 1 - c_j over all guesses.
 
-Which of the two tells how it will end depends on the rule: for a scale, the repetition; for the last note, neither, before the
-last bar. So the twist of sequential Monte Carlo is fitted: nonnegative weights, at most 1, of the regression of 1 - c_j(x) on
-both, over finished melodies of the model. Their scores are the only lesson, as for the value critic of "Latent Constraints"
-(Engel, Hoffman and Roberts 2018) and the learnt twists of Zhao et al. 2024 ("Probabilistic Inference in Language Models via
-Twisted Sequential Monte Carlo"). The potential of a melody so far is
+Which of these tells how it will end depends on the rule: for a scale, the repetition; for the last note, none before
+the last bar. So the twist of sequential Monte Carlo is fitted: weights in [0, 1] of the regression of 1 - c_j(x) on
+the three, over whole melodies of the model. Their scores are the only lesson, as for the value critic of "Latent
+Constraints" (Engel, Hoffman and Roberts 2018) and for the learnt twists of Zhao et al. 2024 ("Probabilistic Inference
+in Language Models via Twisted Sequential Monte Carlo"). The potential of a melody so far, and of a whole one, is
 
-    log psi(bars 1 .. b) = -sharpness * sum_j (w_bj0 * again_j + w_bj1 * rest_j),   of a whole one  -sharpness * sum_j (1 - c_j(x)).
+    log psi(bars 1 .. b) = -sharpness * sum_j (w_bj0 * again_j + w_bj1 * rest_j + w_bj2 * least_j)
+    log psi(x) = -sharpness * sum_j (1 - c_j(x)).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +35,12 @@ Melodies = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
 SHIFTS = tuple(range(-6, 6))  #: transpositions that melodies are tried in, semitones
-FITTED = (1, 2, 4, 8, 12)  #: numbers of bars at which weights are fitted; those between take the nearest before
+LOOPS = (1, 2, 4)  #: how many of the last bars are repeated until the end
+COSTS = np.array([1, 2, 6])  #: calls of the rule for again, rest and least
+WORTH = 0.01  #: share of the variance that a call must explain
+STEPS_OF_SHARPNESS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7)  #: tried one after another, in shares of the most
+ENOUGH = 0.5  #: share that must obey for one of these to do
+KNOWN = 48  #: melodies that weights are fitted on, at least
 REFERENCES = 2
 
 
@@ -65,9 +74,11 @@ def transposed(events: npt.NDArray[np.integer], shifts: npt.NDArray[np.integer] 
     return np.where(events < PITCHES, np.clip(events + by, 0, PITCHES - 1), events).astype(np.int64)
 
 
-def repeated(bars: Bars) -> Melodies:
-    """Bars (n, b, 16) over and over until there are sixteen, (n, 256)."""
-    return bars[:, np.arange(BARS) % bars.shape[1]].reshape(len(bars), STEPS)
+def repeated(bars: Bars, loop: int) -> Melodies:
+    """Bars (n, b, 16) and then their last `loop` over and over until there are sixteen, (n, 256)."""
+    so_far = bars.shape[1]
+    rest = so_far - loop + np.arange(BARS - so_far) % loop
+    return bars[:, np.concatenate((np.arange(so_far), rest))].reshape(len(bars), STEPS)
 
 
 def continued(bars: Bars, reference: Melodies) -> Melodies:
@@ -84,7 +95,7 @@ class Potential:
     sharpness: float  #: nats that a part costs where it is 0
     shifts: tuple[int, ...]  #: transpositions to try; one where none matters to the rule
     references: Melodies  #: (k, 256)
-    weights: Values  #: (16, parts, 2); row b - 1 is for b bars
+    weights: Values  #: (16, parts, 3); row b - 1 is for b bars
 
     def __call__(self, judge: Judge, bars: Bars) -> tuple[Values, Scores | None]:
         """log psi (n,) of bars (n, b, 16), transposed already; of whole melodies their scores (n, parts), too."""
@@ -92,19 +103,31 @@ class Potential:
         if so_far == BARS:
             scores = judge(bars.reshape(len(bars), STEPS))
             return -self.sharpness * (1 - scores).sum(1), scores
-        again, rest = self.weights[so_far - 1].T
-        lack = np.zeros(len(bars))
-        if again.any():
-            lack += (so_far / BARS * (1 - judge(repeated(bars)))) @ again
-        if rest.any():
-            lack += _rest(judge, bars, self.references) @ rest
-        return -self.sharpness * lack, None
+        weights = self.weights[so_far - 1]
+        lacks = _lacks(judge, bars, self.references, weights.any(0))
+        return -self.sharpness * (lacks * weights).sum((1, 2)), None
 
 
-def _rest(judge: Judge, bars: Bars, references: Melodies) -> Scores:
-    wholes = np.concatenate([continued(bars, reference) for reference in references])
-    lacks: Scores = 1 - judge(wholes).reshape(len(references), len(bars), -1).mean(0)
-    return lacks
+def _lacks(judge: Judge, bars: Bars, references: Melodies, use: npt.NDArray[np.bool_]) -> Values:
+    """again, rest and least of each part, (n, parts, 3), of bars (n, b, 16); what isn't to be used is 0."""
+    count, so_far = bars.shape[:2]
+    guesses = [repeated(bars, so_far)] if use[0] or use[2] else []
+    if use[1] or use[2]:
+        guesses += [continued(bars, reference) for reference in references]
+    if use[2]:
+        guesses += [repeated(bars, loop) for loop in LOOPS if loop < so_far]
+    if not guesses:
+        return np.zeros((count, 1, 3))
+    lacks = 1 - judge(np.concatenate(guesses)).reshape(len(guesses), count, -1)
+    first = int(use[0] or use[2])
+    parts = np.zeros((count, lacks.shape[2], 3))
+    if use[0]:
+        parts[..., 0] = so_far / BARS * lacks[0]
+    if use[1]:
+        parts[..., 1] = lacks[first : first + len(references)].mean(0)
+    if use[2]:
+        parts[..., 2] = lacks.min(0)
+    return parts
 
 
 def fit_potential(
@@ -115,41 +138,50 @@ def fit_potential(
     Args:
         judge: the rule.
         melodies: 16 or more.
-        sharpness: see `Potential`.
+        sharpness: at most; less where the rule is easy. See `Potential`.
         rng: chooses the transpositions that the rule is asked about.
         references: melodies to use as such; the best of `melodies` if None.
     """
     some = melodies[:8]
     plain = judge(some)
-    shifts = SHIFTS if any((judge(transposed(some, by)) != plain).any() for by in (1, -5)) else (0,)
-    copies = 1 if shifts == (0,) else 3
+    shifts = SHIFTS if any((judge(transposed(some, by)) != plain).any() for by in SHIFTS if by) else (0,)
+    copies = 1 if shifts == (0,) else 1 + KNOWN // len(melodies)
     by = rng.permuted(np.tile(shifts, (len(melodies), 1)), axis=1)[:, :copies].T.reshape(-1)
     known = transposed(np.tile(melodies, (copies, 1)), by)
     scores = judge(known)
     if references is None:
         references = known[np.argsort(-scores.sum(1), kind="stable")[:REFERENCES]]
-    weights = np.zeros((BARS, scores.shape[1], 2))
-    for at, so_far in enumerate(FITTED):
+    weights = np.zeros((BARS, scores.shape[1], 3))
+    for so_far in range(1, BARS):
         bars = known.reshape(-1, BARS, STEPS_PER_BAR)[:, :so_far]
-        again = so_far / BARS * (1 - judge(repeated(bars)))
-        rest = _rest(judge, bars, references)
-        until = FITTED[at + 1] - 1 if at + 1 < len(FITTED) else BARS - 1
+        lacks = _lacks(judge, bars, references, np.ones(3, bool))
         for part in range(scores.shape[1]):
-            told = np.stack((again[:, part], rest[:, part]), 1)
-            weights[so_far - 1 : until, part] = _nonnegative(told, 1 - scores[:, part])
-    return Potential(sharpness, shifts, references, weights)
+            weights[so_far - 1, part] = _nonnegative(lacks[:, part], 1 - scores[:, part])
+    return Potential(_needed(sharpness, (1 - scores).sum(1)), shifts, references, weights)
+
+
+def _needed(most: float, lacks: Values) -> float:
+    """The least sharpness, at most `most`, at which half of melodies obey once weighed by exp(-sharpness * lack).
+
+    More would only make particles more alike.
+    """
+    for sharpness in most * np.array(STEPS_OF_SHARPNESS):
+        if (lacks == 0).mean() >= ENOUGH * np.exp(-sharpness * lacks).mean():
+            return float(sharpness)
+    return most
 
 
 def _nonnegative(features: Values, target: Values) -> Values:
-    """Least squares with a constant and two weights in [0, 1]; 0 for features that don't vary."""
+    """Least squares with a constant and weights in [0, 1] of features (n, 3); each call must explain `WORTH`."""
     features, target = features - features.mean(0), target - target.mean()
-    square, cross = features.T @ features + 1e-6 * len(target) * np.eye(2), features.T @ target
-    best, least = np.zeros(2), 0.0
-    for use in ((True, True), (True, False), (False, True)):
+    square = features.T @ features + 1e-4 * len(target) * np.eye(3)
+    cross = features.T @ target
+    best, most = np.zeros(3), 0.0
+    for use in product((False, True), repeat=3):
         at = np.flatnonzero(use)
-        found = np.zeros(2)
-        found[at] = np.linalg.solve(square[np.ix_(at, at)], cross[at])
-        gain = found @ cross * 2 - found @ square @ found
-        if (found >= 0).all() and gain > least:
-            best, least = found, gain
+        weights = np.zeros(3)
+        weights[at] = np.linalg.solve(square[np.ix_(at, at)], cross[at])
+        gain = weights @ cross * 2 - weights @ square @ weights - WORTH * COSTS[at].sum() * (target @ target)
+        if (weights >= 0).all() and gain > most:
+            best, most = weights, gain
     return np.minimum(best, 1.0)

@@ -1,13 +1,13 @@
 """Bars of whole melodies that break a rule, written anew between their neighbours.
 
 Gibbs sampling over bars, each step by iterated importance resampling (Tjelmeland 2004): for a bar of a melody x the
-model writes candidates from p(bar | bars before); other bars of the melody, also transposed, are candidates too; x's own bar stays
-one. One of them is drawn with weights
+model writes candidates from p(bar | bars before); other bars of the melody, also transposed, are candidates too; x's
+own bar stays one. One of them is drawn with weights
 
     p(bar | before) / q(bar) * p(next bar | before, bar) * exp(-sharpness * sum_j (1 - c_j(x'))),
 
-where of what follows only the next bar's likelihood is reckoned. Which bars break the rule is asked: those where silence,
-a neighbour or the bar four before instead would score more; where no such bar is known, all.
+where of what follows only the next bar's likelihood is reckoned. Which bars break the rule is asked: those where
+silence, a neighbour or the bar four before instead would score more; where no such bar is known, all.
 """
 
 from dataclasses import dataclass
