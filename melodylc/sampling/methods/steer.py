@@ -56,7 +56,8 @@ class Candidate:
     number: int
     events: npt.NDArray[np.uint8]  #: (256,), canonical
     scores: tuple[float, ...]  #: one a part of the rule
-    particles: int  #: melodies that were written for it, in whole
+    particles: int  #: of the last run of the filter
+    written: int  #: melodies that were written for it, in whole
     calls: int  #: melodies that the rule judged for it
     ess: tuple[float, ...]  #: effective sample size after each bar of the last run of the filter, in particles
     sweeps: int  #: times that bars were written anew
@@ -197,7 +198,8 @@ class Steer(Generic[State]):
             number=number,
             events=canonical(events)[0],
             scores=tuple(scores.tolist()),
-            particles=written,
+            particles=len(end.events),
+            written=written,
             calls=judge.calls,
             ess=tuple((end.ess * len(end.events)).tolist()),
             sweeps=sweeps,
