@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STATES, STEPS, STEPS_PER_BAR, canonical
+from melodylc.data.arrays import Events
 from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.rewards import Rule, density, pitch_classes, tonic
-from melodylc.rewards.base import Events, Scores
+from melodylc.rewards.base import Scores
 from melodylc.sampling.methods.steer import Candidate, Plan, Steer, SteerSettings
 from melodylc.sampling.steering.filter import ParticleFilter, effective, resample
 from melodylc.sampling.steering.limits import events_allowed, inside, pitches_allowed

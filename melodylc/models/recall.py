@@ -71,6 +71,7 @@ _TURN = np.arange(12)
 _CLASS_OF_KIND = torch.arange(1 - PITCHES, PITCHES) % 12
 _STEPS_PER_BEAT = 4
 _OF_PITCHES, _OF_LENGTHS = 4, 2  # the votes that what was used has
+_STUCK = 1e-9  # probability of all that is allowed, below which nothing is
 _LITTLE = 0.2  # how often everything was used before the first note
 _KIND_ROWS = _INTERVALS + _AGREEMENTS * torch.arange(SOURCES)
 
@@ -513,6 +514,19 @@ def write_bar(
     return _advance(model, state, _Sampler(chances.double().numpy(), temperature, nucleus))
 
 
+def write_bar_within(
+    model: RecallLM, state: RecallState, chances: Tensor, allowed: Bools, temperature: float = 1.0
+) -> tuple[RecallState, Tensor, Tensor, Tensor]:
+    """As `write_bar`, each event limited to those that `allowed` (n, 16, 130) names; free where none has probability.
+
+    Returns:
+        Also log p/q (n,), where q is the distribution that the bars were drawn from.
+    """
+    sampler = _LimitedSampler(chances.double().numpy(), temperature, allowed)
+    after, bar, logprob = _advance(model, state, sampler)
+    return after, bar, logprob, torch.from_numpy(sampler.mass)
+
+
 def score_bar(model: RecallLM, state: RecallState, bar: Tensor, temperature: float = 1.0) -> tuple[RecallState, Tensor]:
     """The state after these bars (n, 16), int64, and their log-probabilities (n,). Stray holds are rests."""
     before = state.written[:, STEPS_PER_BAR * state.bar - 1] if state.bar else np.full(len(bar), REST)
@@ -567,6 +581,42 @@ class _Sampler:
         share = shares[every, index]
         self.chances[rows, at] = (1 - (cumulative[every, index] - number) / share).clip(0, 1)
         return index, np.log(share / cumulative[:, -1])
+
+
+class _LimitedSampler(_Sampler):
+    """Chooses among the segments of which every event is allowed, and counts how probable those are."""
+
+    def __init__(self, chances: npt.NDArray[np.float64], temperature: float, allowed: Bools) -> None:
+        super().__init__(chances, temperature, 1.0)
+        self.allowed = allowed
+        self.mass = np.zeros(len(chances))  #: log p/q of what was chosen, (n,)
+        self._goes_on = np.full(len(chances), HOLD)  # what follows the first event of the latest segments
+
+    def kind(self, logits: Tensor, rows: Ints, at: int, pitch: Ints) -> tuple[Ints, npt.NDArray[np.float64]]:
+        event = event_of(np.arange(KINDS)[None], pitch[:, None])
+        inside = (event >= 0) & (event <= REST)
+        fits = inside & self.allowed[rows[:, None], at, np.where(inside, event, REST)]
+        kind, logprob = self._within(logits, rows, at, fits)
+        self._goes_on[rows] = np.where(kind == SILENCE, REST, HOLD)
+        return kind, logprob
+
+    def length(self, logits: Tensor, rows: Ints, at: int) -> tuple[Ints, npt.NDArray[np.float64]]:
+        later = self.allowed[rows, at + 1 :, self._goes_on[rows]]  # (m, steps that are left)
+        fits = np.zeros(logits.shape, np.bool_)
+        fits[:, 0] = True
+        fits[:, 1 : 1 + later.shape[1]] = np.logical_and.accumulate(later, axis=1)
+        index, logprob = self._within(logits, rows, at, fits)
+        return index + 1, logprob
+
+    def _within(self, logits: Tensor, rows: Ints, at: int, fits: Bools) -> tuple[Ints, npt.NDArray[np.float64]]:
+        free = _shares(logits, self.temperature)
+        left = (free * fits).sum(1)
+        stuck = left < _STUCK
+        fits = fits | stuck[:, None]
+        left = np.where(stuck, 1.0, left)
+        index, logprob = self._choose(torch.where(torch.from_numpy(fits), logits, -torch.inf), rows, at)
+        self.mass[rows] += np.log(left)
+        return index, logprob + np.log(left)
 
 
 class _Reader:

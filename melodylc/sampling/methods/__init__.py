@@ -21,6 +21,7 @@ DEFAULT_METHOD = "combined"
 GROUP = "melodylc.methods"  #: of entry points
 _OWN = {  # names to classes, imported when they are used: none of them is needed for --help
     "combined": "melodylc.sampling.methods.combined:Combined",
+    "steer": "melodylc.sampling.methods.steer:SteerMethod",
     "actor": "melodylc.sampling.methods.actor:PureActor",
     "optimize": "melodylc.sampling.methods.optimize:Optimize",
     "edit": "melodylc.sampling.methods.edit:Edit",

@@ -19,20 +19,24 @@ Lew et al. 2023 ("Sequential Monte Carlo Steering of Large Language Models using
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Generic
+from typing import Any, Generic, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from melodylc.data.alphabet import BARS, PITCHES, STEPS_PER_BAR, canonical
+from melodylc.data.arrays import Events, Values
+from melodylc.data.errors import InputError
+from melodylc.models.prior import LearntPrior
 from melodylc.rewards import Rule
-from melodylc.rewards.base import Events, Scores
+from melodylc.rewards.base import Scores
+from melodylc.sampling.methods.base import Candidates, Method, Task
 from melodylc.sampling.steering.filter import Finished, ParticleFilter, Realism
 from melodylc.sampling.steering.limits import Table, events_allowed, pitches_allowed
-from melodylc.sampling.steering.potential import Judge, Melodies, Potential, Values, fit_potential
+from melodylc.sampling.steering.potential import Judge, Melodies, Potential, fit_potential
 from melodylc.sampling.steering.rewrite import rewrite
-from melodylc.sampling.steering.writer import BarWriter, State
+from melodylc.sampling.steering.writer import BarWriter, State, bar_writer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,3 +224,60 @@ def write(writer: BarWriter[State], count: int, rng: np.random.Generator) -> Mel
 def rule_scores(rule: Rule) -> Callable[[Events], Scores]:
     """What `Steer.prepare` wants of a rule: the parts' rewards with their weights."""
     return rule.graded
+
+
+@dataclass(frozen=True)
+class SteerMethod(Method):
+    """The language model's melodies, steered by the rule; what comes out is what the model wrote."""
+
+    name = "steer"
+    summary = "the model writes bar by bar, and the rule says which beginnings go on; nothing is learnt or edited"
+    together = 1  # each melody has particles of its own, and is the same whatever is written beside it
+
+    steer: Steer[Any]
+    plan: Plan[Any] | None  #: None where nothing is asked
+
+    @classmethod
+    def prepare(cls, task: Task) -> Self:
+        """Ask the rule about a few of the model's melodies.
+
+        Raises:
+            InputError: the model has no language model, or N(0, I) is asked for, which writes no melodies.
+        """
+        prior = task.model.prior(task.prior)
+        if not isinstance(prior, LearntPrior):
+            raise InputError(
+                "--method steer needs a model that has learnt to write (melodylc train prior) and --prior learnt: "
+                "take another --method, such as combined"
+            )
+        steer = Steer(bar_writer(prior.language, prior.temperature))
+        rule = task.rule
+        return cls(steer, None if rule is None else steer.prepare(rule.graded))
+
+    def sample(self, seed: int, numbers: Sequence[int], attempt: int) -> Candidates:
+        """One melody each, by particles of its own."""
+        if self.plan is None:
+            events = np.concatenate(
+                [write(self.steer.writer, 1, np.random.default_rng((seed, number, attempt))) for number in numbers]
+            )
+            canonical_events, rests = canonical(events.astype(np.uint8))
+            return Candidates(canonical_events, [0.0] * len(events), rests.sum(axis=1).tolist())
+        found = self.steer.sample(self.plan, seed, numbers, attempt)
+        details = [
+            {
+                "particles": one.particles,
+                "melodies_written": one.written,
+                "rule_calls": one.calls,
+                "effective_sample_size": [round(size, 2) for size in one.ess],
+                "rewritten": one.sweeps,
+                "edited": round(one.edited, 4),
+                "bits_per_note": round(one.bits, 3),
+            }
+            for one in found
+        ]
+        events = np.stack([one.events for one in found])
+        return Candidates(events, [0.0] * len(found), [0] * len(found), details)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What took part."""
+        return {"parts": ["language model"], "particles": list(self.steer.settings.particles)}

@@ -24,9 +24,10 @@ import numpy.typing as npt
 import torch
 
 from melodylc.data.alphabet import BARS, STATES, STEPS_PER_BAR, canonical
-from melodylc.rewards.base import Events, Scores
+from melodylc.data.arrays import Events, Values
+from melodylc.rewards.base import Scores
 from melodylc.sampling.steering.limits import Table
-from melodylc.sampling.steering.potential import Bars, Judge, Potential, Values, repeated, transposed
+from melodylc.sampling.steering.potential import Bars, Judge, Potential, repeated, transposed
 from melodylc.sampling.steering.writer import BarWriter, State
 
 Realism = Callable[[Events], Values]

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import HOLD, PITCHES, REST, STATES, STEPS, canonical
-from melodylc.sampling.steering.potential import Judge, Melodies, Values
+from melodylc.data.arrays import Values
+from melodylc.sampling.steering.potential import Judge, Melodies
 
 Table = npt.NDArray[np.bool_]
 """Which events may stand at each step, (256, 130)."""

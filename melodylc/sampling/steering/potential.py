@@ -26,13 +26,13 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS, PITCHES, STEPS, STEPS_PER_BAR, canonical
-from melodylc.rewards.base import Events, Scores
+from melodylc.data.arrays import Events, Values
+from melodylc.rewards.base import Scores
 
 Bars = npt.NDArray[np.int64]
 """Bars of melodies so far, (n, b, 16), as the model wrote them."""
 Melodies = npt.NDArray[np.int64]
 """Events of whole melodies, (n, 256), canonical or not."""
-Values = npt.NDArray[np.float64]
 
 SHIFTS = tuple(range(-6, 6))  #: transpositions that melodies are tried in, semitones
 LOOPS = (1, 2, 4)  #: how many of the last bars are repeated until the end

@@ -17,10 +17,11 @@ import numpy.typing as npt
 import torch
 
 from melodylc.data.alphabet import BARS, REST, STEPS, STEPS_PER_BAR
+from melodylc.data.arrays import Values
 from melodylc.rewards.base import Scores
 from melodylc.sampling.steering.filter import MOVES
 from melodylc.sampling.steering.limits import Table
-from melodylc.sampling.steering.potential import Judge, Melodies, Values, transposed
+from melodylc.sampling.steering.potential import Judge, Melodies, transposed
 from melodylc.sampling.steering.writer import BarWriter, State
 
 

@@ -6,14 +6,16 @@ All log-probabilities are in nats, at the temperature at which the model writes.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 
 from melodylc.data.alphabet import STATES, STEPS_PER_BAR
+from melodylc.models import recall
 from melodylc.models.bars import START
 from melodylc.models.language import LOOKBACK, NOTHING, MelodyLM, _Cell
+from melodylc.models.recall import LEAD, RecallLM, RecallState
 
 
 class WriterState(Protocol):
@@ -155,3 +157,40 @@ class LanguageWriter:
     def _after(self, state: LanguageState, bar: Tensor, memory: tuple[Tensor, Tensor]) -> LanguageState:
         written = torch.cat((state.written, bar[:, None]), 1)
         return LanguageState(written, self.language.bars.bar(bar)[:, None], memory)
+
+
+@dataclass(frozen=True)
+class RecallWriter:
+    """A `RecallLM` as a `BarWriter`."""
+
+    language: RecallLM
+    temperature: float = 1.0
+    role: int = LEAD
+
+    def start(self, count: int) -> RecallState:
+        return recall.start(self.language, count, [self.role] * count)
+
+    @torch.no_grad()
+    def write_bar(self, state: RecallState, uniforms: Tensor) -> tuple[RecallState, Tensor, Tensor]:
+        state, bar, likelihood = recall.write_bar(self.language, state, uniforms, self.temperature)
+        return state, bar, likelihood.float()
+
+    @torch.no_grad()
+    def write_bar_within(
+        self, state: RecallState, uniforms: Tensor, allowed: Tensor
+    ) -> tuple[RecallState, Tensor, Tensor, Tensor]:
+        mask = allowed.expand(len(uniforms), STEPS_PER_BAR, -1).numpy()
+        state, bar, likelihood, mass = recall.write_bar_within(self.language, state, uniforms, mask, self.temperature)
+        return state, bar, likelihood.float(), mass.float()
+
+    @torch.no_grad()
+    def score_bar(self, state: RecallState, bar: Tensor) -> tuple[RecallState, Tensor]:
+        state, likelihood = recall.score_bar(self.language, state, bar, self.temperature)
+        return state, likelihood.float()
+
+
+def bar_writer(language: MelodyLM | RecallLM, temperature: float) -> BarWriter[Any]:
+    """Either language model as a writer of bars, at a temperature."""
+    if isinstance(language, RecallLM):
+        return RecallWriter(language, temperature)
+    return LanguageWriter(language, temperature)
