@@ -40,7 +40,7 @@ from melodylc.evaluation.real import Ground
 from melodylc.evaluation.samples import draw_real
 from melodylc.evaluation.statistics import Features, features, overlapping_areas
 from melodylc.latent.distance import z_mse
-from melodylc.latent.precision import brief
+from melodylc.latent.precision import autocast
 from melodylc.latent.store import load_actor
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel, shipped_model
@@ -95,7 +95,7 @@ class Judge:
             **{f"area {name}": float(areas[name]) for name in AREAS},
             **{name: float(levels[name].mean()) for name in LEVELS},
             "differ": differ(events),
-            "D": float(torch.exp(-self.critic.cost(self.box.seen(raw))).mean()),
+            "D": float(torch.exp(-self.critic.cost(self.box.features(raw))).mean()),
         }
 
 
@@ -115,7 +115,7 @@ def knows(corpus: Path, actors: tuple[Path, ...]) -> None:
     real = torch.from_numpy(held.draw(np.arange(len(held.events)), KNOWS, np.random.default_rng(5)))
     box, language = MelodyBox(model.vae, UNASKED), likeness.language
     judges: dict[str, Callable[[Tensor], Tensor]] = {
-        "realism critic": lambda events: -critic.cost(box.seen(events)),
+        "realism critic": lambda events: -critic.cost(box.features(events)),
         "-log p of the language model, a melody": lambda events: -language.nll(events.long()),
         "the same, a note": lambda events: -language.nll(events.long()) / (events < HOLD).sum(1).clamp(min=1),
         "the same, beside what as many notes cost": lambda events: likeness(events, events),
@@ -183,7 +183,7 @@ def _fit(model: LoadedModel, rule: Rule, realism: RealismTerm | None, path: Path
         return Fit(**about, events={way: found[way] for way in about["obey"]})
 
 
-@brief()
+@autocast()
 def _ways(mixture: Mixture, z: Tensor, written: Tensor, move: Move) -> list[tuple[str, Decoding, Tensor]]:
     begun, plain = mixture.start_from(written), replace(mixture, first_repair=None, repairs=())
     arranged = plain.start_from(written)

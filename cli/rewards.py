@@ -10,8 +10,8 @@ from melodylc.cli.ui import print_json, progress, table
 from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
+    from melodylc.data.arrays import Events
     from melodylc.rewards.base import Reward
-    from melodylc.rewards.domains import Rows
     from melodylc.rewards.trial import Trial
 
 _WIDTH = 40  # of a histogram's longest bar
@@ -83,7 +83,7 @@ def test(reward: str, reward_seconds: float, samples: int, seed: int, model: Pat
         raise InputError(f"{reward} {first}{f'; {len(others)} more above' if others else ''}")
 
 
-def _samples(model: Path | None, count: int, seed: int) -> "Rows":
+def _samples(model: Path | None, count: int, seed: int) -> "Events":
     from melodylc.models.checkpoint import open_model
     from melodylc.sampling.sampler import prior_events
 

@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import STEPS
+from melodylc.data.arrays import Events
 from melodylc.data.errors import CorpusError
-from melodylc.data.windows import Events
 
 FORMAT = 1
 MANIFEST = "corpus.json"

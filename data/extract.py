@@ -32,11 +32,12 @@ import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS, STEPS
 from melodylc.data.archives import MidiFile
+from melodylc.data.arrays import Events
 from melodylc.data.bars import Layout, layout
 from melodylc.data.errors import MidiError
 from melodylc.data.files import atomic_write
 from melodylc.data.smf import read_score
-from melodylc.data.windows import FILTERS, Events, Filters, melody_line
+from melodylc.data.windows import FILTERS, Filters, melody_line
 
 VERSION = 2  # of everything that decides what a shard holds
 CHUNK_FILES = 128

@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from melodylc.data.arrays import Events, Rows
 from melodylc.data.corpus import SIDES, Corpus
 from melodylc.data.errors import CorpusError
 from melodylc.data.overlap import Gathered, sharing
-from melodylc.data.windows import Events
 
 LEFT_OUT = "collection left out"  #: what a checkpoint's header calls it
-Rows = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

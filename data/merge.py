@@ -18,16 +18,16 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import STEPS
+from melodylc.data.arrays import Events, Mask
 from melodylc.data.corpus import COLUMNS, FORMAT, MANIFEST, PIECES, SIDES
 from melodylc.data.extract import ROW, FileReport, load_shard
 from melodylc.data.files import FINGERPRINT_LENGTH, atomic_write
 from melodylc.data.overlap import Gathered, shared_with
-from melodylc.data.windows import FILTERS, Events
+from melodylc.data.windows import FILTERS
 from melodylc.data.works import assign, held_out
 
 _BLOCK = 8192
 Indices = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS, HOLD, STEPS_PER_BAR
-from melodylc.data.windows import Events
+from melodylc.data.arrays import Events, Mask
 
 RUN_BARS = 4
 LEAST_ONSETS = 2
@@ -24,7 +24,6 @@ _BLOCK = 4096
 _FILTER_BITS = 22
 
 Hashes = npt.NDArray[np.uint64]
-Mask = npt.NDArray[np.bool_]
 Lengths = npt.NDArray[np.int64]
 
 

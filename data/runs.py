@@ -12,8 +12,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from melodylc.data.overlap import Hashes, Mask, Melodies, blocks, run_hashes
-from melodylc.data.windows import Events
+from melodylc.data.arrays import Events, Mask
+from melodylc.data.overlap import Hashes, Melodies, blocks, run_hashes
 
 BITS = 32
 

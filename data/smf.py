@@ -22,7 +22,8 @@ and `Score.repairs` (its notes), a clause for each kind:
 |                                                          | note-on, else with its track, which is said             |
 | velocities above 127; pitches above 127                  | 127; left out; both said                                |
 | a tempo of 0                                             | the one before it, or 120; said                         |
-| type 2                                                   | its patterns side by side, said                         |
+| type 2                                                   | its patterns side by side, said; with several meters    |
+|                                                          | it is refused                                           |
 
 Two equal notes that overlap on one channel end in the order in which they began. Where a part of the notes would be
 lost (the file breaks off, a byte that can't be there), the file is refused, with the track and the byte.
@@ -419,7 +420,7 @@ def _score(events: _Events, header: _Header, remarks: list[str]) -> Score:
     offs = offs[np.isin(array[data_at[offs]], _NOTES_OFF)]
     silences = track_of[offs] * 16 + (running[offs] & 15), ticks[offs]
     paired = _paired(notes, lengths, silences, repairs)
-    metas, signatures, tempo = _metas(events, ticks, track_of, repairs)
+    metas, signatures, tempo = _metas(events, header.kind, ticks, track_of, repairs)
     if events.system:
         repairs.append(f"{_plural(events.system, 'message')} that no file may hold left out")
     if events.escapes:
@@ -550,17 +551,19 @@ def _next_silence(key: Ticks, ticks: Ticks, silence_keys: Ticks, silence_ticks: 
 
 
 def _metas(
-    events: _Events, ticks: Ticks, track_of: Places, repairs: list[str]
+    events: _Events, kind: int, ticks: Ticks, track_of: Places, repairs: list[str]
 ) -> tuple[dict[int, str], tuple[tuple[int, int, int], ...], float]:
     """Names by track, time signatures, and the first tempo in quarters a minute."""
     names: dict[int, str] = {}
     signatures, tempos, wrong = [], [], 0
+    patterns: dict[int, list[tuple[int, int, int]]] = {}
     for meta in events.metas:
         if meta.type == _NAME:
             names.setdefault(int(track_of[meta.event]), decode_name(events.data[meta.start : meta.end]))
         elif meta.type == _METER and meta.end - meta.start >= 2:
             over, power = events.data[meta.start : meta.start + 2]
             signatures.append((int(ticks[meta.event]), over, 1 << power if power < 16 else 0))
+            patterns.setdefault(int(track_of[meta.event]), []).append(signatures[-1])
         elif meta.type == _TEMPO and meta.end - meta.start >= 3:
             pace = int.from_bytes(events.data[meta.start : meta.start + 3], "big")
             wrong += not pace
@@ -568,6 +571,8 @@ def _metas(
                 tempos.append((int(ticks[meta.event]), 60e6 / pace))
     if wrong:
         repairs.append(f"{_plural(wrong, 'tempo')} of 0 left out" + ("" if tempos else ": 120 assumed"))
+    if kind == 2 and any(rows != signatures[: len(rows)] for rows in patterns.values()):
+        raise MidiError("a file of type 2 whose patterns have meters of their own: it is several pieces, not one")
     first = min(tempos, key=lambda row: row[0])[1] if tempos else 120.0
     return names, tuple(sorted(signatures, key=lambda row: row[0])), first
 

@@ -27,21 +27,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from melodylc.data.alphabet import BARS, HOLD, REST, STEPS, STEPS_PER_BAR
+from melodylc.data.arrays import Events
 from melodylc.data.bars import BAR_SIGNATURES, Layout, Section, counted_in_four, layout
 from melodylc.data.errors import InputError, MidiError
 from melodylc.data.melody import Melody, pitch_name
 from melodylc.data.scores import Part, Score, Ticks
 from melodylc.data.smf import read_content, read_score
 from melodylc.data.texts import folded, printable
-from melodylc.data.windows import (
-    DEFAULT_FILTERS,
-    Events,
-    different_bars,
-    different_pitches,
-    melody_line,
-    sixteenths,
-    windows,
-)
+from melodylc.data.windows import DEFAULT_FILTERS, different_bars, different_pitches, melody_line, sixteenths, windows
 
 Short = Literal["loop", "pad"]
 _LOOPS = frozenset((1, 2, 4, 8, 16))  # bars

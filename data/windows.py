@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS, HOLD, REST, STATES, STEPS, STEPS_PER_BAR
+from melodylc.data.arrays import Events
 from melodylc.data.bars import Section
 from melodylc.data.scores import Part, Ticks
-
-Events = npt.NDArray[np.uint8]
 
 
 def melody_line(part: Part, section: Section, division: int) -> Events:

@@ -8,8 +8,9 @@ A reward of exactly 1 is *satisfied*; anything less says how near the melody com
 (0.5, 1.0)
 """
 
+from melodylc.data.arrays import Events
 from melodylc.rewards.ambitus import ambitus, register
-from melodylc.rewards.base import Events, Reward, Rule, Scores, at_least
+from melodylc.rewards.base import Reward, Rule, Scores, at_least
 from melodylc.rewards.contour import contour
 from melodylc.rewards.density import Density, density, parse_density
 from melodylc.rewards.ends import first_note, last_length, last_note

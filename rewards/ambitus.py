@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from melodylc.data.alphabet import PITCHES
+from melodylc.data.arrays import Events
 from melodylc.data.errors import InputError
 from melodylc.data.melody import pitch_name
-from melodylc.rewards.base import Events, Scores
+from melodylc.rewards.base import Scores
 from melodylc.rewards.features import (
     EventsReward,
     Numbers,

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from melodylc.data.alphabet import BARS, HOLD, REST, STEPS_PER_BAR
+from melodylc.data.arrays import Events
 from melodylc.data.melody import Melody
-from melodylc.rewards.base import Events, Reward, Scores
+from melodylc.rewards.base import Reward, Scores
 
 WHOLE = frozenset(
     ("tonic", "first_note", "last_note", "last_length", "contour", "form", "groove", "breaths", "variety")

@@ -24,12 +24,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from melodylc.data.arrays import Events
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
 from melodylc.rewards.domains import MELODIES, domain
-
-Events = npt.NDArray[np.uint8]
-"""Canonical events, one melody a row, shape (n, 256)."""
 
 Scores = npt.NDArray[np.float64]
 """Rewards in [0, 1]."""

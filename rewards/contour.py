@@ -22,7 +22,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from melodylc.data.alphabet import STEPS
-from melodylc.rewards.base import Events, Scores
+from melodylc.data.arrays import Events
+from melodylc.rewards.base import Scores
 from melodylc.rewards.features import EventsReward, begins, check_number, partial_credit
 
 Shape = Literal["rising", "falling", "arch", "valley"]

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from melodylc.data.alphabet import PITCHES, STEPS
+from melodylc.data.arrays import Events
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
-from melodylc.rewards.base import Events, Reward, Scores
+from melodylc.rewards.base import Reward, Scores
 from melodylc.rewards.features import EventsReward
 
 LEVELS: dict[str, tuple[int, int | None]] = {"low": (16, 64), "medium": (64, 128), "high": (192, None)}

@@ -21,7 +21,7 @@ from melodylc.rewards.parameters import nearest
 MELODIES = "melodies"  #: the domain of rewards that say nothing else
 PICTURES = "pictures"  #: that of rewards that are given a `melodylc.data.pictures.picture.Picture`
 
-Rows = npt.NDArray[Any]
+Items = npt.NDArray[Any]
 """Things of a domain as an array, one a row."""
 
 _LINE = 120  # characters of a melody in a message
@@ -34,12 +34,12 @@ class Domain:
     name: str  #: the plural, as `@reward(domain=...)` takes it
     shape: tuple[int, ...]  #: of one row
     dtype: np.dtype[Any]
-    checked: Callable[[Any], Rows]  #: an array as such rows; InputError for anything else
-    items: Callable[[Rows], Sequence[Any]]  #: what a reward is given, one for each row
-    stack: Callable[[Iterable[Any]], Rows]  #: the inverse
+    checked: Callable[[Any], Items]  #: an array as such rows; InputError for anything else
+    items: Callable[[Items], Sequence[Any]]  #: what a reward is given, one for each row
+    stack: Callable[[Iterable[Any]], Items]  #: the inverse
     show: Callable[[Any], str]  #: such a thing in full, so that one can make it again
     odd: Callable[[], Mapping[str, Any]]  #: things that rules stumble over, by name
-    real: Callable[[], Rows]  #: things as people make them
+    real: Callable[[], Items]  #: things as people make them
     describe: Callable[[Any], str] = repr  #: such a thing in a few words, for a message
 
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from melodylc.data.alphabet import PITCHES, STEPS
+from melodylc.data.arrays import Events, Mask
 from melodylc.data.errors import InputError
 from melodylc.data.keys import pitch_class
 from melodylc.data.melody import pitch_name
 from melodylc.rewards.ambitus import Register
-from melodylc.rewards.base import Events, Reward, Scores
+from melodylc.rewards.base import Reward, Scores
 from melodylc.rewards.features import (
     EventsReward,
-    Mask,
     Numbers,
     begins,
     check_number,

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import HOLD, PITCHES, REST, STEPS
+from melodylc.data.arrays import Events, Mask
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
-from melodylc.rewards.base import Events, Reward, Scores
+from melodylc.rewards.base import Reward, Scores
 from melodylc.rewards.parameters import Parameters
 
-Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int64]
 
 _BELOW_ONE = float(np.nextafter(1.0, 0.0))

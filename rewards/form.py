@@ -20,9 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS, STEPS
+from melodylc.data.arrays import Events, Mask
 from melodylc.data.errors import InputError
-from melodylc.rewards.base import Events, Scores
-from melodylc.rewards.features import EventsReward, Mask, begins, note_counts, partial_credit
+from melodylc.rewards.base import Scores
+from melodylc.rewards.features import EventsReward, begins, note_counts, partial_credit
 
 SECTIONS = (2, 4, 8, 16)  #: how many sections of whole bars there can be
 

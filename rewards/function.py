@@ -35,7 +35,7 @@ from melodylc.data.errors import InputError, RewardError
 from melodylc.data.files import fingerprint_bytes
 from melodylc.data.melody import Melody
 from melodylc.rewards.base import Reward, Scores
-from melodylc.rewards.domains import MELODIES, Rows, domain
+from melodylc.rewards.domains import MELODIES, Items, domain
 from melodylc.rewards.identity import declaration, identity, source_fingerprint, source_path
 from melodylc.rewards.parameters import REQUIRED, Parameters, Value
 
@@ -115,11 +115,11 @@ class FunctionReward(Reward):
         reward = self._with(parameters) if parameters else self
         return float(reward.batch(domain(self.judges).stack(melody))[0]) if melody else reward
 
-    def batch(self, events: Rows) -> Scores:
+    def batch(self, events: Items) -> Scores:
         """The rewards of many melodies at once: `events` has shape (n, 256), the result (n,)."""
         return self.run(events)
 
-    def run(self, rows: Rows, count: Callable[[int], None] = lambda done: None) -> Scores:
+    def run(self, rows: Items, count: Callable[[int], None] = lambda done: None) -> Scores:
         """As `batch`; `count` is called with the number done after each call of a function that takes one at a time."""
         rows = np.frombuffer(rows.tobytes(), rows.dtype).reshape(rows.shape)  # nobody can write to it
         if self.batched:
@@ -150,7 +150,7 @@ class FunctionReward(Reward):
             raise self._failure(problem, item, index)
         return float(value)
 
-    def _many(self, rows: Rows) -> Scores:
+    def _many(self, rows: Items) -> Scores:
         try:
             return as_scores(self._call(rows, None), len(rows))
         except RewardError as error:
@@ -164,7 +164,7 @@ class FunctionReward(Reward):
             item = None if index is None else argument
             raise self._failure(describe_raise(error, source_path(self.function)), item, index) from error
 
-    def _check_unchanged(self, items: Any, rows: Rows) -> None:
+    def _check_unchanged(self, items: Any, rows: Items) -> None:
         same = (domain(self.judges).stack(items) == rows).all(axis=tuple(range(1, rows.ndim)))
         if not same.all():
             row = int(same.argmin())

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from melodylc.data.alphabet import PITCHES
-from melodylc.rewards.base import Events, Scores
+from melodylc.data.arrays import Events
+from melodylc.rewards.base import Scores
 from melodylc.rewards.features import (
     EventsReward,
     Numbers,

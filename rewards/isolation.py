@@ -29,9 +29,10 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from melodylc.data.arrays import Events
 from melodylc.data.errors import InputError, RewardError
 from melodylc.data.melody import Melody
-from melodylc.rewards.base import Events, Reward, Scores
+from melodylc.rewards.base import Reward, Scores
 from melodylc.rewards.domains import domain
 from melodylc.rewards.identity import share_process
 

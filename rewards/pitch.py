@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from melodylc.data.alphabet import PITCHES, STATES
+from melodylc.data.arrays import Events
 from melodylc.data.errors import InputError
 from melodylc.data.keys import parse_scale
 from melodylc.data.melody import Melody, pitch_name
-from melodylc.rewards.base import Events, Reward, Scores
+from melodylc.rewards.base import Reward, Scores
 from melodylc.rewards.features import EventsReward
 from melodylc.rewards.parameters import Parameters
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from melodylc.data.alphabet import BARS, STEPS, STEPS_PER_BAR
+from melodylc.data.arrays import Events, Mask
 from melodylc.data.errors import InputError
-from melodylc.rewards.base import Events, Scores
+from melodylc.rewards.base import Scores
 from melodylc.rewards.features import (
     EventsReward,
-    Mask,
     begins,
     check_between,
     check_number,

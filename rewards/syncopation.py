@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from melodylc.data.alphabet import BARS, STEPS
-from melodylc.rewards.base import Events, Scores
+from melodylc.data.arrays import Events, Mask
+from melodylc.rewards.base import Scores
 from melodylc.rewards.features import (
     EventsReward,
-    Mask,
     begins,
     between,
     check_between,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from melodylc.data.errors import InputError, RewardError
 from melodylc.rewards.base import Reward, Scores
-from melodylc.rewards.domains import Rows, domain
+from melodylc.rewards.domains import Items, domain
 
 MOST_PROBLEMS = 3  #: after which the trial ends
 BINS = 10  #: of a histogram, beside those of exactly 0 and exactly 1
@@ -74,7 +74,7 @@ def try_panel(make: Callable[[], Reward]) -> Trial:
     return trial
 
 
-def try_samples(trial: Trial, reward: Reward, rows: Rows) -> None:
+def try_samples(trial: Trial, reward: Reward, rows: Items) -> None:
     """Add what a rule says of a model's samples."""
     if not trial.over:
         trial.prior = _judge(trial, reward, rows, [f"sample {number}" for number in range(1, len(rows) + 1)])
@@ -134,7 +134,7 @@ def verdict(scores: Scores) -> str:
     return f"no sample satisfies it (less than {most:.1%} do, at 95 %; the best scores {values[-1]:.3f}), and {slope}"
 
 
-def _judge(trial: Trial, reward: Reward, rows: Rows, names: list[str]) -> Scores | None:
+def _judge(trial: Trial, reward: Reward, rows: Items, names: list[str]) -> Scores | None:
     try:
         return reward.batch(rows)
     except RewardError as error:
@@ -146,14 +146,14 @@ def _judge(trial: Trial, reward: Reward, rows: Rows, names: list[str]) -> Scores
     return None
 
 
-def _repetitions(reward: Reward, rows: Rows, make: Callable[[], Reward]) -> Iterator[tuple[str, Scores]]:
+def _repetitions(reward: Reward, rows: Items, make: Callable[[], Reward]) -> Iterator[tuple[str, Scores]]:
     """The same rows judged in other ways, all of which should agree."""
     yield "the second time", reward.batch(rows)
     yield "in another process", make().batch(rows)
     yield "without the others of its batch", np.concatenate([reward.batch(row[None]) for row in rows[:_ALONE]])
 
 
-def _compare(trial: Trial, how: str, scores: Scores, names: list[str], rows: Rows, reward: Reward) -> None:
+def _compare(trial: Trial, how: str, scores: Scores, names: list[str], rows: Items, reward: Reward) -> None:
     first = trial.real if trial.real is not None else scores
     differ: npt.NDArray[np.bool_] = first[: len(scores)] != scores
     if differ.any() and not trial.over:
@@ -162,6 +162,6 @@ def _compare(trial: Trial, how: str, scores: Scores, names: list[str], rows: Row
         trial.problems.append(Problem(what, names[row], _show(reward, rows[row])))
 
 
-def _show(reward: Reward, row: Rows) -> str:
+def _show(reward: Reward, row: Items) -> str:
     kind = domain(reward.domain)
     return kind.show(kind.items(row[None])[0])

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from melodylc.data.alphabet import BARS, PITCHES, STATES, STEPS_PER_BAR
+from melodylc.data.arrays import Events
 from melodylc.data.errors import InputError
-from melodylc.rewards.base import Events, Scores
+from melodylc.rewards.base import Scores
 from melodylc.rewards.features import EventsReward, plural
 
 

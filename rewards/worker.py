@@ -25,10 +25,11 @@ from typing import IO, Any
 
 import numpy as np
 
+from melodylc.data.arrays import Events
 from melodylc.data.errors import InputError, RewardError
 from melodylc.data.files import fingerprint_bytes, fingerprint_file, reason
 from melodylc.data.melody import Melody
-from melodylc.rewards.base import Events, Reward, Scores
+from melodylc.rewards.base import Reward, Scores
 from melodylc.rewards.domains import domain
 from melodylc.rewards.function import FunctionReward, as_scores, describe_error
 from melodylc.rewards.identity import SOURCE, share_process

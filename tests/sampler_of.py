@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from melodylc.constraints.actors import FoundActor
 from melodylc.edits.operators import EditSequence
-from melodylc.latent.box import Move
+from melodylc.latent.actor import Move
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.rewards import Rule

@@ -28,7 +28,8 @@ from melodylc.data.overlap import LEAST_ONSETS, run_hashes, shared_with
 from melodylc.data.runs import BITS, KnownRuns
 from melodylc.evaluation.samples import TRIES, draw_samples, redraw_copies
 from melodylc.evaluation.subject import StandardNormal, Subject
-from melodylc.models.checkpoint import LoadedModel, write_tensors
+from melodylc.latent.tensor_files import write_tensors
+from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import named_config
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule, density

@@ -36,8 +36,9 @@ from melodylc.data.errors import CheckpointError, InputError
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.realism import RealismSettings
 from melodylc.latent.store import read_header
+from melodylc.latent.tensor_files import read_tensors
 from melodylc.models import checkpoint
-from melodylc.models.checkpoint import LoadedModel, load_model, read_tensors, save_model
+from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import named_config
 from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.vae import MelodyVAE
@@ -104,7 +105,7 @@ def test_a_critic_is_taught_written_and_found(model: LoadedModel, corpus: Corpus
     )
     assert (sum(done for done, _ in told), {of for _, of in told}) == (50, {50})
     box, z = MelodyBox(model.vae, RULE), torch.randn(6, 32)
-    view = box.seen(box.decode(z)[1])
+    view = box.features(box.decode(z)[1])
     torch.testing.assert_close(find_realism(model).cost(view), found.critic.cost(view), rtol=0.02, atol=0.02)
 
 
@@ -130,9 +131,9 @@ def test_the_critic_that_ships_tells_encodings_from_other_latents(cache: Path) -
         "N(0, I)": box.decode(torch.randn(64, 256, generator=torch.Generator().manual_seed(1)))[1],
         **{name: box.decode(bank.z, move)[1] for name, move in shipped_moves(model).items()},
     }
-    cost = critic.cost(box.seen(bank.events))
+    cost = critic.cost(box.features(bank.events))
     for name, events in unreal.items():
-        other = critic.cost(box.seen(events))
+        other = critic.cost(box.features(events))
         assert (other[:, None] > cost).float().mean() > 0.8, name
 
 

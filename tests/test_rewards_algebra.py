@@ -9,8 +9,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from melodylc.data import STEPS, InputError, Melody
+from melodylc.data.arrays import Events
 from melodylc.rewards import Reward, Rule, at_least, density, first_note, last_note, pitch_classes, register, tonic
-from melodylc.rewards.base import Events, Scores
+from melodylc.rewards.base import Scores
 from melodylc.rewards.isolation import IsolatedReward
 
 COUNT = 12  # values of each leaf, one for each of as many melodies

@@ -145,7 +145,9 @@ def test_what_players_take_is_read(content: bytes) -> None:
     assert (score.note_ons, score.remarks, score.repairs, score.length) == (128, (), (), 16 * BAR)
 
 
-CONDUCTOR = chunk(bytes.fromhex("00 ff 58 04 04 02 18 08") + END)
+METER = bytes.fromhex("00 ff 58 04 04 02 18 08")
+CONDUCTOR = chunk(METER + END)
+PATTERNS = "a file of type 2: its patterns, which have no order, are read side by side"
 LONG = PLAIN + time(EIGHTH) + bytes.fromhex("ff 2f 00")
 # Everything here gives NOTES too, and says what was wrong.
 SAID = {
@@ -210,6 +212,18 @@ SAID = {
         smf_of(bytes.fromhex("00 ff 51 03 07a120 00 ff 51 03 000000") + TRACK),
         "1 tempo of 0 left out",
     ),
+    "a tempo of 0 before another": (
+        smf_of(bytes.fromhex("00 ff 51 03 000000 00 ff 51 03 07a120") + TRACK),
+        "1 tempo of 0 left out",
+    ),
+    "two tempos of 0": (
+        smf_of(bytes.fromhex("00 ff 51 03 000000 00 ff 51 03 000000") + TRACK),
+        "2 tempos of 0 left out: 120 assumed",
+    ),
+    "a tempo of 0 within": (
+        smf_of(body(running=True, between=at(64, message="00 ff 51 03 000000")) + END),
+        "1 tempo of 0 left out",
+    ),
     "a velocity of 200": (smf_of(TRACK.replace(b"@", b"\xc8", 1)), "1 velocity above 127 taken for 127"),
     "velocities of 128": (smf_of(body(velocity=128) + END), "128 velocities above 127 taken for 127"),
     "velocities of 255": (smf_of(body(velocity=255) + END), "128 velocities above 127 taken for 127"),
@@ -225,10 +239,11 @@ SAID = {
     "a clock in the track": (smf_of(bytes.fromhex("00 f8") + TRACK), "1 message that no file may hold left out"),
     "a song position": (smf_of(bytes.fromhex("00 f2 00 00") + TRACK), "1 message that no file may hold left out"),
     "an escaped note": (smf_of(bytes.fromhex("00 f7 03 90 3c 40") + TRACK), "1 escaped message left out"),
-    "a type 2 of two patterns": (
-        head(2, kind=2) + chunk(TRACK) + chunk(END),
-        "a file of type 2: its patterns, which have no order, are read side by side",
-    ),
+    "a type 2 of two patterns": (head(2, kind=2) + chunk(TRACK) + chunk(END), PATTERNS),
+    "a type 2 with a conductor": (head(2, kind=2) + CONDUCTOR + chunk(TRACK), PATTERNS),
+    "a type 2 of three": (head(3, kind=2) + CONDUCTOR + chunk(TRACK) + CONDUCTOR, PATTERNS),
+    "a type 2 that says one": (head(1, kind=2) + chunk(TRACK) + chunk(END), PATTERNS),
+    "a type 2 of patterns of equal meters": (head(2, kind=2) + chunk(METER + TRACK) + CONDUCTOR, PATTERNS),
 }
 
 
@@ -325,6 +340,10 @@ BROKEN = {
     "a time of five bytes": (smf_of(b"\x81" + ENDLESS + NOTE_ON[1:] + END), "a time of more than four bytes"),
     "a length of five bytes": (smf_of(b"\0\xff\1\x81\x80\x80\x80\x00" + END), "a length of more than four bytes"),
     "a text longer than its track": (smf_of(b"\0\xff\1\x40abc") + chunk(TRACK), "a message that goes on after"),
+    "patterns of several meters": (
+        head(2, kind=2) + CONDUCTOR + chunk(METER.replace(b"\4\4", b"\4\3") + TRACK),
+        "a file of type 2 whose patterns have meters of their own",
+    ),
     **CLAIMS,
 }
 

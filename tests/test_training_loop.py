@@ -22,7 +22,7 @@ from torch import Tensor
 
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CheckpointError, InputError
-from melodylc.models.checkpoint import read_tensors, write_tensors
+from melodylc.latent.tensor_files import read_tensors, write_tensors
 from melodylc.models.config import named_config
 from melodylc.models.noise import Noise
 from melodylc.models.vae import MelodyVAE

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from melodylc.data.alphabet import HOLD, PITCHES
+from melodylc.data.arrays import Events
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
 from melodylc.rewards import Density, Reward, Rule, pitch_classes, tonic
-from melodylc.rewards.base import Events
 from melodylc.rewards.panel import real_melodies
 from melodylc.rewards.pitch import PitchClasses, Tonic
 from melodylc.rewards.variety import Variety

@@ -21,11 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, STEPS_PER_BAR
+from melodylc.data.arrays import Events, Mask, Values
 from melodylc.data.melody import Melody
-
-Events = npt.NDArray[np.uint8]
-Values = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 _WIDE, _NOWHERE = 256, 256 * PITCHES  # for what a pitch became as one number, and a note that is gone
 _FEW = 8  # notes that are added to k: in a melody of three, one note is not everything
@@ -106,7 +103,7 @@ def bar_classes(events: Events) -> list[list[int]]:
     return [np.flatnonzero(first == bar).tolist() for bar in np.unique(first)]
 
 
-def _pitch_moves(before: Events, after: Events) -> tuple[Flags, npt.NDArray[np.int64]]:
+def _pitch_moves(before: Events, after: Events) -> tuple[Mask, npt.NDArray[np.int64]]:
     """Which notes of `before` (256,) are in `after` (n, 256), and by how many semitones they moved: (n, notes)."""
     where = np.flatnonzero(before < PITCHES)
     found = after[:, where].astype(np.int64)
@@ -114,7 +111,7 @@ def _pitch_moves(before: Events, after: Events) -> tuple[Flags, npt.NDArray[np.i
     return there, np.where(there, found - before[where].astype(np.int64), 0)
 
 
-def _off_majority(pitches: Events, there: Flags, moved: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _off_majority(pitches: Events, there: Mask, moved: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """How many kept notes of `pitches` (notes,) moved otherwise than most of their pitch did: (n,)."""
     if not moved.shape[1]:
         return np.zeros(len(moved), np.int64)
@@ -135,5 +132,5 @@ def _most(moved: npt.NDArray[np.int64]) -> int:
     return int(kinds[counts.argmax()]) if counts.size and 2 * counts.max() > counts.sum() else 0
 
 
-def _share(flags: Flags) -> float:
+def _share(flags: Mask) -> float:
     return float(flags.mean()) if flags.size else 1.0

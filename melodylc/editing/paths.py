@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from melodylc.data.alphabet import canonical
+from melodylc.data.arrays import Events
 from melodylc.data.melody import Melody
-from melodylc.editing.change import Events
 from melodylc.editing.proposals import Proposer
 from melodylc.editing.transformer import EditResult, Transformer, edit_result
 from melodylc.evaluation.interpolation import arc

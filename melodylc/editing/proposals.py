@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from melodylc.data.alphabet import canonical
-from melodylc.editing.change import Events
+from melodylc.data.arrays import Events
 from melodylc.edits.operators import EditSequence
 from melodylc.models.bars import Move
 from melodylc.models.noise import Noise

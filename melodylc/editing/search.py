@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STEPS, STEPS_PER_BAR, canonical
-from melodylc.editing.change import Change, Events, Flags, Values, bar_classes
+from melodylc.data.arrays import Events, Mask, Values
+from melodylc.editing.change import Change, bar_classes
 
 Judge = Callable[[Events], Values]
 """Canonical melodies (n, 256) to a score for each part of a rule, (n, parts), in [0, 1]; satisfied is 1."""
@@ -49,7 +50,7 @@ class Aim:
     judge: Judge
     others: Events  #: (m, 256) melodies that it should differ from
 
-    def look(self, events: Events) -> tuple[Values, Flags]:
+    def look(self, events: Events) -> tuple[Values, Mask]:
         """J of melodies (n, 256), and which of them obey: (n,) each."""
         broken = self.violation(events)
         return _DEAR * broken + self.change(events) + _PUSH * self._too_alike(events), broken == 0

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from melodylc.data.alphabet import PITCHES
+from melodylc.data.arrays import Events
 from melodylc.data.melody import Melody
-from melodylc.editing.change import Change, Events, Similarity, similarity
+from melodylc.editing.change import Change, Similarity, similarity
 from melodylc.editing.proposals import Proposer
 from melodylc.editing.search import Aim, SearchEnd, descend
 from melodylc.models.checkpoint import LoadedModel

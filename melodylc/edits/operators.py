@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STATES, STEPS, STEPS_PER_BAR, canonical
+from melodylc.data.arrays import Events
 from melodylc.data.errors import InputError
 
-Events = npt.NDArray[np.uint8]
 EditStep = tuple[str | int, ...]  #: an operator's name and its numbers
 EditSequence = tuple[EditStep, ...]
 PHRASE = 4  #: bars

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from melodylc.edits.operators import EditSequence, EditStep, Events, apply_edits, edit_steps
+from melodylc.data.arrays import Events
+from melodylc.edits.operators import EditSequence, EditStep, apply_edits, edit_steps
 from melodylc.rewards import Rule
 
 Decode = Callable[[Events], Events]

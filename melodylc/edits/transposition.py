@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from melodylc.data.alphabet import PITCHES, canonical
+from melodylc.data.arrays import Events
 from melodylc.edits.operators import EditSequence, apply_edits
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
 
 SHIFTS = tuple(sorted(range(-12, 13), key=lambda shift: (abs(shift), -shift)))  #: semitones, least first
-Events = npt.NDArray[np.uint8]
 
 
 def best_transposition(rule: Rule, events: Events, shift: int = 0, edits: EditSequence = ()) -> Events:

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS
+from melodylc.data.arrays import Events
 from melodylc.data.overlap import RUN_BARS, Lengths, Melodies, longest_shared
 from melodylc.evaluation.figures import Spread
-
-Events = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,10 @@ the fewest steps to insert, delete or change that turn one into the other (Leven
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from melodylc.data.arrays import Events, Values
 from melodylc.evaluation.statistics import best_root
 from melodylc.training.batches import transpose
-
-Events = npt.NDArray[np.uint8]
-Values = npt.NDArray[np.float64]
 
 
 def in_one_key(events: Events) -> Events:

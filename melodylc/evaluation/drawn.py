@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from melodylc.data.arrays import Values
 from melodylc.data.errors import InputError
 from melodylc.data.files import atomic_write, fingerprint_bytes
 from melodylc.service.versions import versions
-
-Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

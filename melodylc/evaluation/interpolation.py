@@ -11,16 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from melodylc.data.arrays import Events, Values
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.statistics import features
 from melodylc.evaluation.subject import Subject, chunks
-
-Events = npt.NDArray[np.uint8]
-Values = npt.NDArray[np.float64]
 
 STEPS = 8  #: melodies between the two ends
 RANGE = (1.0, 99.0)  #: percentiles of real melodies

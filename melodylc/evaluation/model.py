@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from melodylc.data.arrays import Events
 from melodylc.data.corpus import SIDES, Corpus
 from melodylc.data.errors import InputError
 from melodylc.data.leave_out import LEFT_OUT, all_of, collection_number
@@ -33,7 +33,6 @@ from melodylc.training.batches import HIGHEST, LOWEST, evenly
 FORMAT = "melodylc-evaluation/1"
 HELD_OUT = "held-out works"
 GUARDED = ", copies refused"  #: a prior's samples as `generate` gives them
-Events = npt.NDArray[np.uint8]
 Report = Callable[[int, str], None]  #: melodies that went through the model since the last call, and what for
 
 

@@ -18,12 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS, HOLD, STEPS, STEPS_PER_BAR
+from melodylc.data.arrays import Events, Mask, Values
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.subject import Encoded, Subject, chunks
-
-Events = npt.NDArray[np.uint8]
-Values = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 ACTIVE_NATS = 0.01
 

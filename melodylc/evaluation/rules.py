@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from melodylc.constraints.actors import FoundActor
 from melodylc.constraints.transposable import transposed_rule
+from melodylc.data.arrays import Events
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
 from melodylc.data.overlap import Gathered
@@ -38,7 +38,6 @@ FORMAT = "melodylc-rules/2"
 Row = Literal["prior", "nearest", "arranged", "moved", "rejection", "snapping", "optimize", "actor"]
 ROWS: tuple[Row, ...] = get_args(Row)
 TRIES = 100  #: of rejection, where there is no actor whose cost could be spent
-Events = npt.NDArray[np.uint8]
 Report = Callable[[int, str], None]  #: draws since the last call, and what of
 
 

@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import HOLD
+from melodylc.data.arrays import Events
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.real import Held
 from melodylc.evaluation.statistics import Features, features, overlapping_areas
 from melodylc.evaluation.subject import Prior, Subject, chunks
 
-Events = npt.NDArray[np.uint8]
 Areas = Mapping[str, float]
 Refuse = Callable[[Events], npt.NDArray[np.bool_]]
 """Which of melodies (n, 256) are copies, (n,)."""

@@ -32,9 +32,8 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STEPS, STEPS_PER_BAR
+from melodylc.data.arrays import Events, Values
 
-Events = npt.NDArray[np.uint8]
-Values = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 LENGTHS = 16  #: kinds of note length

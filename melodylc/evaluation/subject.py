@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from melodylc.data.alphabet import canonical
+from melodylc.data.arrays import Events, Values
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding
@@ -21,8 +22,6 @@ from melodylc.models.prior import LearntPrior, NormalPrior, pool
 from melodylc.models.refinement import Refinement
 from melodylc.models.vae import MelodyVAE
 
-Events = npt.NDArray[np.uint8]
-Values = npt.NDArray[np.float64]
 CHUNK = 256  #: melodies that go through the model together
 
 

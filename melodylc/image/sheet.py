@@ -6,6 +6,7 @@ A sheet belongs to the request in its metadata: the same request writes it anew,
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,15 @@ KEY = "melodylc"  #: of the metadata
 CELL = 112  #: pixels that a picture is enlarged to, at least
 GAP, CAPTION, COLUMNS = 8, 13, 8
 PAPER, INK = (255, 255, 255), (30, 30, 30)
+
+
+@dataclass(frozen=True)
+class PictureGrid:
+    """Pictures with a caption each, in rows of `columns`."""
+
+    pixels: Bytes  #: (rows * columns, channels, side, side)
+    captions: tuple[str, ...]
+    columns: int
 
 
 def write_sheet(
@@ -70,7 +80,7 @@ def draw_sheet(pixels: Bytes, captions: Sequence[str], title: str, columns: int 
     return sheet
 
 
-def claim(path: Path, request: Mapping[str, Any]) -> None:
+def check_output(path: Path, request: Mapping[str, Any]) -> None:
     """Check, before any work, that a sheet may be written at `path`.
 
     Raises:

@@ -20,14 +20,12 @@ from torch import Tensor, nn
 
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import fingerprint_file
-from melodylc.image.classifier import ClassifierConfig, PictureClassifier
-from melodylc.image.config import PictureConfig
-from melodylc.image.vae import PictureVAE
+from melodylc.image.datasets import ClassifierConfig, PictureConfig
+from melodylc.image.models import PictureClassifier, PictureVAE
 from melodylc.latent.actor import Actor, ActorConfig
-from melodylc.latent.auxiliary import AttributeCritic, AuxiliaryCritic
-from melodylc.latent.labelled import LabelledCritic
-from melodylc.latent.widened import Widened
-from melodylc.models.checkpoint import first_line, read_tensors, write_tensors
+from melodylc.latent.gan import AttributeCritic, AuxiliaryCritic, ConditionalCritic
+from melodylc.latent.spread import SpreadRestoration
+from melodylc.latent.tensor_files import first_line, read_tensors, write_tensors
 
 VAE = "melodylc-picture-vae/1"
 CLASSIFIER = "melodylc-picture-classifier/1"
@@ -55,19 +53,19 @@ class LoadedClassifier:
 
 
 @dataclass(frozen=True)
-class LabelRows:
+class LabelCombinations:
     """The combinations of labels that a training set has."""
 
     rows: Tensor  #: (m, labels), 0 or 1, all different
     counts: Tensor  #: (m,) how often each occurs
 
     @classmethod
-    def of(cls, labels: Tensor) -> "LabelRows":
+    def of(cls, labels: Tensor) -> "LabelCombinations":
         """Those of labels (n, labels)."""
         rows, counts = torch.unique(labels.round(), dim=0, return_counts=True)
         return cls(rows, counts.float())
 
-    def draw(self, wanted: Mapping[int, bool], generator: torch.Generator) -> Tensor:
+    def sample(self, wanted: Mapping[int, bool], generator: torch.Generator) -> Tensor:
         """One combination (labels,) that has what is wanted, as often as the training set has it.
 
         What no training picture has together is asked for all the same: a combination as it comes, corrected.
@@ -86,10 +84,10 @@ class LabelRows:
 class LoadedActor:
     """An actor that takes labels (or none), with its critic."""
 
-    actor: Actor | Widened
-    critic: LabelledCritic | AuxiliaryCritic
+    actor: Actor | SpreadRestoration
+    critic: ConditionalCritic | AuxiliaryCritic
     names: tuple[str, ...]  #: of the labels
-    rows: LabelRows
+    rows: LabelCombinations
     fingerprint: str
     provenance: dict[str, Any]  #: among it `vae`, the fingerprint of the VAE it belongs to
 
@@ -106,7 +104,7 @@ class LoadedAttributes:
 def save_vae(path: Path, vae: PictureVAE, sigma_bar: Tensor, provenance: Mapping[str, Any]) -> None:
     """Write a trained VAE."""
     header = {"config": vae.config.to_dict(), "provenance": dict(provenance)}
-    write_tensors(path, {**halved(vae), "statistics.sigma_bar": sigma_bar.float()}, VAE, header)
+    write_tensors(path, {**half_state(vae), "statistics.sigma_bar": sigma_bar.float()}, VAE, header)
 
 
 def load_vae(path: Path, data: str | None = None) -> LoadedVAE:
@@ -131,7 +129,7 @@ def load_vae(path: Path, data: str | None = None) -> LoadedVAE:
 def save_classifier(path: Path, classifier: PictureClassifier, provenance: Mapping[str, Any]) -> None:
     """Write a trained classifier."""
     header = {"config": classifier.config.to_dict(), "provenance": dict(provenance)}
-    write_tensors(path, halved(classifier), CLASSIFIER, header)
+    write_tensors(path, half_state(classifier), CLASSIFIER, header)
 
 
 def load_classifier(path: Path, data: str | None = None) -> LoadedClassifier:
@@ -148,20 +146,20 @@ def load_classifier(path: Path, data: str | None = None) -> LoadedClassifier:
 
 def save_actor(
     path: Path,
-    actor: Actor | Widened,
-    critic: LabelledCritic | AuxiliaryCritic,
+    actor: Actor | SpreadRestoration,
+    critic: ConditionalCritic | AuxiliaryCritic,
     names: tuple[str, ...],
-    rows: LabelRows,
+    rows: LabelCombinations,
     provenance: Mapping[str, Any],
 ) -> None:
     """Write an actor and its critic; `provenance` names the data set and the VAE."""
-    tensors = {f"actor.{name}": it for name, it in halved(actor).items()}
-    tensors |= {f"critic.{name}": it for name, it in halved(critic).items()}
+    tensors = {f"actor.{name}": it for name, it in half_state(actor).items()}
+    tensors |= {f"critic.{name}": it for name, it in half_state(critic).items()}
     tensors |= {"labels.rows": rows.rows.to(torch.uint8), "labels.counts": rows.counts.float()}
     header: dict[str, Any] = {"config": asdict(actor.config), "names": list(names), "provenance": dict(provenance)}
     if isinstance(critic, AuxiliaryCritic):
         header["auxiliary"] = True
-    if isinstance(actor, Widened):
+    if isinstance(actor, SpreadRestoration):
         header["widened"] = True
     write_tensors(path, tensors, ACTOR, header)
 
@@ -172,19 +170,19 @@ def load_actor(path: Path, data: str | None = None, vae: str | None = None) -> L
     try:
         provenance = _belonging(path, header, data, vae)
         config = ActorConfig(**header["config"])
-        make: Callable[[ActorConfig], Actor | Widened] = _widened if header.get("widened") else Actor
+        make: Callable[[ActorConfig], Actor | SpreadRestoration] = _new_spread if header.get("widened") else Actor
         actor = _filled(make, config, _below("actor.", tensors))
-        kind = AuxiliaryCritic if header.get("auxiliary") else LabelledCritic
+        kind = AuxiliaryCritic if header.get("auxiliary") else ConditionalCritic
         critic = kind(config.size, config.context, config.hidden, config.layers)
         _fill(critic, _below("critic.", tensors))
-        rows = LabelRows(tensors["labels.rows"].float(), tensors["labels.counts"])
+        rows = LabelCombinations(tensors["labels.rows"].float(), tensors["labels.counts"])
         return LoadedActor(actor, critic, tuple(header["names"]), rows, fingerprint_file(path), provenance)
     except _MISFITS as error:
         raise _misfit(path, error) from None
 
 
-def _widened(config: ActorConfig) -> Widened:
-    return Widened(Actor(config))
+def _new_spread(config: ActorConfig) -> SpreadRestoration:
+    return SpreadRestoration(Actor(config))
 
 
 def save_attributes(
@@ -192,7 +190,7 @@ def save_attributes(
 ) -> None:
     """Write a critic that reads labels off latent vectors; `shape` is what it was made with."""
     header = {"shape": dict(shape), "names": list(names), "provenance": dict(provenance)}
-    write_tensors(path, halved(critic), ATTRIBUTES, header)
+    write_tensors(path, half_state(critic), ATTRIBUTES, header)
 
 
 def load_attributes(path: Path, data: str | None = None, vae: str | None = None) -> LoadedAttributes:
@@ -226,7 +224,7 @@ def check_dataset(path: Path, found: str, wanted: str | None) -> None:
         raise CheckpointError(f"{path}: a checkpoint of {found}, not of {wanted}: name another, or --dataset {found}")
 
 
-def halved(module: nn.Module) -> dict[str, Tensor]:
+def half_state(module: nn.Module) -> dict[str, Tensor]:
     """A module's state with floating numbers in half precision; what is counted stays whole."""
     return {name: it.half() if it.is_floating_point() else it for name, it in module.state_dict().items()}
 

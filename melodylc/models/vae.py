@@ -3,12 +3,11 @@
 ELBO(x) = E_{z ~ q(z|x)} log p(x|z) - KL(q(z|x) || N(0, I))
 """
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from melodylc.data.alphabet import STEPS, STEPS_PER_BAR, canonical
+from melodylc.data.arrays import Events
 from melodylc.models.autoregressive import AutoregressiveSong
 from melodylc.models.bars import DenseBarDecoder, LstmBarDecoder, Move
 from melodylc.models.config import ModelConfig
@@ -17,8 +16,6 @@ from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding
 from melodylc.models.refinement import Refinement
 from melodylc.models.song import FlatSong
-
-Events = npt.NDArray[np.uint8]
 
 
 class MelodyVAE(nn.Module):

@@ -10,27 +10,26 @@ around that. s is about 0 for real melodies and for samples of the learnt prior;
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from melodylc.constraints.bank import find_bank
 from melodylc.data.alphabet import PITCHES, canonical
+from melodylc.data.arrays import Events, Values
 from melodylc.data.errors import InputError
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.language import MelodyLM
+from melodylc.models.recall import RecallLM
 from melodylc.threads import fixed_threads
 
 MELODIES = 512  #: of the bank, that say what is to be expected
 _TOGETHER = 128
-Events = npt.NDArray[np.uint8]
-Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class NoteLikelihood:
     """A language model, and what it is to expect of melodies; see the module."""
 
-    language: MelodyLM
+    language: MelodyLM | RecallLM
     expected: tuple[float, float, float]  #: a, b and c, nats
     spread: float  #: nats
 
@@ -62,6 +61,6 @@ def _powers(melodies: Events) -> Values:
     return np.stack([np.ones_like(notes), np.sqrt(notes), notes], axis=1)
 
 
-def _cost(language: MelodyLM, melodies: Events) -> Values:
+def _cost(language: MelodyLM | RecallLM, melodies: Events) -> Values:
     parts = torch.split(torch.from_numpy(melodies.astype(np.int64)), _TOGETHER)
     return np.asarray(torch.cat([language.nll(part) for part in parts]).numpy(), np.float64)

@@ -17,7 +17,8 @@ from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CheckpointError
 from melodylc.data.overlap import LEAST_ONSETS, RUN_BARS
 from melodylc.data.runs import BITS, KnownRuns
-from melodylc.models.checkpoint import LoadedModel, read_tensors, write_tensors
+from melodylc.latent.tensor_files import read_tensors, write_tensors
+from melodylc.models.checkpoint import LoadedModel
 
 FORMAT = "melodylc-runs/1"
 FILE = "runs.safetensors"

@@ -13,12 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from melodylc.data.alphabet import canonical
+from melodylc.data.arrays import Events
 from melodylc.edits.operators import EditSequence, apply_edits
 from melodylc.edits.transposition import best_transposition, transpose_events
 from melodylc.models.bars import Move
@@ -27,7 +26,6 @@ from melodylc.models.prior import Numbers, Prior
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
 
-Events = npt.NDArray[np.uint8]
 FIRST_REPAIR = LocalSearch(scales=(1.0, 1.0, 1.0), candidates=16)
 REPAIRS = (
     LocalSearch(scales=(1.0, 1.0, 2.0), candidates=16, seed=1),

@@ -1,15 +1,12 @@
 """What training measures on the way: figures for a checkpoint's header, and the encoder's mean deviation."""
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from melodylc.data.arrays import Events
 from melodylc.evaluation.reconstruction import answers
 from melodylc.evaluation.subject import Subject, chunks
 from melodylc.models.vae import MelodyVAE
-
-Events = npt.NDArray[np.uint8]
 
 
 def validation_figures(vae: MelodyVAE, events: Events) -> dict[str, float]:

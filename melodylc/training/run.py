@@ -10,15 +10,16 @@ import numpy as np
 import torch
 
 from melodylc import __version__
+from melodylc.data.arrays import Events
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
 from melodylc.data.files import check_writable
 from melodylc.data.leave_out import LEFT_OUT, leave_out
 from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import ModelConfig
-from melodylc.models.language import LanguageConfig, MelodyLM
+from melodylc.models.recall import RecallConfig, RecallLM
 from melodylc.models.vae import MelodyVAE
-from melodylc.training.batches import Batches, Events, validation_rows
+from melodylc.training.batches import Batches, RoleBatches, roles_of, validation_rows
 from melodylc.training.loop import STATE_FILE, Report, Trainer
 from melodylc.training.measure import mean_sigma, validation_figures
 from melodylc.training.settings import TrainSettings
@@ -102,15 +103,16 @@ def train_prior(
     if team.leads:
         prepare(folder)
     torch.manual_seed(settings.seed)
-    language = MelodyLM(LanguageConfig())
-    batches = Batches(corpus, settings.balance, settings.seed, remaining.train)
+    language = RecallLM(RecallConfig())
+    batches = RoleBatches(corpus, settings.balance, settings.seed, remaining.train)
     identity = {
         "configuration": language.config.to_dict(),
         "settings": settings.to_dict(),
         "corpus": corpus.fingerprint,
         LEFT_OUT: remaining.to_dict(),
     }
-    validation = np.asarray(corpus.heldout[validation_rows(corpus, VALIDATION_MELODIES, remaining.heldout)])
+    rows = validation_rows(corpus, VALIDATION_MELODIES, remaining.heldout)
+    validation = np.c_[corpus.heldout[rows], roles_of(corpus, "heldout")[rows]]
     stage = LanguageStage(language)
     trainer = Trainer(
         language, lambda _: stage, settings, batches, validation, folder, identity, commit(), report, team

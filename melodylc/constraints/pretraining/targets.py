@@ -37,11 +37,11 @@ LOWEST = torch.randint(40, 76, (24,), generator=_RANDOM)  #: of a range of pitch
 WIDE = torch.randint(5, 30, (24,), generator=_RANDOM)
 
 
-def targets(events: Tensor) -> Tensor:
+def pretraining_targets(events: Tensor) -> Tensor:
     """The statistics of canonical melodies (n, 256), int64: (n, count), in [0, 1].
 
     >>> silence = torch.full((2, STEPS), REST)
-    >>> targets(silence).shape == (2, COUNT)
+    >>> pretraining_targets(silence).shape == (2, TARGETS)
     True
     """
     notes = _Notes(events)
@@ -206,4 +206,4 @@ def _ends(notes: _Notes) -> list[Tensor]:
     return found
 
 
-COUNT = targets(torch.full((1, STEPS), REST)).shape[1]  #: how many there are
+TARGETS = pretraining_targets(torch.full((1, STEPS), REST)).shape[1]  #: how many there are

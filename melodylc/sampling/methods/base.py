@@ -10,16 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import numpy as np
-import numpy.typing as npt
-
 from melodylc.constraints.request import Request
+from melodylc.data.arrays import Events
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.reporting import SILENT, Reporter
 from melodylc.rewards import Rule
-
-Events = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
