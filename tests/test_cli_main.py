@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -400,6 +401,7 @@ def test_every_exit_code_is_in_the_reference(root: Path) -> None:
     text = (root / "docs" / "reference" / "exit-codes.md").read_text("utf-8")
     for code, meaning in EXIT_CODES.items():
         assert f"| {code} | {meaning} |" in text
+        assert re.search(rf"^\| (?:\d+, )*{code}(?:, \d+)* \|", (root / "README.md").read_text("utf-8"), re.MULTILINE)
 
 
 @pytest.mark.parametrize(
