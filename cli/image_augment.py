@@ -100,11 +100,11 @@ def augment(
         found["CIFAR-10-C, mean"] = {
             way: [statistics.mean(part[way][seed] for part in parts) for seed in range(seeds)] for way in ways
         }
-    rows = [[name, *(_told(scores[way]) for way in ways)] for name, scores in found.items()]
+    rows = [[name, *(_label_text(scores[way]) for way in ways)] for name, scores in found.items()]
     table([f"accuracy, {seeds} seeds", "without", f"with (distance {distance:g})"], rows)
     click.echo(f"{', '.join(train.parts) or data}; {REPLICATION[data]}")
 
 
-def _told(values: list[float]) -> str:
+def _label_text(values: list[float]) -> str:
     spread = f" +- {statistics.stdev(values):.4f}" if len(values) > 1 else ""
     return f"{statistics.mean(values):.4f}{spread}"

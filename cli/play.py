@@ -57,7 +57,7 @@ def play(
         return
     settings = {name: options.pop(name) for name in ("program", "channel", "swing", "humanize")}
     writing, choice = Writing.read(**settings), make_choice(**options)
-    sources = [extract_melody(file, choice) for file in _expanded(files)]
+    sources = [extract_melody(file, choice) for file in _expand(files)]
     beats = tempo if tempo is not None else min(max(sources[0].tempo, 4.0), 1000.0)
     writing = replace(writing, tempo=beats)
 
@@ -70,7 +70,7 @@ def play(
         Player(melodies, writing, output.send, wish, SystemClock(), tell).play()
 
 
-def _expanded(files: tuple[Path, ...]) -> list[Path]:
+def _expand(files: tuple[Path, ...]) -> list[Path]:
     """The files, and of folders the MIDI files in them."""
     found = [it for path in files for it in (sorted(path.glob("*.mid")) if path.is_dir() else [path])]
     if not found:
@@ -88,12 +88,12 @@ def _keys() -> Iterator[Callable[[], "Wish | None"]]:
 
         yield lambda: _WISHES.get(msvcrt.getwch().lower()) if msvcrt.kbhit() else None
     else:
-        with _unbuffered():
-            yield _pressed
+        with _raw_terminal():
+            yield _read_key
 
 
 @contextmanager
-def _unbuffered() -> Iterator[None]:
+def _raw_terminal() -> Iterator[None]:
     """Keys are there when they are pressed, not at the end of the line."""
     import termios
     import tty
@@ -106,7 +106,7 @@ def _unbuffered() -> Iterator[None]:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, former)
 
 
-def _pressed() -> "Wish | None":
+def _read_key() -> "Wish | None":
     import os
     import select
 

@@ -71,13 +71,13 @@ def _print(source: "Source", scale: "Scale | None") -> None:
     screen = console()
     bars = next((bars for bars in (16, 8, 4, 2) if _LABEL + bars * _BAR <= screen.width), 1)
     for line in text_lines(source.melody, scale, bars=bars):
-        screen.print(_styled(line))
+        screen.print(_style(line))
     if scale is not None:
         outside = sum(is_outside(note, scale) for note in source.melody.notes)
         click.echo(f"{outside} of {source.melody.note_count} notes lie outside {scale.name}")
 
 
-def _styled(line: "list[tuple[str, Any]]") -> "Text":
+def _style(line: "list[tuple[str, Any]]") -> "Text":
     from rich.text import Text
 
     parts = [(_printable(text), _STYLES[kind]) for text, kind in line]

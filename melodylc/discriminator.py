@@ -24,7 +24,7 @@ from melodylc.data.alphabet import canonical
 from melodylc.data.arrays import Events, Values
 from melodylc.data.errors import CheckpointError
 from melodylc.evaluation.musical_features import musical_features, names
-from melodylc.models.checkpoint import read_tensors, write_tensors
+from melodylc.latent.tensor_files import read_tensors, write_tensors
 
 FORMAT = "melodylc-discriminator/1"
 FILE = "discriminator.safetensors"

@@ -13,7 +13,7 @@ from torch import nn
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.base import Bytes
 from melodylc.data.pictures.cifar10 import load_cifar10
-from melodylc.data.pictures.corruptions import CORRUPTIONS, corrupted, gaussian_blur
+from melodylc.data.pictures.corruptions import CORRUPTIONS, corrupt, gaussian_blur
 from melodylc.data.pictures.mnist import load_mnist
 from melodylc.image.experiments.augmentation import (
     augmentation_classifier,
@@ -38,30 +38,30 @@ def scenes() -> Bytes:
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_corruptions_change_pictures_and_repeat(name: str, scenes: Bytes) -> None:
-    found = [corrupted(scenes, name, severity) for severity in (1, 5)]
+    found = [corrupt(scenes, name, severity) for severity in (1, 5)]
     assert all(one.shape == scenes.shape and one.dtype == np.uint8 for one in found)
     changed = [np.abs(one.astype(int) - scenes).mean() for one in found]
     assert 0 < changed[0] < 80
     assert changed[1] > 0.5
-    assert np.array_equal(found[1], corrupted(scenes, name, 5))
+    assert np.array_equal(found[1], corrupt(scenes, name, 5))
     if name not in ("elastic_transform", "glass_blur"):  # whose severities aren't in order of strength
         assert changed[1] > changed[0]
 
 
 def test_corruptions_are_those_of_the_formulas() -> None:
     grey = np.full((64, 3, 32, 32), 128, np.uint8)
-    assert (corrupted(grey, "gaussian_noise", 5) / 255).std() == pytest.approx(0.10, rel=0.02)
-    assert (corrupted(grey, "shot_noise", 3) / 255).std() == pytest.approx(np.sqrt(128 / 255 / 100), rel=0.03)
-    hit = corrupted(grey, "impulse_noise", 5) != 128
+    assert (corrupt(grey, "gaussian_noise", 5) / 255).std() == pytest.approx(0.10, rel=0.02)
+    assert (corrupt(grey, "shot_noise", 3) / 255).std() == pytest.approx(np.sqrt(128 / 255 / 100), rel=0.03)
+    hit = corrupt(grey, "impulse_noise", 5) != 128
     assert hit.mean() == pytest.approx(0.07, rel=0.05)
     half = grey.copy()
     half[..., 16:] = 28  # mean 78
-    assert corrupted(half, "contrast", 5)[0, 0, 0, [0, -1]].tolist() == [85, 70]  # 78 +- 0.15 * 50, cut off
+    assert corrupt(half, "contrast", 5)[0, 0, 0, [0, -1]].tolist() == [85, 70]  # 78 +- 0.15 * 50, cut off
     red = np.zeros((1, 3, 32, 32), np.uint8)
     red[:, 0] = 100
-    assert corrupted(red, "brightness", 5)[0, :, 0, 0].tolist() == [176, 0, 0]  # the hue stays
+    assert corrupt(red, "brightness", 5)[0, :, 0, 0].tolist() == [176, 0, 0]  # the hue stays
     for blur in ("defocus_blur", "motion_blur", "zoom_blur"):
-        assert np.abs(corrupted(grey, blur, 5).astype(int) - 128).max() <= 1  # they average
+        assert np.abs(corrupt(grey, blur, 5).astype(int) - 128).max() <= 1  # they average
 
 
 def test_a_gaussian_blur_is_what_it_says() -> None:
@@ -76,12 +76,12 @@ def test_a_gaussian_blur_is_what_it_says() -> None:
 @pytest.mark.parametrize(("name", "severity"), [("frost", 1), ("fog", 0), ("fog", 6)])
 def test_unknown_corruptions_are_refused(name: str, severity: int, scenes: Bytes) -> None:
     with pytest.raises(InputError, match="choose from gaussian_noise, "):
-        corrupted(scenes, name, severity)
+        corrupt(scenes, name, severity)
 
 
 def test_pictures_of_another_size_are_not_corrupted() -> None:
     with pytest.raises(InputError, match=r"corrupts pictures of shape \(n, 3, 32, 32\), not"):
-        corrupted(np.zeros((1, 1, 28, 28), np.uint8), "fog", 1)
+        corrupt(np.zeros((1, 1, 28, 28), np.uint8), "fog", 1)
 
 
 # -- ambiguous digits --------------------------------------------------------------------------

@@ -18,7 +18,7 @@ def model() -> RecallLM:
     return RecallLM(RecallConfig(embedding=8, hidden=8, length=8)).requires_grad_(False).eval()
 
 
-def two_bars(model: RecallLM, allowed: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # type: ignore[type-arg]
+def two_bars(model: RecallLM, allowed: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     uniforms = torch.from_numpy(np.random.default_rng(1).random((2, N, STEPS_PER_BAR), np.float32))
     state, _, _ = recall.write_bar(model, recall.start(model, N), uniforms[0])
     _, bar, logprob, ratio = recall.write_bar_within(model, state, uniforms[1], allowed)

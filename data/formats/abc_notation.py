@@ -1,6 +1,6 @@
 """Melodies in ABC notation 2.1 (abcnotation.com): text that people read, type, and sing from."""
 
-from melodylc.data.formats.notation import Spelling, Written, bars, fifths, spelled
+from melodylc.data.formats.notation import Spelling, Written, bars, fifths, spell
 from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
 from melodylc.data.texts import printable
@@ -47,7 +47,7 @@ def _bar(bar: list[Written], key: int, tied: str) -> tuple[str, str]:
         if written.pitch is None:
             texts.append(f"z{length}")
             continue
-        note = spelled(written.pitch, key)
+        note = spell(written.pitch, key)
         usual = (_FIFTHS.index(note.letter) < key) - (6 - _FIFTHS.index(note.letter) < -key)
         if note.alter != usual or (written.tied_before and tied):
             signed.add(note.letter)

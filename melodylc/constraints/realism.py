@@ -103,11 +103,11 @@ def train_realism(
     box, of = MelodyBox(model.vae, UNASKED), 2 * count + each * len(actors) + settings.rounds
     real = real_samples(corpus, model, count, seed, lambda done: report(done, of, "encoding real melodies"))
     z = pool(model.prior("normal"), count, np.random.default_rng(seed))
-    decoded = _decoded(box, z, lambda done: report(done, of, "sampling"))
+    decoded = _decode(box, z, lambda done: report(done, of, "sampling"))
     others = None
     if actors:
         start = pool(model.prior(), each, np.random.default_rng((seed, 1)))
-        shown = [_decoded(box, start, lambda done: report(done, of, "asking actors"), it) for it in actors.values()]
+        shown = [_decode(box, start, lambda done: report(done, of, "asking actors"), it) for it in actors.values()]
         others = torch.cat(shown)
 
     def told(number: int, figures: RealismFigures) -> None:
@@ -133,11 +133,11 @@ def real_samples(
         drawn = torch.from_numpy(batches.draw(0, step, min(_TOGETHER, count - at)).astype(np.int64))
         with torch.no_grad(), autocast():
             latents.append(model.vae.encode(drawn, noise).z.float())
-        events.append(_decoded(box, latents[-1], report))
+        events.append(_decode(box, latents[-1], report))
     return torch.cat(latents), torch.cat(events)
 
 
-def _decoded(box: MelodyBox, z: Tensor, report: Callable[[int], None], move: Move | None = None) -> Tensor:
+def _decode(box: MelodyBox, z: Tensor, report: Callable[[int], None], move: Move | None = None) -> Tensor:
     """What latents (n, z) become, moved or not, (n, 256), uint8."""
     found = []
     for part in torch.split(z, _TOGETHER):

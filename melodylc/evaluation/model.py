@@ -16,7 +16,7 @@ from melodylc.data.arrays import Events
 from melodylc.data.corpus import SIDES, Corpus
 from melodylc.data.errors import InputError
 from melodylc.data.leave_out import LEFT_OUT, all_of, collection_number
-from melodylc.data.overlap import Gathered
+from melodylc.data.overlap import NoteRows
 from melodylc.evaluation.copies import CopyFigures, find_copies
 from melodylc.evaluation.figures import check_seeds, plain
 from melodylc.evaluation.interpolation import STEPS, InterpolationFigures, compare_walks, walk
@@ -119,7 +119,7 @@ class Evaluator:
             for seed in seeds
         ]
         report(0, "looking for copies")
-        training = Gathered(self.corpus.train, self.remaining.train)
+        training = NoteRows(self.corpus.train, self.remaining.train)
         return ModelEvaluation(
             conditions=self.conditions(),
             reconstruction=given.figures(),

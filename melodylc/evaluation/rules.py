@@ -20,7 +20,7 @@ from melodylc.constraints.transposable import transposed_rule
 from melodylc.data.arrays import Events
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
-from melodylc.data.overlap import Gathered
+from melodylc.data.overlap import NoteRows
 from melodylc.evaluation.copies import CopyFigures, find_copies
 from melodylc.evaluation.drawn import Drawn, Kept
 from melodylc.evaluation.figures import check_seeds, plain
@@ -279,7 +279,7 @@ class RuleEvaluator:
         if self.corpus is None or self.ground is None:
             return None, None
         real = [draw_real(self.ground.held, self.settings.samples, seed) for seed in self.settings.seeds]
-        training = Gathered(self.corpus.train, self.ground.remaining.train)
+        training = NoteRows(self.corpus.train, self.ground.remaining.train)
         copies = find_copies(training, self.ground.held.events, samples, before_dropping(self.corpus))
         return compare_samples(real, samples), copies
 

@@ -141,14 +141,14 @@ class RecallLM(nn.Module):
         kind, length = (torch.from_numpy(part).to(events.device) for part in (read.kind, read.length))
         at = torch.from_numpy(read.melody), torch.from_numpy(read.number)
         most = -(-int(read.number.max(initial=0) + 1) // 8) * 8  # few different shapes: each costs memory
-        x = self.heard(given) * (masks[0][at[0]] if masks else 1)
+        x = self.network_input(given) * (masks[0][at[0]] if masks else 1)
         hidden, _ = self.lstm(x.new_zeros(len(events), most, x.shape[1]).index_put(at, x))
         state = torch.cat((hidden[at] * (masks[1][at[0]] if masks else 1), x), 1).float()
         said = _logprob(self.kind_logits(state, given) / temperature, kind)
         said = said + _logprob(self.length_logits(state, kind, given) / temperature, length - 1)
         return said.new_zeros(len(events), most).index_put(at, said)
 
-    def heard(self, given: Inputs) -> Tensor:
+    def network_input(self, given: Inputs) -> Tensor:
         """What the LSTM is given, (m, embedding)."""
         return silu(self.features(given.rows) + self.key(given.key))
 
@@ -651,7 +651,7 @@ def _advance(model: RecallLM, state: RecallState, writer: _Writer) -> tuple[Reca
         if len(rows):
             here = Past(*(part[rows] for part in past))
             given = inputs(sources_of(table, rows, here.step, runs[rows]), here)
-            x = model.heard(given)
+            x = model.network_input(given)
             latest, memory = model.step(x, hidden[rows], cell[rows])
             hidden[rows], cell[rows] = latest, memory
             heard = torch.cat((latest[:, -1], x), 1)

@@ -74,7 +74,7 @@ class Refinement:
         return ((1 - torch.exp(-POWER * nats)) / POWER).sum(1)
 
 
-def refined(encoding: Encoding, misfit: Misfit, how: Refinement, normal: Tensor | None) -> Encoding:
+def refine_posterior(encoding: Encoding, misfit: Misfit, how: Refinement, normal: Tensor | None) -> Encoding:
     """Gaussians (n, ..., size) that suit their melodies better, and their means or draws with `normal`, of that shape.
 
     Each row is fitted by itself: what else is in the batch doesn't matter.

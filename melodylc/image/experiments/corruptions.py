@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from melodylc.data.pictures.base import Pictures
-from melodylc.data.pictures.corruptions import CORRUPTIONS, SEVERITIES, corrupted
+from melodylc.data.pictures.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from melodylc.image.datasets import named_config, recipe, with_steps
 from melodylc.image.experiments.dirty_mnist import ambiguous_digits
 from melodylc.image.store import load_classifier, load_vae
@@ -83,7 +83,7 @@ def cifar10_c(
     some = test.only(slice(0, tried))
     classes = as_evaluation_set(some).classes
     for name in names:
-        parts = [torch.from_numpy(corrupted(some.pixels, name, severity)) for severity in SEVERITIES]
+        parts = [torch.from_numpy(corrupt(some.pixels, name, severity)) for severity in SEVERITIES]
         yield EvaluationSet(f"{name} (reimplemented)", torch.cat(parts), classes.repeat(len(parts)))
 
 
