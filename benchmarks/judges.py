@@ -5,8 +5,8 @@
 For each seed 500 held-out melodies (`Held.draw_with_works`, all held-out works) against 500 of: training works (real
 against real: 0.45 to 0.55), what `melodylc generate` writes without a rule (0.92 at least), the language model alone,
 `--prior normal`, and a Markov chain of order 6 (0.98 at least). The chain is of notes: interval, steps to the onset,
-length and place in the bar of a note, given those of the six notes before, learnt from 40,000 training melodies, drawn as
-training draws; where six were never seen, of the five before, and so on. Prints the areas in the mean over the seeds.
+length and place in the bar of a note, given those of the six notes before, learnt from 40,000 training melodies; where
+the six were never seen, of the five before, and so on. Prints the areas in the mean over the seeds.
 """
 
 import sys

@@ -140,6 +140,7 @@ def test_progress_comes_to_what_was_announced(model: LoadedModel, corpus: Corpus
         "sampling",
         "walking between melodies",
         "looking for copies",
+        "judging likeness",
     ]
 
 

@@ -20,6 +20,7 @@ from melodylc.data.overlap import NoteRows
 from melodylc.evaluation.copies import CopyFigures, find_copies
 from melodylc.evaluation.figures import check_seeds, plain
 from melodylc.evaluation.interpolation import STEPS, InterpolationFigures, compare_walks, walk
+from melodylc.evaluation.judging import Likeness, judge_sets
 from melodylc.evaluation.real import Ground, before_dropping
 from melodylc.evaluation.reconstruction import Answers, Reconstruction, answers
 from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_real, draw_samples, redraw_copies
@@ -58,6 +59,7 @@ class ModelEvaluation:
     by_collection: dict[str, Reconstruction]
     unseen: dict[str, Reconstruction]  #: the collection that the model was trained without, if any
     samples: SampleFigures
+    likeness: Likeness | None  #: whether samples can be told from real melodies; None where there are too few to say
     copies: CopyFigures
     interpolation: InterpolationFigures
 
@@ -83,6 +85,7 @@ class Evaluator:
         self.subject = subject_of(model) if subject is None else subject
         self.guard = find_memorisation_filter(model)
         ground = Ground.of(model.provenance, corpus)
+        self.ground = ground
         self.left_out, self.remaining, self.balance = ground.left_out, ground.remaining, ground.balance
         self.held = ground.held
         self.rows = evenly(ground.rows, settings.melodies)
@@ -120,6 +123,8 @@ class Evaluator:
         ]
         report(0, "looking for copies")
         training = NoteRows(self.corpus.train, self.remaining.train)
+        copies = find_copies(training, given.events, samples, before_dropping(self.corpus))
+        report(0, "judging likeness")
         return ModelEvaluation(
             conditions=self.conditions(),
             reconstruction=given.figures(),
@@ -127,7 +132,8 @@ class Evaluator:
             by_collection=self._by_collection(given),
             unseen=unseen,
             samples=compare_samples(drawn, samples),
-            copies=find_copies(training, given.events, samples, before_dropping(self.corpus)),
+            likeness=judge_sets(self.corpus, self.ground, samples, seeds),
+            copies=copies,
             interpolation=compare_walks(
                 walks, [draws.reference for draws in drawn], [draws.other for draws in drawn], samples
             ),

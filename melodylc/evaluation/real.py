@@ -66,7 +66,7 @@ class Held:
         rows = rows[self.weights[self.collection[rows]] > 0]
         present = np.unique(self.collection[rows])
         share = self.weights[present] / self.weights[present].sum()
-        taken: list[Rows] = []
+        taken: list[Rows] = [rows[:0]]
         for collection, wanted in zip(present, rng.multinomial(count, share), strict=True):
             own = rows[self.collection[rows] == collection]
             rounds = [rng.permutation(own) for _ in range(-(-int(wanted) // len(own)))]
