@@ -54,7 +54,7 @@ def missing(vae: MelodyVAE, bank: Bank) -> Samples:
             rows = drawing.content(begun.events) < 1
             told = request.label.expand(int(rows.sum()), -1)
             found.append((begun.z[rows], begun.events[rows].to(torch.uint8), told))
-    return Samples.unscored(*map(torch.cat, zip(*found, strict=True)))
+    return Samples.without_scores(*map(torch.cat, zip(*found, strict=True)))
 
 
 def measured(box: CommonBox, bank: Bank, actor: Actor, sigma_bar: Tensor) -> Measurement:
