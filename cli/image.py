@@ -70,26 +70,26 @@ def train(
     """
     from dataclasses import replace
 
-    from melodylc.image.datasets import named_config, recipe, with_steps
+    from melodylc.image.datasets import picture_config, recipe, with_steps
     from melodylc.image.training import (
         train_actor,
         train_attributes,
         train_auxiliary,
         train_classifier,
-        train_realism,
-        train_vae,
+        train_picture_realism,
+        train_picture_vae,
     )
 
-    model = replace(named_config(data, config), autoencoder=autoencoder)
+    model = replace(picture_config(data, config), autoencoder=autoencoder)
     model = replace(model, deviation=deviation) if deviation is not None else model
     how = recipe(model)
     game = replace(how.gan, distance=distance, steps=steps or how.gan.steps)
-    games = {"actor": train_actor, "realism": train_realism, "auxiliary": train_auxiliary}
+    games = {"actor": train_actor, "realism": train_picture_realism, "auxiliary": train_auxiliary}
     train_pictures, valid = load_pictures(data, folder, "train"), load_pictures(data, folder, "valid")
     with Display() as display:
         if part in ("all", "vae"):
             settings = with_steps(replace(how.vae, seed=seed), steps)
-            wrote(train_vae(train_pictures, valid, model, settings, output, display.report))
+            wrote(train_picture_vae(train_pictures, valid, model, settings, output, display.report))
         if part in ("all", "classifier"):
             settings = with_steps(replace(how.classifier, seed=seed), steps)
             wrote(train_classifier(train_pictures, valid, settings, output, display.report))

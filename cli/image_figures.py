@@ -65,12 +65,12 @@ def transform(
     """
     from melodylc.image.pipeline import load_attribute_critic, load_realism
     from melodylc.image.request import PictureRequest
-    from melodylc.image.sheet import check_output
+    from melodylc.image.sheet import check_sheet_path
 
     order = PictureRequest(data, (label,) if label else (), attributes, 1, 0, run)
     wanted = {at: value for at, value in order.wanted[0].items() if value or not label}
     request = {"command": "transform", **order.to_dict(), "until": until}
-    check_output(output, request)
+    check_sheet_path(output, request)
     from melodylc.image.pipeline import load_picture_model, load_pipeline
     from melodylc.image.store import load_classifier
     from melodylc.image.training import actor_distances, classifier_path
@@ -134,7 +134,7 @@ def traverse(
     from melodylc.data.pictures.attributes import parse_label, parse_wanted
     from melodylc.data.pictures.loading import dataset
     from melodylc.image.request import class_number
-    from melodylc.image.sheet import check_output
+    from melodylc.image.sheet import check_sheet_path
 
     known = dataset(data)
     if known.exclusive:
@@ -146,7 +146,7 @@ def traverse(
         begin = parse_wanted(attributes, known.names)
         changes = [parse_label(text, known.names) for text in steps]
     request = {"command": "traverse", "dataset": data, "attr": list(attributes), "then": list(steps), "seed": seed}
-    check_output(output, request)
+    check_sheet_path(output, request)
     from melodylc.image.experiments.figures import traversal
     from melodylc.image.pipeline import load_pipeline
 
@@ -163,10 +163,10 @@ def traverse(
 @sheet_option
 def realism(data: str, run: Path, count: int, seed: int, output: Path) -> None:
     """Samples of the prior, and under each what the realism actor makes of it."""
-    from melodylc.image.sheet import check_output
+    from melodylc.image.sheet import check_sheet_path
 
     request = {"command": "realism", "dataset": data, "run": str(run), "count": count, "seed": seed}
-    check_output(output, request)
+    check_sheet_path(output, request)
     from melodylc.image.experiments.figures import before_and_after
     from melodylc.image.pipeline import load_picture_model, load_realism
 
@@ -199,12 +199,12 @@ def frames(
 ) -> None:
     """Samples of the prior on their way to realism, and to labels where any are named: a row each."""
     from melodylc.image.request import PictureRequest
-    from melodylc.image.sheet import check_output
+    from melodylc.image.sheet import check_sheet_path
 
     order = PictureRequest(data, (label,) if label else (), attributes, count, seed, run)
     wanted = order.wanted[0]
     request = {"command": "frames", **order.to_dict(), "steps": steps, "every": every}
-    check_output(output, request)
+    check_sheet_path(output, request)
     from melodylc.image.experiments.figures import optimisation_frames
     from melodylc.image.pipeline import load_attribute_critic, load_picture_model, load_realism
     from melodylc.latent.optimise import OptimiseSettings

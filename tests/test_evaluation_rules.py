@@ -236,7 +236,7 @@ def test_a_fit_costs_what_it_decodes(model: LoadedModel) -> None:
     )
     box = Counted(2, lambda z: (z[:, :1] > 0).double().numpy())
     z = torch.randn(30, 2)
-    fit(box, torch.ones(2), bank=Samples.unscored(z, z), settings=settings)
+    fit(box, torch.ones(2), bank=Samples.without_scores(z, z), settings=settings)
     assert decoded == fit_cost(vars(settings))
     assert fit_cost(vars(replace(settings, actor_steps=2))) == decoded + 3 * 3 * 2 * 5
 

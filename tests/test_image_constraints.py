@@ -34,7 +34,7 @@ from melodylc.image.pipeline import (
     load_realism,
 )
 from melodylc.image.sheet import read_manifest
-from melodylc.image.store import load_actor, load_attributes, save_attributes
+from melodylc.image.store import load_attributes, load_picture_actor, save_attributes
 from melodylc.image.training import _AttributeStage, _EncodingRows, part_path, train_actor, train_auxiliary
 from melodylc.image.transform import label_goal, no_worse, pictures_without, target_labels
 from melodylc.latent.actor import move_vectors
@@ -126,7 +126,7 @@ def test_parts_are_kept_and_belong_to_their_vae(run: Path) -> None:
     assert isinstance(load_auxiliary_pipeline("faces", run, 0.1).constraint.critic, AuxiliaryCritic)
     reader = load_attributes(part_path(run, "attributes"), "faces", model.fingerprint)
     assert reader.critic(torch.zeros(2, 32)).shape == (2, 10)
-    for load, part in ((load_actor, "realism"), (load_attributes, "attributes")):
+    for load, part in ((load_picture_actor, "realism"), (load_attributes, "attributes")):
         with pytest.raises(CheckpointError, match=f"another VAE than the one beside it; train it again .--part {part}"):
             load(part_path(run, part), "faces", "0" * 16)
         with pytest.raises(CheckpointError, match="a checkpoint of faces, not of mnist"):

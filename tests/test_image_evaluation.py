@@ -10,7 +10,7 @@ from torch import Tensor
 
 from melodylc.data.errors import InputError
 from melodylc.image.evaluation import (
-    WEIGHTS,
+    SCALE_WEIGHTS,
     ClassifierScores,
     PictureFigures,
     as_row,
@@ -35,7 +35,7 @@ def windowed(plane: Plane) -> Plane:
 
 def by_the_formula(one: Plane, other: Plane, count: int) -> float:
     """Wang, Simoncelli and Bovik's equations for one plane, with loops."""
-    weights, result = np.array(WEIGHTS[:count]) / sum(WEIGHTS[:count]), 1.0
+    weights, result = np.array(SCALE_WEIGHTS[:count]) / sum(SCALE_WEIGHTS[:count]), 1.0
     for at in range(count):
         mean_one, mean_other = windowed(one), windowed(other)
         var_one, var_other = windowed(one**2) - mean_one**2, windowed(other**2) - mean_other**2

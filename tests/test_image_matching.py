@@ -13,9 +13,9 @@ from melodylc.data.pictures.faces import draw_faces
 from melodylc.image.components import MAX_GAIN, VarianceMatching, principal_components
 from melodylc.image.datasets import with_steps
 from melodylc.image.models import PictureVAE
-from melodylc.image.store import VAE, load_vae, save_vae
+from melodylc.image.store import VAE_FORMAT, load_vae, save_vae
 from melodylc.image.table import PictureTable
-from melodylc.image.training import calibrate, train_vae
+from melodylc.image.training import calibrate, train_picture_vae
 from melodylc.latent.tensor_files import read_tensors, write_tensors
 from melodylc.training.loop import Report
 from melodylc.training.settings import StageSettings, TrainSettings
@@ -76,10 +76,12 @@ def test_a_run_ends_with_what_its_vae_takes_from_pictures(tmp_path: Path) -> Non
     train, valid = draw_faces(60), draw_faces(6, "valid")
     settings = TrainSettings(stages=(StageSettings(kind="pictures", batch=8, rate=3e-3, steps=40),))
     config = replace(TINY, deviation=0.2, matched_components=COUNT)
-    path = train_vae(train, valid, config, settings, tmp_path / "restored")
+    path = train_picture_vae(train, valid, config, settings, tmp_path / "restored")
     vae, plain = (
         load_vae(path, "faces").vae,
-        load_vae(train_vae(train, valid, replace(config, matched_components=0), settings, tmp_path / "plain")).vae,
+        load_vae(
+            train_picture_vae(train, valid, replace(config, matched_components=0), settings, tmp_path / "plain")
+        ).vae,
     )
     assert vae.matching is not None
     assert float(vae.matching.gain.max()) > 1.2
@@ -92,7 +94,9 @@ def test_a_run_ends_with_what_its_vae_takes_from_pictures(tmp_path: Path) -> Non
     ]
     assert (told[1] < told[2]).float().mean() > 0.8
     assert (told[2] - told[0]).abs().mean() < (told[1] - told[0]).abs().mean()
-    again = load_vae(train_vae(train, valid, config, with_steps(settings, 40), tmp_path / "restored")).vae.matching
+    again = load_vae(
+        train_picture_vae(train, valid, config, with_steps(settings, 40), tmp_path / "restored")
+    ).vae.matching
     assert again is not None
     assert again.gain.equal(vae.matching.gain)
 
@@ -121,14 +125,14 @@ def test_a_vae_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     for name in ("residual.basis", "residual.encode_scale", "matching.basis", "matching.output_mean"):
         vae.get_buffer(name).normal_()
     save_vae(path, vae, torch.ones(8), {})
-    tensors, header = read_tensors(path, VAE)
+    tensors, header = read_tensors(path, VAE_FORMAT)
     assert (header["config"]["rest"], header["config"]["restored"]) == (3, 4)
     former = {"residual.": "rest.", "matching.": "restored.", "encode_scale": "reading", "decode_scale": "writing"}
     for new, old in {**former, "output_mean": "made"}.items():
         tensors = {name.replace(new, old): value for name, value in tensors.items()}
     assert "restored.made" in tensors
     assert not any("residual" in name or "matching" in name for name in tensors)
-    write_tensors(path, tensors, VAE, header)
+    write_tensors(path, tensors, VAE_FORMAT, header)
     pictures = torch.rand(2, 3, 16, 16)
     again = load_vae(path).vae
     torch.testing.assert_close(

@@ -14,16 +14,16 @@ from torch.distributions import Normal, kl_divergence
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.pictures.faces import draw_faces
 from melodylc.data.pictures.loading import DATASETS
-from melodylc.image.datasets import PICTURE_DATASETS, PictureConfig, named_config, picture_dataset, recipe, with_steps
+from melodylc.image.datasets import PICTURE_DATASETS, PictureConfig, picture_config, picture_dataset, recipe, with_steps
 from melodylc.image.models import PictureClassifier, PictureVAE
 from melodylc.image.store import (
-    VAE,
+    VAE_FORMAT,
     LabelCombinations,
-    load_actor,
     load_classifier,
+    load_picture_actor,
     load_vae,
-    save_actor,
     save_classifier,
+    save_picture_actor,
     save_vae,
 )
 from melodylc.image.table import LabelStage, PictureStage, PictureTable, as_inputs, jitter
@@ -75,7 +75,7 @@ def layers(module: torch.nn.Module, kind: type) -> list[Any]:
 
 def test_the_papers_mnist_model_has_three_layers_of_1024_each_way() -> None:
     with torch.device("meta"):
-        vae = PictureVAE(named_config("mnist", "paper"))
+        vae = PictureVAE(picture_config("mnist", "paper"))
     assert [tuple(layer.weight.shape) for layer in layers(vae, torch.nn.Linear)] == [
         *[(1024, 784), (1024, 1024), (1024, 1024), (2048, 1024)],
         *[(1024, 1024)] * 3,
@@ -85,7 +85,7 @@ def test_the_papers_mnist_model_has_three_layers_of_1024_each_way() -> None:
 
 def test_the_papers_celeba_model_has_its_kernels_and_channels() -> None:
     with torch.device("meta"):
-        vae = PictureVAE(named_config("celeba", "paper"))
+        vae = PictureVAE(picture_config("celeba", "paper"))
     down = [tuple(layer.weight.shape) for layer in layers(vae, torch.nn.Conv2d)]
     assert down == [(256, 3, 5, 5), (512, 256, 5, 5), (1024, 512, 3, 3), (2048, 1024, 3, 3)]
     up = [tuple(layer.weight.shape) for layer in layers(vae, torch.nn.ConvTranspose2d)]
@@ -94,11 +94,11 @@ def test_the_papers_celeba_model_has_its_kernels_and_channels() -> None:
 
 def test_the_replications_cifar10_model_has_six_blocks_down_and_five_up() -> None:
     with torch.device("meta"):
-        vae = PictureVAE(named_config("cifar10", "replication"))
+        vae = PictureVAE(picture_config("cifar10", "replication"))
     assert [layer.out_channels for layer in layers(vae, torch.nn.Conv2d)] == [32, 64, 128, 256, 512, 1024, 3]
     assert len(layers(vae, torch.nn.ConvTranspose2d)) == 5
     # Its loss, mean squared error + 0.00025 KL, is ours up to a factor.
-    deviation = named_config("cifar10", "replication").deviation
+    deviation = picture_config("cifar10", "replication").deviation
     assert 2 * deviation**2 / (3 * 64 * 64) == pytest.approx(0.00025, rel=0.01)
 
 
@@ -245,7 +245,7 @@ def saved_vae(folder: Path) -> Path:
 def saved_actor(folder: Path) -> Path:
     rows = LabelCombinations(torch.eye(10), torch.arange(1.0, 11.0))
     actor, critic = Actor(ActorConfig.of_vectors(5, 10, hidden=8, layers=1, bound=4.0)), ConditionalCritic(5, 10, 8, 1)
-    save_actor(folder / "actor", actor, critic, ("a",) * 10, rows, {"dataset": "faces", "vae": "abc"})
+    save_picture_actor(folder / "actor", actor, critic, ("a",) * 10, rows, {"dataset": "faces", "vae": "abc"})
     return folder / "actor"
 
 
@@ -266,7 +266,7 @@ def test_files_hold_what_was_saved(tmp_path: Path) -> None:
     pictures = torch.rand(3, 3, 16, 16)
     assert same(vae.vae.encode(pictures).mean, expected.encode(pictures).mean)
     assert vae.sigma_bar.tolist() == pytest.approx([0.3] * 5)
-    actor = load_actor(saved_actor(tmp_path), "faces", "abc")
+    actor = load_picture_actor(saved_actor(tmp_path), "faces", "abc")
     assert actor.rows.counts.sum() == 55
     assert move_vectors(actor.actor, torch.zeros(1, 5), torch.eye(10)[:1]).shape == (1, 5)
     assert actor.critic(torch.zeros(1, 5), torch.eye(10)[:1]).shape == (1,)
@@ -279,8 +279,8 @@ def test_a_widened_actor_is_read_as_it_was_written(tmp_path: Path) -> None:
     for values in (wide.gain, wide.middle, wide.slope):
         values.copy_(torch.rand_like(values))
     rows, header = LabelCombinations(torch.eye(10), torch.ones(10)), {"dataset": "faces", "vae": "abc"}
-    save_actor(tmp_path / "actor", wide, ConditionalCritic(5, 10, 8, 1), ("a",) * 10, rows, header)
-    found = load_actor(tmp_path / "actor", "faces", "abc").actor
+    save_picture_actor(tmp_path / "actor", wide, ConditionalCritic(5, 10, 8, 1), ("a",) * 10, rows, header)
+    found = load_picture_actor(tmp_path / "actor", "faces", "abc").actor
     z, labels = torch.randn(4, 5), torch.eye(10)[:4]
     torch.testing.assert_close(move_vectors(found, z, labels), move_vectors(wide, z, labels), atol=2e-2, rtol=0)
     assert not torch.allclose(move_vectors(found, z, labels), move_vectors(wide.actor, z, labels), atol=0.1)
@@ -293,9 +293,9 @@ def rewritten(path: Path, format: str, change: Callable[[dict[str, Tensor], dict
     return path
 
 
-@pytest.mark.parametrize("load", [load_vae, load_classifier, load_actor])
+@pytest.mark.parametrize("load", [load_vae, load_classifier, load_picture_actor])
 def test_a_checkpoint_of_another_data_set_is_refused(tmp_path: Path, load: Callable[..., object]) -> None:
-    path = {load_vae: saved_vae, load_classifier: saved_classifier, load_actor: saved_actor}[load](tmp_path)
+    path = {load_vae: saved_vae, load_classifier: saved_classifier, load_picture_actor: saved_actor}[load](tmp_path)
     with pytest.raises(CheckpointError, match="a checkpoint of faces, not of mnist: name another, or --dataset faces"):
         load(path, "mnist")
 
@@ -307,7 +307,7 @@ def test_another_part_is_refused(tmp_path: Path) -> None:
 
 def test_an_actor_of_another_vae_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="made for another VAE than the one beside it"):
-        load_actor(saved_actor(tmp_path), "faces", "abd")
+        load_picture_actor(saved_actor(tmp_path), "faces", "abd")
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_an_actor_of_another_vae_is_refused(tmp_path: Path) -> None:
     ids=["no sigma_bar", "a weight missing", "a NaN", "no configuration", "an odd field", "another size"],
 )
 def test_a_damaged_vae_is_refused_in_one_line(tmp_path: Path, change: Callable[..., object]) -> None:
-    path = rewritten(saved_vae(tmp_path), VAE, change)
+    path = rewritten(saved_vae(tmp_path), VAE_FORMAT, change)
     with pytest.raises(InputError) as caught:
         load_vae(path)
     assert str(caught.value).startswith(str(path))
@@ -375,4 +375,4 @@ def test_a_configuration_of_before_variance_was_restored_restores_none() -> None
 def test_an_unknown_configuration_is_answered_with_those_there_are() -> None:
     line = "unknown configuration 'paper' of cifar10: choose from replication, small"
     with pytest.raises(InputError, match=line):
-        named_config("cifar10", "paper")
+        picture_config("cifar10", "paper")

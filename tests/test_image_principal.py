@@ -18,7 +18,7 @@ from melodylc.image.datasets import with_steps
 from melodylc.image.models import PictureVAE
 from melodylc.image.store import load_vae
 from melodylc.image.table import PictureStage, PictureTable, mirror
-from melodylc.image.training import train_vae
+from melodylc.image.training import train_picture_vae
 from melodylc.models.noise import Noise
 from melodylc.training.settings import StageSettings, TrainSettings
 
@@ -93,7 +93,7 @@ def test_a_component_below_the_output_deviation_is_the_priors(pictures: Tensor, 
 def test_a_run_ends_with_the_components_of_what_the_decoder_leaves(tmp_path: Path) -> None:
     train, valid = draw_faces(40), draw_faces(6, "valid")
     settings = with_steps(TrainSettings(stages=(STAGE,)), 2)
-    path = train_vae(train, valid, CONFIG, settings, tmp_path)
+    path = train_picture_vae(train, valid, CONFIG, settings, tmp_path)
     loaded = load_vae(path, "faces")
     vae, pictures = loaded.vae, PictureTable(train, valid, 16).pictures(torch.arange(40))
     assert vae.residual is not None
@@ -105,7 +105,7 @@ def test_a_run_ends_with_the_components_of_what_the_decoder_leaves(tmp_path: Pat
         encoding = vae.encode(pictures)
         alone = vae.decode(torch.cat([encoding.mean[:, :3], torch.zeros(40, 5)], dim=1))
         assert (vae.decode(encoding.mean) - pictures).square().mean() < (alone - pictures).square().mean()
-    assert train_vae(train, valid, CONFIG, settings, tmp_path) == path  # a finished run stays as it is
+    assert train_picture_vae(train, valid, CONFIG, settings, tmp_path) == path  # a finished run stays as it is
     assert load_vae(path).sigma_bar.equal(loaded.sigma_bar)
 
 

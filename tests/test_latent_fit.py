@@ -205,7 +205,7 @@ def test_a_bank_that_is_known_already_isn_t_decoded_again() -> None:
             return super().decode(z, move)
 
     z = torch.randn(500, DIM, generator=torch.Generator().manual_seed(1))
-    found = fit(Counting(DIM, steps), SIGMA, bank=Samples.unscored(z, z), settings=FEW)
+    found = fit(Counting(DIM, steps), SIGMA, bank=Samples.without_scores(z, z), settings=FEW)
     assert found.prior.count == 500
     assert found.prior.rate == (steps(z) == 1).mean()
     pair = [FEW.fresh, FEW.fresh, FEW.check]
@@ -327,7 +327,7 @@ def test_an_actor_learns_on_the_vectors_that_it_is_given() -> None:
             moved.append(z)
             return super().decode(z, move)
 
-    found = fit(Watched(DIM, steps), SIGMA, starts=Samples.unscored(z, z), settings=FEW)
+    found = fit(Watched(DIM, steps), SIGMA, starts=Samples.without_scores(z, z), settings=FEW)
     _bank, *rounds = moved
     assert all((one[:, None] == z).all(2).any(1).all() for one in rounds)
     assert found.prior.rate < 0.02  # of N(0, I), not of those
@@ -368,7 +368,9 @@ def test_vectors_may_come_with_what_is_asked_of_them() -> None:
             return asked[-1]
 
     box = Watched(DIM, which)
-    found = fit(box, SIGMA, settings=replace(SMALL, rounds=20, exponents=(1.0,)), starts=Samples.unscored(z, z, told))
+    found = fit(
+        box, SIGMA, settings=replace(SMALL, rounds=20, exponents=(1.0,)), starts=Samples.without_scores(z, z, told)
+    )
     assert len(asked) == 2  # to learn what shape labels have, and of the bank
     assert found.measurement.rate > 0.9
     assert found.measurement.rates[2] == 0  # of nobody
@@ -476,9 +478,9 @@ def test_sizes_that_don_t_fit_are_refused() -> None:
     with pytest.raises(InputError, match=r"shape \(1, 4, 0\), not \(1, 8, 0\)"):
         fit(box, SIGMA, initial_actor=Actor(ActorConfig(1, 4)))
     with pytest.raises(InputError, match=r"\(n, 8\)"):
-        fit(box, SIGMA, bank=Samples.unscored(torch.zeros(5, 3), z))
+        fit(box, SIGMA, bank=Samples.without_scores(torch.zeros(5, 3), z))
     with pytest.raises(InputError, match="5 vectors and 4"):
-        fit(box, SIGMA, bank=Samples.unscored(z, z[:4]))
+        fit(box, SIGMA, bank=Samples.without_scores(z, z[:4]))
 
 
 def test_a_score_that_changes_its_parts_is_refused() -> None:

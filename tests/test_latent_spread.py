@@ -75,7 +75,7 @@ def test_an_actor_that_leaves_vectors_where_they_are_lacks_no_spread_of_the_prio
     last.bias[DIM:] = -50.0
     last.weight.zero_()
     prior = torch.randn(4000, DIM, generator=torch.Generator().manual_seed(0))
-    wide = restore_spread(actor, Encodings.unlabelled(prior, torch.zeros_like(prior)), 1.0)
+    wide = restore_spread(actor, Encodings.without_labels(prior, torch.zeros_like(prior)), 1.0)
     torch.testing.assert_close(wide.gain, torch.ones(DIM), atol=0.05, rtol=0)
 
 

@@ -16,7 +16,7 @@ from melodylc.data import InputError
 from melodylc.data.errors import CheckpointError
 from melodylc.latent.fit import DistanceWeight, FitResult, FitSettings, fit
 from melodylc.latent.objective import VectorObjective
-from melodylc.latent.store import FORMAT, StoredActor, load_actor, read_header, save_actor
+from melodylc.latent.store import ACTOR_FILE_FORMAT, StoredActor, load_actor, read_header, save_actor
 
 SETTINGS = FitSettings(
     bank=50, rounds=1, fresh=10, check=10, measure=20, warmup=1, actor_steps=1, critic_steps=1, hidden=16
@@ -177,11 +177,11 @@ def test_an_actor_s_header_may_name_its_format_inside(path: Path, result: FitRes
     content = path.read_bytes()
     size = struct.unpack("<Q", content[:8])[0]
     header = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["header"])
-    for inside, reads in ((FORMAT, True), ("melodylc-actor/1", False)):
+    for inside, reads in ((ACTOR_FILE_FORMAT, True), ("melodylc-actor/1", False)):
         former = {"header": json.dumps({**header, "format": inside})}
         path.write_bytes(save(load(content), metadata=former))
         assert (read_header(path) is not None) == reads
-    path.write_bytes(save(load(content), metadata={"header": json.dumps({**header, "format": FORMAT})}))
+    path.write_bytes(save(load(content), metadata={"header": json.dumps({**header, "format": ACTOR_FILE_FORMAT})}))
     assert torch.equal(load_actor(path).actor.enter.weight, result.actor.enter.weight)
 
 

@@ -21,7 +21,7 @@ from melodylc.constraints.pretraining.store import (
     pretrained_critic_path,
     save_pretrained_critic,
 )
-from melodylc.constraints.pretraining.targets import CLASSES, POWERS, TARGETS, pretraining_targets
+from melodylc.constraints.pretraining.targets import PITCH_CLASS_SETS, TARGET_POWERS, TARGETS, pretraining_targets
 from melodylc.constraints.pretraining.train import PRETRAINING_SETTINGS, PretrainingStage, pretrain_critic
 from melodylc.data import CheckpointError, InputError, Melody
 from melodylc.data.alphabet import HOLD, REST, STATES
@@ -79,7 +79,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 @pytest.fixture
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "VALIDATION_MELODIES", 4)
+    monkeypatch.setattr(train, "HELDOUT_MELODIES", 4)
     monkeypatch.setattr(train, "MEASURED", 16)
 
 
@@ -127,9 +127,10 @@ def test_the_first_targets_are_shares_of_pitch_classes_and_powers_of_sets_of_the
         shares = [float(np.mean(pitches % 12 == number)) if len(pitches) else 0.0 for number in range(12)]
         assert told[:12].tolist() == pytest.approx(shares, abs=1e-5)
         inside = [
-            sum(share for share, there in zip(shares, chosen, strict=True) if there) for chosen in CLASSES.tolist()
+            sum(share for share, there in zip(shares, chosen, strict=True) if there)
+            for chosen in PITCH_CLASS_SETS.tolist()
         ]
-        powers = [share**power for power in POWERS for share in inside]
+        powers = [share**power for power in TARGET_POWERS for share in inside]
         assert told[12 : 12 + len(powers)].tolist() == pytest.approx(powers, abs=1e-4)
 
 

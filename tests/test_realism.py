@@ -231,7 +231,7 @@ def test_an_actor_that_pays_for_realism_is_another_and_kept_apart(model: LoadedM
     settings = replace(QUICK, bank=32)
     fit_actor(model, RULE, plain, lambda _: None, settings, threads=1)
     found = fit_actor(model, RULE, paid, lambda _: None, settings, threads=1, realism=RealismTerm(critic, 2.0))
-    assert found.stored.header.settings["also"] == 2.0
+    assert found.stored.header.settings["extra_cost_weight"] == 2.0
     one, other = find_actor(model, RULE), find_actor(model, RULE, realism=RealismTerm(critic, 2.0))
     assert one is not None
     assert other is not None
@@ -268,7 +268,7 @@ def test_the_command_trains_a_critic_that_fit_then_finds(
     assert done.code == 0, done.err
     header = read_header(tmp_path / "actor.safetensors")
     assert header is not None
-    assert header.settings["also"] == 0.5
+    assert header.settings["extra_cost_weight"] == 0.5
 
 
 def test_what_ships_serves_generate_at_once(
@@ -283,7 +283,7 @@ def test_what_ships_serves_generate_at_once(
     assert found["actor"]["origin"] == "fitted"
     header = read_header(next((cache / "actors").glob("*.safetensors")))
     assert header is not None
-    assert header.settings["also"] == 0.3
+    assert header.settings["extra_cost_weight"] == 0.3
 
 
 def test_actors_of_another_model_or_of_many_rules_teach_nothing(

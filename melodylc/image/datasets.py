@@ -280,7 +280,7 @@ def picture_dataset(name: str) -> PictureDataset:
     return PICTURE_DATASETS[dataset(name).name]
 
 
-def named_config(data: str, name: str) -> PictureConfig:
+def picture_config(data: str, name: str) -> PictureConfig:
     """The configuration of a data set that has this name; raises as `PictureDataset.config`."""
     return picture_dataset(data).config(name)
 

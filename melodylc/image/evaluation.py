@@ -41,7 +41,7 @@ from melodylc.image.table import as_inputs
 from melodylc.latent.actor import move_vectors
 from melodylc.latent.distance import z_mse
 
-WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 WINDOW, SPREAD = 11, 1.5
 C_1, C_2 = 0.01**2, 0.03**2
 PAIRS = 1000  #: of pictures of one label; with AC-GAN's 100 the mean over ten labels is uncertain by a fiftieth
@@ -57,7 +57,7 @@ def ms_ssim_scales(side: int) -> int:
     >>> [ms_ssim_scales(side) for side in (28, 32, 64, 128, 176, 500)]
     [2, 2, 3, 4, 5, 5]
     """
-    fitting = [at for at in range(len(WEIGHTS)) if side // 2**at >= WINDOW]
+    fitting = [at for at in range(len(SCALE_WEIGHTS)) if side // 2**at >= WINDOW]
     if not fitting:
         raise InputError(f"MS-SSIM needs pictures of {WINDOW} pixels a side or more, not {side}")
     return len(fitting)
@@ -70,7 +70,7 @@ def ms_ssim(one: Tensor, other: Tensor) -> Tensor:
     tensor([1., 1.])
     """
     count = ms_ssim_scales(one.shape[-1])
-    weights = torch.tensor(WEIGHTS[:count]) / sum(WEIGHTS[:count])
+    weights = torch.tensor(SCALE_WEIGHTS[:count]) / sum(SCALE_WEIGHTS[:count])
     result = one.new_ones(len(one))
     for at, weight in enumerate(weights.tolist()):
         if at:
@@ -129,7 +129,7 @@ def _gaussian_means(pictures: Tensor) -> Tensor:
     return band @ pictures @ band.T
 
 
-CHUNK = 256
+_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def evaluate_pictures(classifier: PictureClassifier, pictures: Pictures) -> Pict
     """Real pictures."""
     pixels, labels = (torch.from_numpy(np.array(it)) for it in (pictures.pixels, pictures.labels))
     predictions = torch.cat(
-        [classifier.labels(as_inputs(part, classifier.config.side)) for part in torch.split(pixels, CHUNK)]
+        [classifier.labels(as_inputs(part, classifier.config.side)) for part in torch.split(pixels, _CHUNK)]
     )
     return PictureFigures(score_labels(labels, predictions, pictures.exclusive), label_ms_ssim(pixels, labels))
 
@@ -192,7 +192,7 @@ def evaluate_pictures(classifier: PictureClassifier, pictures: Pictures) -> Pict
 @torch.no_grad()
 def reconstruct_pictures(model: LoadedVAE, pictures: Pictures) -> Pictures:
     """The pictures' reconstructions from the VAE's posterior mean: what its decoder alone costs."""
-    parts = torch.split(torch.from_numpy(np.array(pictures.pixels)), CHUNK)
+    parts = torch.split(torch.from_numpy(np.array(pictures.pixels)), _CHUNK)
     pixels = [as_bytes(model.vae.decode(model.vae.encode(as_inputs(it, model.vae.config.side)).mean)) for it in parts]
     return replace(pictures, pixels=torch.cat(pixels).numpy())
 
@@ -203,7 +203,7 @@ def evaluate_generated(classifier: PictureClassifier, pipeline: Pipeline, count:
     generator = torch.Generator().manual_seed(seed)
     labels, vae = _draw_labels(pipeline, count, classifier.config.exclusive, generator), pipeline.model.vae
     predictions, distances, pixels = [], [], []
-    for part in torch.split(labels, CHUNK):
+    for part in torch.split(labels, _CHUNK):
         z = torch.randn(len(part), vae.config.z, generator=generator)
         end = move_vectors(pipeline.constraint.actor, z, part)
         pixels.append(as_bytes(vae.decode(end)))  # what is judged is what a file would hold

@@ -68,7 +68,7 @@ def strided_convolutions(widths: Sequence[int], kernels: Sequence[int], norm: bo
     """Convolutions of these widths that halve the side each."""
     for (width, following), kernel in zip(pairwise(widths), kernels, strict=True):
         yield nn.Conv2d(width, following, kernel, stride=2, padding=kernel // 2)
-        yield from _normalised(following, norm)
+        yield from _normalisation(following, norm)
 
 
 def _growing_convolutions(config: PictureConfig) -> Iterator[nn.Module]:
@@ -78,10 +78,10 @@ def _growing_convolutions(config: PictureConfig) -> Iterator[nn.Module]:
     yield nn.Linear(config.decoder_z, widths[0] * side**2)
     yield nn.Unflatten(1, (widths[0], side, side))
     yield ChannelsLast()
-    yield from _normalised(widths[0], config.norm)
+    yield from _normalisation(widths[0], config.norm)
     for at, ((width, following), kernel) in enumerate(zip(pairwise(widths), reversed(config.kernels), strict=False)):
         yield nn.ConvTranspose2d(width, following, kernel, stride=2, padding=kernel // 2, output_padding=1)
-        yield from _normalised(following, config.norm) if config.norm or at + 1 < ups else ()
+        yield from _normalisation(following, config.norm) if config.norm or at + 1 < ups else ()
     if _ends_plainly(config):
         yield nn.Conv2d(widths[-1], config.channels, 3, padding=1)
     elif config.norm:
@@ -94,7 +94,7 @@ def _ends_plainly(config: PictureConfig) -> bool:
     return config.norm and config.side == 2 ** len(config.widths)
 
 
-def _normalised(width: int, norm: bool) -> list[nn.Module]:
+def _normalisation(width: int, norm: bool) -> list[nn.Module]:
     return [nn.BatchNorm2d(width), nn.LeakyReLU(SLOPE)] if norm else [nn.ReLU()]
 
 
@@ -104,8 +104,8 @@ FIRST_SIGMA = 0.2  #: what posterior deviations start from
 class PictureVAE(nn.Module):
     """Encoder and decoder; see the module.
 
-    >>> from melodylc.image.datasets import named_config
-    >>> vae = PictureVAE(named_config("mnist", "small")).eval()
+    >>> from melodylc.image.datasets import picture_config
+    >>> vae = PictureVAE(picture_config("mnist", "small")).eval()
     >>> vae.decode(torch.zeros(2, 64)).shape
     torch.Size([2, 1, 28, 28])
     """

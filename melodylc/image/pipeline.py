@@ -18,13 +18,13 @@ from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.pictures.base import Bytes
 from melodylc.data.pictures.loading import dataset
 from melodylc.image.datasets import DISTANCE
-from melodylc.image.store import LoadedActor, LoadedVAE, load_actor, load_attributes, load_vae
+from melodylc.image.store import LoadedActor, LoadedVAE, load_attributes, load_picture_actor, load_vae
 from melodylc.image.training import actor_distances, actor_path, part_path, vae_path
 from melodylc.latent.actor import move_vectors
 from melodylc.latent.gan import AttributeCritic
 from melodylc.threads import fixed_threads
 
-GROUP = 8  #: pictures that are computed together
+PICTURE_GROUP = 8  #: pictures that are computed together
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,15 @@ def load_pipeline(data: str, run: Path | None = None, distance: float = DISTANCE
     """
     vae, actor = _paths(data, run, distance)
     if not vae.is_file() or not actor.is_file():
-        raise _untrained(data, run, distance, vae.is_file())
+        raise _missing_model(data, run, distance, vae.is_file())
     model = load_vae(vae, data)
-    return Pipeline(model, load_actor(actor, data, model.fingerprint))
+    return Pipeline(model, load_picture_actor(actor, data, model.fingerprint))
 
 
 def load_auxiliary_pipeline(data: str, run: Path, distance: float) -> Pipeline:
     """The pipeline of a run's VAE and the actor of AC-GAN's losses; raises as `load_pipeline` does."""
     model = load_vae(vae_path(run), data)
-    return Pipeline(model, load_actor(part_path(run, f"auxiliary-{distance:g}"), data, model.fingerprint))
+    return Pipeline(model, load_picture_actor(part_path(run, f"auxiliary-{distance:g}"), data, model.fingerprint))
 
 
 def load_pipelines(data: str, run: Path) -> dict[tuple[str, float], Pipeline]:
@@ -92,14 +92,14 @@ def load_picture_model(data: str, run: Path | None = None) -> LoadedVAE:
     """
     path, _ = _paths(data, run, DISTANCE)
     if not path.is_file():
-        raise _untrained(data, run, DISTANCE, False, actor=False)
+        raise _missing_model(data, run, DISTANCE, False, actor=False)
     return load_vae(path, data)
 
 
 def generate_pictures(pipeline: Pipeline, wanted: Mapping[int, bool], count: int, seed: int) -> GeneratedPictures:
     """`count` pictures with the labels that are `wanted`, others as the training set has them."""
     with fixed_threads(1), torch.no_grad():
-        groups = [_group(pipeline, wanted, seed, first) for first in range(0, count, GROUP)]
+        groups = [_group(pipeline, wanted, seed, first) for first in range(0, count, PICTURE_GROUP)]
     pixels, labels, prior_z, z = (torch.cat(parts)[:count] for parts in zip(*groups, strict=True))
     return GeneratedPictures(pixels.numpy(), labels, prior_z, z)
 
@@ -115,11 +115,11 @@ def as_bytes(pictures: Tensor) -> Tensor:
 
 def sample_prior(dim: int, seed: int, first: int) -> Tensor:
     """Samples (GROUP, dim) of the prior, of pictures number `first` on."""
-    return torch.stack([torch.randn(dim, generator=_stream(seed, first + at)) for at in range(GROUP)])
+    return torch.stack([torch.randn(dim, generator=_stream(seed, first + at)) for at in range(PICTURE_GROUP)])
 
 
 def _group(pipeline: Pipeline, wanted: Mapping[int, bool], seed: int, first: int) -> tuple[Tensor, ...]:
-    streams = [_stream(seed, number) for number in range(first, first + GROUP)]
+    streams = [_stream(seed, number) for number in range(first, first + PICTURE_GROUP)]
     labels = torch.stack([pipeline.constraint.rows.sample(wanted, stream) for stream in streams])
     z = torch.stack([torch.randn(pipeline.model.vae.config.z, generator=stream) for stream in streams])
     end = move_vectors(pipeline.constraint.actor, z, labels)
@@ -138,7 +138,7 @@ def _paths(data: str, run: Path | None, distance: float) -> tuple[Path, Path]:
     return folder / f"{dataset(data).name}-vae.safetensors", folder / f"{data}-actor-{distance:g}.safetensors"
 
 
-def _untrained(data: str, run: Path | None, distance: float, has_vae: bool, actor: bool = True) -> InputError:
+def _missing_model(data: str, run: Path | None, distance: float, has_vae: bool, actor: bool = True) -> InputError:
     folder = run or Path(data)
     commands = [train_command(data, folder, "vae")] * (not has_vae or run is None)
     penalty = f" --distance {distance:g}" if distance != DISTANCE else ""
@@ -181,7 +181,7 @@ def require_part(run: Path, part: str, data: str) -> Path:
 def load_realism(run: Path, model: LoadedVAE) -> LoadedActor:
     """A run's realism critic and actor; raises as `require_part` does, and CheckpointError for those of another VAE."""
     data = model.vae.config.dataset
-    return load_actor(require_part(run, "realism", data), data, model.fingerprint)
+    return load_picture_actor(require_part(run, "realism", data), data, model.fingerprint)
 
 
 def load_attribute_critic(run: Path, model: LoadedVAE) -> AttributeCritic:

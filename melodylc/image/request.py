@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.attributes import parse_label, parse_wanted
 from melodylc.data.pictures.loading import dataset
-from melodylc.image.sheet import caption, check_output, write_sheet
+from melodylc.image.sheet import caption, check_sheet_path, write_sheet
 from melodylc.rewards import Rule, parse_reward
 from melodylc.rewards.domains import PICTURES
 from melodylc.rewards.isolation import SECONDS
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from melodylc.latent.fit import Progress
     from melodylc.latent.store import StoredActor
 
-FORMAT = "melodylc-pictures/1"
+SHEET_FORMAT = "melodylc-pictures/1"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class PictureRequest:
         if self.rewards and self.actor:
             raise InputError("--actor brings its own rule: leave out --reward")
         _ = self.wanted
-        check_output(path, self.to_dict())
+        check_sheet_path(path, self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a sheet's metadata."""
@@ -134,7 +134,7 @@ def write_rule_pictures(request: PictureRequest, path: Path, report: "Progress")
     stored, rule = _rule_actor(request, model, report)
     result = generate_for_rule(model, stored, rule, request.count, request.seed)
     captions = [", ".join(f"{value:.3f}" for value in row) for row in result.scores]
-    manifest = {"format": FORMAT, "request": request.to_dict(), "version": __version__, "rule": rule.identity}
+    manifest = {"format": SHEET_FORMAT, "request": request.to_dict(), "version": __version__, "rule": rule.identity}
     models = {"vae": model.fingerprint, "actor": stored.fingerprint}
     title = f"{request.data}: {', '.join(rule.names)} (seed {request.seed})"
     write_sheet(path, result.pixels.numpy(), captions, title, {**manifest, "models": models})
@@ -178,7 +178,7 @@ def write_pictures(request: PictureRequest, path: Path) -> int:
     labels = ", ".join((*request.classes, *request.attributes)) or "as they come"
     title = f"{request.data}: {labels} (seed {request.seed})"
     manifest = {
-        "format": FORMAT,
+        "format": SHEET_FORMAT,
         "request": request.to_dict(),
         "version": __version__,
         "models": pipeline_fingerprints(pipeline),

@@ -20,7 +20,7 @@ from melodylc.data.errors import InputError
 from melodylc.data.files import check_writable, fingerprint_bytes, reason
 from melodylc.data.pictures.picture import as_rgb
 from melodylc.image.models import PictureVAE
-from melodylc.image.pipeline import GROUP, as_bytes, sample_prior
+from melodylc.image.pipeline import PICTURE_GROUP, as_bytes, sample_prior
 from melodylc.image.store import LoadedVAE
 from melodylc.latent.actor import LatentLayout, Move
 from melodylc.latent.fit import DistanceWeight, FitSettings, Progress, fit
@@ -30,7 +30,7 @@ from melodylc.rewards import Rule
 from melodylc.rewards.domains import PICTURES
 from melodylc.threads import fixed_threads
 
-TOGETHER = 256  #: pictures decoded at a time
+_TOGETHER = 256  #: pictures decoded at a time
 THUMB = 14
 
 
@@ -62,7 +62,7 @@ class PictureObjective:
     def decode(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         """Vectors (n, z) as they were moved, and their pictures, uint8."""
         end = z if move is None else self.move_at_once(z, self.context(z, z), move)
-        return end, torch.cat([as_bytes(self.vae.decode(part)) for part in torch.split(end, TOGETHER)])
+        return end, torch.cat([as_bytes(self.vae.decode(part)) for part in torch.split(end, _TOGETHER)])
 
     def score(self, decoded: Tensor) -> Scores:
         """What the rule, with its weights, says of pictures: (n, parts)."""
@@ -160,7 +160,7 @@ def generate_for_rule(model: LoadedVAE, stored: StoredActor, rule: Rule, count: 
     """`count` pictures of an actor; picture k depends on the seed and k alone."""
     objective = PictureObjective(model.vae, rule)
     with fixed_threads(1):
-        groups = [sample_prior(model.vae.config.z, seed, first) for first in range(0, count, GROUP)]
+        groups = [sample_prior(model.vae.config.z, seed, first) for first in range(0, count, PICTURE_GROUP)]
         pixels = torch.cat([objective.decode(z, stored.actor)[1] for z in groups])[:count]
     return RulePictures(pixels, rule.scores(as_rgb(pixels.numpy())))
 

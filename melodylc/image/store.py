@@ -27,10 +27,10 @@ from melodylc.latent.gan import AttributeCritic, AuxiliaryCritic, ConditionalCri
 from melodylc.latent.spread import SpreadRestoration
 from melodylc.latent.tensor_files import first_line, read_tensors, write_tensors
 
-VAE = "melodylc-picture-vae/1"
-CLASSIFIER = "melodylc-picture-classifier/1"
-ACTOR = "melodylc-picture-actor/2"
-ATTRIBUTES = "melodylc-picture-attributes/1"
+VAE_FORMAT = "melodylc-picture-vae/1"
+CLASSIFIER_FORMAT = "melodylc-picture-classifier/1"
+ACTOR_FORMAT = "melodylc-picture-actor/2"
+ATTRIBUTES_FORMAT = "melodylc-picture-attributes/1"
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class LoadedAttributes:
 def save_vae(path: Path, vae: PictureVAE, sigma_bar: Tensor, provenance: Mapping[str, Any]) -> None:
     """Write a trained VAE."""
     header = {"config": vae.config.to_dict(), "provenance": dict(provenance)}
-    write_tensors(path, {**half_state(vae), "statistics.sigma_bar": sigma_bar.float()}, VAE, header)
+    write_tensors(path, {**half_state(vae), "statistics.sigma_bar": sigma_bar.float()}, VAE_FORMAT, header)
 
 
 def load_vae(path: Path, data: str | None = None) -> LoadedVAE:
@@ -113,12 +113,12 @@ def load_vae(path: Path, data: str | None = None) -> LoadedVAE:
     Raises:
         CheckpointError: it isn't that, is damaged, or of another data set than `data`.
     """
-    tensors, header = read_tensors(path, VAE)
+    tensors, header = read_tensors(path, VAE_FORMAT)
     sigma_bar = tensors.pop("statistics.sigma_bar", torch.zeros(0))
     try:
         config = PictureConfig.from_dict(header["config"])
         check_dataset(path, config.dataset, data)
-        vae = _filled(PictureVAE, config, tensors)
+        vae = _new_module(PictureVAE, config, tensors)
         if sigma_bar.shape != (config.z,) or not bool((sigma_bar > 0).all()):
             raise KeyError("sigma_bar")
         return LoadedVAE(vae, sigma_bar, fingerprint_file(path), dict(header["provenance"]))
@@ -129,22 +129,22 @@ def load_vae(path: Path, data: str | None = None) -> LoadedVAE:
 def save_classifier(path: Path, classifier: PictureClassifier, provenance: Mapping[str, Any]) -> None:
     """Write a trained classifier."""
     header = {"config": classifier.config.to_dict(), "provenance": dict(provenance)}
-    write_tensors(path, half_state(classifier), CLASSIFIER, header)
+    write_tensors(path, half_state(classifier), CLASSIFIER_FORMAT, header)
 
 
 def load_classifier(path: Path, data: str | None = None) -> LoadedClassifier:
     """Read what `save_classifier` wrote; raises as `load_vae` does."""
-    tensors, header = read_tensors(path, CLASSIFIER)
+    tensors, header = read_tensors(path, CLASSIFIER_FORMAT)
     try:
         config = ClassifierConfig.from_dict(header["config"])
         check_dataset(path, config.dataset, data)
-        classifier = _filled(PictureClassifier, config, tensors)
+        classifier = _new_module(PictureClassifier, config, tensors)
         return LoadedClassifier(classifier, fingerprint_file(path), dict(header["provenance"]))
     except _MISFITS as error:
         raise _misfit(path, error) from None
 
 
-def save_actor(
+def save_picture_actor(
     path: Path,
     actor: Actor | SpreadRestoration,
     critic: ConditionalCritic | AuxiliaryCritic,
@@ -161,17 +161,17 @@ def save_actor(
         header["auxiliary"] = True
     if isinstance(actor, SpreadRestoration):
         header["widened"] = True
-    write_tensors(path, tensors, ACTOR, header)
+    write_tensors(path, tensors, ACTOR_FORMAT, header)
 
 
-def load_actor(path: Path, data: str | None = None, vae: str | None = None) -> LoadedActor:
-    """Read what `save_actor` wrote; raises as `load_vae` does, and for another VAE than that with fingerprint `vae`."""
-    tensors, header = read_tensors(path, ACTOR)
+def load_picture_actor(path: Path, data: str | None = None, vae: str | None = None) -> LoadedActor:
+    """Read what `save_picture_actor` wrote; raises as `load_vae`, and for another VAE than `vae`."""
+    tensors, header = read_tensors(path, ACTOR_FORMAT)
     try:
         provenance = _belonging(path, header, data, vae)
         config = ActorConfig(**header["config"])
         make: Callable[[ActorConfig], Actor | SpreadRestoration] = _new_spread if header.get("widened") else Actor
-        actor = _filled(make, config, _below("actor.", tensors))
+        actor = _new_module(make, config, _below("actor.", tensors))
         kind = AuxiliaryCritic if header.get("auxiliary") else ConditionalCritic
         critic = kind(config.size, config.context, config.hidden, config.layers)
         _fill(critic, _below("critic.", tensors))
@@ -190,15 +190,15 @@ def save_attributes(
 ) -> None:
     """Write a critic that reads labels off latent vectors; `shape` is what it was made with."""
     header = {"shape": dict(shape), "names": list(names), "provenance": dict(provenance)}
-    write_tensors(path, half_state(critic), ATTRIBUTES, header)
+    write_tensors(path, half_state(critic), ATTRIBUTES_FORMAT, header)
 
 
 def load_attributes(path: Path, data: str | None = None, vae: str | None = None) -> LoadedAttributes:
-    """Read what `save_attributes` wrote; raises as `load_actor` does."""
-    tensors, header = read_tensors(path, ATTRIBUTES)
+    """Read what `save_attributes` wrote; raises as `load_picture_actor` does."""
+    tensors, header = read_tensors(path, ATTRIBUTES_FORMAT)
     try:
         provenance = _belonging(path, header, data, vae)
-        critic = _filled(lambda shape: AttributeCritic(**shape), header["shape"], tensors)
+        critic = _new_module(lambda shape: AttributeCritic(**shape), header["shape"], tensors)
         return LoadedAttributes(critic, tuple(header["names"]), provenance)
     except _MISFITS as error:
         raise _misfit(path, error) from None
@@ -239,7 +239,7 @@ def _misfit(path: Path, error: Exception) -> InputError:
     return CheckpointError(f"{path}: weights and configuration don't fit each other ({first_line(error)})")
 
 
-def _filled(kind: Callable[[Any], M], config: Any, tensors: dict[str, Tensor]) -> M:
+def _new_module(kind: Callable[[Any], M], config: Any, tensors: dict[str, Tensor]) -> M:
     with torch.random.fork_rng(devices=[]):
         module = kind(config)
     _fill(module, tensors)

@@ -30,9 +30,9 @@ from melodylc.image.store import (
     LabelCombinations,
     LoadedVAE,
     load_vae,
-    save_actor,
     save_attributes,
     save_classifier,
+    save_picture_actor,
     save_vae,
 )
 from melodylc.image.table import CHUNK, LabelStage, PictureStage, PictureTable
@@ -68,7 +68,7 @@ def part_path(run: Path, part: str) -> Path:
     return run / part / MODEL
 
 
-def train_vae(
+def train_picture_vae(
     train: Pictures,
     valid: Pictures,
     config: PictureConfig,
@@ -122,7 +122,7 @@ def train_classifier(
     report: Callable[[Report], None] = lambda _: None,
     team: Team = ALONE,
 ) -> Path:
-    """Train a classifier, or go on training it, in RUN/classifier; its path. Raises as `train_vae` does."""
+    """Train a classifier, or go on training it, in RUN/classifier; its path. Raises as `train_picture_vae` does."""
     config = picture_dataset(train.dataset).classifier
     path, table = classifier_path(run), PictureTable(train, valid, config.side, settings.seed)
     if team.leads:
@@ -168,7 +168,7 @@ def train_actor(
     gan = LatentGAN(encodings, model.sigma_bar, settings, seed)
     play(gan, path.parent, identity, report)
     rows = LabelCombinations.of(encodings.labels)
-    save_actor(path, gan.final_actor(), gan.critic, train.names, rows, {**identity, **training_header([])})
+    save_picture_actor(path, gan.final_actor(), gan.critic, train.names, rows, {**identity, **training_header([])})
     return path
 
 
@@ -229,11 +229,11 @@ def actor_distances(run: Path, part: str = "actor") -> list[float]:
 
 
 HIDDEN = {"hidden": 256, "layers": 2}  #: of the attribute critic
-VALIDATION = 2048
+HELDOUT_ENCODINGS = 2048
 SILENT = 0.3  #: share of the attribute critic's hidden units that is left out of each step
 
 
-def train_realism(
+def train_picture_realism(
     train: Pictures, settings: GANSettings, run: Path, seed: int = 0, report: Callable[[GANStep], None] = lambda _: None
 ) -> Path:
     """Train the realism actor and critic on the encodings of RUN's VAE; raises as `train_actor` does."""
@@ -244,7 +244,7 @@ def train_realism(
     play(gan, path.parent, identity, report)
     result = measure_realism(gan)
     no_labels, figures = LabelCombinations(torch.zeros(1, 0), torch.ones(1)), {"belief": asdict(result.figures)}
-    save_actor(path, result.actor, result.critic, (), no_labels, {**identity, **training_header([]), **figures})
+    save_picture_actor(path, result.actor, result.critic, (), no_labels, {**identity, **training_header([]), **figures})
     return path
 
 
@@ -259,7 +259,7 @@ def train_auxiliary(
     identity = {**dataset_header(train), "vae": model.fingerprint, "settings": {**asdict(settings), "seed": seed}}
     play(gan, path.parent, identity, report)
     rows = LabelCombinations.of(encodings.labels)
-    save_actor(path, gan.final_actor(), gan.critic, train.names, rows, {**identity, **training_header([])})
+    save_picture_actor(path, gan.final_actor(), gan.critic, train.names, rows, {**identity, **training_header([])})
     return path
 
 
@@ -269,7 +269,7 @@ def train_attributes(
     run: Path,
     report: Callable[[Report], None] = lambda _: None,
 ) -> Path:
-    """Train a critic to read labels off the encodings of RUN's VAE; raises as `train_vae` does."""
+    """Train a critic to read labels off the encodings of RUN's VAE; raises as `train_picture_vae` does."""
     model, path = load_vae(vae_path(run), train.dataset), part_path(run, "attributes")
     prepare(path.parent)
     rows = _EncodingRows(encode_pictures(model, train), settings.seed)
@@ -289,7 +289,7 @@ class _EncodingRows:
 
     def __init__(self, encodings: Encodings, seed: int) -> None:
         self.encodings, self.seed = encodings, seed
-        self.count = len(encodings) - min(VALIDATION, len(encodings) // 5)
+        self.count = len(encodings) - min(HELDOUT_ENCODINGS, len(encodings) // 5)
 
     @property
     def held(self) -> Rows:
@@ -324,7 +324,7 @@ class _AttributeStage:
         return z
 
 
-Batches = Callable[[], Iterable[Tensor]]
+PictureBatches = Callable[[], Iterable[Tensor]]
 CALIBRATION_PICTURES = 16_384  #: the first training pictures: time and memory end there, however many there are
 
 
@@ -379,7 +379,7 @@ class _Reporting:
     def __init__(self, count: int, report: Callable[[Report], None]) -> None:
         self.count, self.report = count, report
 
-    def __call__(self, name: str, batches: Batches, passes: int = 1) -> Batches:
+    def __call__(self, name: str, batches: PictureBatches, passes: int = 1) -> PictureBatches:
         done = 0
 
         def report_each() -> Iterator[Tensor]:

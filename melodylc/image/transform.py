@@ -42,7 +42,7 @@ TRANSFORM_SETTINGS = OptimiseSettings(
 )  # the notebook: 300 steps of 0.005 to 0.03
 OTHERS_ENOUGH = 0.5  #: D of the labels that nobody targets to change, together, that is enough
 SLACK = 1e-3  #: nats that a cost may rise by and still be what it was
-CHUNK = 256
+_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -135,16 +135,17 @@ def transform_pictures(
     pixels = torch.from_numpy(np.array(pictures.pixels))
     targets = target_labels(torch.from_numpy(np.array(pictures.labels)).float(), wanted, pictures.exclusive)
     with fixed_threads(1):
-        start = torch.cat([vae.encode(as_inputs(part, vae.config.side)).mean for part in torch.split(pixels, CHUNK)])
+        start = torch.cat([vae.encode(as_inputs(part, vae.config.side)).mean for part in torch.split(pixels, _CHUNK)])
         columns = range(targets.shape[1]) if pictures.exclusive else wanted
         goals = [label_goal(models.attributes, targets, list(columns), sure)]
         goals += holding_goals(models, start, targets, columns)
         ends = {"optimised": optimise(start, goals, settings, sigma_bar=model.sigma_bar).z}
         ends |= {name: move_vectors(actor.actor, start, targets) for name, actor in models.actors.items()}
-        reconstructions = _decoded(model, start)
+        reconstructions = _decode_bytes(model, start)
         measurer = _Measurer(models.classifier, pixels, reconstructions, targets, wanted)
         methods = [
-            measurer.measure(name, _decoded(model, z), z_mse(z, start, model.sigma_bar)) for name, z in ends.items()
+            measurer.measure(name, _decode_bytes(model, z), z_mse(z, start, model.sigma_bar))
+            for name, z in ends.items()
         ]
     resized = torch.round(as_inputs(pixels, vae.config.side) * 255).to(torch.uint8)
     return Transformation(resized.numpy(), reconstructions.numpy(), tuple(methods))
@@ -168,8 +169,8 @@ def no_worse(goal: Goal, start: Tensor) -> Goal:
     return Goal(lambda z: goal.cost(z) - allowed, goal.weight, 0.0)
 
 
-def _decoded(model: LoadedVAE, z: Tensor) -> Tensor:
-    return torch.cat([as_bytes(model.vae.decode(part)) for part in torch.split(z, CHUNK)])
+def _decode_bytes(model: LoadedVAE, z: Tensor) -> Tensor:
+    return torch.cat([as_bytes(model.vae.decode(part)) for part in torch.split(z, _CHUNK)])
 
 
 class _Measurer:
@@ -200,7 +201,7 @@ class _Measurer:
         )
 
     def _features(self, pixels: Tensor) -> Tensor:
-        parts = torch.split(pixels, CHUNK)
+        parts = torch.split(pixels, _CHUNK)
         return torch.cat([self.classifier.features(as_inputs(part, self.classifier.config.side)) for part in parts])
 
 

@@ -29,8 +29,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-HEADS = 4  #: ways in which two rows may be alike
-KEY = 128  #: numbers that say what a row is like, in all ways together
+PAIR_HEADS = 4  #: ways in which two rows may be alike
+PAIR_KEY = 128  #: numbers that say what a row is like, in all ways together
 
 
 class ConfigMixin:
@@ -170,8 +170,8 @@ class Pairs(nn.Module):
 
     def __init__(self, rows: int, hidden: int) -> None:
         super().__init__()
-        self.key = nn.Linear(hidden, KEY)
-        self.head = _zero_linear(HEADS * rows * (rows - 1) // 2, hidden)
+        self.key = nn.Linear(hidden, PAIR_KEY)
+        self.head = _zero_linear(PAIR_HEADS * rows * (rows - 1) // 2, hidden)
         one, other = torch.triu_indices(rows, rows, 1)
         self.register_buffer("places", one * rows + other, persistent=False)
 
@@ -179,7 +179,7 @@ class Pairs(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """A reading of the cosines between the rows' keys, (n, hidden)."""
-        keys = self.key(rows).view(*rows.shape[:2], HEADS, -1).transpose(1, 2)
+        keys = self.key(rows).view(*rows.shape[:2], PAIR_HEADS, -1).transpose(1, 2)
         keys = F.normalize(keys.float(), dim=-1)
         cosines = (keys @ keys.transpose(2, 3)).flatten(2)[:, :, self.places]
         reading: Tensor = self.head(cosines.flatten(1))

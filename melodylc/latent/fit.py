@@ -53,10 +53,10 @@ Measure = Callable[[Actor], Measurement]
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 """Makes others of its kind, to which no vector need lead, of what vectors decode to: (n, ...) to (n, ...)."""
 
-BETAS = (0.9, 0.99)  #: Adam's: a thousand steps are too few for a longer memory
+ADAM_BETAS = (0.9, 0.99)  #: Adam's: a thousand steps are too few for a longer memory
 CLIP = 1.0  #: largest norm of the actor's gradient
 WEIGHT_DECAY = 0.01  #: of the critic, which would otherwise memorise the bank
-NOISE = 0.15  #: standard deviation of what is added to half of the vectors of a round
+EXPLORATION_NOISE = 0.15  #: standard deviation of what is added to half of the vectors of a round
 RECENT = 2048  #: latest samples of the replay buffer, which make half of each critic batch
 ACTIVE = 0.01  #: mean that a power of a part's score must have among these to count for the actor
 TARGET = 0.97  #: share of vectors that should satisfy all parts; more isn't worth more distance
@@ -169,7 +169,7 @@ class FitSettings:
         return cls(**given)
 
 
-FORMER_NAMES = {
+FORMER_FIT_NAMES = {
     "hard": "hard_share",
     "lesson": "critic_batch",
     "distorted": "augmentations",
@@ -198,7 +198,7 @@ def current_settings(values: Mapping[str, Any]) -> dict[str, Any]:
         return dict(values)
     weight = {new: values[old] for old, new in FORMER_DISTANCE.items() if old in values}
     rest = {name: value for name, value in values.items() if name not in FORMER_DISTANCE}
-    return {**current_names(rest, FORMER_NAMES), **({"distance": weight} if weight else {})}
+    return {**current_names(rest, FORMER_FIT_NAMES), **({"distance": weight} if weight else {})}
 
 
 @dataclass(frozen=True)
@@ -273,7 +273,7 @@ def fit(
     if bank is None:
         prior = prior or standard_normal(objective.layout.dim)
         with torch.no_grad():
-            bank = Samples.unscored(*objective.decode(prior(settings.bank, generator)))
+            bank = Samples.without_scores(*objective.decode(prior(settings.bank, generator)))
     bank = _score(objective, bank, generator)
     starts = _score(objective, starts, generator) if starts else None
     with torch.random.fork_rng(devices=[]):
@@ -378,7 +378,7 @@ class _Fit(ActorCritic):
         def explore(parts: Tensor, context: Tensor, first: int) -> Tensor:
             end = move(parts, context, first)
             noise = torch.randn(end[:noisy].shape, generator=self.generator)
-            return torch.cat((end[:noisy] + NOISE * noise, end[noisy:]))
+            return torch.cat((end[:noisy] + EXPLORATION_NOISE * noise, end[noisy:]))
 
         self.start, self.latest = start, self._score(start.z, labels, explore)
         self.replay += self.latest
@@ -506,8 +506,8 @@ def _optimisers(actor: Actor, critic: Critic, settings: FitSettings) -> tuple[to
     rest = [it for it in critic.parameters() if not any(it is other for other in last)]
     groups = [_group(rest, settings.critic_rate), _group(last, settings.readout_rate)]
     return (
-        torch.optim.Adam(actor.parameters(), lr=settings.actor_rate, betas=BETAS),
-        torch.optim.AdamW(groups, betas=BETAS, weight_decay=WEIGHT_DECAY),
+        torch.optim.Adam(actor.parameters(), lr=settings.actor_rate, betas=ADAM_BETAS),
+        torch.optim.AdamW(groups, betas=ADAM_BETAS, weight_decay=WEIGHT_DECAY),
     )
 
 

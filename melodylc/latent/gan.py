@@ -55,7 +55,7 @@ from melodylc.latent.samples import Encodings
 from melodylc.latent.spread import SpreadRestoration, restore_spread
 
 PENALTY = 10.0  #: w_s of Gulrajani et al., and of the authors' notebook
-FORMER_NAMES = {
+FORMER_GAN_NAMES = {
     "rate": "critic_rate",
     "sharpness": "whitening",
     "slope": "penalty_weight",
@@ -113,7 +113,7 @@ class GANSettings:
         >>> GANSettings.from_dict({"steps": 10, "turned": 0.5}).flip_share
         0.5
         """
-        return cls(**current_names(values, FORMER_NAMES))
+        return cls(**current_names(values, FORMER_GAN_NAMES))
 
 
 class ConditionalCritic(nn.Module):

@@ -39,7 +39,10 @@ from melodylc.latent.samples import Encodings
 Decoded = tuple[Tensor, Tensor]
 """Vectors (n, dim), and what they decode to, (n, ...)."""
 
-FORMER_NAMES = {"rate": "critic_rate", "slope": "free_slope"}  #: settings that files of before have under another name
+FORMER_REALISM_NAMES = {
+    "rate": "critic_rate",
+    "slope": "free_slope",
+}  #: settings in files of before
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class RealismSettings:
         >>> RealismSettings.from_dict({"rounds": 3, "slope": 1.0}).free_slope
         1.0
         """
-        return cls(**current_names(values, FORMER_NAMES))
+        return cls(**current_names(values, FORMER_REALISM_NAMES))
 
 
 @dataclass(frozen=True)
@@ -245,7 +248,7 @@ class VectorRealism:
 
 def realism_gan(encodings: Encodings, sigma_bar: Tensor, settings: GANSettings, seed: int = 0) -> LatentGAN:
     """The training on whole vectors; labels, if encodings have any, are left aside."""
-    return LatentGAN(Encodings.unlabelled(encodings.mean, encodings.sigma), sigma_bar, settings, seed)
+    return LatentGAN(Encodings.without_labels(encodings.mean, encodings.sigma), sigma_bar, settings, seed)
 
 
 @torch.no_grad()

@@ -39,10 +39,10 @@ class Samples:
     scores: Tensor  #: (n, parts), float32; (n, 0) before they are scored
 
     @classmethod
-    def unscored(cls, z: Tensor, decoded: Tensor, labels: Tensor | None = None) -> "Samples":
+    def without_scores(cls, z: Tensor, decoded: Tensor, labels: Tensor | None = None) -> "Samples":
         """Samples that nothing has scored yet.
 
-        >>> Samples.unscored(torch.zeros(3, 2), torch.zeros(3, 5)).scores.shape
+        >>> Samples.without_scores(torch.zeros(3, 2), torch.zeros(3, 5)).scores.shape
         torch.Size([3, 0])
         """
         none = torch.zeros(len(z), 0)
@@ -158,7 +158,7 @@ class Encodings:
             raise InputError(f"labels of shape {tuple(self.labels.shape)} for {rows} encodings")
 
     @classmethod
-    def unlabelled(cls, mean: Tensor, sigma: Tensor) -> "Encodings":
+    def without_labels(cls, mean: Tensor, sigma: Tensor) -> "Encodings":
         """Encodings of examples without labels."""
         return cls(mean, sigma, mean.new_zeros(len(mean), 0))
 

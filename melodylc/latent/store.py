@@ -18,8 +18,8 @@ from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.fit import FitResult, current_settings
 from melodylc.latent.tensor_files import first_line, read_metadata, read_tensors, write_tensors
 
-FORMAT = "melodylc-actor/2"
-LARGEST = 256 * 2**20  #: bytes; what claims more isn't an actor of ours
+ACTOR_FILE_FORMAT = "melodylc-actor/2"
+LARGEST_ACTOR = 256 * 2**20  #: bytes; what claims more isn't an actor of ours
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def save_actor(
         list(preparation),
     )
     tensors = {name: value.half() for name, value in result.actor.state_dict().items()}
-    write_tensors(path, tensors, FORMAT, header.to_dict())
+    write_tensors(path, tensors, ACTOR_FILE_FORMAT, header.to_dict())
 
 
 def load_actor(
@@ -182,7 +182,7 @@ def load_actor(
         CheckpointError: no such file, damaged, another kind of file, or an actor for another model, prior or rule.
     """
     _check_size(path)
-    tensors, values = read_tensors(path, FORMAT)
+    tensors, values = read_tensors(path, ACTOR_FILE_FORMAT)
     header = _header(path, values)
     for what, wanted, found in (
         ("model", model, header.model),
@@ -209,7 +209,7 @@ def read_header(path: str | PathLike[str]) -> ActorHeader | None:
     Raises:
         CheckpointError: the file can't be read, or is a damaged actor.
     """
-    values = read_metadata(path, FORMAT)
+    values = read_metadata(path, ACTOR_FILE_FORMAT)
     return None if values is None else _header(path, values)
 
 
@@ -219,7 +219,7 @@ def _check_size(path: str | PathLike[str]) -> None:
             size = file.seek(0, 2)
     except OSError as error:
         raise CheckpointError(f"{path}: can't read this ({reason(error)})") from None
-    if size > LARGEST:
+    if size > LARGEST_ACTOR:
         raise CheckpointError(f"{path}: {size} bytes are too many for an actor")
 
 

@@ -10,7 +10,7 @@ from melodylc.data.errors import CheckpointError
 from melodylc.data.files import atomic_write
 from melodylc.data.locks import lock
 from melodylc.latent.actor_critic import current_names
-from melodylc.latent.gan import FORMER_NAMES, GANStep, LatentGAN
+from melodylc.latent.gan import FORMER_GAN_NAMES, GANStep, LatentGAN
 from melodylc.latent.tensor_files import first_line, read_tensors, write_tensors
 from melodylc.training.loop import CHECKPOINT_SECONDS, LOG_FILE, STATE_FILE, TrainingStopped, refuse_other, undisturbed
 
@@ -79,7 +79,7 @@ def _resume(game: LatentGAN, path: Path, identity: dict[str, Any]) -> None:
 
 def _current(identity: dict[str, Any]) -> dict[str, Any]:
     """An identity with settings under the names that they have now."""
-    return {**identity, "settings": current_names(identity.get("settings", {}), FORMER_NAMES)}
+    return {**identity, "settings": current_names(identity.get("settings", {}), FORMER_GAN_NAMES)}
 
 
 def _note(folder: Path, turn: GANStep) -> None:

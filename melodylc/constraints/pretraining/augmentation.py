@@ -11,8 +11,8 @@ from torch import Tensor
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STEPS, STEPS_PER_BAR
 from melodylc.models.noise import Noise
 
-PHRASES = 4
-PERIODS = torch.tensor((1, 2, 4, 8))  #: bars after which a melody may repeat itself
+MELODY_PHRASES = 4
+REPEAT_PERIODS = torch.tensor((1, 2, 4, 8))  #: bars after which a melody may repeat itself
 NEAREST = tuple(sorted(range(-5, 7), key=abs))  #: ways to another pitch class, nearest first
 
 
@@ -34,9 +34,9 @@ def canonical_events(events: Tensor) -> Tensor:
 def _repeat_bars(bars: Tensor, noise: Noise) -> Tensor:
     """Bars (n, 16, 16) that repeat others of the melody, or come from another."""
     count, every = len(bars), torch.arange(BARS)
-    period = PERIODS[_integers(len(PERIODS), noise, count)][:, None]
+    period = REPEAT_PERIODS[_integers(len(REPEAT_PERIODS), noise, count)][:, None]
     phrases = torch.minimum(
-        _integers(PHRASES, noise, count, PHRASES), torch.arange(PHRASES)
+        _integers(MELODY_PHRASES, noise, count, MELODY_PHRASES), torch.arange(MELODY_PHRASES)
     )  # an earlier one, or itself
     phrased = 4 * phrases[:, every // 4] + every % 4
     source = torch.where(_chance(0.5, noise, count)[:, None], every % period, phrased)
@@ -79,7 +79,7 @@ def _bend(pitches: Tensor, noise: Noise) -> Tensor:
     pitches = torch.where(scattered, pitches + _integers(25, noise, count, STEPS) - 12, pitches)
     slope = (36 * noise.uniform(count) - 18) * _chance(0.25, noise, count)
     bend = slope[:, None] * (steps // 64 / 3 - 0.5)
-    for parts, often in ((PHRASES, 0.15), (BARS, 0.1)):
+    for parts, often in ((MELODY_PHRASES, 0.15), (BARS, 0.1)):
         moved = (24 * noise.uniform(count, parts) - 12) * _chance(often, noise, count)[:, None]
         bend = bend + moved.repeat_interleave(STEPS // parts, 1)
     turns = (_integers(9, noise, count) * _chance(0.15, noise, count))[:, None]

@@ -14,7 +14,7 @@ from melodylc.data.files import fingerprint_file
 from melodylc.latent.critic import Critic
 from melodylc.latent.tensor_files import first_line, read_tensors, write_tensors
 
-FORMAT = "melodylc-pretrained-critic/1"
+PRETRAINED_FORMAT = "melodylc-pretrained-critic/1"
 
 
 def pretrained_critic_path() -> Path:
@@ -32,7 +32,9 @@ def save_pretrained_critic(path: Path, critic: Critic, about: Mapping[str, Any])
     """Write a critic in half precision, with what its view is and where it comes from."""
     tensors = {name: it.half() for name, it in critic.state_dict().items()}
     arguments = {**critic.arguments, "exponents": list(critic.arguments["exponents"])}
-    write_tensors(path, tensors, FORMAT, {"arguments": arguments, "view": VERSION, "provenance": dict(about)})
+    write_tensors(
+        path, tensors, PRETRAINED_FORMAT, {"arguments": arguments, "view": VERSION, "provenance": dict(about)}
+    )
 
 
 def load_pretrained_critic(path: Path) -> Critic:
@@ -41,7 +43,7 @@ def load_pretrained_critic(path: Path) -> Critic:
     Raises:
         CheckpointError: no such file, damaged, or of a critic that was shown other features.
     """
-    tensors, header = read_tensors(path, FORMAT)
+    tensors, header = read_tensors(path, PRETRAINED_FORMAT)
     if header.get("view") != VERSION:
         raise CheckpointError(
             f"{path}: of a critic with another view ({header.get('view')}, not {VERSION}): train anew"

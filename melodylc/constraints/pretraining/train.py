@@ -26,7 +26,7 @@ from melodylc.training.stages import Metrics
 PRETRAINING_SETTINGS = TrainSettings(
     stages=(StageSettings(kind="pretext", batch=128, rate=2e-3, steps=9_000, warmup=200),), validate_every=500
 )
-VALIDATION_MELODIES = 1024
+HELDOUT_MELODIES = 1024
 MEASURED = 4096  #: melodies whose targets say how much each varies
 
 
@@ -45,7 +45,7 @@ def pretrain_critic(
     batches = Batches(corpus, settings.balance, settings.seed)
     stage = PretrainingStage(critic, torch.from_numpy(batches.draw(0, 0, MEASURED).astype("int64")))
     identity = {"view": VERSION, "settings": settings.to_dict(), "corpus": corpus.fingerprint, "targets": TARGETS}
-    validation = np.asarray(corpus.heldout[validation_rows(corpus, VALIDATION_MELODIES)])
+    validation = np.asarray(corpus.heldout[validation_rows(corpus, HELDOUT_MELODIES)])
     trainer = Trainer(critic, lambda _: stage, settings, batches, validation, folder, identity, commit(), report)
     position = trainer.run()
     minutes = [round(seconds / 60, 1) for seconds in position.spent]

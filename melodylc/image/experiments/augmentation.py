@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.base import Pictures
-from melodylc.image.datasets import PICTURE_DATASETS, named_config, picture_dataset
+from melodylc.image.datasets import PICTURE_DATASETS, picture_config, picture_dataset
 from melodylc.image.models import encoder_backbone
 from melodylc.image.pipeline import Pipeline, as_bytes
 from melodylc.image.table import PictureTable, as_inputs
@@ -28,7 +28,7 @@ from melodylc.training.settings import StageSettings, TrainSettings
 from melodylc.training.stages import Metrics
 
 SHARE = 8  #: one in so many of a batch is the actor's
-CHUNK = 250
+_CHUNK = 250
 
 
 def augmentation_classifier(data: str) -> nn.Module:
@@ -44,7 +44,7 @@ def augmentation_classifier(data: str) -> nn.Module:
     augmentation_sizes(data)  # refuses others
     if data == "mnist":
         return nn.Sequential(nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
-    body, features = encoder_backbone(named_config(data, "replication"))
+    body, features = encoder_backbone(picture_config(data, "replication"))
     return nn.Sequential(body, nn.Linear(features, 10))
 
 
@@ -96,7 +96,7 @@ def train_augmentation_classifier(
 def class_accuracy(classifier: nn.Module, pictures: Tensor, classes: Tensor, side: int) -> float:
     """Share of pictures (n, channels, h, w), bytes or numbers in [0, 1], that are taken for what they are, (n,)."""
     right = 0
-    for part, truth in zip(torch.split(pictures, CHUNK), torch.split(classes, CHUNK), strict=True):
+    for part, truth in zip(torch.split(pictures, _CHUNK), torch.split(classes, _CHUNK), strict=True):
         inputs = as_inputs(part, side) if part.dtype == torch.uint8 else part
         right += int((classifier(inputs).argmax(dim=1) == truth).sum())
     return right / len(classes)

@@ -13,15 +13,15 @@ from torch import Tensor
 
 from melodylc.data.pictures.base import Pictures
 from melodylc.data.pictures.corruptions import CORRUPTIONS, SEVERITIES, corrupt
-from melodylc.image.datasets import named_config, recipe, with_steps
+from melodylc.image.datasets import picture_config, recipe, with_steps
 from melodylc.image.experiments.dirty_mnist import ambiguous_digits
 from melodylc.image.store import load_classifier, load_vae
 from melodylc.image.table import as_inputs
-from melodylc.image.training import classifier_path, train_classifier, train_vae, vae_path
+from melodylc.image.training import classifier_path, train_classifier, train_picture_vae, vae_path
 from melodylc.training.loop import Report, named
 
-JUDGES = 3  #: classifiers of the ensemble
-JUDGE_STEPS = 600
+ENSEMBLE = 3  #: classifiers of the ensemble
+ENSEMBLE_STEPS = 600
 OTHER_SEED = 1000  #: of what makes Dirty-MNIST: nothing that it shares with what is measured
 
 
@@ -51,10 +51,10 @@ def dirty_mnist(
     report: Callable[[Report], None] = lambda _: None,
 ) -> list[EvaluationSet]:
     """MNIST's test digits, `count` ambiguous ones made of them (ten copies each), and both together."""
-    config = named_config("mnist", "small")
+    config = picture_config("mnist", "small")
     how = recipe(config)
     folder = run / "dirty"
-    train_vae(
+    train_picture_vae(
         train,
         valid,
         config,
@@ -63,8 +63,8 @@ def dirty_mnist(
         named(report, "VAE of mixtures"),
     )
     judges = []
-    for number in range(JUDGES):
-        settings = with_steps(replace(how.classifier, seed=OTHER_SEED + number), steps or JUDGE_STEPS)
+    for number in range(ENSEMBLE):
+        settings = with_steps(replace(how.classifier, seed=OTHER_SEED + number), steps or ENSEMBLE_STEPS)
         train_classifier(train, valid, settings, folder / f"judge-{number}", named(report, f"judge {number}"))
         judges.append(load_classifier(classifier_path(folder / f"judge-{number}")).classifier)
     plain, vae = as_evaluation_set(test), load_vae(vae_path(folder)).vae

@@ -26,10 +26,10 @@ from melodylc.data.errors import InputError
 from melodylc.image.models import PictureClassifier, PictureVAE
 
 COPIES = 10  #: labels of an ambiguous digit
-NOISE = 0.05 * 0.3081
-BINS = 10
+DIGIT_NOISE = 0.05 * 0.3081
+ENTROPY_BINS = 10
 DRAWN = 16  #: mixtures looked at for each one kept: few are as ambiguous as the last bins want
-CHUNK = 256
+_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def ambiguous_digits(
     chosen = sound[spread_evenly(mean[sound].argmax(dim=1), entropy(mean[sound]), count, generator)]
     labels = torch.multinomial(mean[chosen], COPIES, replacement=True, generator=generator)
     copies = mixed[chosen].repeat_interleave(COPIES, dim=0)
-    noisy = copies + NOISE * torch.randn(copies.shape, generator=generator)
+    noisy = copies + DIGIT_NOISE * torch.randn(copies.shape, generator=generator)
     return AmbiguousDigits(noisy, labels.flatten(), entropy(mean[chosen]))
 
 
@@ -90,7 +90,7 @@ def spread_evenly(kinds: Tensor, values: Tensor, count: int, generator: torch.Ge
 def _even(values: Tensor, count: int) -> Tensor:
     """Positions of `count` values, taken in turn from the bins of their range."""
     low, high = values.min(), values.max()
-    bins = ((values - low) / (high - low).clamp(min=1e-9) * BINS).long().clamp(max=BINS - 1)
+    bins = ((values - low) / (high - low).clamp(min=1e-9) * ENTROPY_BINS).long().clamp(max=ENTROPY_BINS - 1)
     turn = torch.zeros(len(values), dtype=torch.long)
     for at in set(bins.tolist()):
         members = torch.nonzero(bins == at)[:, 0]
@@ -103,11 +103,11 @@ def _mixtures(vae: PictureVAE, pictures: Tensor, classes: Tensor, count: int, ge
     pairs = torch.nonzero(classes[first] != classes[second])[:count, 0]
     first, second = first[pairs], second[pairs]
     used, places = torch.unique(torch.cat([first, second]), return_inverse=True)
-    means = torch.cat([vae.encode(part).mean for part in torch.split(pictures[used], CHUNK)])
+    means = torch.cat([vae.encode(part).mean for part in torch.split(pictures[used], _CHUNK)])
     one, other = means[places].chunk(2)
     share = 0.3 + 0.4 * torch.rand(len(one), 1, generator=generator)
-    return torch.cat([vae.decode(part) for part in torch.split(share * one + (1 - share) * other, CHUNK)])
+    return torch.cat([vae.decode(part) for part in torch.split(share * one + (1 - share) * other, _CHUNK)])
 
 
 def _answers(judge: PictureClassifier, pictures: Tensor) -> Tensor:
-    return torch.cat([judge(part).softmax(dim=1) for part in torch.split(pictures, CHUNK)])
+    return torch.cat([judge(part).softmax(dim=1) for part in torch.split(pictures, _CHUNK)])

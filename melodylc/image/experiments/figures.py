@@ -15,7 +15,7 @@ from torch import Tensor
 
 from melodylc.data.files import atomic_write
 from melodylc.data.pictures.base import Bytes, Pictures
-from melodylc.image.pipeline import GROUP, Pipeline, as_bytes, sample_prior
+from melodylc.image.pipeline import PICTURE_GROUP, Pipeline, as_bytes, sample_prior
 from melodylc.image.sheet import PictureGrid
 from melodylc.image.store import LabelCombinations, LoadedActor, LoadedVAE
 from melodylc.image.table import as_inputs
@@ -54,7 +54,7 @@ def traversal(
     z = _prior(pipeline.model.vae.config.z, rows, seed).repeat_interleave(len(columns), dim=0)
     with fixed_threads(1):
         moved = move_vectors(pipeline.constraint.actor, z, torch.stack(columns).repeat(rows, 1))
-        pixels = _decoded(pipeline.model, moved)
+        pixels = _decode_bytes(pipeline.model, moved)
     return PictureGrid(pixels, tuple(captions * rows), len(columns))
 
 
@@ -64,7 +64,7 @@ def before_and_after(model: LoadedVAE, realism: LoadedActor, count: int, seed: i
     z = _prior(model.vae.config.z, count, seed)
     with fixed_threads(1):
         moved = move_vectors(realism.actor, z)
-        pixels = _decoded(model, torch.cat([z, moved]))
+        pixels = _decode_bytes(model, torch.cat([z, moved]))
         means = torch.cat([realism.critic(z), realism.critic(moved)]).sigmoid().tolist()
     return PictureGrid(pixels, tuple(f"D {value:.2f}" for value in means), count)
 
@@ -86,7 +86,7 @@ def optimisation_frames(
     with fixed_threads(1), torch.no_grad():
         end = optimise(z, goals, settings, sigma_bar=model.sigma_bar)
         frames = end.frames.transpose(0, 1).flatten(0, 1)
-        pixels = _decoded(model, frames)
+        pixels = _decode_bytes(model, frames)
         means = realism.critic(frames).sigmoid().tolist()
     columns = len(end.frames)
     steps = [*(f"step {at * settings.frames}" for at in range(columns - 1)), "end"] * count
@@ -107,11 +107,11 @@ def critic_map(model: LoadedVAE, critic: torch.nn.Module, pictures: Pictures) ->
 
 
 def _prior(dim: int, count: int, seed: int) -> Tensor:
-    return torch.cat([sample_prior(dim, seed, first) for first in range(0, count, GROUP)])[:count]
+    return torch.cat([sample_prior(dim, seed, first) for first in range(0, count, PICTURE_GROUP)])[:count]
 
 
-def _decoded(model: LoadedVAE, z: Tensor) -> Bytes:
-    found: Bytes = torch.cat([as_bytes(model.vae.decode(part)) for part in torch.split(z, GROUP)]).numpy()
+def _decode_bytes(model: LoadedVAE, z: Tensor) -> Bytes:
+    found: Bytes = torch.cat([as_bytes(model.vae.decode(part)) for part in torch.split(z, PICTURE_GROUP)]).numpy()
     return found
 
 
@@ -125,7 +125,7 @@ def _exclusive(rows: LabelCombinations) -> bool:
 
 SIZE, EDGE, TEXT = 480, 48, 13
 PAPER, INK, FAINT = (255, 255, 255), (30, 30, 30), (205, 205, 205)
-COLOURS = (
+POINT_COLOURS = (
     *((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189)),
     *((140, 86, 75), (227, 119, 194), (127, 127, 127), (188, 189, 34), (23, 190, 207)),
 )
@@ -165,7 +165,7 @@ def draw_contour_map(
         for (x, y), kind in zip(points, kinds, strict=True):
             if max(abs(x), abs(y)) < extent:
                 right, down = left + (x / extent + 1) * SIZE / 2, top + (1 - y / extent) * SIZE / 2
-                pen.ellipse((right - 2, down - 2, right + 2, down + 2), fill=COLOURS[kind % len(COLOURS)])
+                pen.ellipse((right - 2, down - 2, right + 2, down + 2), fill=POINT_COLOURS[kind % len(POINT_COLOURS)])
         pen.text((left, top - 20), f"{title}; upwards {axes[1]}", INK, font)
         pen.text((left, top + SIZE + 6), f"{-extent:g}", INK, font)
         pen.text((left + SIZE - 12, top + SIZE + 6), f"{extent:g}", INK, font)
@@ -188,8 +188,10 @@ def draw_curves(path: Path, lines: Mapping[str, Sequence[float]], title: str, mo
     for at, (name, line) in enumerate(lines.items()):
         places = np.arange(len(line)) / max(1, longest - 1)
         dots = [(EDGE + x * SIZE, EDGE + (1 - min(y / most, 1)) * SIZE) for x, y in zip(places, line, strict=True)]
-        pen.line(dots, COLOURS[at % len(COLOURS)], 2)
-        pen.text((EDGE + SIZE - 60, EDGE + SIZE - 20 * (len(lines) - at)), name, COLOURS[at % len(COLOURS)], font)
+        pen.line(dots, POINT_COLOURS[at % len(POINT_COLOURS)], 2)
+        pen.text(
+            (EDGE + SIZE - 60, EDGE + SIZE - 20 * (len(lines) - at)), name, POINT_COLOURS[at % len(POINT_COLOURS)], font
+        )
     pen.text((EDGE, 16), title, INK, font)
     pen.text((EDGE + SIZE - 24, EDGE + SIZE + 6), str(longest), INK, font)
     pen.text((EDGE, EDGE + SIZE + 6), "1", INK, font)
