@@ -8,11 +8,12 @@ A particle is a melody so far. Bar b comes from a proposal q and is weighted by
 (Del Moral, Doucet and Jasra 2006; for language models Lew et al. 2023, "Sequential Monte Carlo Steering of Large
 Language Models using Probabilistic Programs"). Where the effective sample size 1 / sum w^2 falls below half of the
 particles, they are drawn anew by systematic resampling. The proposals are the model itself (q = p), the model limited
-to events that the rule allows, and earlier bars again, also transposed; all but the first are corrected by p / q, so
-that none of them changes what is sampled from, only how soon it is found.
+to events that the rule allows, and earlier bars again, also transposed or backwards; all but the first are corrected
+by p / q, so that none of them changes what is sampled from, only how soon it is found.
 
 **Transposition.** The rule may want another key than the model writes in. A particle keeps all transpositions s open
-that explain its bars: psi is the mean over s of psi(bars moved by s), and s is drawn from its share in the end.
+that explain its first bars: psi is the mean over s of psi(bars moved by s), so that it does the work of twelve. After
+four bars s is drawn from its share.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from melodylc.data.alphabet import BARS, STATES, STEPS_PER_BAR, canonical
+from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STATES, STEPS_PER_BAR, canonical
 from melodylc.rewards.base import Events, Scores
 from melodylc.sampling.steering.limits import Table
 from melodylc.sampling.steering.potential import Bars, Judge, Potential, Values, repeated, transposed
@@ -33,9 +34,10 @@ Realism = Callable[[Events], Values]
 """log D (n,) of canonical melodies (n, 256): how probably each is real."""
 
 CLOSED = -12.0  #: nats below the best at which a transposition is given up
+DECIDED = 4  #: bars after which a particle's transposition is drawn by its share
 LIKELY = 0.05  #: share from which a transposition counts where events are limited
-LAGS = (1, 2, 3, 4, 6, 8, 12)  #: bars ago that a bar is copied from
-MOVES = (0, 2, -2, 5, -5, 7, -7, 3, -3, 4, -4, 1, -1, 12, -12)  #: semitones that a copy is moved by
+LAGS = (1, 2, 4, 8, 12)  #: bars ago that a transposed copy is of; others are of any bar
+MOVES = (2, -2, 5, -5, 7, -7, 3, -3, 4, -4, 1, -1, 12, -12)  #: semitones that a copy is moved by
 LOOKS = 4  #: bars after which realism is asked again
 ASKED = 4  #: particles for which all copies are judged, a bar
 
@@ -98,6 +100,9 @@ class ParticleFilter(Generic[State]):
             if self.realism is not None and bar % LOOKS == LOOKS - 1:
                 now = self.realism(canonical(repeated(bars, bar + 1))[0]) * (bar + 1) / BARS
                 weight, real = weight + now - real, now
+            if bar == DECIDED - 1:
+                chosen = _drawn(psi, rng)
+                psi = np.where(np.arange(len(shifts)) == chosen[:, None], psi, -np.inf)
             ess[bar] = effective(weight) / count
             if ess[bar] < 0.5 and bar < BARS - 1:
                 rows = resample(weight, rng)
@@ -148,11 +153,10 @@ class ParticleFilter(Generic[State]):
         share, chances, sources = self._copies(judge, bars, new, psi)
         again = rng.random(count) < share
         choice = rng.choice(len(chances), count, p=chances)
-        lags, moves = sources[:, 0], sources[:, 1]
-        new = np.where(again[:, None], transposed(bars[np.arange(count), -lags[choice]], moves[choice]), new)
+        every = copies(bars, sources)
+        new = np.where(again[:, None], every[np.arange(count), choice], new)
         after, scored = self.writer.score_bar(state, torch.from_numpy(new))
         nats = scored.double().numpy()
-        every = np.stack([transposed(bars[:, -lag], int(move)) for lag, move in sources], 1)
         chance = ((every == new[:, None]).all(2) * chances).sum(1)
         # q = (1 - share) * q_model + share * q_copies, where log q_model = log p - correction
         model = np.log1p(-share) + nats - np.where(again, 0.0, correction)
@@ -168,29 +172,52 @@ class ParticleFilter(Generic[State]):
         likely = shares >= LIKELY * shares.sum(1, keepdims=True)
         events = np.arange(STATES)
         moved = np.stack([here[:, transposed(events[None], shift)[0]] for shift in self.potential.shifts])
-        return (likely.astype(np.float32) @ moved.reshape(len(moved), -1).astype(np.float32) > 0).reshape(
-            len(psi), STEPS_PER_BAR, STATES
-        )
+        allowed: Table = likely.astype(np.float32) @ moved.reshape(len(moved), -1).astype(np.float32) > 0
+        return allowed.reshape(len(psi), STEPS_PER_BAR, STATES)
 
     def _copies(self, judge: Judge, bars: Bars, new: Bars, psi: Values) -> tuple[float, Values, npt.NDArray[np.int64]]:
-        """How often to copy, and with which chances what: rows of lag and transposition.
+        """How often to copy, and with which chances what: rows as `copies` takes them.
 
         The rule is asked about every copy for a few particles; what it likes best is proposed most.
         """
-        lags = [lag for lag in LAGS if lag <= bars.shape[1]]
-        sources = np.array([(lag, move) for lag in lags for move in MOVES])
+        so_many = bars.shape[1]
+        plain = [(lag, 0, back) for lag in range(1, so_many + 1) for back in (0, 1)]
+        moved = [(lag, move, 0) for lag in LAGS if lag <= so_many for move in MOVES]
+        sources = np.array(plain + moved)
         few = np.linspace(0, len(bars) - 1, ASKED).astype(np.int64)
         shift = np.array(self.potential.shifts)[psi[few].argmax(1)]
-        every = np.stack([transposed(bars[few, -lag], int(move)) for lag, move in sources], 1)
-        tried = np.concatenate((every, new[few][:, None]), 1)
+        tried = np.concatenate((copies(bars[few], sources), new[few][:, None]), 1)
         so_far = np.broadcast_to(bars[few][:, None], (ASKED, tried.shape[1], *bars.shape[1:]))
         whole = np.concatenate((so_far, tried[:, :, None]), 2)
         values, _ = self.potential(judge, transposed(whole, shift).reshape(-1, *whole.shape[2:]))
         values = values.reshape(ASKED, -1)
         gain = (values[:, :-1] - values[:, -1:]).mean(0)
-        chances = np.exp(gain - gain.max()) * np.where(sources[:, 1] == 0, 3.0, 1.0)
+        chances = np.exp(gain - gain.max()) * np.where(sources[:, 1:].any(1), 1.0, 3.0)
         chances = 0.9 * chances / chances.sum() + 0.1 / len(chances)
         return (0.5 if gain.max() > 3 else 0.1), chances / chances.sum(), sources
+
+
+def copies(bars: Bars, sources: npt.NDArray[np.int64]) -> Bars:
+    """Copies (n, k, 16) of bars (n, b, 16) by rows of `sources`: bars ago, semitones to move by, 1 for backwards."""
+    found = bars[:, -sources[:, 0]]
+    found = np.where(sources[:, 2, None] == 1, backwards(found), found)
+    moved = np.clip(found + sources[:, 1, None], 0, PITCHES - 1)
+    return np.where(found < PITCHES, moved, found)
+
+
+def backwards(bars: Bars) -> Bars:
+    """Bars (..., 16) with their notes in the opposite order; what goes on from the bar before is left out.
+
+    >>> backwards(np.array([60, 128, 128, 129, 62, 128, *[129] * 10]))[-8:].tolist()
+    [129, 129, 62, 128, 129, 60, 128, 128]
+    """
+    steps = np.arange(STEPS_PER_BAR)
+    origin = np.maximum.accumulate(np.where(bars != HOLD, steps, 0), axis=-1)
+    pitch = np.take_along_axis(bars, origin, -1)[..., ::-1]
+    origin = origin[..., ::-1]
+    begins = np.ones(bars.shape, bool)
+    begins[..., 1:] = origin[..., 1:] != origin[..., :-1]
+    return np.where(pitch >= PITCHES, REST, np.where(begins, pitch, HOLD)).astype(np.int64)
 
 
 def effective(weights: Values) -> float:
@@ -203,7 +230,8 @@ def resample(weights: Values, rng: np.random.Generator) -> npt.NDArray[np.int64]
     """Rows by systematic resampling of log-weights (n,)."""
     share = np.exp(weights - weights.max()).cumsum()
     at = (np.arange(len(weights)) + rng.random()) / len(weights) * share[-1]
-    return np.minimum(np.searchsorted(share, at, side="right"), len(weights) - 1)
+    rows: npt.NDArray[np.int64] = np.minimum(np.searchsorted(share, at, side="right"), len(weights) - 1)
+    return rows
 
 
 def _mean(psi: Values) -> Values:
@@ -217,4 +245,5 @@ def _drawn(psi: Values, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """A column of each row, drawn by its share."""
     share = np.exp(psi - psi.max(1, keepdims=True)).cumsum(1)
     at = rng.random(len(psi)) * share[:, -1]
-    return np.minimum((share <= at[:, None]).sum(1), psi.shape[1] - 1)
+    columns: npt.NDArray[np.int64] = np.minimum((share <= at[:, None]).sum(1), psi.shape[1] - 1)
+    return columns
