@@ -36,7 +36,11 @@ from melodylc.sampling.steering.writer import LanguageState, LanguageWriter
 from melodylc.threads import fixed_threads
 
 OWN = Path(__file__).parent.parent / "docs" / "examples" / "own_rules.py"
-DIFFERENT = {"aaba": 6, "echo": 6}  #: bars that variety asks for where bars must repeat: there can't be nine
+DIFFERENT = {
+    "aaba": 6,
+    "echo": 6,
+    "exact_repeat": 4,
+}  #: bars that variety asks for where bars must repeat: there can't be nine
 COLUMNS = ("rule", "all", "own", "mean", "s", "first", "written", "calls", "ESS", "repeats", "notes", "bits", "sweeps")
 Array = npt.NDArray[np.float64]
 FEATURES: dict[str, Callable[[npt.NDArray[np.int64]], float]] = {

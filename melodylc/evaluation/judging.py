@@ -16,6 +16,7 @@ from importlib.util import find_spec
 import numpy as np
 import numpy.typing as npt
 
+from melodylc.data.arrays import Events
 from melodylc.data.alphabet import PITCHES
 from melodylc.data.corpus import Corpus
 from melodylc.evaluation.figures import Spread
@@ -24,7 +25,6 @@ from melodylc.evaluation.two_sample import FOLDS, FORM, TwoSample, two_sample
 from melodylc.rewards import Rule
 from melodylc.training.batches import HIGHEST, LOWEST, transpose
 
-Events = npt.NDArray[np.uint8]
 Works = npt.NDArray[np.int64]
 MOST = 500  #: melodies in each set; what the judges were tried with
 LEAST = 4 * FOLDS  #: melodies in each set, and 2 * FOLDS works, without which nothing is judged

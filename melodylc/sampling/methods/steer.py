@@ -38,6 +38,8 @@ from melodylc.sampling.steering.potential import Judge, Melodies, Potential, fit
 from melodylc.sampling.steering.rewrite import rewrite
 from melodylc.sampling.steering.writer import BarWriter, State, bar_writer
 
+GROUP = 8  #: melodies whose first particles go through the model together; part of what a seed means
+
 
 @dataclass(frozen=True, kw_only=True)
 class SteerSettings:
@@ -125,23 +127,43 @@ class Steer(Generic[State]):
         return Plan(self.writer, scores, self.settings, probes, potential, pitches, judge.calls)
 
     def sample(self, plan: Plan[State], seed: int, numbers: Iterable[int], attempt: int = 1) -> list[Candidate]:
-        """One melody for each number. Each depends on the plan, the seed, its own number and the attempt alone."""
-        return [self._one(plan, number, np.random.default_rng((seed, number, attempt))) for number in numbers]
+        """One melody for each number. Each depends on the plan, the seed, its own number and the attempt alone.
 
-    def _one(self, plan: Plan[State], number: int, rng: np.random.Generator) -> Candidate:
-        settings, judge, written = self.settings, Judge(plan.scores), 0
-        ends: list[Finished] = []
-        for run, count in enumerate(settings.particles):
-            hard = run > 0
-            allowed = plan.allowed if hard else plan.pitches
-            potential = (
-                replace(plan.potential, sharpness=settings.sharpness * settings.harder**run) if run else plan.potential
-            )
-            filtered = ParticleFilter(self.writer, potential, allowed, hard, self._realism)
-            end = filtered.run(judge, count, rng)
-            written += count
-            ends.append(end)
-            if (row := self._chosen(end, rng)) is not None:
+        First attempts go through the model in fixed groups of `GROUP`, since the shape decides how sums are rounded; so
+        numbers from 1 up are best asked for together.
+        """
+        numbers = list(numbers)
+        size = GROUP if attempt == 1 else 1
+        firsts = sorted({number - (number - 1) % size for number in numbers})
+        groups = [self._group(plan, seed, range(first, first + size), attempt, numbers) for first in firsts]
+        every = {candidate.number: candidate for group in groups for candidate in group}
+        return [every[number] for number in numbers]
+
+    def _group(
+        self, plan: Plan[State], seed: int, group: range, attempt: int, numbers: Sequence[int]
+    ) -> list[Candidate]:
+        """The melodies of a group that are among `numbers`."""
+        rngs = [np.random.default_rng((seed, number, attempt)) for number in group]
+        judges = [Judge(plan.scores) for _ in group]
+        filtering = ParticleFilter(self.writer, plan.potential, plan.pitches, realism=self._realism)
+        ends = filtering.run(judges, self.settings.particles[0], rngs)
+        each = zip(group, judges, ends, rngs, strict=True)
+        return [self._go_on(plan, number, *rest) for number, *rest in each if number in numbers]
+
+    def _go_on(
+        self, plan: Plan[State], number: int, judge: Judge, end: Finished, rng: np.random.Generator
+    ) -> Candidate:
+        """The melody of a first run of the filter, or of others where no particle of that obeys."""
+        settings = self.settings
+        ends, written = [end], len(end.events)
+        for run, count in enumerate((0, *settings.particles[1:])):
+            if count:
+                potential = replace(plan.potential, sharpness=settings.sharpness * settings.harder**run)
+                filtering = ParticleFilter(self.writer, potential, plan.allowed, True, self._realism)
+                ends += filtering.run([judge], count, [rng])
+                written += count
+            if (row := self._chosen(ends[-1], rng)) is not None:
+                end = ends[-1]
                 return self._candidate(number, end.events[row], end.scores[row], end.nats[row], written, judge, end)
         return self._rewritten(plan, number, judge, ends, written, rng)
 

@@ -28,6 +28,7 @@ CENTRE = 64  #: near which a pitch class is tried
 TRIED = np.array([*range(CENTRE - 6, CENTRE + 6), HOLD, REST])  #: events that are tried at each step
 FREE = 0.75  #: share of the steps at which more than two kinds of events must be allowed
 CLIMBS = 4  #: times that a melody is changed until it obeys, and asked about once more
+EASY = 0.5  #: share of the model's melodies: parts that more satisfy by themselves need no table
 LEFT = 0.3  #: share of what a part lacks that may be left inside a table
 TESTED = 6  #: melodies that a table is tested with
 
@@ -70,8 +71,9 @@ def pitches_allowed(judge: Judge, melodies: Melodies) -> Table | None:
 
 def events_allowed(judge: Judge, melodies: Melodies) -> Table | None:
     """The table of the events that the rule allows at each step, tested with melodies (n, 256); None without one."""
-    parts = judge(melodies[:1]).shape[1]
-    return _tested(judge, melodies, [_at_places(judge, melodies[0], part) for part in range(parts)])
+    easy = (judge(melodies) == 1).mean(0) > EASY
+    tables = [everything() if easy[part] else _at_places(judge, melodies[0], part) for part in range(len(easy))]
+    return _tested(judge, melodies, tables)
 
 
 def _by_pitch(allowed: npt.NDArray[np.bool_], pitches: npt.NDArray[np.int64]) -> Table:

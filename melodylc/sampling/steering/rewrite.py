@@ -1,8 +1,8 @@
 """Bars of whole melodies that break a rule, written anew between their neighbours.
 
 Gibbs sampling over bars, each step by iterated importance resampling (Tjelmeland 2004): for a bar of a melody x the
-model writes candidates from p(bar | bars before); other bars of the melody, also transposed, are candidates too; x's
-own bar stays one. One of them is drawn with weights
+model writes candidates from p(bar | bars before); other bars of the melody, also transposed or backwards, are
+candidates too; x's own bar stays one. One of them is drawn with weights
 
     p(bar | before) / q(bar) * p(next bar | before, bar) * exp(-sharpness * sum_j (1 - c_j(x'))),
 
@@ -19,7 +19,7 @@ import torch
 from melodylc.data.alphabet import BARS, REST, STEPS, STEPS_PER_BAR
 from melodylc.data.arrays import Values
 from melodylc.rewards.base import Scores
-from melodylc.sampling.steering.filter import MOVES
+from melodylc.sampling.steering.filter import MOVES, backwards
 from melodylc.sampling.steering.limits import Table
 from melodylc.sampling.steering.potential import Judge, Melodies, transposed
 from melodylc.sampling.steering.writer import BarWriter, State
@@ -116,17 +116,21 @@ def _suspects(judge: Judge, melodies: Melodies, scores: Scores) -> npt.NDArray[n
     for which, other in enumerate(others):
         tried[:, which, at, at] = other
     told = judge(tried.reshape(-1, STEPS)).reshape(len(melodies), len(others), BARS, -1)
-    better = (told.sum(3).max(1) > scores.sum(1)[:, None] + 1e-9) & ~(scores == 1).all(1)[:, None]
+    better: npt.NDArray[np.bool_] = (told.sum(3).max(1) > scores.sum(1)[:, None] + 1e-9) & ~(scores == 1).all(1)[
+        :, None
+    ]
     none = ~better.any(1) & ~(scores == 1).all(1)
     better[none] = True
     return better
 
 
 def _borrowed(judge: Judge, melodies: Melodies, bar: int, count: int, rng: np.random.Generator) -> Melodies:
-    """Bars (n, count, 16) from elsewhere in melodies (n, 256), also transposed: those that the rule likes best here."""
+    """Bars (n, count, 16) from elsewhere in melodies, also moved or backwards: those that the rule likes best here."""
     bars = melodies.reshape(-1, BARS, STEPS_PER_BAR)
     elsewhere = [other for other in range(BARS) if other != bar]
-    sources = np.concatenate([transposed(bars[:, elsewhere], move) for move in MOVES[:7]], 1)
+    others = bars[:, elsewhere]
+    forms = [others, backwards(others), *(transposed(others, move) for move in MOVES[:6])]
+    sources = np.concatenate(forms, 1)
     tried = np.repeat(melodies[:, None], sources.shape[1], 1)
     tried[:, :, bar * STEPS_PER_BAR : (bar + 1) * STEPS_PER_BAR] = sources
     told = judge(tried.reshape(-1, STEPS)).reshape(len(melodies), sources.shape[1], -1).sum(2)
