@@ -1,12 +1,16 @@
 """The language model that remembers: read at once and written bar by bar it is one distribution, and it can copy."""
 
+from copy import deepcopy
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from melodylc.data.alphabet import BARS, HOLD, REST, STEPS, STEPS_PER_BAR, canonical
-from melodylc.data.errors import InputError
+from melodylc.data.errors import CheckpointError, InputError
+from melodylc.models.checkpoint import load_language, save_language
 from melodylc.models.recall import (
     BASE,
     KINDS,
@@ -181,6 +185,18 @@ def test_the_lag_that_has_agreed_for_longest_is_a_source() -> None:
     assert (read.sources.best[inside] == 5).all()
     runs = read.sources.runs[inside][:, 0, -1]  # note for note
     assert runs.tolist() == list(range(3, STEPS_PER_BAR + 1))
+
+
+def test_a_file_gives_back_a_language_model(model: RecallLM, melodies: Tensor, tmp_path: Path) -> None:
+    save_language(tmp_path / "language.safetensors", model, {"minutes": [3]})
+    loaded, provenance = load_language(tmp_path / "language.safetensors")
+    assert provenance == {"minutes": [3]}
+    torch.testing.assert_close(loaded.nll(melodies), deepcopy(model).half().float().nll(melodies))
+    broken = RecallLM(RecallConfig(embedding=8, hidden=8, length=8))
+    broken.config = SMALL
+    save_language(tmp_path / "broken.safetensors", broken, {})
+    with pytest.raises(CheckpointError, match="don't fit each other"):
+        load_language(tmp_path / "broken.safetensors")
 
 
 def test_configurations_come_back_and_others_are_refused() -> None:

@@ -23,11 +23,12 @@ from melodylc.data.errors import CorpusError, InputError
 from melodylc.data.leave_out import LEFT_OUT, leave_out
 from melodylc.models.checkpoint import load_model
 from melodylc.models.config import named_config
+from melodylc.models.recall import RecallConfig, RecallLM
 from melodylc.training import run, settings
 from melodylc.training.batches import Batches, validation_rows
 from melodylc.training.loop import Report
 from melodylc.training.measure import mean_sigma, validation_figures
-from melodylc.training.run import commit, prepare, train_vae
+from melodylc.training.run import commit, prepare, train_prior, train_vae
 from melodylc.training.settings import StageSettings, TrainSettings
 
 TINY = named_config("tiny")
@@ -91,6 +92,31 @@ def test_stopped_and_resumed_makes_the_same_file(corpus: Corpus, tmp_path: Path)
     before = path.read_bytes()
     train_vae(corpus, TINY, FAST, tmp_path / "resumed", lambda _: pytest.fail("a step"))
     assert path.read_bytes() == before
+
+
+def test_a_model_gets_a_language_model_and_keeps_what_it_had(corpus: Corpus, tmp_path: Path) -> None:
+    first = load_model(train_vae(corpus, TINY, FAST, tmp_path / "first"))
+    recipe = TrainSettings(
+        stages=(StageSettings(kind="language", batch=2, rate=1e-3, steps=3, warmup=2),), validate_every=2
+    )
+
+    def stop(report: Report) -> None:
+        if report.step == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_prior(corpus, first, recipe, tmp_path / "resumed", stop)
+    resumed = load_model(train_prior(corpus, first, recipe, tmp_path / "resumed"))
+    through = load_model(train_prior(corpus, first, recipe, tmp_path / "through"))
+    assert isinstance(through.language, RecallLM)
+    assert through.provenance["language"]["configuration"] == RecallConfig().to_dict()
+    for name, weights in through.language.state_dict().items():
+        assert resumed.language is not None
+        assert weights.equal(resumed.language.state_dict()[name]), name
+    for name, weights in through.vae.state_dict().items():
+        assert weights.equal(first.vae.state_dict()[name]), name
+    prior, numbers = through.prior(), np.random.default_rng(1).random((2, 256), np.float32)
+    assert prior.latents(numbers).shape == (2, TINY.z)
 
 
 def test_a_model_can_be_trained_on(corpus: Corpus, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from melodylc.models.recall import RecallConfig, RecallLM
 from melodylc.models.vae import MelodyVAE
 
 FORMAT = "melodylc-vae/1"
+LANGUAGE_FORMAT = "melodylc-language/1"
 STATISTICS = "statistics."  #: prefix of tensors that aren't parameters
 LANGUAGE = "language."  #: prefix of the language model's parameters
 
@@ -65,6 +66,27 @@ def save_model(
         tensors |= {f"{LANGUAGE}{name}": value.half() for name, value in language.state_dict().items()}
         header["language"] = language.config.to_dict()
     write_tensors(path, tensors, FORMAT, header)
+
+
+def save_language(path: Path, language: MelodyLM | RecallLM, provenance: Mapping[str, Any]) -> None:
+    """Write a language model alone, in half precision."""
+    tensors = {name: value.half() for name, value in language.state_dict().items()}
+    write_tensors(
+        path, tensors, LANGUAGE_FORMAT, {"language": language.config.to_dict(), "provenance": dict(provenance)}
+    )
+
+
+def load_language(path: Path) -> tuple[MelodyLM | RecallLM, dict[str, Any]]:
+    """A language model that `save_language` wrote, in float32 and in evaluation mode, and its provenance."""
+    tensors, header = read_tensors(path, LANGUAGE_FORMAT)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            language = language_model(header["language"])
+        _fill(language, tensors)
+        return language, dict(header["provenance"])
+    except (RuntimeError, KeyError, TypeError, AttributeError, ValueError) as error:
+        why = first_line(error)
+        raise CheckpointError(f"{path}: weights and configuration don't fit each other ({why})") from None
 
 
 def load_model(path: Path) -> LoadedModel:
