@@ -76,7 +76,7 @@ def fit_on_bank(
         return fit(
             box,
             model.sigma_bar,
-            bank=Samples.unscored(bank.z[lessons], bank.events[lessons]),
+            bank=Samples.without_scores(bank.z[lessons], bank.events[lessons]),
             measure=judge,
             starts=starts,
             settings=replace(settings, extra_cost_weight=realism.weight if realism else 0.0),

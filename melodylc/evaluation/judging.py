@@ -16,8 +16,8 @@ from importlib.util import find_spec
 import numpy as np
 import numpy.typing as npt
 
-from melodylc.data.arrays import Events
 from melodylc.data.alphabet import PITCHES
+from melodylc.data.arrays import Events
 from melodylc.data.corpus import Corpus
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.real import Ground, Held

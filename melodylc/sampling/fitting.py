@@ -204,7 +204,7 @@ def failing_starts(vae: MelodyVAE, bank: Bank) -> Samples:
             rows = mixture.satisfaction(start.events) < 1
             labels = request.label.expand(int(rows.sum()), -1)
             found.append((start.z[rows], start.events[rows].to(torch.uint8), labels))
-    return Samples.unscored(*map(torch.cat, zip(*found, strict=True)))
+    return Samples.without_scores(*map(torch.cat, zip(*found, strict=True)))
 
 
 def measure_common_actor(box: CommonBox, bank: Bank, actor: Actor, sigma_bar: Tensor) -> Measurement:
