@@ -8,7 +8,6 @@ from small_corpus import build_small
 from test_evaluation_two_sample import melodies
 
 from melodylc.data.corpus import Corpus
-from melodylc.evaluation import judging
 from melodylc.evaluation.judging import judge_sets
 from melodylc.evaluation.real import Ground, Held
 from melodylc.evaluation.report import likeness_tables, markdown
@@ -26,8 +25,8 @@ class Sets:
             Held(events, np.zeros(len(events), np.int16), np.arange(len(events)) // 2, np.ones(1))
             for events in (heldout, training)
         ]
-        monkeypatch.setattr(judging.Held, "of", lambda *_: sides[0])
-        monkeypatch.setattr(judging.Held, "training", lambda *_: sides[1])
+        monkeypatch.setattr(Held, "of", lambda *_: sides[0])
+        monkeypatch.setattr(Held, "training", lambda *_: sides[1])
 
 
 @pytest.fixture(scope="module")

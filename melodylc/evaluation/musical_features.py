@@ -35,6 +35,7 @@ that are steps in the same direction.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -149,7 +150,7 @@ class NoteTables:
 
     def last(self, table: Integers) -> Integers:
         """Each melody's last of (n, m): (n,)."""
-        return table[np.arange(len(table)), np.maximum(self.count - 1, 0)]
+        return np.asarray(table[np.arange(len(table)), np.maximum(self.count - 1, 0)])
 
 
 def _share(hits: Mask, of: Mask) -> Values:
@@ -157,11 +158,11 @@ def _share(hits: Mask, of: Mask) -> Values:
     return np.asarray((hits & of).sum(axis=1) / np.maximum(of.sum(axis=1), 1), np.float64)
 
 
-def _mean(values: npt.NDArray[np.generic], of: Mask) -> Values:
+def _mean(values: npt.NDArray[Any], of: Mask) -> Values:
     return np.asarray(np.where(of, values, 0).sum(axis=1) / np.maximum(of.sum(axis=1), 1), np.float64)
 
 
-def _deviation(values: npt.NDArray[np.generic], of: Mask) -> Values:
+def _deviation(values: npt.NDArray[Any], of: Mask) -> Values:
     middle = _mean(values, of)
     return np.sqrt(_mean((values - middle[:, None]) ** 2, of))
 
@@ -290,7 +291,7 @@ def _seen_within(notes: NoteTables, back: int) -> Mask:
     seen = np.zeros_like(notes.there)
     for ago in range(2, back + 1):
         seen[:, ago:] |= notes.pitch[:, ago:] == notes.pitch[:, :-ago]
-    return seen & notes.there
+    return np.asarray(seen & notes.there)
 
 
 def _interval(notes: NoteTables) -> Columns:

@@ -17,6 +17,8 @@ their positive part. On top, ridge regression of +1 and -1, its strength chosen 
 from (in closed form).
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -94,7 +96,7 @@ def _symbols(notes: NoteTables) -> tuple[Integers, Integers, Integers]:
     return notes.interval + PITCHES, notes.wait, (notes.interval + PITCHES) * 64 + notes.wait
 
 
-def _later(table: npt.NDArray[np.generic], by: int = 1) -> npt.NDArray[np.generic]:
+def _later(table: npt.NDArray[Any], by: int = 1) -> npt.NDArray[Any]:
     """Columns moved to the right, with zeros before them."""
     return np.concatenate((np.zeros_like(table[:, :1]).repeat(by, axis=1), table), axis=1)
 
@@ -108,7 +110,9 @@ def _height(notes: NoteTables) -> Values:
 
 def _note_channels(notes: NoteTables, heard: list[Integers]) -> Floats:
     there, second = notes.there, _later(notes.pair)
-    interval, wait, place = _later(notes.interval), _later(notes.wait), notes.start % STEPS_PER_BAR
+    interval: Integers = np.asarray(_later(notes.interval))
+    wait: Integers = np.asarray(_later(notes.wait))
+    place = notes.start % STEPS_PER_BAR
     found = [second & (np.clip(interval, -WIDEST, WIDEST) == size) for size in range(-WIDEST, WIDEST + 1)]
     found += [second & (interval > 0), second & (interval < 0)]
     found += [second & (wait == steps) for steps in (1, 2, 3, 4, 6, 8, 12, 16)]
@@ -160,7 +164,7 @@ def _pooled(channels: Floats, there: Mask, gaps: tuple[int, ...], draw: torch.Ge
     found = []
     for gap in gaps:
         weights, bias = _kernels(KERNELS // len(gaps), channels.shape[1], draw)
-        parts = zip(series.split(_TOGETHER), where.split(_TOGETHER), strict=True)
+        parts = zip(torch.split(series, _TOGETHER), torch.split(where, _TOGETHER), strict=True)
         found.append(torch.cat([_pool(part, mask, weights, bias, gap) for part, mask in parts]))
     return torch.cat(found, 1).numpy()
 

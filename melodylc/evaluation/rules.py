@@ -285,7 +285,7 @@ class RuleEvaluator:
         if self.corpus is None or self.ground is None:
             return {}
         for case in self.cases:
-            obeying = {
+            obeying: dict[str, list[Events]] = {
                 row: [one.events[case.rule.satisfied(one.events)] for one in given]
                 for row, given in drawn[case.name].items()
             }

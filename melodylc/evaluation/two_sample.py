@@ -149,7 +149,7 @@ def two_sample(
         for part in range(folds):
             rest = fold != part
             scores[~rest] = JUDGES[name](seen[rest], label[rest], seen[~rest], seed)
-        areas[name] = clustered_area(scores[label], scores[~label], *groups, fold[label], fold[~label])
+        areas[name] = clustered_area(scores[label], scores[~label], groups[0], groups[1], fold[label], fold[~label])
     return TwoSample(
         real=len(real),
         works=int(groups[0].max()) + 1,

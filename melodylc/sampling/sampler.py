@@ -121,7 +121,8 @@ class Sampler:
                 wanted = [number for number in group if number <= count]
                 best: dict[int, Result] = {}
                 for attempt in range(1, budget + 1):
-                    for result in self._candidates(seed, group, attempt):
+                    pending = [n for n in wanted if n not in best or best[n].passes < best_of]
+                    for result in self._candidates(seed, pending if self.method.skips else group, attempt):
                         before = best.get(result.number)
                         if result.number in wanted and not (before and before.passes >= best_of):
                             best[result.number] = result.after(before)

@@ -57,6 +57,8 @@ class Method(ABC):
     together: ClassVar[int] = 8
     """How many melodies go through a model together. Shapes decide how sums are rounded, and a rounding can change a
     note: a method that decodes in batches always gets groups of so many consecutive numbers. 1: each by itself."""
+    skips: ClassVar[bool] = False
+    """Whether it may be asked for some of a group alone, because it keeps to groups by itself."""
 
     @classmethod
     @abstractmethod

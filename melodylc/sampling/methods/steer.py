@@ -148,7 +148,7 @@ class Steer(Generic[State]):
         filtering = ParticleFilter(self.writer, plan.potential, plan.pitches, realism=self._realism)
         ends = filtering.run(judges, self.settings.particles[0], rngs)
         each = zip(group, judges, ends, rngs, strict=True)
-        return [self._go_on(plan, number, *rest) for number, *rest in each if number in numbers]
+        return [self._go_on(plan, number, judge, end, rng) for number, judge, end, rng in each if number in numbers]
 
     def _go_on(
         self, plan: Plan[State], number: int, judge: Judge, end: Finished, rng: np.random.Generator
@@ -254,7 +254,8 @@ class SteerMethod(Method):
 
     name = "steer"
     summary = "the model writes bar by bar, and the rule says which beginnings go on; nothing is learnt or edited"
-    together = 1  # each melody has particles of its own, and is the same whatever is written beside it
+    together = GROUP
+    skips = True
 
     steer: Steer[Any]
     plan: Plan[Any] | None  #: None where nothing is asked

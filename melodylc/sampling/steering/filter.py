@@ -82,7 +82,8 @@ class ParticleFilter(Generic[State]):
                 limits = torch.from_numpy(np.concatenate([cloud.limits(self.allowed) for cloud in clouds]))
                 after, written, likelihood, corrected = self.writer.write_bar_within(state, uniforms, limits)
                 correction = corrected.double().numpy()
-            proposed = [_Proposed(*each) for each in _blocks(len(clouds), written.numpy(), likelihood, correction)]
+            parts = _blocks(len(clouds), written.numpy(), likelihood, correction)
+            proposed = [_Proposed(bars, logp, ratio) for bars, logp, ratio in parts]
             if self.copies and bar:
                 mixed = [cloud.mix(each) for cloud, each in zip(clouds, proposed, strict=True)]
                 after, likelihood = self.writer.score_bar(
@@ -215,9 +216,8 @@ class _Cloud:
         if self.ess[-1] >= 0.5:
             return np.arange(count)
         rows = resample(self.weight, self.rng)
-        self.bars, self.psi, self.nats, self.copied, self.real = (
-            part[rows] for part in (self.bars, self.psi, self.nats, self.copied, self.real)
-        )
+        self.bars, self.psi, self.nats = self.bars[rows], self.psi[rows], self.nats[rows]
+        self.copied, self.real = self.copied[rows], self.real[rows]
         self.weight = np.zeros(count)
         return rows
 
