@@ -9,6 +9,7 @@ import torch
 from test_evaluation_two_sample import melodies
 
 from melodylc.data.errors import CheckpointError
+from melodylc.data.rows import transpose
 from melodylc.discriminator import (
     WITHOUT,
     Discriminator,
@@ -17,7 +18,6 @@ from melodylc.discriminator import (
     save_discriminator,
 )
 from melodylc.evaluation.musical_features import musical_features, names, selected
-from melodylc.training.batches import transpose
 
 
 def a_small_one(units: int = 4, columns: tuple[str, ...] = ("key.fit", "recur.both_4")) -> Discriminator:

@@ -19,11 +19,11 @@ import numpy.typing as npt
 from melodylc.data.alphabet import PITCHES
 from melodylc.data.arrays import Events
 from melodylc.data.corpus import Corpus
+from melodylc.data.rows import HIGHEST, LOWEST, transpose
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.real import Ground, Held
 from melodylc.evaluation.two_sample import FOLDS, FORM, TwoSample, two_sample
 from melodylc.rewards import Rule
-from melodylc.training.batches import HIGHEST, LOWEST, transpose
 
 Works = npt.NDArray[np.int64]
 MOST = 500  #: melodies in each set; what the judges were tried with

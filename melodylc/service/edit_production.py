@@ -25,7 +25,7 @@ from melodylc.sampling.methods.optimize import Optimize, optimiser
 from melodylc.sampling.sampler import Sampler
 from melodylc.service.edit_order import EditOrder
 from melodylc.service.production import Production
-from melodylc.service.versions import versions
+from melodylc.versions import versions
 
 _FIRST_ATTEMPTS = 100  # for the melody that a morph without a file begins with
 

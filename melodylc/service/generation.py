@@ -15,7 +15,7 @@ from melodylc.sampling.methods.base import Method, Task
 from melodylc.sampling.sampler import Result, Sampler
 from melodylc.service.order import Order
 from melodylc.service.production import Production
-from melodylc.service.versions import versions
+from melodylc.versions import versions
 
 
 @dataclass(frozen=True, repr=False)

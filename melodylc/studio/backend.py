@@ -19,9 +19,9 @@ from melodylc.sampling.methods.combined import Combined
 from melodylc.sampling.sampler import Result, Sampler
 from melodylc.service.generation import Generation, run_order
 from melodylc.service.order import Order
-from melodylc.service.versions import versions
 from melodylc.studio.history import Provenance
 from melodylc.studio.variation import Variator
+from melodylc.versions import versions
 
 
 @dataclass(frozen=True)
