@@ -8,7 +8,7 @@ from melodylc.constraints.transposable import check_transposed
 from melodylc.data.formats.render import Piece, Rendered, render
 from melodylc.models.checkpoint import LoadedModel, open_model
 from melodylc.reporting import SILENT, Reporter
-from melodylc.sampling.likelihood import find_likelihood
+from melodylc.sampling.discriminator import find_discriminator
 from melodylc.sampling.memorisation import find_memorisation_filter
 from melodylc.sampling.methods import find_method
 from melodylc.sampling.methods.base import Method, Task
@@ -104,7 +104,7 @@ class Generation(Production[Result]):
                     "attempts": one.attempts,
                     "distance": round(one.distance, 6),
                     "rests_added": one.rests_added,
-                    **({} if one.likelihood is None else _choice(one)),
+                    **({} if one.likeness is None else _choice(one)),
                     **one.details,
                 }
                 for one, files in zip(self.accepted, rendered.of, strict=True)
@@ -113,7 +113,7 @@ class Generation(Production[Result]):
 
 
 def _choice(one: Result) -> dict[str, Any]:
-    return {"likelihood": round(one.likelihood or 0.0, 4), "best_of": one.passes}
+    return {"likeness": round(one.likeness or 0.0, 4), "best_of": one.passes}
 
 
 def run_order(
@@ -135,13 +135,13 @@ def run_order(
         on_progress: told how many melodies are settled and how many were written; what it raises ends the work.
 
     Raises:
-        InputError: a choice among several by a language model that this model lacks, or no runs to know copies by.
+        InputError: a file that comes with the package is damaged.
     """
     loaded = model or (open_model(order.model))
     if method is None:
         task = Task(loaded, order.request, order.prior, order.actor, order.realism, reporter)
         method = find_method(order.method).prepare(task)
-    judge = find_likelihood(loaded) if order.best_of > 1 else None
+    judge = find_discriminator().scores if order.best_of > 1 else None
     copies = find_memorisation_filter(loaded) if order.refuses_copies else None
 
     def report(passed: int, attempts: int) -> None:
