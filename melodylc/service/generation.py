@@ -26,7 +26,7 @@ class Generation(Production[Result]):
     model: LoadedModel
     method: Method
     results: tuple[Result, ...]  #: one for each melody asked, in order
-    corpus: str | None = None  #: fingerprint of the corpus whose copies were refused, if any were looked for
+    corpora: tuple[str, ...] = ()  #: fingerprints of the corpora whose copies were refused, if any were looked for
 
     @property
     def accepted(self) -> tuple[Result, ...]:
@@ -90,7 +90,7 @@ class Generation(Production[Result]):
             "attempts": self.attempts,
             "acceptance": round(self.acceptance, 6),
             "rates": {name: round(rate, 6) for name, rate in self.rates.items()},
-            "copies_of": self.corpus,
+            "copies_of": list(self.corpora),
             "copies_refused": self.copies,
             "missing": list(self.missing),
             **rendered.about,
@@ -151,4 +151,4 @@ def run_order(
     reporter.progress("writing melodies", 0, order.count)
     sampler = Sampler(method, order.request.rule, judge, copies)
     results = sampler.sample(order.seed, order.count, order.budget, report, order.best_of, settled)
-    return Generation(order, loaded, method, tuple(results), copies.corpus if copies else None)
+    return Generation(order, loaded, method, tuple(results), copies.corpora if copies else ())

@@ -112,7 +112,7 @@ class Backend:
             "model": self.model.fingerprint,
             "prior": self.model.prior().identity,
             "method": {"name": Combined.name, **({"actor": plan.actor.to_dict()} if plan and plan.actor else {})},
-            "copies_of": guard.corpus if guard else None,
+            "copies_of": list(guard.corpora) if guard else [],
         }
 
     def warm_up(self) -> None:

@@ -28,7 +28,6 @@ import torch
 from melodylc.data.alphabet import BARS, PITCHES, STEPS_PER_BAR, canonical
 from melodylc.data.arrays import Events, Values
 from melodylc.data.errors import InputError
-from melodylc.models.prior import LearntPrior
 from melodylc.rewards import Rule
 from melodylc.rewards.base import Scores
 from melodylc.sampling.methods.base import Candidates, Method, Task
@@ -36,7 +35,7 @@ from melodylc.sampling.steering.filter import Finished, ParticleFilter, Realism
 from melodylc.sampling.steering.limits import Table, events_allowed, pitches_allowed
 from melodylc.sampling.steering.potential import Judge, Melodies, Potential, fit_potential
 from melodylc.sampling.steering.rewrite import rewrite
-from melodylc.sampling.steering.writer import BarWriter, State, bar_writer
+from melodylc.sampling.steering.writer import BarWriter, FoundWriter, State, find_writer
 
 GROUP = 8  #: melodies whose first particles go through the model together; part of what a seed means
 
@@ -257,6 +256,7 @@ class SteerMethod(Method):
     together = GROUP
     skips = True
 
+    found: FoundWriter
     steer: Steer[Any]
     plan: Plan[Any] | None  #: None where nothing is asked
 
@@ -267,15 +267,15 @@ class SteerMethod(Method):
         Raises:
             InputError: the model has no language model, or N(0, I) is asked for, which writes no melodies.
         """
-        prior = task.model.prior(task.prior)
-        if not isinstance(prior, LearntPrior):
+        found = None if task.prior == "normal" else find_writer(task.model)
+        if found is None:
             raise InputError(
                 "--method steer needs a model that has learnt to write (melodylc train prior) and --prior learnt: "
                 "take another --method, such as combined"
             )
-        steer = Steer(bar_writer(prior.language, prior.temperature))
+        steer = Steer(found.writer)
         rule = task.rule
-        return cls(steer, None if rule is None else steer.prepare(rule.graded))
+        return cls(found, steer, None if rule is None else steer.prepare(rule.graded))
 
     def sample(self, seed: int, numbers: Sequence[int], attempt: int) -> Candidates:
         """One melody each, by particles of its own."""
@@ -303,4 +303,9 @@ class SteerMethod(Method):
 
     def to_dict(self) -> dict[str, Any]:
         """What took part."""
-        return {"parts": ["language model"], "particles": list(self.steer.settings.particles)}
+        return {
+            "parts": ["language model"],
+            "writer": self.found.fingerprint,
+            "temperature": self.found.temperature,
+            "particles": list(self.steer.settings.particles),
+        }
