@@ -10,10 +10,10 @@ from melodylc.actors import FoundActor
 from melodylc.box import MelodyBox
 from melodylc.copies import find_guard
 from melodylc.data.formats.render import Piece, Rendered, render
+from melodylc.discriminator import find_discriminator
 from melodylc.draws import Draw, Sampler
 from melodylc.latent.critic import Critic
 from melodylc.latent.obeying import obey
-from melodylc.likeness import find_likeness
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.request import Order
 from melodylc.rewards import Rule
@@ -140,11 +140,12 @@ def produce(
     Where `Order.method` is "optimize", the critic for its rule is needed too.
 
     Raises:
-        InputError: a choice among several by a language model that this model lacks, or no runs to know copies by.
+        CheckpointError: the discriminator or the runs by which copies are known are damaged.
+        InputError: no runs to know copies by.
     """
     rule = order.request.rule
     optimise = optimiser(model, rule, critic) if rule and critic else None
-    judge = find_likeness(model) if order.best_of > 1 else None
+    judge = find_discriminator() if order.best_of > 1 else None
     guard = find_guard(model) if order.guarded else None
     sampler = Sampler(
         model,

@@ -21,6 +21,7 @@ from melodylc.cache import pretrained
 from melodylc.data.alphabet import canonical
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CheckpointError, InputError
+from melodylc.discriminator import find_discriminator
 from melodylc.draws import GROUP, Sampler
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.realism import RealismSettings
@@ -314,14 +315,13 @@ def test_generate_writes_the_best_and_says_how_good_it_is(
     assert "realism" in done.out
     found = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
     model = load_model(path)
-    drawn = [Sampler(model, None, None, judge=find_likeness(model))._group(1, 1, attempt) for attempt in (1, 2, 3)]
+    drawn = [Sampler(model, None, None, judge=find_discriminator())._group(1, 1, attempt) for attempt in (1, 2, 3)]
     for entry, attempts in zip(found["files"], zip(*drawn, strict=True), strict=False):
         assert entry["best_of"] == entry["draws"] == 3
         assert entry["realism"] == round(max(one.realism or -np.inf for one in attempts), 4)
     assert "--best-of 3" in found["command"]
 
 
-def test_a_model_without_a_language_model_can_not_rank(run_cli: RunCli, path: Path, tmp_path: Path) -> None:
+def test_a_model_without_a_language_model_can_rank(run_cli: RunCli, path: Path, tmp_path: Path) -> None:
     done = run_cli("generate", "--model", path, "-n", 1, "--best-of", 2, "-o", tmp_path / "out")
-    assert (done.code, done.err.count("\n")) == (2, 1)
-    assert "melodylc train prior" in done.err
+    assert done.code == 0, done.err
