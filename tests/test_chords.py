@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -548,6 +549,18 @@ def test_a_chord_that_cannot_be_read_ends_with_code_2(command: str, run_cli: Cli
     done = run_cli(command, *([] if command == "generate" else [song]), "--chords", "C | Am Gm7b6")
     assert done.code == 2
     assert "bar 2, chord 2: can't read the chord 'Gm7b6'; nearest: Gm7b5." in done.err
+
+
+def test_the_command_in_the_manifest_writes_the_same_files_again(run_cli: Cli, song: Path, tmp_path: Path) -> None:
+    asked = ["--chords", "I | vi . IV ii | % | V7/B", "--scale", "cmaj", "--with-chords", "--format", "midi,svg"]
+    assert run_cli("transform", song, *asked, "--seed", 1, "--no-variety", "-o", tmp_path / "one").code == 0
+    found = json.loads((tmp_path / "one" / "manifest.json").read_text())
+    assert found["request"]["chords"] == "C | Am . F Dm | Am . F Dm | G7/B"
+    assert found["files"][1]["rewards"]["chords(C | Am . F Dm | Am . F Dm | G7/B)"] == 1
+    assert run_cli(*shlex.split(found["command"])[1:], "-o", tmp_path / "two").code == 0
+    one, two = ({file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("one", "two"))
+    assert one == two
+    assert mido.MidiFile(tmp_path / "two" / "01.mid").tracks[-1].name == "chords"
 
 
 def test_every_reward_with_chords_is_a_reward() -> None:
