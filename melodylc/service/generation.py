@@ -68,7 +68,7 @@ class Generation(Production[Result]):
             Piece(self.name(one), f"melodylc {seed}-{one.number}", one.melody, (seed, one.number))
             for one in self.accepted
         ]
-        rendered = render(pieces, self.order.writing, self.order.request.scale)
+        rendered = render(pieces, self.order.writing, self.order.request.scale, self.order.request.chords)
         check_transposed(self.order.request, [one.melody for one in self.accepted], semitones)
         return rendered
 
