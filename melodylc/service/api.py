@@ -43,7 +43,7 @@ def load_model(path: str | Path | None = None) -> LoadedModel:
     Raises:
         InputError: missing, damaged, or something else.
 
-    >>> load_model().config.z
+    >>> load_model().vae.config.z
     512
     """
     return open_model(path)

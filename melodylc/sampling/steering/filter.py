@@ -116,8 +116,8 @@ class _Proposed:
 
         q = (1 - share) q_model + share q_copies, with log q_model = log p - correction.
         """
-        assert self.again is not None
-        assert self.chance is not None
+        if self.again is None or self.chance is None:
+            raise ValueError("bars that were not mixed with copies")
         model = np.log1p(-self.share) + likelihood - np.where(self.again == 1, 0.0, self.correction)
         with np.errstate(divide="ignore"):
             correction = likelihood - np.logaddexp(model, np.log(self.share * self.chance))
