@@ -43,7 +43,7 @@ class SteerSettings:
 
     particles: tuple[int, ...] = (24, 96)  #: of one run of the filter after another, until one particle obeys
     sharpness: float = 240.0  #: nats that a part of the rule costs where it is 0, at most: less where a rule is easy
-    harder: float = 8.0  #: what `sharpness` is multiplied by from run to run
+    harder: float = 8.0  #: what the sharpness is multiplied by from run to run
     probes: int = 32  #: melodies of the model that the rule is asked about first
     sweeps: int = 6  #: times that the bars that break the rule are written anew
     chains: int = 4  #: melodies for which that is done side by side
@@ -144,7 +144,7 @@ class Steer(Generic[State]):
         filtering = ParticleFilter(self.writer, plan.potential, plan.pitches, realism=self._realism)
         ends = filtering.run(judges, self.settings.particles[0], rngs)
         each = zip(group, judges, ends, rngs, strict=True)
-        return [self._go_on(plan, number, *rest) for number, *rest in each if number in numbers]
+        return [self._go_on(plan, number, judge, end, rng) for number, judge, end, rng in each if number in numbers]
 
     def _go_on(
         self, plan: Plan[State], number: int, judge: Judge, end: Finished, rng: np.random.Generator
@@ -152,9 +152,11 @@ class Steer(Generic[State]):
         """The melody of a first run of the filter, or of others where no particle of that obeys."""
         settings = self.settings
         ends, written = [end], len(end.events)
-        for run, count in enumerate((0, *settings.particles[1:])):
+        potential = plan.potential
+        for count in (0, *settings.particles[1:]):
             if count:
-                potential = replace(plan.potential, sharpness=settings.sharpness * settings.harder**run)
+                sharpness = max(potential.sharpness * settings.harder, settings.sharpness)
+                potential = replace(potential, sharpness=sharpness)
                 filtering = ParticleFilter(self.writer, potential, plan.allowed, True, self._realism)
                 ends += filtering.run([judge], count, [rng])
                 written += count
