@@ -46,7 +46,7 @@ class SteerSettings:
 
     particles: tuple[int, ...] = (24, 96)  #: of one run of the filter after another, until one particle obeys
     sharpness: float = 240.0  #: nats that a part of the rule costs where it is 0, at most: less where a rule is easy
-    harder: float = 8.0  #: what `sharpness` is multiplied by from run to run
+    harder: float = 8.0  #: what the sharpness is multiplied by from run to run
     probes: int = 32  #: melodies of the model that the rule is asked about first
     sweeps: int = 6  #: times that the bars that break the rule are written anew
     chains: int = 4  #: melodies for which that is done side by side
@@ -155,9 +155,11 @@ class Steer(Generic[State]):
         """The melody of a first run of the filter, or of others where no particle of that obeys."""
         settings = self.settings
         ends, written = [end], len(end.events)
-        for run, count in enumerate((0, *settings.particles[1:])):
+        potential = plan.potential
+        for count in (0, *settings.particles[1:]):
             if count:
-                potential = replace(plan.potential, sharpness=settings.sharpness * settings.harder**run)
+                sharpness = max(potential.sharpness * settings.harder, settings.sharpness)
+                potential = replace(potential, sharpness=sharpness)
                 filtering = ParticleFilter(self.writer, potential, plan.allowed, True, self._realism)
                 ends += filtering.run([judge], count, [rng])
                 written += count
