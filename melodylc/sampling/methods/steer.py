@@ -66,7 +66,7 @@ class Candidate:
     calls: int  #: melodies that the rule judged for it
     ess: tuple[float, ...]  #: effective sample size after each bar of the last run of the filter, in particles
     sweeps: int  #: times that bars were written anew
-    edited: float  #: share of steps neither drawn from the model nor from a proposal that is corrected by p/q
+    edited: float  #: share of steps in bars that sweeps changed, which p/q doesn't correct; 0 without sweeps
     bits: float  #: -log2 p(x) under the language model over the number of notes
 
     @property
@@ -197,8 +197,7 @@ class Steer(Generic[State]):
         _, first = np.unique(events, axis=0, return_index=True)
         best = first[np.argsort(-scores[first].sum(1), kind="stable")][: settings.chains]
         events, nats = events[best], np.concatenate([end.nats for end in ends])[best]
-        scores = scores[best]
-        sweeps = 0
+        scores, start, sweeps = scores[best], events, 0
         for sweep in range(settings.sweeps):
             sharpness = settings.sharpness * 2.0**sweep
             result = rewrite(self.writer, judge, events, settings.candidates, sharpness, rng, plan.allowed)
@@ -207,7 +206,9 @@ class Steer(Generic[State]):
             if (scores == 1).all(1).any():
                 break
         row = int(scores.sum(1).argmax()) if not (scores == 1).all(1).any() else int((scores == 1).all(1).argmax())
-        return self._candidate(number, events[row], scores[row], nats[row], written, judge, ends[-1], sweeps)
+        changed = (events[row] != start[row]).reshape(BARS, STEPS_PER_BAR).any(1)
+        edited = float(changed.mean())
+        return self._candidate(number, events[row], scores[row], nats[row], written, judge, ends[-1], sweeps, edited)
 
     def _candidate(
         self,
@@ -219,6 +220,7 @@ class Steer(Generic[State]):
         judge: Judge,
         end: Finished,
         sweeps: int = 0,
+        edited: float = 0.0,
     ) -> Candidate:
         notes = max(int((events < PITCHES).sum()), 1)
         return Candidate(
@@ -230,7 +232,7 @@ class Steer(Generic[State]):
             calls=judge.calls,
             ess=tuple((end.ess * len(end.events)).tolist()),
             sweeps=sweeps,
-            edited=0.0,
+            edited=edited,
             bits=float(nats) / float(np.log(2)) / notes,
         )
 
