@@ -31,7 +31,7 @@ from melodylc.data.arrays import Events
 from melodylc.data.bars import BAR_SIGNATURES, Layout, Section, counted_in_four, layout
 from melodylc.data.errors import InputError, MidiError, ScoreError
 from melodylc.data.melody import Melody, pitch_name
-from melodylc.data.readers import form_of, read_score
+from melodylc.data.readers import form_of, read_music
 from melodylc.data.scores import Part, Score, Ticks
 from melodylc.data.smf import read_content
 from melodylc.data.texts import folded, printable
@@ -140,7 +140,7 @@ def extract_melody(
     content = b""
     try:
         content = source if isinstance(source, bytes) else read_content(Path(source))
-        return _source(file, read_score(content, file), choice)
+        return _source(file, read_music(content, file), choice)
     except InputError as error:
         kind = MidiError if form_of(content, file) == "MIDI" else ScoreError
         raise kind(f"{file}: {error}") from error

@@ -16,7 +16,7 @@ from melodylc.data.formats.abc_notation import abc
 from melodylc.data.formats.musicxml import musicxml
 from melodylc.data.keys import parse_scale
 from melodylc.data.melody import Melody
-from melodylc.data.readers import ENDINGS, form_of, pieces, read_score
+from melodylc.data.readers import ENDINGS, form_of, pieces, read_music
 from melodylc.data.readers import musicxml as musicxml_module
 from melodylc.data.readers.measures import DIVISION, Measure, play_order
 from melodylc.data.scores import MAX_BARS, Score
@@ -43,7 +43,7 @@ def lengths(score: Score) -> list[float]:
 
 
 def tune(body: str, head: str = "M:4/4\nL:1/4\nK:C") -> Score:
-    return read_score(f"X:1\n{head}\n{body}\n".encode(), "tune.abc")
+    return read_music(f"X:1\n{head}\n{body}\n".encode(), "tune.abc")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ G | c4 | d4 |
 V:B
 z | C4 | G4 |
 """
-    score = read_score(book.encode(), "book.abc")
+    score = read_music(book.encode(), "book.abc")
     assert [part.name for part in score.parts] == ["Tune", "Bass"]
     assert [pitches(score, part) for part in (0, 1)] == [[67, 72, 74], [48, 55]]
     assert score.tempo == 90
@@ -150,9 +150,9 @@ def test_abc_books() -> None:
     book = b"%abc-2.1\nL:1/4\n\nX:1\nT:One\nM:4/4\nK:C\nC|\n\nwords between\n\nX:2\nT:Two\nM:3/4\nK:G\nF|\n"
     found = dict(pieces(book, "book.abc"))
     assert list(found) == ["book.abc#1 One", "book.abc#2 Two"]
-    two = read_score(found["book.abc#2 Two"], "book.abc")
+    two = read_music(found["book.abc#2 Two"], "book.abc")
     assert (pitches(two), lengths(two), two.signatures) == ([66], [1.0], ((0, 1, 4),))
-    first = read_score(book, "book.abc")
+    first = read_music(book, "book.abc")
     assert pitches(first) == [60]
     assert first.remarks == ("the first of 2 tunes in it",)
 
@@ -180,7 +180,7 @@ def rest(duration: int) -> str:
 
 
 def xml(*measures: str, attributes: str = "<divisions>2</divisions>") -> Score:
-    return read_score(document(*measures, attributes=attributes), "song.musicxml")
+    return read_music(document(*measures, attributes=attributes), "song.musicxml")
 
 
 REPEAT = "<barline location='{}'>{}<repeat direction='{}'/></barline>"
@@ -250,14 +250,14 @@ def packed(content: bytes, name: str = "score.xml") -> bytes:
 
 
 def test_compressed_musicxml() -> None:
-    assert pitches(read_score(packed(document(note("C4", 8))), "song.mxl")) == [60]
+    assert pitches(read_music(packed(document(note("C4", 8))), "song.mxl")) == [60]
 
 
 # -- Humdrum -----------------------------------------------------------------------------------
 
 
 def kern(*lines: str) -> Score:
-    return read_score("\n".join(line.replace(" ", "\t").replace("+", " ") for line in lines).encode(), "song.krn")
+    return read_music("\n".join(line.replace(" ", "\t").replace("+", " ") for line in lines).encode(), "song.krn")
 
 
 def test_kern_spines_chords_ties_and_nulls() -> None:
@@ -332,7 +332,7 @@ def test_repeats_end_and_leave_out_nothing_but_endings(rows: list[tuple[bool, in
 def refusal(content: bytes, name: str) -> str:
     """Why a file is refused; nothing where it is read. Any other error is the reader's fault."""
     try:
-        layout(read_score(content, name))
+        layout(read_music(content, name))
     except ScoreError as error:
         return str(error)
     return ""
@@ -401,7 +401,7 @@ def test_damaged_files_are_refused_by_name(name: str) -> None:
 def test_a_compressed_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(musicxml_module, "MAX_UNPACKED", 1000)
     with pytest.raises(ScoreError, match="refused as an archive bomb"):
-        read_score(packed(XML + b" " * 1000), "song.mxl")
+        read_music(packed(XML + b" " * 1000), "song.mxl")
 
 
 def test_forms_are_known_by_content_and_then_by_name() -> None:

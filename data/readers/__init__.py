@@ -12,7 +12,7 @@ from melodylc.data.readers.abc import read_abc, tunes
 from melodylc.data.readers.humdrum import read_humdrum
 from melodylc.data.readers.musicxml import read_compressed, read_musicxml
 from melodylc.data.scores import Score
-from melodylc.data.smf import read_score as read_midi_score
+from melodylc.data.smf import read_score
 
 ENDINGS: Mapping[str, str] = {
     ".mid": "MIDI",
@@ -27,7 +27,7 @@ ENDINGS: Mapping[str, str] = {
     ".krn": "Humdrum",
 }  #: of files of music, and what they hold
 _READERS = {
-    "MIDI": read_midi_score,
+    "MIDI": read_score,
     "ABC": read_abc,
     "MusicXML": read_musicxml,
     "compressed MusicXML": read_compressed,
@@ -38,7 +38,7 @@ _READERS = {
 def form_of(content: bytes, name: str = "") -> str:
     r"""What a file holds, a value of `ENDINGS`.
 
-    >>> form_of(b"X:1\\nK:C\\n"), form_of(b"MThd", "song.abc"), form_of(b"words", "song.krn"), form_of(b"words")
+    >>> form_of(b"X:1\nK:C\n"), form_of(b"MThd", "song.abc"), form_of(b"words", "song.krn"), form_of(b"words")
     ('ABC', 'MIDI', 'Humdrum', 'MIDI')
     """
     head = content[:512].lstrip(b"\xef\xbb\xbf \t\r\n")
@@ -55,7 +55,7 @@ def form_of(content: bytes, name: str = "") -> str:
     return "ABC" if head.startswith((b"%abc", b"X:")) else "MIDI"
 
 
-def read_score(content: bytes, name: str = "") -> Score:
+def read_music(content: bytes, name: str = "") -> Score:
     """The notes and meters of a file of music.
 
     Args:
@@ -71,7 +71,7 @@ def read_score(content: bytes, name: str = "") -> Score:
 def pieces(content: bytes, name: str) -> Iterator[tuple[str, bytes]]:
     r"""The pieces of a file, with their names: a book of tunes in ABC has several, anything else is one.
 
-    >>> [name for name, _ in pieces(b"X:1\\nT:Air\\nK:C\\nC|\\nX:2\\nT:Jig\\nK:C\\nC|", "book.abc")]
+    >>> [name for name, _ in pieces(b"X:1\nT:Air\nK:C\nC|\nX:2\nT:Jig\nK:C\nC|", "book.abc")]
     ['book.abc#1 Air', 'book.abc#2 Jig']
     """
     if form_of(content, name) == "ABC":
@@ -83,4 +83,4 @@ def pieces(content: bytes, name: str) -> Iterator[tuple[str, bytes]]:
     yield name, content
 
 
-__all__ = ["ENDINGS", "ScoreError", "form_of", "pieces", "read_score"]
+__all__ = ["ENDINGS", "ScoreError", "form_of", "pieces", "read_music"]

@@ -17,7 +17,16 @@ from typing import NamedTuple
 
 from melodylc.data.bars import Meter
 from melodylc.data.errors import ScoreError
-from melodylc.data.readers.measures import DIVISION, MOST_TIMES, Length, Measure, Note, assemble, measure_length, ticks
+from melodylc.data.readers.measures import (
+    DIVISION,
+    MOST_TIMES,
+    Length,
+    Measure,
+    MeasureNote,
+    assemble,
+    measure_length,
+    ticks,
+)
 from melodylc.data.scores import MAX_BARS, Score
 from melodylc.data.texts import printable
 
@@ -78,7 +87,7 @@ class Tune(NamedTuple):
 def tunes(content: bytes) -> list[Tune]:
     r"""The tunes of a book; a text without `X:` is one.
 
-    >>> [tune[:2] for tune in tunes(b"X:1\\nT:Air\\nK:C\\nC|\\n\\nX:7\\nK:G\\nG|")]
+    >>> [tune[:2] for tune in tunes(b"X:1\nT:Air\nK:C\nC|\n\nX:7\nK:G\nG|")]
     [('1', 'Air'), ('7', '')]
     """
     try:
@@ -105,7 +114,7 @@ def read_abc(content: bytes) -> Score:
     Raises:
         ScoreError: why it can't be used, without the file's name.
 
-    >>> read_abc(b"X:1\\nM:4/4\\nL:1/4\\nK:D\\nF>G A2|").parts[0].pitches.tolist()
+    >>> read_abc(b"X:1\nM:4/4\nL:1/4\nK:D\nF>G A2|").parts[0].pitches.tolist()
     [66, 67, 69]
     """
     found = tunes(content)
@@ -125,7 +134,7 @@ class _Voice:
     meter: Meter | None
     shift: int = 0  # semitones
     measures: list[Measure] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)  # of the measure that goes on
+    notes: list[MeasureNote] = field(default_factory=list)  # of the measure that goes on
     now: Length = 0
     length: Length = 0
     forward: bool = False
@@ -349,7 +358,7 @@ class _Reader:
             voice.now += longer if voice.now else 0
             length *= mine
             voice.broken = 0
-        voice.notes += [Note(voice.now, length, pitch, voice.pending, tie) for pitch, tie in pitches]
+        voice.notes += [MeasureNote(voice.now, length, pitch, voice.pending, tie) for pitch, tie in pitches]
         voice.last, voice.last_length = len(pitches), length
         voice.now += length
         if not pitches:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from melodylc.data.bars import Meter
 from melodylc.data.errors import ScoreError
-from melodylc.data.readers.measures import MAX_NOTES, Length, Measure, Note, assemble, ticks
+from melodylc.data.readers.measures import MAX_NOTES, Length, Measure, MeasureNote, assemble, ticks
 from melodylc.data.scores import MAX_BARS, Score
 from melodylc.data.texts import printable
 
@@ -50,7 +50,7 @@ class _Spine:
 class _Bar:
     start: Length
     meter: Meter | None
-    notes: dict[str, list[Note]] = field(default_factory=dict)
+    notes: dict[str, list[MeasureNote]] = field(default_factory=dict)
     double: bool = False
 
 
@@ -60,7 +60,7 @@ def read_humdrum(content: bytes) -> Score:
     Raises:
         ScoreError: why it can't be used, without the file's name.
 
-    >>> read_humdrum(b"**kern\\n*M4/4\\n2c\\n2g#\\n=2\\n1cc\\n*-\\n").parts[0].pitches.tolist()
+    >>> read_humdrum(b"**kern\n*M4/4\n2c\n2g#\n=2\n1cc\n*-\n").parts[0].pitches.tolist()
     [60, 68, 72]
     """
     try:
@@ -220,7 +220,7 @@ class _Reader:
                 longest = max(longest, sign.length)
                 if sign.pitch is not None and sign.length:
                     self.count += 1
-                    note = Note(now, sign.length, sign.pitch, sign.tied_before, sign.tied_after)
+                    note = MeasureNote(now, sign.length, sign.pitch, sign.tied_before, sign.tied_after)
                     bar.notes.setdefault(str(spine.part), []).append(note)
             spine.end = now + longest if longest else max(spine.end, now)
         if self.count > MAX_NOTES:

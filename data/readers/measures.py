@@ -24,7 +24,7 @@ MOST_TIMES = 16  #: that anything is repeated
 Length = int | Fraction  # in ticks
 
 
-class Note(NamedTuple):
+class MeasureNote(NamedTuple):
     """A note of a measure: where it begins in it, its length, its MIDI pitch, and whether ties lead to and from it."""
 
     start: Length
@@ -44,7 +44,7 @@ class Measure:
     """
 
     meter: Meter | None
-    notes: dict[str, list[Note]] = field(default_factory=dict)
+    notes: dict[str, list[MeasureNote]] = field(default_factory=dict)
     length: Length = 0
     forward: bool = False
     times: int = 0
@@ -121,7 +121,7 @@ class _Line:
     pitches: list[int] = field(default_factory=list)
     tied: dict[int, int] = field(default_factory=dict)
 
-    def add(self, note: Note, at: int) -> None:
+    def add(self, note: MeasureNote, at: int) -> None:
         start, end = at + round(note.start), at + round(note.start + note.length)
         place = self.tied.pop(note.pitch, None) if note.tied_before else None
         if place is not None and self.ends[place] == start:

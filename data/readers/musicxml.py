@@ -26,7 +26,7 @@ from melodylc.data.readers.measures import (
     MOST_TIMES,
     Length,
     Measure,
-    Note,
+    MeasureNote,
     assemble,
     ticks,
 )
@@ -258,7 +258,7 @@ class _Document:
             moved = part.transpose.get(staff, part.transpose.get("", 0))
             ties = {tie.get("type") for tie in element.findall("tie")}
             number = 12 * (octave + 1) + _LETTERS[step] + alter + moved
-            note = Note(start, length, number, "stop" in ties, "start" in ties)
+            note = MeasureNote(start, length, number, "stop" in ties, "start" in ties)
             part.staves.add(staff)
             measure.notes.setdefault(f"{part.number}.{staff}", []).append(note)
             self.count += 1
