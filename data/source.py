@@ -32,6 +32,7 @@ from melodylc.data.bars import BAR_SIGNATURES, Layout, Section, counted_in_four,
 from melodylc.data.errors import InputError, MidiError, ScoreError
 from melodylc.data.melody import Melody, pitch_name
 from melodylc.data.readers import form_of, read_music
+from melodylc.data.roles import is_melodic
 from melodylc.data.scores import Part, Score, Ticks
 from melodylc.data.smf import read_content
 from melodylc.data.texts import folded, printable
@@ -39,13 +40,6 @@ from melodylc.data.windows import DEFAULT_FILTERS, different_bars, different_pit
 
 Short = Literal["loop", "pad"]
 _LOOPS = frozenset((1, 2, 4, 8, 16))  # bars
-# What tracks with the melody are called, or a part of it; compared without case and accents.
-_MELODIC_NAMES = """
-    melod lead voc voice vox solo solist sing song voix chant voz canto cantus cantant voce gesang stimme sopran vokal
-    sang röst zang śpiew laulu ének dallam мелод вокал голос соло μελωδ φωνη メロディ 旋律 歌 ボーカル ヴォーカル 人声
-    멜로디 보컬
-"""
-_MELODIC = re.compile("|".join(folded(name, accents=False) for name in _MELODIC_NAMES.split()))
 _LONGEST_NAME = 40
 _ONE_VOICE = 0.8  # share of notes that must stay for a track to count as one voice
 
@@ -324,7 +318,7 @@ def _passes(events: Events) -> bool:
 
 def _rank(take: _Take, division: int) -> tuple[bool, float, float]:
     share = float((_cut(take) < HOLD).sum() / max(1, len(_begun(take, division))))
-    named = bool(_MELODIC.search(folded(take.part.name, accents=False)))
+    named = is_melodic(take.part.name)
     return named, 1.0 if share >= _ONE_VOICE else round(share, 1), float(take.part.pitches.mean())
 
 

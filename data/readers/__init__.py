@@ -4,8 +4,8 @@ What a file is shows by its beginning, and where that says nothing by its name's
 MIDI, whose reader says what is wrong with it.
 """
 
+import re
 from collections.abc import Iterator, Mapping
-from pathlib import PurePath
 
 from melodylc.data.errors import ScoreError
 from melodylc.data.readers.abc import read_abc, tunes
@@ -48,8 +48,9 @@ def form_of(content: bytes, name: str = "") -> str:
         return "compressed MusicXML"
     if head.startswith((b"<?xml", b"<!DOCTYPE", b"<score-", b"\xff\xfe<", b"\xfe\xff\0<")):
         return "MusicXML"
-    if ending := ENDINGS.get(PurePath(name).suffix.lower()):
-        return ending
+    ending = re.search(r"(\.[a-z]+)(?:#[^/]*)?$", name.lower())  # of a tune, its number and title follow
+    if ending and ending[1] in ENDINGS:
+        return ENDINGS[ending[1]]
     if head.startswith((b"**kern", b"!!!", b"!!")):
         return "Humdrum"
     return "ABC" if head.startswith((b"%abc", b"X:")) else "MIDI"
@@ -78,7 +79,8 @@ def pieces(content: bytes, name: str) -> Iterator[tuple[str, bytes]]:
         found = tunes(content)
         if len(found) > 1:
             for tune in found:
-                yield f"{name}#{tune.number} {tune.title}".rstrip(), tune.text.encode()
+                title = tune.title.replace("/", "-")
+                yield f"{name}#{tune.number} {title}".rstrip(), tune.text.encode()
             return
     yield name, content
 
