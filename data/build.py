@@ -24,7 +24,7 @@ from melodylc.data.windows import DEFAULT_FILTERS, Filters
 STAGING, FORMER = "corpus", "former"  # in the work folder: the corpus to be, and the one it replaces
 HELDOUT_SHARE = 0.05
 MAX_HELDOUT_SHARE = 0.5
-Progress = Callable[[int, int], None]  # files done, of them taken from an earlier run
+BuildProgress = Callable[[int, int], None]  # files done, of them taken from an earlier run
 
 
 def build(
@@ -34,7 +34,7 @@ def build(
     filters: Filters = DEFAULT_FILTERS,
     heldout: float = HELDOUT_SHARE,
     workers: int | None = None,
-    progress: Progress = lambda done, reused: None,
+    progress: BuildProgress = lambda done, reused: None,
 ) -> Corpus:
     """Extract all melodies of folders and archives into a corpus.
 
@@ -75,7 +75,7 @@ def build(
 
 
 def _build(
-    paths: Sequence[str | Path], work: Path, filters: Filters, heldout: float, workers: int, progress: Progress
+    paths: Sequence[str | Path], work: Path, filters: Filters, heldout: float, workers: int, progress: BuildProgress
 ) -> None:
     made: list[Made] = []
     for shard in shards(read_music_files(paths), filters, work, workers):

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.pictures.attributes import ATTRIBUTES
-from melodylc.data.pictures.base import Bytes, Pictures, Split
+from melodylc.data.pictures.base import Bytes, Pictures, PictureSplit
 
 SIDE = 64
 _SEEDS = {"train": 0, "valid": 1, "test": 2}
@@ -27,7 +27,7 @@ _GREY = (0.6, 0.6, 0.62)
 _Plane = npt.NDArray[np.float64]
 
 
-def draw_faces(count: int, split: Split = "train", seed: int = 0) -> Pictures:
+def draw_faces(count: int, split: PictureSplit = "train", seed: int = 0) -> Pictures:
     """`count` faces with random attributes, (count, 3, 64, 64); face k is the same however many there are.
 
     >>> draw_faces(2).pixels.shape, bool((draw_faces(5).pixels[:2] == draw_faces(2).pixels).all())

@@ -41,7 +41,7 @@ from melodylc.latent.realism import measure_realism, realism_gan
 from melodylc.latent.samples import Encodings
 from melodylc.models.noise import Noise
 from melodylc.training.game import train_gan
-from melodylc.training.loop import Report, Rows, Trainer
+from melodylc.training.loop import BatchRows, Report, Trainer
 from melodylc.training.run import MODEL, commit, prepare
 from melodylc.training.settings import TrainSettings
 from melodylc.training.stages import ALONE, Metrics
@@ -292,10 +292,10 @@ class _EncodingRows:
         self.count = len(encodings) - min(HELDOUT_ENCODINGS, len(encodings) // 5)
 
     @property
-    def held(self) -> Rows:
+    def held(self) -> BatchRows:
         return np.arange(self.count, len(self.encodings))
 
-    def draw(self, stage: int, step: int, count: int) -> Rows:
+    def draw(self, stage: int, step: int, count: int) -> BatchRows:
         return np.random.default_rng((self.seed, stage, step)).integers(0, self.count, count)
 
 

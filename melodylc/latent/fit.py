@@ -47,7 +47,7 @@ from melodylc.latent.samples import (
 ExtraCost = Callable[[Tensor], Tensor]
 """A cost of the features of moved vectors, (n, rows, width) to (n,), with a gradient; nobody trains it."""
 
-Measure = Callable[[Actor], Measurement]
+MeasureActor = Callable[[Actor], Measurement]
 """What single samples of an actor give."""
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
@@ -235,7 +235,7 @@ def fit(
     *,
     prior: PriorSampler | None = None,
     bank: Samples | None = None,
-    measure: Measure | None = None,
+    measure: MeasureActor | None = None,
     starts: Samples | None = None,
     settings: FitSettings | None = None,
     seed: int = 0,
@@ -330,7 +330,7 @@ class _Fit(ActorCritic):
         """Full for a while, then a straight line down to a twentieth."""
         return max(0.05, min(1.0, left / (1 - self.settings.full_rate_share)))
 
-    def run(self, seed: int, report: Progress, measure: Measure | None) -> FitResult:
+    def run(self, seed: int, report: Progress, measure: MeasureActor | None) -> FitResult:
         interrupted = False
         try:
             for event in self._rounds():

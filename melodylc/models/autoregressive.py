@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from melodylc.data.alphabet import BARS, STEPS_PER_BAR
-from melodylc.models.bars import BarEncoder, DenseBarDecoder, Move
+from melodylc.latent.actor import Move
+from melodylc.models.bars import BarEncoder, DenseBarDecoder
 from melodylc.models.config import ModelConfig
 from melodylc.models.local_search import BarSearch, Judge, LocalSearch, SearchResult
 from melodylc.models.noise import Noise

@@ -33,7 +33,7 @@ from melodylc.rewards.base import Scores
 from melodylc.sampling.methods.base import Candidates, Method, Task
 from melodylc.sampling.steering.filter import Finished, LogRealism, ParticleFilter
 from melodylc.sampling.steering.limits import EventTable, events_allowed, pitches_allowed
-from melodylc.sampling.steering.potential import Melodies, Potential, RuleCounter, fit_potential
+from melodylc.sampling.steering.potential import MelodyRows, Potential, RuleCounter, fit_potential
 from melodylc.sampling.steering.rewrite import rewrite
 from melodylc.sampling.steering.writer import BarWriter, FoundWriter, State, find_writer
 
@@ -82,7 +82,7 @@ class SteerPlan(Generic[State]):
     writer: BarWriter[State]
     scores: Callable[[Events], Scores]
     settings: SteerSettings
-    probes: Melodies  #: (n, 256)
+    probes: MelodyRows  #: (n, 256)
     potential: Potential
     pitches: EventTable | None  #: events that the rule allows by their pitch
     calls: int  #: melodies that the rule judged
@@ -237,8 +237,8 @@ class Steer(Generic[State]):
         )
 
 
-def write(writer: BarWriter[State], count: int, rng: np.random.Generator) -> Melodies:
-    """Melodies (count, 256) of a model, written together."""
+def write(writer: BarWriter[State], count: int, rng: np.random.Generator) -> MelodyRows:
+    """MelodyRows (count, 256) of a model, written together."""
     state, bars = writer.start(count), []
     for _ in range(BARS):
         state, bar, _ = writer.write_bar(state, torch.from_numpy(rng.random((count, STEPS_PER_BAR), np.float32)))

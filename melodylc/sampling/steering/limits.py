@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from melodylc.data.alphabet import HOLD, PITCHES, REST, STATES, STEPS, canonical
 from melodylc.data.arrays import Values
-from melodylc.sampling.steering.potential import Melodies, RuleCounter
+from melodylc.sampling.steering.potential import MelodyRows, RuleCounter
 
 EventTable = npt.NDArray[np.bool_]
 """Which events may stand at each step, (256, 130)."""
@@ -38,8 +38,8 @@ def everything() -> EventTable:
     return np.ones((STEPS, STATES), bool)
 
 
-def keeps_within(melodies: Melodies, table: EventTable) -> Melodies:
-    """Melodies (n, 256) with every event that a table forbids replaced by one that it allows.
+def keeps_within(melodies: MelodyRows, table: EventTable) -> MelodyRows:
+    """MelodyRows (n, 256) with every event that a table forbids replaced by one that it allows.
 
     A note moves to the nearest pitch that is allowed; where none is, or for a hold or rest, the first of hold, rest
     and the pitch nearest to the note before that is allowed.
@@ -61,7 +61,7 @@ def keeps_within(melodies: Melodies, table: EventTable) -> Melodies:
     return fixed
 
 
-def pitches_allowed(judge: RuleCounter, melodies: Melodies) -> EventTable | None:
+def pitches_allowed(judge: RuleCounter, melodies: MelodyRows) -> EventTable | None:
     """The table of the pitches that the rule allows everywhere, tested with melodies (n, 256); None without one."""
     pitches = np.arange(LOWEST, HIGHEST)
     rhythm = melodies[(melodies < PITCHES).sum(1).argmax()]
@@ -69,7 +69,7 @@ def pitches_allowed(judge: RuleCounter, melodies: Melodies) -> EventTable | None
     return _tested(judge, melodies, [_by_pitch(alone[:, part] == 1, pitches) for part in range(alone.shape[1])])
 
 
-def events_allowed(judge: RuleCounter, melodies: Melodies) -> EventTable | None:
+def events_allowed(judge: RuleCounter, melodies: MelodyRows) -> EventTable | None:
     """The table of the events that the rule allows at each step, tested with melodies (n, 256); None without one."""
     easy = (judge(melodies) == 1).mean(0) > EASY
     tables = [everything() if easy[part] else _at_places(judge, melodies[0], part) for part in range(len(easy))]
@@ -112,7 +112,7 @@ def _exchanged(judge: RuleCounter, melody: npt.NDArray[np.int64], part: int) -> 
     return float(scores[0]), scores[1:].reshape(STEPS, -1)
 
 
-def _tested(judge: RuleCounter, melodies: Melodies, tables: list[EventTable]) -> EventTable | None:
+def _tested(judge: RuleCounter, melodies: MelodyRows, tables: list[EventTable]) -> EventTable | None:
     """What those of the tables that pass the test allow together."""
     both, passed = everything(), False
     for part, table in enumerate(tables):
@@ -137,7 +137,7 @@ def _kinds(table: EventTable) -> npt.NDArray[np.int64]:
     return kinds
 
 
-def _one_outside(melody: npt.NDArray[np.int64], table: EventTable, place: float) -> Melodies:
+def _one_outside(melody: npt.NDArray[np.int64], table: EventTable, place: float) -> MelodyRows:
     """The melody (1, 256) with one event outside the table, near a place in [0, 1]; (0, 256) where there is none."""
     steps = np.flatnonzero((melody < PITCHES) & ~table[:, :PITCHES].all(1))
     if not steps.size:
