@@ -27,16 +27,16 @@ typecheck: typed
 
 # What editors see: pyright on the same tree.
 editor: typed
-	$(PYTHON) -m pyright
+	$(PYTHON) -m pyright --pythonpath $(PYTHON)
 
 test:
 	$(PYTHON) -m pytest
 
 # The site, in site/; nothing is fetched but the extra's packages.
-docs:
+docs: typed
 	$(PYTHON) -m pip install --quiet -e '.[docs]'
 	$(PYTHON) tools/cli_reference.py
-	$(PYTHON) -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
 
 clean:
 	rm -rf build dist site *.egg-info

@@ -20,7 +20,7 @@ from melodylc.constraints.common_requests import DENSITIES, ENDS, CommonRequest
 from melodylc.constraints.fitting import HELD_BACK
 from melodylc.data.alphabet import canonical
 from melodylc.latent.distance import z_mse
-from melodylc.latent.precision import brief
+from melodylc.latent.precision import autocast
 from melodylc.models.checkpoint import shipped_model
 from melodylc.sampling.mixture import Mixture
 from melodylc.threads import fixed_threads
@@ -41,7 +41,7 @@ def main(draws: int) -> None:
             actor = find_actor(model, request.rule, elsewhere=True)
             assert actor is not None
             mixture = Mixture(request.rule, model.vae, actor.edits, actor.shift)
-            with fixed_threads(1), brief():
+            with fixed_threads(1), autocast():
                 spent = time.process_time()
                 begun = mixture.start_from(written)
                 done = mixture.finish(begun, actor.move)

@@ -17,10 +17,11 @@ from torch import Tensor
 from melodylc.constraints.bank import find_bank
 from melodylc.constraints.features import WIDTH, exact
 from melodylc.constraints.fitting import SETTINGS
-from melodylc.constraints.pretraining.distortion import canonical, distorted
-from melodylc.constraints.pretraining.store import load_pretrained, shipped_path
+from melodylc.constraints.pretraining.augmentation import augment_melodies, canonical_events
+from melodylc.constraints.pretraining.store import load_pretrained_critic, pretrained_critic_path
 from melodylc.latent.critic import Critic
-from melodylc.latent.precision import brief
+from melodylc.latent.fit import WEIGHT_DECAY
+from melodylc.latent.precision import autocast
 from melodylc.models.checkpoint import shipped_model
 from melodylc.models.noise import Noise
 
@@ -35,8 +36,8 @@ def main(names: tuple[str, ...]) -> None:
     """Print a Markdown table."""
     torch.set_num_threads(1)
     model = shipped_model()
-    events = canonical(find_bank(model, model.prior()).events.long())
-    spoilt = distorted(events, Noise(0))
+    events = canonical_events(find_bank(model, model.prior()).events.long())
+    spoilt = augment_melodies(events, Noise(0))
     click.echo(
         f"model {model.fingerprint}\n\n| rule | critic | " + " | ".join(f"after {n} steps" for n in AFTER) + " |"
     )
@@ -65,18 +66,22 @@ def scores(name: str, events: Tensor) -> Tensor:
 def learnt(known: bool, events: Tensor, told: Tensor, tests: list[tuple[Tensor, Tensor]]) -> list[str]:
     """The correlations on both tests after some steps."""
     torch.manual_seed(0)
-    critic = load_pretrained(shipped_path()).asked(1, POWERS) if known else Critic(16, 16 * WIDTH, 1, 0, POWERS, 256, 4)
+    critic = (
+        load_pretrained_critic(pretrained_critic_path()).with_new_readout(1, POWERS)
+        if known
+        else Critic(16, 16 * WIDTH, 1, POWERS, 256, 4)
+    )
     last = {id(it) for it in critic.readout.parameters()}
     rate = SETTINGS.readout_rate if known else SETTINGS.critic_rate
     groups = [
         {"params": list(critic.readout.parameters()), "lr": rate},
         {"params": [it for it in critic.parameters() if id(it) not in last], "lr": SETTINGS.critic_rate},
     ]
-    optimiser, found = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=SETTINGS.weight_decay), []
+    optimiser, found = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY), []
     random = torch.Generator().manual_seed(0)
     for step in range(1, max(AFTER) + 1):
         chosen = torch.randint(len(events), (128,), generator=random)
-        with brief():
+        with autocast():
             loss = critic.loss(exact(events[chosen]), told[chosen])
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from melodylc.cli.ui import table
 from melodylc.image.store import load_vae
-from melodylc.image.train import vae_path
+from melodylc.image.training import vae_path
 
 AT = (0, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 128, 256, 512)  #: places in the sorted deviations
 

@@ -31,7 +31,7 @@ from melodylc.constraints.fitting import THREADS
 from melodylc.constraints.request import Request
 from melodylc.data.alphabet import canonical
 from melodylc.latent.distance import z_mse
-from melodylc.latent.precision import brief
+from melodylc.latent.precision import autocast
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.rewards import Rule
@@ -100,7 +100,7 @@ def drawn(
     mixture: Mixture, model: LoadedModel, move: Move, written: Tensor, threads: int
 ) -> tuple[Scores, float, Tensor]:
     """Scores (n, parts) of single draws that melodies (n, 256) were written for, their z_MSE, and what each cost."""
-    with fixed_threads(threads), brief():
+    with fixed_threads(threads), autocast():
         begun = mixture.start_from(written)
         done = mixture.finish(begun, move)
     far = float(z_mse(done.z, begun.z, model.sigma_bar).mean())

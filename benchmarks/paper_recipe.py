@@ -37,15 +37,15 @@ from melodylc.data.alphabet import canonical
 from melodylc.data.files import atomic_write
 from melodylc.latent.actor import mlp
 from melodylc.latent.distance import distance, z_mse
-from melodylc.latent.fitted import Round
-from melodylc.latent.precision import brief
+from melodylc.latent.fit import Round
+from melodylc.latent.precision import autocast
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.rewards import Rule
 from melodylc.sampling.fitting import find_edits, fit_actor
 from melodylc.sampling.mixture import Mixture
-from melodylc.service.versions import versions
 from melodylc.threads import fixed_threads
+from melodylc.versions import versions
 
 BATCH = 128  #: samples of the prior in a step; half of them are decoded as they are, and half as the actor moved them
 RATE = 3e-4
@@ -119,7 +119,7 @@ class Plain:
 
     def scored(self, z: Tensor) -> Any:
         """Scores (n, parts) of what latents (n, dim) are decoded to."""
-        with brief():
+        with autocast():
             events = self.model.vae.raw_events(z).to(torch.uint8).numpy()
         return self.rule.graded(canonical(events)[0])
 
@@ -158,7 +158,7 @@ def ours(model: LoadedModel, rule: Rule, prior: Any) -> dict[str, list[Point]]:
 
     def rate(move: Move | None) -> float:
         mixture = Mixture(rule, model.vae, edits)
-        with brief():
+        with autocast():
             draft = mixture.start_from(judges)
             draft = mixture.finish(draft, move) if move else draft
         return float(rule.satisfied(canonical(draft.events.to(torch.uint8).numpy())[0]).mean())
@@ -168,7 +168,7 @@ def ours(model: LoadedModel, rule: Rule, prior: Any) -> dict[str, list[Point]]:
 
     def report(done: Round) -> None:
         seconds = time.process_time() - begun
-        curve.append({"seconds": seconds, "rounds": done.number, "rate": done.measured.rate})
+        curve.append({"seconds": seconds, "rounds": done.number, "rate": done.measurement.rate})
 
     with TemporaryDirectory() as folder:
         actor = fit_actor(model, rule, Path(folder) / "actor.safetensors", report, prior=prior, threads=1)

@@ -14,10 +14,10 @@ from pathlib import Path
 from melodylc.cli.pictures import load_pictures
 from melodylc.cli.ui import table
 from melodylc.data.pictures.base import Pictures
-from melodylc.image.chain import load_actors
-from melodylc.image.evaluate import Judged, given_back, judge_data, judge_generated
+from melodylc.image.evaluation import PictureFigures, evaluate_generated, evaluate_pictures, reconstruct_pictures
+from melodylc.image.pipeline import load_pipelines
 from melodylc.image.store import load_classifier
-from melodylc.image.train import classifier_path
+from melodylc.image.training import classifier_path
 
 Figures = dict[str, dict[str, float]]  #: of rows, by column
 COLUMNS = ("accuracy", "F1", "F1 over test", "z_MSE", "over without", "MS-SSIM", "over real", "most of a label")
@@ -41,29 +41,29 @@ def main() -> None:
 def figures(data: str, run: Path, pictures: Pictures, count: int) -> Figures:
     """Of test data, of what the VAE gives back of it, and of each actor of a run."""
     classifier = load_classifier(classifier_path(run), data).classifier
-    chains = load_actors(data, run)
+    chains = load_pipelines(data, run)
     model = next(iter(chains.values())).model
-    test = judge_data(classifier, pictures)
+    test = evaluate_pictures(classifier, pictures)
     found = {
         "test data": columns(test, test),
-        "given back": columns(judge_data(classifier, given_back(model, pictures)), test),
+        "given back": columns(evaluate_pictures(classifier, reconstruct_pictures(model, pictures)), test),
     }
-    judged = {of: judge_generated(classifier, chain, count, 0) for of, chain in chains.items()}
+    judged = {of: evaluate_generated(classifier, chain, count, 0) for of, chain in chains.items()}
     free = {game: one.z_mse for (game, far), one in judged.items() if not far}
     return found | {
         f"{game}, distance {far:g}": columns(one, test, free.get(game)) for (game, far), one in judged.items()
     }
 
 
-def columns(one: Judged, test: Judged, free: float | None = None) -> dict[str, float]:
+def columns(one: PictureFigures, test: PictureFigures, free: float | None = None) -> dict[str, float]:
     """A row: what is said of pictures, and that over what is said of test data, or of the actor without a penalty."""
-    over = one.alike / test.alike
+    over = one.ms_ssim / test.ms_ssim
     row = {
         "accuracy": one.scores.accuracy,
         "F1": one.scores.f1,
         "F1 over test": one.scores.f1 / test.scores.f1,
-        "MS-SSIM": one.mean_alike,
-        "over real": one.mean_alike / test.mean_alike,
+        "MS-SSIM": one.mean_ms_ssim,
+        "over real": one.mean_ms_ssim / test.mean_ms_ssim,
         "most of a label": float(over[~over.isnan()].max()),
     }
     if one.z_mse is not None:

@@ -24,14 +24,14 @@ from melodylc.constraints.bank import find_bank
 from melodylc.constraints.request import Request
 from melodylc.data.alphabet import canonical
 from melodylc.data.files import atomic_write
-from melodylc.latent.precision import brief
+from melodylc.latent.precision import autocast
 from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.models.prior import Numbers, Prior
 from melodylc.rewards import Rule
 from melodylc.sampling.mixture import Decoding, Mixture
-from melodylc.service.versions import versions
 from melodylc.threads import fixed_threads
+from melodylc.versions import versions
 
 TOGETHER = 64
 NORMAL, LEARNT = "rejection from N(0, I)", "rejection from the shipped prior"
@@ -91,7 +91,7 @@ def hits_of(way: Way, draws: int, kept: Path, key: str) -> int:
     while done < draws:
         # Each block from a stream of its own, so that a run that was stopped goes on as it would have.
         numbers = _numbers(way.prior, 256, np.random.default_rng((2, done)))
-        with brief():
+        with autocast():
             hits += way.checked(numbers[: draws - done])
         done = min(done + len(numbers), draws)
         known[key] = done, hits

@@ -2,7 +2,7 @@
 
 import click
 
-from melodylc.cli.ui import say, table
+from melodylc.cli.ui import print_json, say, table
 
 
 @click.group()
@@ -17,17 +17,15 @@ def cache() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Write it as JSON.")
 def show(as_json: bool) -> None:
     """Show what the cache holds, and how large it is."""
-    import json
-
     from melodylc.cache import cache_contents, cache_folder
 
     kinds = cache_contents()
     if as_json:
         rows = [{"kind": it.name, "entries": it.entries, "bytes": it.size} for it in kinds]
-        click.echo(json.dumps({"folder": str(cache_folder()), "kinds": rows}, indent=2))
-        return
+        return print_json({"folder": str(cache_folder()), "kinds": rows})
     table(["kind", "what", "entries", "MB"], [[it.name, it.about, it.entries, f"{it.size / 1e6:.1f}"] for it in kinds])
     click.echo(f"\n{sum(it.size for it in kinds) / 1e6:.1f} MB in {cache_folder()}")
+    return None
 
 
 @cache.command()

@@ -34,9 +34,16 @@ def data() -> None:
 @click.option("--least-pitches", type=click.IntRange(0, 128), help="Least different pitches.  [5]")
 @click.option("--least-bars", type=click.IntRange(0, 16), help="Least different bars.  [4]")
 @click.option("--heldout", type=click.FloatRange(0, 0.5), default=0.05, show_default=True, help="Share of works.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; all cores by default. The corpus is the same.")
 def build(
-    paths: tuple[Path, ...], output: Path, preset: str, heldout: float, workers: int | None, **bounds: float | None
+    paths: tuple[Path, ...],
+    output: Path,
+    preset: str,
+    heldout: float,
+    as_json: bool,
+    workers: int | None,
+    **bounds: float | None,
 ) -> None:
     """Extract the melodies of 16 bars from MIDI files in folders and archives (zip, tar.*) into CORPUS.
 
@@ -59,7 +66,7 @@ def build(
             seen = done
 
         corpus = build_corpus(paths, output, filters=filters, heldout=heldout, workers=workers, progress=progress)
-    _show(corpus)
+    ui.print_json({"folder": str(corpus.folder), **corpus.manifest}) if as_json else _show(corpus)
 
 
 def _show(corpus: "Corpus") -> None:

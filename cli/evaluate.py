@@ -25,7 +25,7 @@ MOST_SEED = 2**63 - 1
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Done(Protocol):
+class EvaluationResult(Protocol):
     """An evaluation that is over."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -215,7 +215,7 @@ def rules(
     settings = RuleSettings(samples=samples, few=few, tries=tries, rows=read_rows(rows), seeds=seeds)
     opened = Corpus.open(corpus) if corpus else None
     model = open_model(path)
-    cases = [*_asked(model, request, prior, fit), *_kept(model, actors, prior, asked["reward_seconds"])]
+    cases = [*_request_cases(model, request, prior, fit), *_actor_cases(model, actors, prior, asked["reward_seconds"])]
     if "optimize" in settings.rows:
         cases = [_with_critic(model, case, prior) for case in cases]
     evaluator = RuleEvaluator(model, cases, settings, prior, opened, cache_folder() / "drawn")
@@ -228,7 +228,7 @@ def rules(
     _finish(done, rule_conditions(done), rule_tables(done), output, as_json, as_markdown)
 
 
-def _asked(model: "LoadedModel", request: "Request", prior: "PriorName | None", fit: bool) -> list["Case"]:
+def _request_cases(model: "LoadedModel", request: "Request", prior: "PriorName | None", fit: bool) -> list["Case"]:
     from melodylc.constraints.actors import find_actor
     from melodylc.evaluation.rules import Case
     from melodylc.sampling.fitting import actor_for
@@ -245,7 +245,7 @@ def _asked(model: "LoadedModel", request: "Request", prior: "PriorName | None", 
     return [Case(" ".join(request.words), request.rule, found)]
 
 
-def _kept(
+def _actor_cases(
     model: "LoadedModel", paths: Sequence[Path], prior: "PriorName | None", reward_seconds: float
 ) -> list["Case"]:
     from melodylc.constraints.actors import load_given_actor, request_of
@@ -277,7 +277,7 @@ def _check(output: Path | None, as_json: bool, as_markdown: bool) -> None:
 
 
 def _finish(
-    done: Done,
+    done: EvaluationResult,
     conditions: Sequence[str],
     tables: Sequence["Table"],
     output: Path | None,

@@ -43,7 +43,7 @@ def fit(
     settings = replace(SETTINGS, rounds=rounds) if rounds else SETTINGS
     with reporting("loading the model") as reporter:
         found = fit_to_file(request, output, model, prior, realism, settings, reporter)
-    measured = found.stored.measured
+    measured = found.stored.rates
     say(
         f"wrote {output}: single melodies that follow the rule: the model's own {measured.prior:.2%} of "
         f"{measured.prior_samples}, with what was learnt {measured.actor:.2%} of {measured.samples}"

@@ -59,7 +59,7 @@ def train(
     steps: int | None,
     seed: int,
 ) -> None:
-    r"""Train a VAE of pictures, a classifier that judges, and an actor that is told labels.
+    """Train a VAE of pictures, a classifier that judges, and an actor that is told labels.
 
     Ctrl-C stops once the step under way is whole; the same command run again goes on from there.
 
@@ -70,21 +70,26 @@ def train(
     """
     from dataclasses import replace
 
-    from melodylc.image.config import named_config
-    from melodylc.image.constraints import train_attributes, train_auxiliary, train_realism
-    from melodylc.image.settings import recipe, with_steps
-    from melodylc.image.train import train_actor, train_classifier, train_vae
+    from melodylc.image.datasets import picture_config, recipe, with_steps
+    from melodylc.image.training import (
+        train_actor,
+        train_attributes,
+        train_auxiliary,
+        train_classifier,
+        train_picture_realism,
+        train_picture_vae,
+    )
 
-    model = replace(named_config(data, config), autoencoder=autoencoder)
+    model = replace(picture_config(data, config), autoencoder=autoencoder)
     model = replace(model, deviation=deviation) if deviation is not None else model
     how = recipe(model)
-    game = replace(how.game, distance=distance, steps=steps or how.game.steps)
-    games = {"actor": train_actor, "realism": train_realism, "auxiliary": train_auxiliary}
+    game = replace(how.gan, distance=distance, steps=steps or how.gan.steps)
+    games = {"actor": train_actor, "realism": train_picture_realism, "auxiliary": train_auxiliary}
     train_pictures, valid = load_pictures(data, folder, "train"), load_pictures(data, folder, "valid")
     with Display() as display:
         if part in ("all", "vae"):
             settings = with_steps(replace(how.vae, seed=seed), steps)
-            wrote(train_vae(train_pictures, valid, model, settings, output, display.report))
+            wrote(train_picture_vae(train_pictures, valid, model, settings, output, display.report))
         if part in ("all", "classifier"):
             settings = with_steps(replace(how.classifier, seed=seed), steps)
             wrote(train_classifier(train_pictures, valid, settings, output, display.report))
@@ -125,24 +130,24 @@ def generate(
     run: Path | None,
     distance: float,
 ) -> None:
-    r"""Write a labelled contact sheet of pictures that have what is asked: labels, or a rule written in Python.
+    """Write a labelled contact sheet of pictures that have what is asked: labels, or a rule written in Python.
 
     \b
     melodylc image generate --dataset mnist --digit 7 -n 8 -o sevens.png
     melodylc image generate --dataset celeba --run runs/celeba --attr smiling --attr no-eyeglasses -o faces.png
     melodylc image generate --dataset mnist --reward ink.py:left -o left.png
     """
-    from melodylc.image.order import PictureOrder, produce, produce_ruled
+    from melodylc.image.request import PictureRequest, write_pictures, write_rule_pictures
 
     seed = secrets.randbits(31) if seed is None else seed
-    order = PictureOrder(data, classes, attributes, count, seed, run, distance, rewards, actor, reward_seconds)
-    order.check(output)  # before torch is imported: a mistake should cost no time
-    if order.ruled:
+    request = PictureRequest(data, classes, attributes, count, seed, run, distance, rewards, actor, reward_seconds)
+    request.check(output)  # before torch is imported: a mistake should cost no time
+    if request.has_rule:
         with fitting() as report:
-            made, obeying = produce_ruled(order, output, report)
+            made, obeying = write_rule_pictures(request, output, report)
         say(f"wrote {made} pictures to {output} (seed {seed}); {obeying} of these single draws obey")
         return
-    made = produce(order, output)
+    made = write_pictures(request, output)
     say(f"wrote {made} pictures to {output} (seed {seed})")
 
 
@@ -159,17 +164,23 @@ def evaluate(data: str, folder: Path | None, run: Path, count: int, seed: int, b
     Accuracy, precision, recall and F1; how far z was moved (z_MSE); how alike pictures of one label are (MS-SSIM).
     "Given back" are test pictures as the VAE decodes their encodings: what the decoder alone costs.
     """
-    from melodylc.image.chain import load_actors
-    from melodylc.image.evaluate import as_row, compared, given_back, judge_data, judge_generated
+    from melodylc.image.evaluation import (
+        as_row,
+        compare_figures,
+        evaluate_generated,
+        evaluate_pictures,
+        reconstruct_pictures,
+    )
+    from melodylc.image.pipeline import load_pipelines
     from melodylc.image.store import load_classifier
-    from melodylc.image.train import classifier_path
+    from melodylc.image.training import classifier_path
 
     classifier = load_classifier(classifier_path(run), data).classifier
-    chains = load_actors(data, run)
+    chains = load_pipelines(data, run)
     pictures = load_pictures(data, folder, "test")
-    test = judge_data(classifier, pictures)
-    back = judge_data(classifier, given_back(next(iter(chains.values())).model, pictures))
-    actors = {of: judge_generated(classifier, chain, count, seed) for of, chain in chains.items()}
+    test = evaluate_pictures(classifier, pictures)
+    back = evaluate_pictures(classifier, reconstruct_pictures(next(iter(chains.values())).model, pictures))
+    actors = {of: evaluate_generated(classifier, chain, count, seed) for of, chain in chains.items()}
     judged = {f"{game}, distance {far:g}": one for (game, far), one in actors.items()}
     told = {"test data": test, "given back": back, **judged}
     table(
@@ -180,7 +191,7 @@ def evaluate(data: str, folder: Path | None, run: Path, count: int, seed: int, b
         names = (name.replace("_", " ") for name in classifier.config.names)
         table(["F1", *names], [[name, *(f"{f1:.3f}" for f1 in one.scores.each)] for name, one in told.items()])
     for name, one in {"given back": back, **judged}.items():
-        click.echo(f"{name}: {compared(test, one, classifier.config.names)}")
+        click.echo(f"{name}: {compare_figures(test, one, classifier.config.names)}")
     for (game, far), one in actors.items():
         free = actors.get((game, 0.0))
         if far and one.z_mse and free and free.z_mse:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from melodylc.image.shifted import Trial
+    from melodylc.image.experiments.corruptions import EvaluationSet
 
 REPLICATION = {
     "mnist": "the replication, MNIST / Dirty-MNIST: 0.95 / 0.41 without, 0.94 / 0.57 with",
@@ -47,7 +47,7 @@ def augment(
     tried: int | None,
     prepare_steps: int | None,
 ) -> None:
-    r"""Train classifiers with and without an actor's pictures, and try them on test data that is shifted.
+    """Train classifiers with and without an actor's pictures, and try them on test data that is shifted.
 
     MNIST has Dirty-MNIST, CIFAR-10 has CIFAR-10-C, both reimplemented from their papers. Classifiers are kept in
     RUN/augment: stopped, the same command goes on from there, and one asked for with other pictures adds to them.
@@ -56,33 +56,42 @@ def augment(
     melodylc image augment --dataset mnist --data mnist --run runs/mnist
     melodylc image augment --dataset cifar10 --data cifar10 --run runs/cifar10 --tried 1000
     """
-    from melodylc.image.augment import SIDES, accuracy, recipe, student, train_student
-    from melodylc.image.chain import load_chain
-    from melodylc.image.shifted import cifar10_c, dirty_mnist, trials_of
+    from melodylc.image.experiments.augmentation import (
+        augmentation_classifier,
+        augmentation_settings,
+        augmentation_sizes,
+        class_accuracy,
+        train_augmentation_classifier,
+    )
+    from melodylc.image.experiments.corruptions import cifar10_c, count_evaluation_sets, dirty_mnist
+    from melodylc.image.pipeline import load_pipeline
     from melodylc.training.loop import named
 
-    student(data)  # refuses a data set that has none
-    chain = load_chain(data, run, distance)
+    augmentation_classifier(data)  # refuses a data set that has none
+    chain = load_pipeline(data, run, distance)
     train, valid, test = (load_pictures(data, folder, split) for split in ("train", "valid", "test"))
+    side, _ = augmentation_sizes(data)
     ways = {"without": None, f"with-{distance:g}": chain}
     with Display() as display:
 
         def trained(way: str, seed: int) -> "nn.Module":
-            how = recipe(data, steps, seed)
+            how = augmentation_settings(data, steps, seed)
             kept = run / "augment" / f"{how.stages[0].steps}-steps" / f"{way}-{seed}"
-            return train_student(train, valid, how, kept, ways[way], named(display.report, f"{way}, seed {seed}"))
+            return train_augmentation_classifier(
+                train, valid, how, kept, ways[way], named(display.report, f"{way}, seed {seed}")
+            )
 
         students = {way: [trained(way, seed) for seed in range(seeds)] for way in ways}
-        trials: Iterable[Trial] = (
+        trials: Iterable[EvaluationSet] = (
             dirty_mnist(train, valid, test, run, ambiguous, prepare_steps, display.report)
             if data == "mnist"
             else cifar10_c(test, tried)
         )
     found: dict[str, dict[str, list[float]]] = {}
-    with progress("trying classifiers", total=trials_of(data)) as step:
+    with progress("trying classifiers", total=count_evaluation_sets(data)) as step:
         for trial in trials:
             found[trial.name] = {
-                way: [accuracy(one, trial.pictures, trial.classes, SIDES[data]) for one in of]
+                way: [class_accuracy(one, trial.pictures, trial.classes, side) for one in of]
                 for way, of in students.items()
             }
             step()
@@ -91,11 +100,11 @@ def augment(
         found["CIFAR-10-C, mean"] = {
             way: [statistics.mean(part[way][seed] for part in parts) for seed in range(seeds)] for way in ways
         }
-    rows = [[name, *(_told(scores[way]) for way in ways)] for name, scores in found.items()]
+    rows = [[name, *(_label_text(scores[way]) for way in ways)] for name, scores in found.items()]
     table([f"accuracy, {seeds} seeds", "without", f"with (distance {distance:g})"], rows)
     click.echo(f"{', '.join(train.parts) or data}; {REPLICATION[data]}")
 
 
-def _told(values: list[float]) -> str:
+def _label_text(values: list[float]) -> str:
     spread = f" +- {statistics.stdev(values):.4f}" if len(values) > 1 else ""
     return f"{statistics.mean(values):.4f}{spread}"

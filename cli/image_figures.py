@@ -22,7 +22,8 @@ from melodylc.data.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from melodylc.image.figures import Shown
+    from melodylc.image.sheet import PictureGrid
+
 
 FORMAT = "melodylc-figure/1"
 rows_option = click.option(
@@ -55,33 +56,35 @@ def transform(
     until: float,
     output: Path,
 ) -> None:
-    r"""Change an attribute of test pictures and keep the rest: by optimisation, and by each of the run's actors.
+    """Change an attribute of test pictures and keep the rest: by optimisation, and by each of the run's actors.
 
     A row a way, under the pictures and what the VAE gives back of them; a table of what each way costs.
 
     \b
     melodylc image transform --dataset celeba --data celeba --run runs/celeba --attr smiling -o smiling.png
     """
-    from melodylc.image.figures import attributes_of, realism_of
-    from melodylc.image.order import PictureOrder
-    from melodylc.image.sheet import claim
+    from melodylc.image.pipeline import load_attribute_critic, load_realism
+    from melodylc.image.request import PictureRequest
+    from melodylc.image.sheet import check_sheet_path
 
-    order = PictureOrder(data, (label,) if label else (), attributes, 1, 0, run)
+    order = PictureRequest(data, (label,) if label else (), attributes, 1, 0, run)
     wanted = {at: value for at, value in order.wanted[0].items() if value or not label}
     request = {"command": "transform", **order.to_dict(), "until": until}
-    claim(output, request)
-    from melodylc.image.chain import load_chain, load_model
+    check_sheet_path(output, request)
+    from melodylc.image.pipeline import load_picture_model, load_pipeline
     from melodylc.image.store import load_classifier
-    from melodylc.image.train import classifier_path, distances
-    from melodylc.image.transform import Tools, lacking
-    from melodylc.image.transform import transform as change
+    from melodylc.image.training import actor_distances, classifier_path
+    from melodylc.image.transform import TransformModels, pictures_without
+    from melodylc.image.transform import transform_pictures as change
 
-    model = load_model(data, run)
-    actors = {f"actor, distance {far:g}": load_chain(data, run, far).constraint for far in reversed(distances(run))}
-    realism, reader = realism_of(run, model), attributes_of(run, model)
-    tools = Tools(model, load_classifier(classifier_path(run), data).classifier, realism, reader, actors)
-    done = change(tools, lacking(load_pictures(data, folder, "test"), wanted, count), wanted, sure=until)
-    _draw(output, done.shown(8), f"{data}: {_words(attributes, label)}", request)
+    model = load_picture_model(data, run)
+    actors = {
+        f"actor, distance {far:g}": load_pipeline(data, run, far).constraint for far in reversed(actor_distances(run))
+    }
+    realism, reader = load_realism(run, model), load_attribute_critic(run, model)
+    tools = TransformModels(model, load_classifier(classifier_path(run), data).classifier, realism, reader, actors)
+    done = change(tools, pictures_without(load_pictures(data, folder, "test"), wanted, count), wanted, sure=until)
+    _draw(output, done.grid(8), f"{data}: {_words(attributes, label)}", request)
     table(
         ["", "has it", "all labels", "features, from the picture", "from its encoding", "z_MSE"],
         [
@@ -93,7 +96,7 @@ def transform(
                 f"{way.from_encoding:.3f}",
                 f"{way.z_mse:.2f}",
             ]
-            for way in done.ways
+            for way in done.methods
         ],
     )
     wrote(output)
@@ -123,28 +126,31 @@ def traverse(
     seed: int,
     output: Path,
 ) -> None:
-    r"""One z a row, labels changed one at a time, a column a step.
+    """One z a row, labels changed one at a time, a column a step.
 
     \b
     melodylc image figure traverse --dataset mnist --then 3 --then 8 --then 9 -n 4 -o digits.png
     """
     from melodylc.data.pictures.attributes import parse_label, parse_wanted
     from melodylc.data.pictures.loading import dataset
-    from melodylc.image.sheet import claim
+    from melodylc.image.request import class_number
+    from melodylc.image.sheet import check_sheet_path
 
     known = dataset(data)
-    begin = parse_wanted(attributes, known.names) if not known.exclusive else {}
-    changes = [parse_label(text, known.names) for text in steps]
     if known.exclusive:
-        if attributes or not all(value for _, value in changes):
+        if attributes:
             raise InputError(f"{data} has classes: name one after the other with --then")
-        begin, changes = {changes[0][0]: True}, changes[1:]
+        first, *others = (class_number(data, text) for text in steps)
+        begin, changes = {first: True}, [(number, True) for number in others]
+    else:
+        begin = parse_wanted(attributes, known.names)
+        changes = [parse_label(text, known.names) for text in steps]
     request = {"command": "traverse", "dataset": data, "attr": list(attributes), "then": list(steps), "seed": seed}
-    claim(output, request)
-    from melodylc.image.chain import load_chain
-    from melodylc.image.figures import traversal
+    check_sheet_path(output, request)
+    from melodylc.image.experiments.figures import traversal
+    from melodylc.image.pipeline import load_pipeline
 
-    shown = traversal(load_chain(data, run, distance), begin, changes, count, seed)
+    shown = traversal(load_pipeline(data, run, distance), begin, changes, count, seed)
     _draw(output, shown, f"{data}: one z a row, distance {distance:g} (seed {seed})", request)
     wrote(output)
 
@@ -157,15 +163,15 @@ def traverse(
 @sheet_option
 def realism(data: str, run: Path, count: int, seed: int, output: Path) -> None:
     """Samples of the prior, and under each what the realism actor makes of it."""
-    from melodylc.image.sheet import claim
+    from melodylc.image.sheet import check_sheet_path
 
     request = {"command": "realism", "dataset": data, "run": str(run), "count": count, "seed": seed}
-    claim(output, request)
-    from melodylc.image.chain import load_model
-    from melodylc.image.figures import before_and_after, realism_of
+    check_sheet_path(output, request)
+    from melodylc.image.experiments.figures import before_and_after
+    from melodylc.image.pipeline import load_picture_model, load_realism
 
-    model = load_model(data, run)
-    shown = before_and_after(model, realism_of(run, model), count, seed)
+    model = load_picture_model(data, run)
+    shown = before_and_after(model, load_realism(run, model), count, seed)
     _draw(output, shown, f"{data}: prior, and after the realism actor (seed {seed})", request)
     wrote(output)
 
@@ -192,21 +198,21 @@ def frames(
     output: Path,
 ) -> None:
     """Samples of the prior on their way to realism, and to labels where any are named: a row each."""
-    from melodylc.image.order import PictureOrder
-    from melodylc.image.sheet import claim
+    from melodylc.image.request import PictureRequest
+    from melodylc.image.sheet import check_sheet_path
 
-    order = PictureOrder(data, (label,) if label else (), attributes, count, seed, run)
+    order = PictureRequest(data, (label,) if label else (), attributes, count, seed, run)
     wanted = order.wanted[0]
     request = {"command": "frames", **order.to_dict(), "steps": steps, "every": every}
-    claim(output, request)
-    from melodylc.image.chain import load_model
-    from melodylc.image.figures import attributes_of, optimised, realism_of
+    check_sheet_path(output, request)
+    from melodylc.image.experiments.figures import optimisation_frames
+    from melodylc.image.pipeline import load_attribute_critic, load_picture_model, load_realism
     from melodylc.latent.optimise import OptimiseSettings
 
-    model = load_model(data, run)
-    reader = attributes_of(run, model) if wanted else None
+    model = load_picture_model(data, run)
+    reader = load_attribute_critic(run, model) if wanted else None
     settings = OptimiseSettings(steps=steps, frames=every)
-    shown = optimised(model, realism_of(run, model), reader, wanted, count, seed, settings)
+    shown = optimisation_frames(model, load_realism(run, model), reader, wanted, count, seed, settings)
     title = f"{data}: optimised for realism{' and ' + _words(attributes, label) if wanted else ''} (seed {seed})"
     _draw(output, shown, title, request)
     wrote(output)
@@ -219,18 +225,17 @@ def frames(
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The map, a PNG.")
 def contours(data: str, folder: Path | None, run: Path, output: Path) -> None:
     """What the realism critic believes over the two most used dimensions, with encodings of 1,000 test pictures."""
-    from melodylc.image.chain import load_model
-    from melodylc.image.figures import EXTENT, belief_map, realism_of
-    from melodylc.image.plots import contour_map
+    from melodylc.image.experiments.figures import EXTENT, critic_map, draw_contour_map
+    from melodylc.image.pipeline import load_picture_model, load_realism
 
-    model = load_model(data, run)
-    realism = realism_of(run, model)
+    model = load_picture_model(data, run)
+    realism = load_realism(run, model)
     test = load_pictures(data, folder, "test").only(slice(0, 1000))
-    values, dimensions, points = belief_map(model, realism.critic, test)
+    values, dimensions, points = critic_map(model, realism.critic, test)
     kinds = test.labels.argmax(axis=1).tolist() if test.exclusive else [0] * len(test)
     names = (f"dimension {dimensions[0]}", f"dimension {dimensions[1]}")
     maps = {"D of the realism critic": values}
-    contour_map(output, maps, EXTENT, points, kinds, names)
+    draw_contour_map(output, maps, EXTENT, points, kinds, names)
     wrote(output)
 
 
@@ -239,13 +244,13 @@ def contours(data: str, folder: Path | None, run: Path, output: Path) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The curves, a PNG.")
 def deviations(runs: tuple[Path, ...], output: Path) -> None:
     """The encoder's deviation in each latent dimension, sorted, of the VAEs of several RUNS."""
-    from melodylc.image.plots import curves
+    from melodylc.image.experiments.figures import draw_curves
     from melodylc.image.store import load_vae
-    from melodylc.image.train import vae_path
+    from melodylc.image.training import vae_path
 
     models = [load_vae(vae_path(run)) for run in runs]
     lines = {f"s = {model.vae.config.deviation:g}": model.sigma_bar.sort().values.tolist() for model in models}
-    curves(output, lines, "posterior deviation of each latent dimension, sorted", 1.0)
+    draw_curves(output, lines, "posterior deviation of each latent dimension, sorted", 1.0)
     wrote(output)
 
 
@@ -253,7 +258,7 @@ def _words(attributes: tuple[str, ...], label: str | None) -> str:
     return ", ".join(attributes) or str(label)
 
 
-def _draw(path: Path, shown: "Shown", title: str, request: "Mapping[str, object]") -> None:
+def _draw(path: Path, shown: "PictureGrid", title: str, request: "Mapping[str, object]") -> None:
     from melodylc import __version__
     from melodylc.image.sheet import write_sheet
 

@@ -23,23 +23,23 @@ from melodylc.cli.ui import say
 def fit(
     data: str, run: Path | None, rewards: tuple[str, ...], reward_seconds: float, rounds: int | None, output: Path
 ) -> None:
-    r"""Learn an actor for a rule on pictures, and keep it for `melodylc image generate --actor`.
+    """Learn an actor for a rule on pictures, and keep it for `melodylc image generate --actor`.
 
     \b
     melodylc image fit --dataset mnist --reward ink.py:left,share=0.7 -o left.safetensors
     """
     from dataclasses import replace
 
-    from melodylc.image.order import picture_rule
+    from melodylc.image.request import picture_rule
 
     rule = picture_rule(rewards, reward_seconds)  # before torch is imported: a mistake should cost no time
-    from melodylc.image.chain import load_model
-    from melodylc.image.ruled import SETTINGS, fit_rule
+    from melodylc.image.pipeline import load_picture_model
+    from melodylc.image.rules import RULE_SETTINGS, fit_picture_rule
 
-    settings = replace(SETTINGS, rounds=rounds) if rounds else SETTINGS
+    settings = replace(RULE_SETTINGS, rounds=rounds) if rounds else RULE_SETTINGS
     with fitting(settings.rounds) as report:
         request = {"reward": list(rewards)}
-        measured = fit_rule(load_model(data, run), rule, output, settings, report, request).measured
+        measured = fit_picture_rule(load_picture_model(data, run), rule, output, settings, report, request).rates
     say(
         f"wrote {output}: single draws that obey: prior {measured.prior:.2%} of {measured.prior_samples}, "
         f"actor {measured.actor:.2%} of {measured.samples}"

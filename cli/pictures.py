@@ -11,8 +11,8 @@ from melodylc.cli.ui import console, progress
 
 if TYPE_CHECKING:
     from melodylc.data.pictures.base import Pictures, Split
-    from melodylc.latent.fitted import Progress, Round
-    from melodylc.latent.gan import Turn
+    from melodylc.latent.fit import Progress, Round
+    from melodylc.latent.gan import GANStep
     from melodylc.training.loop import Report
 
 DATASETS = ("mnist", "cifar10", "celeba", "faces")
@@ -75,7 +75,7 @@ class Display:
         """Of the training loop."""
         self.bars(report)
 
-    def turn(self, turn: "Turn", steps: int) -> None:
+    def turn(self, turn: "GANStep", steps: int) -> None:
         """Of an actor's game."""
         from melodylc.training.loop import Report
 
@@ -100,6 +100,6 @@ def fitting(rounds: int | None = None) -> "Iterator[Progress]":
 
         def report(done: "Round") -> None:
             best = "" if done.best is None else f", best {done.best:.1%}"
-            step(label=f"fitting: {done.measured.rate:.1%} obey{best}")
+            step(label=f"fitting: {done.measurement.rate:.1%} obey{best}")
 
         yield report

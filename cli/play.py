@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from melodylc.cli.sources import make_choice, source_options
-from melodylc.cli.ui import say
+from melodylc.cli.ui import print_json, say
 from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _WISHES: "dict[str, Wish]" = {"n": "next", " ": "next", "b": "back", "q": "stop"
 @click.option("--port", metavar="NAME", help="A MIDI output, or a part of its name.  [default: the only one]")
 @click.option("--virtual", is_flag=True, help="Make a port that other programs can listen to.")
 @click.option("--list", "listing", is_flag=True, help="List the MIDI outputs, and play nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --list: print JSON.")
 @click.option("--tempo", type=float, help="Quarter notes a minute.  [default: the first file's]")
 @click.option("--program", metavar="NAME", help="Instrument of General MIDI: its name, or 1 to 128.")
 @click.option("--channel", default=1, show_default=True, type=int, help="1 to 16, but for 10, the drums.")
@@ -31,7 +32,13 @@ _WISHES: "dict[str, Wish]" = {"n": "next", " ": "next", "b": "back", "q": "stop"
 @click.option("--humanize", default=0.0, show_default=True, type=float, help="0 to 100 percent.")
 @source_options
 def play(
-    files: tuple[Path, ...], port: str | None, virtual: bool, listing: bool, tempo: float | None, **options: Any
+    files: tuple[Path, ...],
+    port: str | None,
+    virtual: bool,
+    listing: bool,
+    as_json: bool,
+    tempo: float | None,
+    **options: Any,
 ) -> None:
     """Play MIDI files, or folders of them, through a MIDI port, over and over.
 
@@ -46,11 +53,11 @@ def play(
     from melodylc.data.writing import Writing
 
     if listing:
-        click.echo("\n".join(port_names()))
+        print_json(port_names()) if as_json else click.echo("\n".join(port_names()))
         return
     settings = {name: options.pop(name) for name in ("program", "channel", "swing", "humanize")}
     writing, choice = Writing.read(**settings), make_choice(**options)
-    sources = [extract_melody(file, choice) for file in _expanded(files)]
+    sources = [extract_melody(file, choice) for file in _expand(files)]
     beats = tempo if tempo is not None else min(max(sources[0].tempo, 4.0), 1000.0)
     writing = replace(writing, tempo=beats)
 
@@ -63,7 +70,7 @@ def play(
         Player(melodies, writing, output.send, wish, SystemClock(), tell).play()
 
 
-def _expanded(files: tuple[Path, ...]) -> list[Path]:
+def _expand(files: tuple[Path, ...]) -> list[Path]:
     """The files, and of folders the MIDI files in them."""
     found = [it for path in files for it in (sorted(path.glob("*.mid")) if path.is_dir() else [path])]
     if not found:
@@ -81,12 +88,12 @@ def _keys() -> Iterator[Callable[[], "Wish | None"]]:
 
         yield lambda: _WISHES.get(msvcrt.getwch().lower()) if msvcrt.kbhit() else None
     else:
-        with _unbuffered():
-            yield _pressed
+        with _raw_terminal():
+            yield _read_key
 
 
 @contextmanager
-def _unbuffered() -> Iterator[None]:
+def _raw_terminal() -> Iterator[None]:
     """Keys are there when they are pressed, not at the end of the line."""
     import termios
     import tty
@@ -99,7 +106,7 @@ def _unbuffered() -> Iterator[None]:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, former)
 
 
-def _pressed() -> "Wish | None":
+def _read_key() -> "Wish | None":
     import os
     import select
 

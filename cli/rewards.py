@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from melodylc.cli.options import seconds_option
-from melodylc.cli.ui import progress, table
+from melodylc.cli.ui import print_json, progress, table
 from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,25 +23,33 @@ def rewards() -> None:
 
 
 @rewards.command("list")
-def list_() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(as_json: bool) -> None:
     """List the built-in rewards and those of installed packages."""
     from melodylc.rewards.specs import catalogue
 
+    if as_json:
+        return print_json([it._asdict() for it in catalogue()])
     rows = [[it.name, it.origin, "\n".join(filter(None, (it.sentence, it.summary)))] for it in catalogue()]
     table(["reward", "from", "asks that ... and how it scores"], rows)
+    return None
 
 
 @rewards.command()
 @click.argument("reward")
 @seconds_option
-def show(reward: str, reward_seconds: float) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(reward: str, reward_seconds: float, as_json: bool) -> None:
     """Show what REWARD says of itself, and its parameters; it is path.py:NAME or a name of the list."""
     from melodylc.rewards.specs import describe
 
     found = describe(reward, reward_seconds)
+    if as_json:
+        return print_json(found._asdict())
     click.echo(f"{found.name}, of {found.origin}, judges {found.domain}\n\n{found.sentence}\n\n{found.text}\n")
     if found.parameters:
         table(["parameter", "is", "value"], found.parameters)
+    return None
 
 
 @rewards.command()

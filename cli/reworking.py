@@ -109,7 +109,7 @@ def _show(done: "EditProduction", rendered: "Rendered", folder: Path) -> None:
     rows = [
         [
             files[0],
-            *_judged(done, one, len(names)),
+            *_reward_cells(done, one, len(names)),
             one.melody.note_count,
             *(f"{share:.0%}" for share in (one.similarity.onsets, one.similarity.pitches, one.similarity.intervals)),
             f"{one.similarity.shift:+d}" if one.similarity.shift else "",
@@ -129,7 +129,7 @@ def _show(done: "EditProduction", rendered: "Rendered", folder: Path) -> None:
         say(f"missing: melody {numbers}: nothing new near it follows the rules; ask for fewer, or for less")
 
 
-def _judged(done: "EditProduction", one: "EditResult", parts: int) -> list[str]:
+def _reward_cells(done: "EditProduction", one: "EditResult", parts: int) -> list[str]:
     """What the rule says of a melody; of a step of a morph, whose rules differ, the scale that it obeys."""
     scale = done.order.requests[one.number - 1].scale
     if done.order.to and scale:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from melodylc.cli.sources import make_choice, source_options, summary
-from melodylc.cli.ui import console, say
+from melodylc.cli.ui import console, print_json, say
 from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,10 +27,18 @@ _LABEL, _BAR = 5, 17  # columns
 @click.option("--scale", metavar="SCALE", help="Notes outside it are red: cmaj, 'd dorian', 0,2,4,7,9.")
 @click.option("--chords", metavar="BARS", help="Names above the bars; notes of no chord are red: 'C | Am | F | G7'.")
 @source_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead: where each was found, and its notes.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="A picture instead: a file ending in .svg or .png."
 )
-def show(files: tuple[Path, ...], scale: str | None, chords: str | None, output: Path | None, **chosen: Any) -> None:
+def show(
+    files: tuple[Path, ...],
+    scale: str | None,
+    chords: str | None,
+    output: Path | None,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
     """Show melodies as piano rolls, one below the other: sixteen bars of each MIDI file, as one voice on sixteenths.
 
     \b
@@ -48,10 +56,13 @@ def show(files: tuple[Path, ...], scale: str | None, chords: str | None, output:
     sources = [extract_melody(file, choice) for file in files]
     if output is not None:
         _draw(output, sources, key, progression)
+    if as_json:
+        return print_json([{**it.to_dict(), "notes": [list(note) for note in it.melody.notes]} for it in sources])
     for source in sources:
         say(summary(source))
         if output is None:
             _print(source, key, progression)
+    return None
 
 
 def _draw(output: Path, sources: "list[Source]", scale: "Scale | None", chords: "Progression | None") -> None:
@@ -71,7 +82,7 @@ def _print(source: "Source", scale: "Scale | None", chords: "Progression | None"
     screen = console()
     bars = next((bars for bars in (16, 8, 4, 2) if _LABEL + bars * _BAR <= screen.width), 1)
     for line in text_lines(source.melody, scale, bars=bars, chords=chords):
-        screen.print(_styled(line))
+        screen.print(_style(line))
     if scale is not None:
         outside = sum(is_outside(note, scale) for note in source.melody.notes)
         click.echo(f"{outside} of {source.melody.note_count} notes lie outside {scale.name}")
@@ -80,7 +91,7 @@ def _print(source: "Source", scale: "Scale | None", chords: "Progression | None"
         click.echo(f"{others} of {source.melody.note_count} notes begin on a chord that they aren't of")
 
 
-def _styled(line: "list[tuple[str, Any]]") -> "Text":
+def _style(line: "list[tuple[str, Any]]") -> "Text":
     from rich.text import Text
 
     parts = [(_printable(text), _STYLES[kind]) for text, kind in line]

@@ -69,6 +69,7 @@ def vae(
     from dataclasses import replace
 
     from melodylc.data.corpus import Corpus
+    from melodylc.evaluation.validation import validation_figures
     from melodylc.models.checkpoint import load_model
     from melodylc.models.config import named_config
     from melodylc.training.run import train_vae
@@ -84,7 +85,7 @@ def vae(
     if minutes:
         settings = settings.with_minutes(minutes)
     with _Progress() as bars:
-        path = train_vae(Corpus.open(corpus), model, settings, output, bars, former, without, team)
+        path = train_vae(Corpus.open(corpus), model, settings, output, bars, former, without, team, validation_figures)
     if team.leads:
         click.echo(f"wrote {path}")
 
@@ -133,16 +134,16 @@ def critic(corpus: Path, output: Path, steps: int | None, minutes: tuple[float, 
     """
     from dataclasses import replace
 
-    from melodylc.constraints.pretraining.train import SETTINGS, train_critic
+    from melodylc.constraints.pretraining.train import PRETRAINING_SETTINGS, pretrain_critic
     from melodylc.data.corpus import Corpus
 
-    settings = replace(SETTINGS, seed=seed)
+    settings = replace(PRETRAINING_SETTINGS, seed=seed)
     if steps:
         settings = replace(settings, stages=(replace(settings.stages[0], steps=steps),))
     if minutes:
         settings = settings.with_minutes(minutes)
     with _Progress() as bars:
-        path = train_critic(Corpus.open(corpus), settings, output, bars)
+        path = pretrain_critic(Corpus.open(corpus), settings, output, bars)
     click.echo(f"wrote {path}")
 
 
@@ -189,7 +190,7 @@ def realism(
             seed=seed,
             report=lambda done, of, what: step(done, total=of, label=what),
             actors=given or shipped_moves(loaded),
-        ).belief
+        ).figures
     click.echo(f"wrote {path}: takes {belief.real:.1%} of real melodies for real, {belief.prior:.1%} of samples")
 
 

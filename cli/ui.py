@@ -129,6 +129,15 @@ def animates() -> bool:
     return _stream(stderr=True).isatty() and os.environ.get("TERM") != "dumb"
 
 
+def print_json(value: object) -> None:
+    """Print plain values on stdout as JSON."""
+    import json
+
+    import click
+
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
 def say(text: str) -> None:
     """Print a remark, one line, on stderr."""
     console(stderr=True).print(escape_controls(text, line=True))

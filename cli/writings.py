@@ -19,7 +19,7 @@ _NAMES = (
 def writing_options(command: Command) -> Command:
     """Add --tempo, --format, --preview and what is said of MIDI files; `take_writing` takes them all."""
     options = (
-        _shown("--tempo", 120.0, "Quarter notes a minute."),
+        _visible_option("--tempo", 120.0, "Quarter notes a minute."),
         click.option(
             "--format",
             "formats",
@@ -29,15 +29,15 @@ def writing_options(command: Command) -> Command:
             help="Kinds of files, with commas between: midi, musicxml, abc, json, wav, svg, png.",
         ),
         click.option("--preview", is_flag=True, help="Write a sound file beside each melody, as --format midi,wav."),
-        _shown("--type", 1, "Of MIDI files: 1, or 0 for a single track."),
-        _shown("--ppq", 480, "Ticks a quarter note."),
+        _visible_option("--type", 1, "Of MIDI files: 1, or 0 for a single track."),
+        _visible_option("--ppq", 480, "Ticks a quarter note."),
         click.option("--program", metavar="NAME", help="Instrument of General MIDI: its name, or 1 to 128."),
-        _shown("--velocity", 96, "Of the notes, 1 to 127."),
-        _shown("--swing", 50.0, "Where off-beat sixteenths fall: 50 to 70 percent."),
-        _shown("--humanize", 0.0, "How loosely notes are played: 0 to 100 percent."),
-        _shown("--channel", 1, "1 to 16, but for 10, the drums."),
-        _shown("--transpose", 0, "Semitones to move melodies and scale by, together."),
-        _shown("--repeat", 1, "How often the sixteen bars are played."),
+        _visible_option("--velocity", 96, "Of the notes, 1 to 127."),
+        _visible_option("--swing", 50.0, "Where off-beat sixteenths fall: 50 to 70 percent."),
+        _visible_option("--humanize", 0.0, "How loosely notes are played: 0 to 100 percent."),
+        _visible_option("--channel", 1, "1 to 16, but for 10, the drums."),
+        _visible_option("--transpose", 0, "Semitones to move melodies and scale by, together."),
+        _visible_option("--repeat", 1, "How often the sixteen bars are played."),
         click.option("--loop-marker", is_flag=True, help="End with a silent controller, for players that ignore ends."),
         click.option(
             "--with-chords",
@@ -55,7 +55,7 @@ def writing_options(command: Command) -> Command:
     return command
 
 
-def _shown(name: str, default: float, text: str) -> Callable[[Command], Command]:
+def _visible_option(name: str, default: float, text: str) -> Callable[[Command], Command]:
     """An option of the default's type, which the help shows."""
     return click.option(name, default=default, show_default=True, type=type(default), help=text)
 

@@ -87,11 +87,11 @@ def layout(score: Score) -> Layout:
     paired = meter == (2, 4) and all(run.meter == (2, 4) or _is_short(run, half) for run in runs)
     full = half if paired else 2 * half
     whole = frozenset(((2, 4),)) if paired else BAR_SIGNATURES
-    runs = _merged(runs, full, whole)
+    runs = _merge_bars(runs, full, whole)
     joints = [run.end for run in runs if run.joint]
-    score, remarks, lines = _filled(score, runs, full, whole)
+    score, remarks, lines = _fill_bars(score, runs, full, whole)
     if remarks:
-        runs = _merged(bar_runs(score), full, whole)
+        runs = _merge_bars(bar_runs(score), full, whole)
         joints = lines
     found = [_in_fours(one, joints, 4 * score.division, paired) for one in _sections(runs, full, whole)]
     return Layout(score, tuple(found), meter, paired, remarks)
@@ -171,7 +171,7 @@ def _is_short(run: _Run, full: float) -> bool:
     return run.length < full and run.bars <= 2
 
 
-def _merged(runs: list[_Run], full: int, whole: frozenset[Meter]) -> list[_Run]:
+def _merge_bars(runs: list[_Run], full: int, whole: frozenset[Meter]) -> list[_Run]:
     """Short bars that make a full one together, as one (3)."""
     meter = next(iter(whole))
     found: list[_Run] = []
@@ -229,7 +229,7 @@ class _Shift(NamedTuple):
     ticks: int
 
 
-def _filled(
+def _fill_bars(
     score: Score, runs: list[_Run], full: int, whole: frozenset[Meter]
 ) -> tuple[Score, tuple[str, ...], list[int]]:
     """The score with its lone short bars made full ones (5), as it is where it has other meters.
@@ -266,7 +266,7 @@ def _filled(
         remarks.append(f"{_plural(later, 'short bar')} filled up with rest")
     opening = [row for row in score.signatures if row[0] < runs[begin].start]
     signatures = (*opening, (runs[begin].start, *runs[begin].meter))
-    moved = _shifted(score, shifts)._replace(signatures=signatures)
+    moved = _shift_times(score, shifts)._replace(signatures=signatures)
     return (
         moved,
         tuple(remarks),
@@ -301,7 +301,7 @@ def _later(shifts: list[_Shift], tick: int) -> int:
     return tick + sum(shift.ticks for shift in shifts if shift.tick < tick)
 
 
-def _shifted(score: Score, shifts: list[_Shift]) -> Score:
+def _shift_times(score: Score, shifts: list[_Shift]) -> Score:
     ticks = np.array([shift.tick for shift in shifts])
     sums = np.concatenate(([0], np.cumsum([shift.ticks for shift in shifts])))
 

@@ -134,25 +134,25 @@ class Corpus:
     def _events(self, side: str) -> Events:
         array = self._load(f"{side}.npy", np.uint8)
         if array.ndim != 2 or array.shape[1] != STEPS or len(array) != self.manifest.get(side):
-            raise self._damaged(f"{side}.npy")
+            raise self._is_damaged(f"{side}.npy")
         return array
 
     def _column(self, side: str, name: str) -> npt.NDArray[Any]:
         array = self._load(f"{side}_{name}.npy", COLUMNS[name])
         if array.shape != (self.manifest[side],):
-            raise self._damaged(f"{side}_{name}.npy")
+            raise self._is_damaged(f"{side}_{name}.npy")
         return array
 
     def _load(self, name: str, dtype: type[np.generic]) -> npt.NDArray[Any]:
         try:
             array: npt.NDArray[Any] = np.load(self.folder / name, mmap_mode="r")
         except (OSError, ValueError, EOFError) as error:
-            raise self._damaged(name) from error
+            raise self._is_damaged(name) from error
         if array.dtype != dtype:
-            raise self._damaged(name)
+            raise self._is_damaged(name)
         return array
 
-    def _damaged(self, name: str) -> CorpusError:
+    def _is_damaged(self, name: str) -> CorpusError:
         return CorpusError(f"{str(self.folder / name)!r} is missing or damaged; build the corpus again")
 
     def __repr__(self) -> str:

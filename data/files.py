@@ -78,7 +78,7 @@ def atomic_write(path: str | os.PathLike[str], mode: Literal["wb", "w"] = "wb") 
 @contextmanager
 def _atomic_write(path: Path, mode: Literal["wb", "w"]) -> Iterator[IO[Any]]:
     target = Path(os.path.realpath(path))
-    with _explained(path, target), _temporary(target, mode) as (file, temporary):
+    with _explain(path, target), _temporary(target, mode) as (file, temporary):
         yield file
         file.flush()
         os.fsync(file.fileno())
@@ -97,12 +97,12 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         InputError: it can't, as `atomic_write` would say.
     """
     target = Path(os.path.realpath(path))
-    with _explained(path, target), _temporary(target, "wb"):
+    with _explain(path, target), _temporary(target, "wb"):
         pass
 
 
 @contextmanager
-def _explained(path: str | os.PathLike[str], target: Path) -> Iterator[None]:
+def _explain(path: str | os.PathLike[str], target: Path) -> Iterator[None]:
     """Errors of the system about the target, as ours; one that names another file was not ours: it was being read."""
     try:
         if target.is_dir():

@@ -215,4 +215,4 @@ def _note_seq() -> ModuleType:
     try:
         return import_module("note_seq.protobuf.music_pb2")
     except ImportError as error:
-        raise InputError("a NoteSequence needs the note-seq package: pip install 'melodylc[note-seq]'") from error
+        raise InputError("a NoteSequence needs the note-seq package: pip install -e '.[note-seq]'") from error

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from melodylc.data.arrays import Events, Rows
 from melodylc.data.corpus import SIDES, Corpus
 from melodylc.data.errors import CorpusError
-from melodylc.data.overlap import Gathered, sharing
+from melodylc.data.overlap import NoteRows, sharing
 
 LEFT_OUT = "collection left out"  #: what a checkpoint's header calls it
 
@@ -49,7 +49,7 @@ def leave_out(corpus: Corpus, collection: str | None) -> Remaining:
     number = collection_number(corpus, collection)
     if not any(map(len, all_of(corpus, number))):
         raise CorpusError(f"the corpus has no melodies of {collection!r}: there is nothing to leave out")
-    kept = {side: _kept(corpus, side, number) for side in SIDES}
+    kept = {side: _rows_without(corpus, side, number) for side in SIDES}
     if not len(kept["train"]):
         raise CorpusError(f"nothing is left to train on without {collection!r} and its kin: build a corpus of more")
     own = int((corpus.train_collection == number).sum())
@@ -73,13 +73,13 @@ def all_of(corpus: Corpus, number: int) -> tuple[Rows, Rows]:
     return np.flatnonzero(corpus.train_collection == number), np.flatnonzero(corpus.heldout_collection == number)
 
 
-def _kept(corpus: Corpus, side: str, number: int) -> Rows:
+def _rows_without(corpus: Corpus, side: str, number: int) -> Rows:
     events: Events = getattr(corpus, side)
     others = np.flatnonzero(getattr(corpus, f"{side}_collection") != number)
     others = others[~np.isin(_works(corpus)[getattr(corpus, f"{side}_piece")[others]], _works_of(corpus, number))]
     kin = np.zeros(len(others), np.bool_)
     for name, rows in zip(SIDES, all_of(corpus, number), strict=True):
-        kin |= sharing(Gathered(events, others), Gathered(getattr(corpus, name), rows))
+        kin |= sharing(NoteRows(events, others), NoteRows(getattr(corpus, name), rows))
     return others[~kin]
 
 

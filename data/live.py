@@ -20,7 +20,7 @@ from melodylc.data.writing import Writing
 Wish = Literal["next", "back", "stop"]
 ALL_NOTES_OFF = 123
 _NAP = 0.01  # seconds between two looks at the keys
-_EXTRA = "python-rtmidi, for MIDI ports, isn't installed: pip install 'melodylc[live]'"
+_EXTRA = "python-rtmidi, for MIDI ports, isn't installed: pip install -e '.[live]'"
 
 
 class Clock(Protocol):

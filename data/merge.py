@@ -22,7 +22,7 @@ from melodylc.data.arrays import Events, Mask
 from melodylc.data.corpus import COLUMNS, FORMAT, MANIFEST, PIECES, SIDES
 from melodylc.data.extract import ROW, FileReport, load_shard
 from melodylc.data.files import FINGERPRINT_LENGTH, atomic_write
-from melodylc.data.overlap import Gathered, shared_with
+from melodylc.data.overlap import NoteRows, shared_with
 from melodylc.data.windows import FILTERS
 from melodylc.data.works import assign, held_out
 
@@ -102,7 +102,7 @@ def split(pool: Pool, share: float) -> Split:
     training = int((~away).sum())
     in_training = np.isin(kept, order[:training], assume_unique=True)
     train, heldout = kept[in_training], kept[~in_training]
-    shared = shared_with(Gathered(pool.events, train), Gathered(pool.events, heldout))
+    shared = shared_with(NoteRows(pool.events, train), NoteRows(pool.events, heldout))
     counts = {"duplicates": len(order) - len(kept), "heldout_shared": int(shared.sum())}
     sides = {"train": train, "heldout": heldout[~shared]}
     return Split(sides, works, heldout_works, counts, _unique_alone(pool, order))

@@ -46,7 +46,7 @@ class Melodies(Protocol):
     def __getitem__(self, part: slice, /) -> Events: ...
 
 
-class Gathered:
+class NoteRows:
     """Rows of an array, mapped or not, in some order, a slice at a time."""
 
     def __init__(self, events: Events, order: npt.NDArray[np.int64]) -> None:

@@ -69,7 +69,7 @@ def read_score(content: bytes) -> Score:
     Traceback (most recent call last):
     melodylc.data.errors.MidiError: not a MIDI file (no MThd at its start)
     """
-    data, before = _unwrapped(content)
+    data, before = _unwrap(content)
     header = _header(data)
     events = _Events(data)
     remarks = [*before, *header.remarks, *_read_chunks(events, header)]
@@ -103,7 +103,7 @@ class _Header(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def _unwrapped(content: bytes) -> tuple[bytes, list[str]]:
+def _unwrap(content: bytes) -> tuple[bytes, list[str]]:
     """The file without what stands before its header."""
     if content[:4] == b"MThd":
         return content, []
@@ -419,7 +419,7 @@ def _score(events: _Events, header: _Header, remarks: list[str]) -> Score:
     offs = np.flatnonzero(running & 0xF0 == 0xB0)
     offs = offs[np.isin(array[data_at[offs]], _NOTES_OFF)]
     silences = track_of[offs] * 16 + (running[offs] & 15), ticks[offs]
-    paired = _paired(notes, lengths, silences, repairs)
+    paired = _pair_notes(notes, lengths, silences, repairs)
     metas, signatures, tempo = _metas(events, header.kind, ticks, track_of, repairs)
     if events.system:
         repairs.append(f"{_plural(events.system, 'message')} that no file may hold left out")
@@ -464,7 +464,7 @@ def _note_events(
     return _NoteEvents(track_of[which].astype(np.int64), channels, pitches.astype(np.int64), ticks[which], on)
 
 
-def _paired(notes: _NoteEvents, lengths: Ticks, silences: tuple[Ticks, Ticks], repairs: list[str]) -> _Notes:
+def _pair_notes(notes: _NoteEvents, lengths: Ticks, silences: tuple[Ticks, Ticks], repairs: list[str]) -> _Notes:
     """The end of every note."""
     key = (notes.track * 16 + notes.channel) * 128 + notes.pitch
     pairs = _pair(key, notes.tick, notes.on)

@@ -160,13 +160,13 @@ def _source(file: str, score: Score, choice: Choice) -> Source:
             f"it is in {over}/{under}; a melody is in 4/4 or 2/2: --as-4/4 counts its bars in four quarters"
         )
     parts = _tracks(piece.score, choice.track)
-    take = _asked(parts, piece, choice.bars) if choice.bars else _best(parts, piece)
+    take = _requested_track(parts, piece, choice.bars) if choice.bars else _best(parts, piece)
     melody, fitted = _sixteen(_cut(take), choice.short, _end_decided(take, piece))
     first = take.section.first + take.offset + 1
     remarks = (
         *_chosen(piece.score, choice, take, first),
-        *_changed(piece.score, take),
-        *_counted(piece, take, choice),
+        *_describe_changes(piece.score, take),
+        *_count_words(piece, take, choice),
         *score.remarks,
         *score.repairs,
         *fitted,
@@ -196,11 +196,11 @@ def _tracks(score: Score, wanted: str | None) -> list[Part]:
         chosen = chosen or [part for part, either in names if any(text in name for name in either)]
     if len(chosen) != 1:
         problem = "several tracks are" if chosen else "no track is"
-        raise InputError(f"{problem} {wanted[:_LONGEST_NAME]!r}; there are {_listed(chosen or parts)}")
+        raise InputError(f"{problem} {wanted[:_LONGEST_NAME]!r}; there are {_list_names(chosen or parts)}")
     return chosen
 
 
-def _listed(parts: list[Part], most: int = 16) -> str:
+def _list_names(parts: list[Part], most: int = 16) -> str:
     return ", ".join(map(_label, parts[:most])) + (", ..." if len(parts) > most else "")
 
 
@@ -251,7 +251,7 @@ def _end_decided(take: _Take, piece: Layout) -> str:
     return length.why if take.offset == 0 and take.bars == length.bars else ""
 
 
-def _asked(parts: list[Part], piece: Layout, bars: tuple[int, int]) -> _Take:
+def _requested_track(parts: list[Part], piece: Layout, bars: tuple[int, int]) -> _Take:
     first, last = bars
     division = piece.score.division
     for section in piece.sections:
@@ -318,12 +318,12 @@ def _passes(events: Events) -> bool:
 
 
 def _rank(take: _Take, division: int) -> tuple[bool, float, float]:
-    share = float((_cut(take) < HOLD).sum() / max(1, len(_begun(take, division))))
+    share = float((_cut(take) < HOLD).sum() / max(1, len(_start_bar(take, division))))
     named = bool(_MELODIC.search(folded(take.part.name, accents=False)))
     return named, 1.0 if share >= _ONE_VOICE else round(share, 1), float(take.part.pitches.mean())
 
 
-def _begun(take: _Take, division: int) -> Ticks:
+def _start_bar(take: _Take, division: int) -> Ticks:
     """Where the notes begin that begin in the bars taken: ticks from the section's start."""
     starts = take.part.starts - take.section.start
     bars = sixteenths(starts, division) // STEPS_PER_BAR
@@ -361,7 +361,7 @@ def _chosen(score: Score, choice: Choice, take: _Take, first: int) -> list[str]:
     return [f"track {_label(take.part)} of {score.tracks}, {bars}" + (f" (chose {by_itself})" if by_itself else "")]
 
 
-def _counted(piece: Layout, take: _Take, choice: Choice) -> list[str]:
+def _count_words(piece: Layout, take: _Take, choice: Choice) -> list[str]:
     """How bars were counted, and which notes of an upbeat were left out."""
     over, under = piece.meter
     said = []
@@ -373,20 +373,20 @@ def _counted(piece: Layout, take: _Take, choice: Choice) -> list[str]:
         part, start = take.part, take.section.start
         before = (part.starts >= start - take.section.upbeat) & (part.starts < start)
         pitches = part.pitches[before][np.argsort(part.starts[before], kind="stable")].tolist()
-        left = f" ({_plural(len(pitches), 'note')} left out: {_named(pitches)})" if pitches else ""
+        left = f" ({_plural(len(pitches), 'note')} left out: {_tracks_named(pitches)})" if pitches else ""
         quarters = f"{take.section.upbeat / piece.score.division:g}"
         long = f"{quarters} quarter{'s' * (quarters != '1')}"
         said.append(f"bars count from the first full one, after an upbeat of {long}{left}")
     return [*said, *piece.remarks]
 
 
-def _named(pitches: list[int], most: int = 8) -> str:
+def _tracks_named(pitches: list[int], most: int = 8) -> str:
     return " ".join(map(pitch_name, pitches[:most])) + (" ..." if len(pitches) > most else "")
 
 
-def _changed(score: Score, take: _Take) -> list[str]:
+def _describe_changes(score: Score, take: _Take) -> list[str]:
     """What became of the notes that begin in the bars taken."""
-    starts = _begun(take, score.division)
+    starts = _start_bar(take, score.division)
     moved = int(((4 * starts) % score.division != 0).sum())
     lost = len(starts) - int((_cut(take) < HOLD).sum())
     said = [f"{_plural(moved, 'note')} moved to the nearest sixteenth"] if moved else []

@@ -36,10 +36,10 @@ def decode_name(content: bytes) -> str:
     >>> [decode_name(text.encode(code)) for text, code in (("メロディ", "shift-jis"), ("Мелодия", "cp1251"))]
     ['メロディ', 'Мелодия']
     """
-    return unicodedata.normalize("NFC", _decoded(content))
+    return unicodedata.normalize("NFC", _decode(content))
 
 
-def _decoded(content: bytes) -> str:
+def _decode(content: bytes) -> str:
     for encoding in ("utf-8", "cp932"):
         try:
             text = content.decode(encoding)

@@ -49,7 +49,7 @@ def test_the_shipped_actor_does_what_its_file_says(wanted: tuple[int, int, int],
     rule = CommonRequest(*wanted).rule
     found = find_actor(model, rule, other_keys=True)
     assert found is not None
-    measured = found.stored.measured
+    measured = found.stored.rates
     sampler = sampler_of(model, found.move, rule, shift=found.shift, edits=found.edits)
     draws = sampler.sample(seed=99, count=32, budget=1)
     rate = np.mean([draw.passed for draw in draws])
@@ -93,7 +93,7 @@ def test_another_pre_trained_critic_is_another_fit(model: LoadedModel, monkeypat
     rule = Rule((pitch_classes([0, 4, 7]),))
     before = actors.cache_path(model, rule)
     assert before == actors.cache_path(model, rule)
-    monkeypatch.setattr(actors, "shipped_fingerprint", lambda: "another critic")
+    monkeypatch.setattr(actors, "pretrained_critic_fingerprint", lambda: "another critic")
     assert actors.cache_path(model, rule) != before
 
 

@@ -49,10 +49,10 @@ CIRCLES: list[list[str]] = [
 # Public names that more than one module defines, each with the reason why that is well.
 SHARED_NAMES = dict.fromkeys(
     """
-    Bank Batches Box Chain Cost Draws Events Judge Kept Kind Lengths Made Mask Mode Move Numbers Optimised
-    Part Piece Plane Prior Progress Report Result Row Rows Rules Score Scores Source Split Stage Table Trial
-    Values Way about canonical chunks fit form load_actor load_model main morph named_config play recipe
-    save_actor score scored train_realism train_vae transform
+    Batches Draws Floats Integers Judge Kind Lengths Melodies Meter Mode Move Numbers Part Past Piece Plan
+    Plane Prior Progress Realism Report Result Row Rows Samples Score Scores Source Sources Split Stage Table
+    Values begins check_output chunks fit form inside kind_of load_actor load_model main morph named_config
+    play save_actor train_realism train_vae
     """.split(),
     "of before the rule that a public name has one place",
 )

@@ -200,7 +200,7 @@ def test_what_another_process_is_learning_is_waited_for(
     monkeypatch.setattr("melodylc.cache.lock", lock)
     run = run_cli(*options, tmp_path / "b")
     assert "waiting for what another process is learning" in run.err
-    assert manifest(tmp_path / "b")["actor"]["origin"] == "cached"
+    assert manifest(tmp_path / "b")["method"]["actor"]["origin"] == "cached"
     assert [path.name for path in (cache / "actors").iterdir()] == [entry.name]
 
 

@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -400,3 +401,27 @@ def test_every_exit_code_is_in_the_reference(root: Path) -> None:
     text = (root / "docs" / "reference" / "exit-codes.md").read_text("utf-8")
     for code, meaning in EXIT_CODES.items():
         assert f"| {code} | {meaning} |" in text
+        assert re.search(rf"^\| (?:\d+, )*{code}(?:, \d+)* \|", (root / "README.md").read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "words", [("rewards", "list"), ("rewards", "show", "density"), ("cache", "show")], ids=lambda words: " ".join(words)
+)
+def test_what_a_command_tells_is_json_when_asked(words: tuple[str, ...], run_cli: RunCli) -> None:
+    done = run_cli(*words, "--json")
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out)
+
+
+def test_melodies_are_shown_as_json_whatever_the_file_is_called(run_cli: RunCli, tmp_path: Path) -> None:
+    from melodylc import Melody, midi_bytes
+
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\x1b[2J\xc2\x9b.mid"))
+    path.write_bytes(midi_bytes(Melody.from_notes([(60 + step % 5, 4 * step, 4 * step + 4) for step in range(64)])))
+    for command in ("show", "score"):
+        done = run_cli(command, path, "--json")
+        assert done.code == 0, done.err
+        found = json.loads(done.out)
+        assert (found["source"] if command == "score" else found[0])["file"] == str(path)
+        assert "\x1b" not in done.out + done.err
+    assert json.loads(run_cli("show", path, "--json").out)[0]["notes"][0] == [60, 0, 4]

@@ -36,7 +36,6 @@ QUICK = replace(
     actor_steps=1,
     critic_steps=1,
     hidden=8,
-    layers=1,
     critic_hidden=8,
     critic_layers=1,
 )

@@ -15,7 +15,7 @@ from melodylc.data import Melody, parse_scale, read_midi, write_midi
 from melodylc.data.source import extract_melody
 from melodylc.editing import search, transformer
 from melodylc.editing.change import similarity
-from melodylc.latent import obeying
+from melodylc.latent import optimise
 from melodylc.models.checkpoint import shipped_model
 from melodylc.models.refinement import Refinement
 from melodylc.rewards import Rule, density, pitch_classes, tonic
@@ -34,7 +34,7 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(fitting, "SETTINGS", QUICK)
     monkeypatch.setattr(fitting, "CRITIC_ROUNDS", 1)
-    monkeypatch.setattr(obeying, "SETTINGS", replace(obeying.SETTINGS, steps=4, renew=2))
+    monkeypatch.setattr(optimise, "SATISFY_SETTINGS", replace(optimise.SATISFY_SETTINGS, steps=4, renew=2))
 
 
 def tune(*wrong: int, up: int = 0) -> Melody:

@@ -13,7 +13,7 @@ from melodylc.constraints.common_requests import IDENTITY, IN_C, PARTS, REQUESTS
 from melodylc.constraints.objective import CommonBox
 from melodylc.constraints.request import Request
 from melodylc.data.alphabet import canonical
-from melodylc.latent.settings import FitSettings
+from melodylc.latent.fit import FitSettings
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import named_config
 from melodylc.models.language import LanguageConfig, MelodyLM
@@ -85,7 +85,7 @@ def test_a_shipped_common_actor_serves_what_nothing_else_does(
     few = FitSettings(bank=40, rounds=1, warmup=1, fresh=4, actor_steps=1, critic_steps=1, check=2, measure=24)
     fitted = fit_common_actor(model, tmp_path / "common.safetensors", lambda _: None, few, threads=1)
     assert fitted.stored.header.rule == IDENTITY
-    assert fitted.stored.measured.samples == 24
+    assert fitted.stored.rates.samples == 24
 
     def found(root: int, density: int) -> actors.FoundActor:
         there = find_actor(model, CommonRequest(root, 2, density).rule, other_keys=True)
@@ -106,7 +106,7 @@ def test_a_shipped_common_actor_serves_what_nothing_else_does(
 def test_it_learns_on_draws_that_miss_what_is_asked_of_them(model: LoadedModel) -> None:
     z = torch.randn(48, 32, generator=torch.Generator().manual_seed(0))
     starts = failing_starts(model.vae, Bank(z, model.vae.raw_events(z).to(torch.uint8)))
-    assert starts.told is not None
+    assert starts.labels is not None
     assert 0 < len(starts.z) <= 48
     scores = CommonBox(model.vae).score(starts.decoded)
-    assert ((scores < 1) & starts.told.bool().numpy()).any(axis=1).all()
+    assert ((scores < 1) & starts.labels.bool().numpy()).any(axis=1).all()

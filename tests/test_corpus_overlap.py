@@ -8,7 +8,7 @@ from melodylc.data.alphabet import HOLD, REST, STEPS
 from melodylc.data.overlap import (
     LEAST_ONSETS,
     RUN_BARS,
-    Gathered,
+    NoteRows,
     longest_shared,
     run_hashes,
     shared_with,
@@ -111,7 +111,7 @@ def test_blocks_change_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("melodylc.data.overlap._BLOCK", block)
     np.testing.assert_array_equal(longest_shared(training, melodies), expected)
     order = np.arange(20)[::-1]
-    np.testing.assert_array_equal(longest_shared(Gathered(training, order), Gathered(melodies, order)), expected[::-1])
+    np.testing.assert_array_equal(longest_shared(NoteRows(training, order), NoteRows(melodies, order)), expected[::-1])
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -13,12 +13,10 @@ from melodylc.constraints import fitting
 from melodylc.constraints.actors import find_actor
 from melodylc.constraints.critic_cache import critic_path, keep_critic, kept_critic
 from melodylc.constraints.fitting import find_critic
-from melodylc.latent.box import Plain, Scores
 from melodylc.latent.critic import Critic
-from melodylc.latent.fit import fit
-from melodylc.latent.obeying import SETTINGS, obey
-from melodylc.latent.optimise import OptimiseSettings
-from melodylc.latent.settings import FitSettings
+from melodylc.latent.fit import FitSettings, fit
+from melodylc.latent.objective import Scores, VectorObjective
+from melodylc.latent.optimise import SATISFY_SETTINGS, OptimiseSettings, satisfy
 from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.rewards import Rule, density, pitch_classes, variety
 
@@ -107,17 +105,17 @@ def circle(z: Tensor) -> Scores:
 
 
 def test_vectors_follow_a_critic_to_where_the_box_is_content() -> None:
-    box, sigma_bar = Plain(2, circle), torch.ones(2)
+    box, sigma_bar = VectorObjective(2, circle), torch.ones(2)
     quick = FitSettings(
         bank=512, rounds=3, fresh=64, warmup=150, hidden=16, critic_hidden=32, critic_layers=2, measure=8, check=8
     )
     critic = fit(box, sigma_bar, settings=quick).critic
     start = torch.randn(64, 2, generator=torch.Generator().manual_seed(5))
-    found = obey(start, box, critic, sigma_bar, SETTINGS)
+    found = satisfy(start, box, critic, sigma_bar, SATISFY_SETTINGS)
     obeys = torch.from_numpy(circle(found.z)[:, 0] == 1)
     assert float(obeys.float().mean()) > 0.6 > 0.2 > float((circle(start) == 1).mean())
-    assert torch.equal(found.met, obeys)
+    assert torch.equal(found.satisfaction, obeys)
     already = torch.from_numpy(circle(start)[:, 0] == 1)
     assert torch.equal(found.z[already], start[already])
-    still = obey(start, box, critic, sigma_bar, OptimiseSettings(steps=0))
+    still = satisfy(start, box, critic, sigma_bar, OptimiseSettings(steps=0))
     assert torch.equal(still.z, start)

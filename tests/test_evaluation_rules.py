@@ -31,15 +31,14 @@ from melodylc.evaluation.rule_picture import SHARE, picture
 from melodylc.evaluation.rules import TRIES, Case, Row, RuleEvaluator, RuleSettings, RulesEvaluation, read_rows
 from melodylc.evaluation.statistics import MAJOR, best_root
 from melodylc.evaluation.ways import Optimised, Rejected, Single, Snapped, Source, Way, fit_cost, snapped
-from melodylc.latent.actor import Actor, ActorConfig
-from melodylc.latent.beginning import Known
-from melodylc.latent.box import Move, Plain
+from melodylc.latent.actor import Actor, ActorConfig, Move
 from melodylc.latent.critic import Critic
 from melodylc.latent.distance import z_mse
-from melodylc.latent.fit import fit
-from melodylc.latent.obeying import obey
-from melodylc.latent.settings import FitSettings
-from melodylc.latent.store import Header, Rates, StoredActor
+from melodylc.latent.fit import FitSettings, fit
+from melodylc.latent.objective import VectorObjective
+from melodylc.latent.optimise import satisfy
+from melodylc.latent.samples import Samples
+from melodylc.latent.store import ActorHeader, Rates, StoredActor
 from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import named_config
 from melodylc.models.local_search import LocalSearch
@@ -82,7 +81,7 @@ def model(path: Path) -> LoadedModel:
 def actor(model: LoadedModel) -> FoundActor:
     torch.manual_seed(1)
     actor = Actor(ActorConfig(*model.vae.chain, hidden=8)).requires_grad_(False)
-    header = Header(model.fingerprint, "N(0, I)", RULE.identity, RULE.names, actor.config, {"rounds": 7}, RATES)
+    header = ActorHeader(model.fingerprint, "N(0, I)", RULE.identity, RULE.names, actor.config, {"rounds": 7}, RATES)
     return FoundActor(StoredActor(actor, header, "a" * 16), "given")
 
 
@@ -95,7 +94,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 def critic(model: LoadedModel) -> Critic:
     torch.manual_seed(2)
     box = MelodyBox(model.vae, RULE)
-    rows, width = box.seen(torch.zeros(1, 256, dtype=torch.uint8)).shape[1:]
+    rows, width = box.features(torch.zeros(1, 256, dtype=torch.uint8)).shape[1:]
     return Critic(rows, width, parts=2, hidden=8, layers=2).requires_grad_(False)
 
 
@@ -216,7 +215,7 @@ def test_snapped_melodies_are_the_prior_s_with_other_pitches(model: LoadedModel)
 def test_optimised_latents_are_those_of_generate(model: LoadedModel, critic: Critic) -> None:
     drawn = draw(model, Optimised(RULE, critic, shift=2), 1, 2)
     z = Mixture(RULE, model.vae).start(model.prior(), stream_numbers(model.prior(), 1, range(1, 33))).z
-    found = obey(z, MelodyBox(model.vae, RULE), critic, model.sigma_bar)
+    found = satisfy(z, MelodyBox(model.vae, RULE), critic, model.sigma_bar)
     _, raw = model.vae.decode_moved(found.z)
     assert np.array_equal(drawn.events, transpose_events(canonical(raw[:2].to(torch.uint8).numpy())[0], 2))
     assert drawn.z_mse == pytest.approx(z_mse(found.z, z, model.sigma_bar)[:2].tolist())
@@ -226,7 +225,7 @@ def test_optimised_latents_are_those_of_generate(model: LoadedModel, critic: Cri
 def test_a_fit_costs_what_it_decodes(model: LoadedModel) -> None:
     decoded = 0
 
-    class Counted(Plain):
+    class Counted(VectorObjective):
         def decode(self, z: torch.Tensor, move: Move | None = None) -> tuple[torch.Tensor, torch.Tensor]:
             nonlocal decoded
             decoded += len(z)
@@ -237,7 +236,7 @@ def test_a_fit_costs_what_it_decodes(model: LoadedModel) -> None:
     )
     box = Counted(2, lambda z: (z[:, :1] > 0).double().numpy())
     z = torch.randn(30, 2)
-    fit(box, torch.ones(2), bank=Known(z, z), settings=settings)
+    fit(box, torch.ones(2), bank=Samples.without_scores(z, z), settings=settings)
     assert decoded == fit_cost(vars(settings))
     assert fit_cost(vars(replace(settings, actor_steps=2))) == decoded + 3 * 3 * 2 * 5
 

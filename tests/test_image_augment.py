@@ -13,12 +13,17 @@ from torch import nn
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.base import Bytes
 from melodylc.data.pictures.cifar10 import load_cifar10
-from melodylc.data.pictures.corruptions import CORRUPTIONS, corrupted, gaussian_blur
+from melodylc.data.pictures.corruptions import CORRUPTIONS, corrupt, gaussian_blur
 from melodylc.data.pictures.mnist import load_mnist
-from melodylc.image.augment import accuracy, recipe, student, train_student
-from melodylc.image.chain import Chain, load_chain
-from melodylc.image.dirty import COPIES, ambiguous_digits, entropy, spread
-from melodylc.image.shifted import cifar10_c, trials_of
+from melodylc.image.experiments.augmentation import (
+    augmentation_classifier,
+    augmentation_settings,
+    class_accuracy,
+    train_augmentation_classifier,
+)
+from melodylc.image.experiments.corruptions import cifar10_c, count_evaluation_sets
+from melodylc.image.experiments.dirty_mnist import COPIES, ambiguous_digits, entropy, spread_evenly
+from melodylc.image.pipeline import Pipeline, load_pipeline
 from melodylc.training.loop import Trainer
 
 RunCli = Callable[..., Run]
@@ -33,30 +38,30 @@ def scenes() -> Bytes:
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_corruptions_change_pictures_and_repeat(name: str, scenes: Bytes) -> None:
-    found = [corrupted(scenes, name, severity) for severity in (1, 5)]
+    found = [corrupt(scenes, name, severity) for severity in (1, 5)]
     assert all(one.shape == scenes.shape and one.dtype == np.uint8 for one in found)
     changed = [np.abs(one.astype(int) - scenes).mean() for one in found]
     assert 0 < changed[0] < 80
     assert changed[1] > 0.5
-    assert np.array_equal(found[1], corrupted(scenes, name, 5))
+    assert np.array_equal(found[1], corrupt(scenes, name, 5))
     if name not in ("elastic_transform", "glass_blur"):  # whose severities aren't in order of strength
         assert changed[1] > changed[0]
 
 
 def test_corruptions_are_those_of_the_formulas() -> None:
     grey = np.full((64, 3, 32, 32), 128, np.uint8)
-    assert (corrupted(grey, "gaussian_noise", 5) / 255).std() == pytest.approx(0.10, rel=0.02)
-    assert (corrupted(grey, "shot_noise", 3) / 255).std() == pytest.approx(np.sqrt(128 / 255 / 100), rel=0.03)
-    hit = corrupted(grey, "impulse_noise", 5) != 128
+    assert (corrupt(grey, "gaussian_noise", 5) / 255).std() == pytest.approx(0.10, rel=0.02)
+    assert (corrupt(grey, "shot_noise", 3) / 255).std() == pytest.approx(np.sqrt(128 / 255 / 100), rel=0.03)
+    hit = corrupt(grey, "impulse_noise", 5) != 128
     assert hit.mean() == pytest.approx(0.07, rel=0.05)
     half = grey.copy()
     half[..., 16:] = 28  # mean 78
-    assert corrupted(half, "contrast", 5)[0, 0, 0, [0, -1]].tolist() == [85, 70]  # 78 +- 0.15 * 50, cut off
+    assert corrupt(half, "contrast", 5)[0, 0, 0, [0, -1]].tolist() == [85, 70]  # 78 +- 0.15 * 50, cut off
     red = np.zeros((1, 3, 32, 32), np.uint8)
     red[:, 0] = 100
-    assert corrupted(red, "brightness", 5)[0, :, 0, 0].tolist() == [176, 0, 0]  # the hue stays
+    assert corrupt(red, "brightness", 5)[0, :, 0, 0].tolist() == [176, 0, 0]  # the hue stays
     for blur in ("defocus_blur", "motion_blur", "zoom_blur"):
-        assert np.abs(corrupted(grey, blur, 5).astype(int) - 128).max() <= 1  # they average
+        assert np.abs(corrupt(grey, blur, 5).astype(int) - 128).max() <= 1  # they average
 
 
 def test_a_gaussian_blur_is_what_it_says() -> None:
@@ -71,12 +76,12 @@ def test_a_gaussian_blur_is_what_it_says() -> None:
 @pytest.mark.parametrize(("name", "severity"), [("frost", 1), ("fog", 0), ("fog", 6)])
 def test_unknown_corruptions_are_refused(name: str, severity: int, scenes: Bytes) -> None:
     with pytest.raises(InputError, match="choose from gaussian_noise, "):
-        corrupted(scenes, name, severity)
+        corrupt(scenes, name, severity)
 
 
 def test_pictures_of_another_size_are_not_corrupted() -> None:
     with pytest.raises(InputError, match=r"corrupts pictures of shape \(n, 3, 32, 32\), not"):
-        corrupted(np.zeros((1, 1, 28, 28), np.uint8), "fog", 1)
+        corrupt(np.zeros((1, 1, 28, 28), np.uint8), "fog", 1)
 
 
 # -- ambiguous digits --------------------------------------------------------------------------
@@ -85,7 +90,7 @@ def test_pictures_of_another_size_are_not_corrupted() -> None:
 def test_a_spread_takes_as_many_of_each_kind_and_range() -> None:
     kinds = torch.arange(400) % 4
     values = torch.linspace(0, 1, 400) ** 3  # mostly small
-    rows = spread(kinds, values, 80, torch.Generator().manual_seed(0))
+    rows = spread_evenly(kinds, values, 80, torch.Generator().manual_seed(0))
     assert len(set(rows.tolist())) == 80
     assert kinds[rows].bincount().tolist() == [20] * 4
     counts = (values[rows] * 10).long().clamp(max=9).bincount(minlength=10)
@@ -156,36 +161,40 @@ def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_students_are_the_replications() -> None:
-    layers = [layer for layer in student("mnist").modules() if isinstance(layer, nn.Linear)]
+    layers = [layer for layer in augmentation_classifier("mnist").modules() if isinstance(layer, nn.Linear)]
     assert [tuple(layer.weight.shape) for layer in layers] == [(128, 784), (10, 128)]
     with torch.device("meta"):
-        assert student("cifar10").eval()(torch.zeros(2, 3, 64, 64)).shape == (2, 10)
+        assert augmentation_classifier("cifar10").eval()(torch.zeros(2, 3, 64, 64)).shape == (2, 10)
     with pytest.raises(InputError, match="measured on mnist and cifar10, as in the replication, not on faces"):
-        student("faces")
+        augmentation_classifier("faces")
 
 
 def test_an_eighth_of_a_batch_is_the_actors(mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from melodylc.image import augment
+    from melodylc.image.experiments import augmentation as augment
 
-    chain, seen = load_chain("mnist"), []
-    former = augment._StudentStage._made
+    chain, seen = load_pipeline("mnist"), []
+    former = augment._AugmentationStage._generate
 
-    def made(self: object, chain: Chain, labels: torch.Tensor, noise: object) -> torch.Tensor:
+    def made(self: object, chain: Pipeline, labels: torch.Tensor, noise: object) -> torch.Tensor:
         found = former(self, chain, labels, noise)  # type: ignore[arg-type]
         seen.append((len(labels), tuple(found.shape), float(found.max())))
         return found
 
-    monkeypatch.setattr(augment._StudentStage, "_made", made)
+    monkeypatch.setattr(augment._AugmentationStage, "_generate", made)
     train, valid = (load_mnist(mnist, split) for split in ("train", "valid"))
-    with_actor = train_student(train, valid, recipe("mnist", 2, 0), tmp_path / "with", chain)
-    without = train_student(train, valid, recipe("mnist", 2, 0), tmp_path / "without", None)
+    with_actor = train_augmentation_classifier(
+        train, valid, augmentation_settings("mnist", 2, 0), tmp_path / "with", chain
+    )
+    without = train_augmentation_classifier(
+        train, valid, augmentation_settings("mnist", 2, 0), tmp_path / "without", None
+    )
     assert seen == [(16, (16, 1, 28, 28), seen[0][2]), (16, (16, 1, 28, 28), seen[1][2])]
     assert all(most <= 1 for _, _, most in seen)
     assert any(not torch.equal(*pair) for pair in zip(with_actor.parameters(), without.parameters(), strict=True))
-    again = train_student(train, valid, recipe("mnist", 2, 0), tmp_path / "with", chain)
+    again = train_augmentation_classifier(train, valid, augmentation_settings("mnist", 2, 0), tmp_path / "with", chain)
     assert all(torch.equal(*pair) for pair in zip(with_actor.parameters(), again.parameters(), strict=True))
     with pytest.raises(InputError, match="another augmented: resume with the same"):
-        train_student(train, valid, recipe("mnist", 2, 0), tmp_path / "with", None)
+        train_augmentation_classifier(train, valid, augmentation_settings("mnist", 2, 0), tmp_path / "with", None)
 
 
 def test_accuracy_by_hand() -> None:
@@ -195,7 +204,7 @@ def test_accuracy_by_hand() -> None:
 
     pictures = torch.zeros(600, 1, 2, 2)
     pictures[:, 0, 0, 0] = torch.arange(600) % 4 / 10 + 0.01
-    assert accuracy(Reads(), pictures, torch.arange(600) % 2, 2) == 0.5
+    assert class_accuracy(Reads(), pictures, torch.arange(600) % 2, 2) == 0.5
 
 
 def test_mnist_is_augmented_and_tried_on_dirty_mnist(mnist: Path, tmp_path: Path, run_cli: RunCli) -> None:
@@ -244,7 +253,7 @@ def cifar(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_chain_of_cifar10_trains_and_generates(cifar: Path, tmp_path: Path, run_cli: RunCli) -> None:
     start = ["--dataset", "cifar10", "--data", cifar, "-o", tmp_path, "--steps", 2]
     assert run_cli("image", "train", *start).code == 0
-    chain = load_chain("cifar10", tmp_path)
+    chain = load_pipeline("cifar10", tmp_path)
     assert chain.model.provenance["parts"] == ["data_batch_2.bin"]
     asked = ["--dataset", "cifar10", "--run", tmp_path, "--class", "dog", "-n", 2, "-o", tmp_path / "dogs.png"]
     assert run_cli("image", "generate", *asked).code == 0
@@ -258,13 +267,16 @@ def test_cifar10_c_is_every_corruption_at_five_severities(cifar: Path) -> None:
     assert fog.name == "fog (reimplemented)"
     assert fog.pictures.shape == (20, 3, 32, 32)
     assert fog.classes.tolist() == 5 * plain.classes[:4].tolist()
-    assert trials_of("cifar10") == len(list(cifar10_c(test, 1)))
+    assert count_evaluation_sets("cifar10") == len(list(cifar10_c(test, 1)))
 
 
 def test_cifar10_is_augmented_stopped_and_goes_on(
     cifar: Path, tmp_path: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("melodylc.image.augment.student", lambda _: nn.Sequential(nn.Flatten(), nn.Linear(12288, 10)))
+    monkeypatch.setattr(
+        "melodylc.image.experiments.augmentation.augmentation_classifier",
+        lambda _: nn.Sequential(nn.Flatten(), nn.Linear(12288, 10)),
+    )
     start = ["--dataset", "cifar10", "--data", cifar]
     for part in ("vae", "actor"):
         assert run_cli("image", "train", *start, "-o", tmp_path, "--part", part, "--steps", 2).code == 0

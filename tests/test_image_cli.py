@@ -1,30 +1,31 @@
 """`melodylc image`, on drawn faces and a few steps: train, stop, go on, generate, evaluate; every mistake one line."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import torch
 from conftest import Run, interrupted
 from PIL import Image
 
+from melodylc.cli.image import image
 from melodylc.data.errors import InputError
 from melodylc.data.pictures import loading
 from melodylc.data.pictures.attributes import ATTRIBUTES
 from melodylc.data.pictures.faces import draw_faces
-from melodylc.image import train as training
-from melodylc.image.chain import Chain, load_chain, make
-from melodylc.image.evaluate import score
+from melodylc.image import training
+from melodylc.image.evaluation import label_ms_ssim, score_labels
+from melodylc.image.pipeline import Pipeline, generate_pictures, load_pipeline
 from melodylc.image.sheet import caption, draw_sheet, read_manifest
-from melodylc.image.similarity import likeness
 from melodylc.image.table import as_inputs
-from melodylc.image.train import actor_path, classifier_path, distances, vae_path
-from melodylc.latent.gan import Game
-from melodylc.models.checkpoint import read_tensors
+from melodylc.image.training import actor_distances, actor_path, classifier_path, vae_path
+from melodylc.latent.gan import LatentGAN
+from melodylc.latent.tensor_files import read_tensors
 from melodylc.training.loop import Trainer
 
 RunCli = Callable[..., Run]
@@ -64,13 +65,13 @@ def test_all_parts_are_trained_and_say_what_they_are(trained: Path) -> None:
         _, header = read_tensors(path, f"melodylc-picture-{part}")
         assert header["provenance"]["dataset"] == "faces"
         assert header["provenance"]["settings"]
-    assert distances(trained) == [0.0, 0.1]
+    assert actor_distances(trained) == [0.0, 0.1]
 
 
 def test_a_chain_that_was_stopped_is_the_chain_that_was_not(
     trained: Path, tmp_path: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for owner, name, part in ((Trainer, "_step", "vae"), (Game, "turn", "actor")):
+    for owner, name, part in ((Trainer, "_step", "vae"), (LatentGAN, "step", "actor")):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, interrupted(getattr(owner, name), call=1))
             assert run_cli(*words(tmp_path, "--part", part)).code == 130
@@ -113,17 +114,17 @@ def test_an_actor_needs_a_vae_of_its_data_set(tmp_path: Path, run_cli: RunCli) -
 def test_an_autoencoder_and_its_actor_are_trained(tmp_path: Path, run_cli: RunCli) -> None:
     assert run_cli(*words(tmp_path, "--autoencoder", "--part", "vae")).code == 0
     assert run_cli(*words(tmp_path, "--autoencoder", "--part", "actor")).code == 0
-    model = load_chain("faces", tmp_path).model
+    model = load_pipeline("faces", tmp_path).model
     assert model.sigma_bar.tolist() == [1.0] * 32
     faces = loading.dataset("faces").load(None, "train", lambda *_: None)
-    encodings = training.encoded(model, faces)
+    encodings = training.encode_pictures(model, faces)
     assert torch.allclose(encodings.mean[::2].mean(0), torch.zeros(32), atol=0.05)
     assert encodings.sigma.sum() == 0
 
 
 def test_encodings_are_of_faces_and_their_mirror_images_in_turns(trained: Path) -> None:
-    model, faces = load_chain("faces", trained).model, draw_faces(6)
-    found = training.encoded(model, faces)
+    model, faces = load_pipeline("faces", trained).model, draw_faces(6)
+    found = training.encode_pictures(model, faces)
     turned = replace(faces, pixels=np.array(faces.pixels)[..., ::-1].copy())
     for at, one in enumerate((faces, turned)):
         expected = model.vae.encode(as_inputs(torch.from_numpy(np.array(one.pixels)), 64))
@@ -136,19 +137,23 @@ def test_encodings_are_of_faces_and_their_mirror_images_in_turns(trained: Path) 
 
 
 @pytest.fixture(scope="module")
-def chain(trained: Path) -> Chain:
-    return load_chain("faces", trained)
+def chain(trained: Path) -> Pipeline:
+    return load_pipeline("faces", trained)
 
 
-def test_picture_k_depends_on_the_seed_and_k_alone(chain: Chain) -> None:
+def test_picture_k_depends_on_the_seed_and_k_alone(chain: Pipeline) -> None:
     wanted = {ATTRIBUTES.index("Smiling"): True, ATTRIBUTES.index("Male"): False}
-    few, many, other = make(chain, wanted, 3, 7), make(chain, wanted, 11, 7), make(chain, wanted, 3, 8)
+    few, many, other = (
+        generate_pictures(chain, wanted, 3, 7),
+        generate_pictures(chain, wanted, 11, 7),
+        generate_pictures(chain, wanted, 3, 8),
+    )
     assert np.array_equal(many.pixels[:3], few.pixels)
     assert torch.equal(many.labels[:3], few.labels)
     assert not torch.equal(other.z, few.z)
     assert (many.labels[:, 7] == 1).all()
     assert (many.labels[:, 5] == 0).all()
-    assert not torch.equal(many.moved, many.z)
+    assert not torch.equal(many.prior_z, many.z)
 
 
 def test_a_sheet_is_written_and_says_how(trained: Path, tmp_path: Path, run_cli: RunCli) -> None:
@@ -160,7 +165,7 @@ def test_a_sheet_is_written_and_says_how(trained: Path, tmp_path: Path, run_cli:
     first = path.read_bytes()
     told = read_manifest(path)
     assert told["request"]["attributes"] == ["no-smiling", "beard"]
-    assert told["models"]["actor"] == load_chain("faces", trained).constraint.fingerprint
+    assert told["models"]["actor"] == load_pipeline("faces", trained).constraint.fingerprint
     assert run_cli(*ask, "-n", 3, "--seed", 5, "-o", path).code == 0
     assert path.read_bytes() == first
     refused = run_cli(*ask, "-n", 3, "--seed", 6, "-o", path)
@@ -169,8 +174,8 @@ def test_a_sheet_is_written_and_says_how(trained: Path, tmp_path: Path, run_cli:
     assert path.read_bytes() == first
 
 
-def test_the_pictures_stand_on_the_sheet_enlarged(chain: Chain) -> None:
-    made = make(chain, {}, 9, 0)
+def test_the_pictures_stand_on_the_sheet_enlarged(chain: Pipeline) -> None:
+    made = generate_pictures(chain, {}, 9, 0)
     sheet = np.asarray(draw_sheet(made.pixels, ["a caption"] * 9, "a title"))
     assert sheet.shape[1] == 8 * (128 + 8) + 8
     corner = np.argwhere((sheet != 255).any(axis=2) & (np.arange(sheet.shape[0]) > 25)[:, None]).min(axis=0)
@@ -191,7 +196,7 @@ def test_grey_pictures_and_long_captions_fit() -> None:
         (["--dataset", "faces", "--attr", "smilling"], "unknown attribute 'smilling'; nearest: smiling"),
         (["--dataset", "faces", "--digit", "7"], "faces has attributes, not classes"),
         (["--dataset", "mnist", "--attr", "smiling"], "mnist has classes, not attributes: 0, 1"),
-        (["--dataset", "mnist", "--digit", "11"], "unknown attribute '11'"),
+        (["--dataset", "mnist", "--digit", "11"], "mnist has no class '11': choose from 0, 1, 2"),
         (["--dataset", "cifar10", "--class", "no-dog"], "a picture of cifar10 has one class: name it"),
         (["--dataset", "faces", "--attr", "male", "--attr", "no-male"], "Male can't be both there and absent"),
         (["--dataset", "faces", "--run", "nowhere"], "nowhere has no trained model of it; train one: melodylc image"),
@@ -245,7 +250,7 @@ def test_somebody_elses_file_is_left_alone(tmp_path: Path, run_cli: RunCli, kind
 def test_evaluation_judges_test_data_and_every_actor(
     trained: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("melodylc.image.evaluate.likeness", partial(likeness, pairs=2))
+    monkeypatch.setattr("melodylc.image.evaluation.label_ms_ssim", partial(label_ms_ssim, pairs=2))
     pytest.importorskip("sklearn", reason="scikit-learn, of the extra melodylc[image], isn't installed")
     shown = run_cli("image", "evaluate", "--dataset", "faces", "--run", trained, "-n", 20, "--by-label")
     assert shown.code == 0
@@ -264,21 +269,37 @@ def test_scores_by_hand() -> None:
     pytest.importorskip("sklearn", reason="scikit-learn, of the extra melodylc[image], isn't installed")
     asked = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
     told = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]])
-    found = score(asked, told, exclusive=True)
+    found = score_labels(asked, told, exclusive=True)
     # Class 0: precision 1, recall 1/2, F1 2/3. Class 1: precision 2/3, recall 1, F1 4/5.
     assert (found.accuracy, found.count) == (0.75, 4)
     assert [found.precision, found.recall] == pytest.approx([5 / 6, 3 / 4])
     assert found.each == pytest.approx((2 / 3, 4 / 5))
     assert found.f1 == pytest.approx((2 / 3 + 4 / 5) / 2)
-    assert score(asked, told, exclusive=False).accuracy == 0.75
+    assert score_labels(asked, told, exclusive=False).accuracy == 0.75
 
 
 def test_evaluation_without_scikit_learn_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "sklearn.metrics", None)
-    with pytest.raises(InputError, match=r"needs scikit-learn: pip install 'melodylc\[image\]'"):
-        score(torch.eye(2), torch.eye(2), exclusive=True)
+    with pytest.raises(InputError, match=r"needs scikit-learn: pip install -e '\.\[image\]'"):
+        score_labels(torch.eye(2), torch.eye(2), exclusive=True)
 
 
 def test_captions() -> None:
     assert caption([0, 0], ["a", "b"], exclusive=False) == "none"
     assert caption([0, 1], ["a", "No_Beard"], exclusive=False) == "No Beard"
+
+
+# -- help --------------------------------------------------------------------------------------
+
+
+def commands(group: click.Group) -> Iterator[click.Command]:
+    for command in group.commands.values():
+        yield from commands(command) if isinstance(command, click.Group) else [command]
+
+
+@pytest.mark.parametrize("command", [*commands(image)], ids=lambda command: command.name)
+def test_help_has_its_examples_on_lines_of_their_own(command: click.Command) -> None:
+    text = command.get_help(click.Context(command))
+    assert "\\b" not in text
+    examples = [line.strip() for line in text.splitlines() if "--dataset mnist" in line or "--dataset celeba" in line]
+    assert all(line.startswith("melodylc image ") for line in examples)

@@ -16,21 +16,32 @@ from PIL import Image
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.pictures import loading
 from melodylc.data.pictures.faces import draw_faces
-from melodylc.image.chain import load_auxiliary, load_chain, load_model, make
-from melodylc.image.constraints import _Lessons, _ReadingStage, train_auxiliary
-from melodylc.image.figures import before_and_after, belief_map, labelled, optimised, realism_of, traversal
-from melodylc.image.plots import banded, contour_map, curves
+from melodylc.image.evaluation import label_ms_ssim
+from melodylc.image.experiments.figures import (
+    band_colours,
+    before_and_after,
+    critic_map,
+    draw_contour_map,
+    draw_curves,
+    optimisation_frames,
+    traversal,
+)
+from melodylc.image.pipeline import (
+    generate_pictures,
+    load_auxiliary_pipeline,
+    load_picture_model,
+    load_pipeline,
+    load_realism,
+)
 from melodylc.image.sheet import read_manifest
-from melodylc.image.similarity import likeness
-from melodylc.image.store import load_actor, load_attributes, save_attributes
-from melodylc.image.train import part_path, train_actor
-from melodylc.image.transform import goal_labels, lacking, no_worse
-from melodylc.latent.auxiliary import AttributeCritic, AuxiliaryCritic, AuxiliaryGame, missing
-from melodylc.latent.encodings import Encodings
-from melodylc.latent.gan import GameSettings
-from melodylc.latent.labelled import move
+from melodylc.image.store import load_attributes, load_picture_actor, save_attributes
+from melodylc.image.training import _AttributeStage, _EncodingRows, part_path, train_actor, train_auxiliary
+from melodylc.image.transform import label_goal, no_worse, pictures_without, target_labels
+from melodylc.latent.actor import move_vectors
+from melodylc.latent.gan import AttributeCritic, AuxiliaryCritic, AuxiliaryGAN, GANSettings, label_loss
 from melodylc.latent.optimise import Goal, OptimiseSettings, optimise
-from melodylc.latent.widened import Widened
+from melodylc.latent.samples import Encodings
+from melodylc.latent.spread import SpreadRestoration
 from melodylc.models.noise import Noise
 
 RunCli = Callable[..., Run]
@@ -65,11 +76,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_label_that_is_missing_costs_its_cross_entropy() -> None:
     logits, labels = torch.randn(4, 3), torch.tensor([[0.0, 1.0, 1.0]]).expand(4, 3)
     expected = -(labels * F.logsigmoid(logits) + (1 - labels) * F.logsigmoid(-logits)).sum(dim=1)
-    assert torch.allclose(missing(logits, labels), expected)
+    assert torch.allclose(label_loss(logits, labels), expected)
     critic = AuxiliaryCritic(5, 3, hidden=8, layers=2)
     z = torch.randn(4, 5)
     real, told = critic.both(z)
-    assert torch.allclose(critic.cost(z, labels), F.softplus(-real) + missing(told, labels))
+    assert torch.allclose(critic.cost(z, labels), F.softplus(-real) + label_loss(told, labels))
     assert torch.equal(critic(z, labels), real)
 
 
@@ -81,26 +92,26 @@ def two_heaps() -> Encodings:
 
 
 def test_the_auxiliary_actor_goes_where_the_labels_are() -> None:
-    settings = GameSettings(
-        steps=200, critic_steps=3, batch=32, rate=3e-3, actor_rate=3e-3, hidden=32, layers=2, average=0.9
+    settings = GANSettings(
+        steps=200, critic_steps=3, batch=32, critic_rate=3e-3, actor_rate=3e-3, hidden=32, layers=2, average=0.9
     )
-    game = AuxiliaryGame(two_heaps(), torch.full((4,), 0.3), settings)
-    while game.step < settings.steps:
-        game.turn()
+    game = AuxiliaryGAN(two_heaps(), torch.full((4,), 0.3), settings)
+    while game.round_number < settings.steps:
+        game.step()
     z = torch.randn(200, 4, generator=torch.Generator().manual_seed(1))
-    left, right = (move(game.actor, z, torch.eye(2)[[label]].expand(200, 2))[:, 0] for label in (1, 0))
+    left, right = (move_vectors(game.mean_actor, z, torch.eye(2)[[label]].expand(200, 2))[:, 0] for label in (1, 0))
     assert ((left < 0) & (right > 0)).float().mean() > 0.9
 
 
 def test_an_auxiliary_game_goes_on_where_it_stopped() -> None:
-    settings = GameSettings(steps=3, critic_steps=2, batch=8, hidden=8, layers=2)
-    whole, first, second = (AuxiliaryGame(two_heaps(), torch.ones(4), settings) for _ in range(3))
+    settings = GANSettings(steps=3, critic_steps=2, batch=8, hidden=8, layers=2)
+    whole, first, second = (AuxiliaryGAN(two_heaps(), torch.ones(4), settings) for _ in range(3))
     for _ in range(3):
-        whole.turn()
-    first.turn()
+        whole.step()
+    first.step()
     second.restore(first.state())
     for _ in range(2):
-        second.turn()
+        second.step()
     assert all(torch.equal(tensor, second.state()[name]) for name, tensor in whole.state().items())
 
 
@@ -108,14 +119,14 @@ def test_an_auxiliary_game_goes_on_where_it_stopped() -> None:
 
 
 def test_parts_are_kept_and_belong_to_their_vae(run: Path) -> None:
-    model = load_model("faces", run)
-    realism = realism_of(run, model)
+    model = load_picture_model("faces", run)
+    realism = load_realism(run, model)
     assert realism.names == ()
     assert realism.critic(torch.zeros(2, 32)).shape == (2,)
-    assert isinstance(load_auxiliary("faces", run, 0.1).constraint.critic, AuxiliaryCritic)
+    assert isinstance(load_auxiliary_pipeline("faces", run, 0.1).constraint.critic, AuxiliaryCritic)
     reader = load_attributes(part_path(run, "attributes"), "faces", model.fingerprint)
     assert reader.critic(torch.zeros(2, 32)).shape == (2, 10)
-    for load, part in ((load_actor, "realism"), (load_attributes, "attributes")):
+    for load, part in ((load_picture_actor, "realism"), (load_attributes, "attributes")):
         with pytest.raises(CheckpointError, match=f"another VAE than the one beside it; train it again .--part {part}"):
             load(part_path(run, part), "faces", "0" * 16)
         with pytest.raises(CheckpointError, match="a checkpoint of faces, not of mnist"):
@@ -127,20 +138,20 @@ def test_a_penalised_actor_is_given_spread_back(
     run: Path, tmp_path: Path, distance: float, share: float, wide: bool
 ) -> None:
     shutil.copytree(run / "vae", tmp_path / "vae")
-    settings = GameSettings(steps=1, critic_steps=1, batch=8, hidden=8, layers=2, distance=distance, spread=share)
+    settings = GANSettings(steps=1, critic_steps=1, batch=8, hidden=8, layers=2, distance=distance, spread_share=share)
     train_actor(draw_faces(FEW["train"]), settings, tmp_path)
-    chain = load_chain("faces", tmp_path, distance)
-    assert isinstance(chain.constraint.actor, Widened) == wide
-    assert make(chain, {}, 2, seed=0).pixels.shape == (2, 3, 64, 64)
+    chain = load_pipeline("faces", tmp_path, distance)
+    assert isinstance(chain.constraint.actor, SpreadRestoration) == wide
+    assert generate_pictures(chain, {}, 2, seed=0).pixels.shape == (2, 3, 64, 64)
 
 
 def test_an_auxiliary_actor_that_was_penalised_gets_its_spread_back(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run / "vae", tmp_path / "vae")
-    settings = GameSettings(steps=1, critic_steps=1, batch=8, hidden=8, layers=2, distance=0.1, spread=0.5)
+    settings = GANSettings(steps=1, critic_steps=1, batch=8, hidden=8, layers=2, distance=0.1, spread_share=0.5)
     train_auxiliary(draw_faces(12), settings, tmp_path)
     train_auxiliary(draw_faces(12), replace(settings, distance=0.0), tmp_path)
-    kept = [load_auxiliary("faces", tmp_path, far).constraint.actor for far in (0.1, 0.0)]
-    assert [isinstance(actor, Widened) for actor in kept] == [True, False]
+    kept = [load_auxiliary_pipeline("faces", tmp_path, far).constraint.actor for far in (0.1, 0.0)]
+    assert [isinstance(actor, SpreadRestoration) for actor in kept] == [True, False]
 
 
 def test_a_critic_of_another_shape_is_refused(tmp_path: Path) -> None:
@@ -157,7 +168,7 @@ def test_a_critic_of_another_shape_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_traversal_changes_one_label_a_column(run: Path) -> None:
-    chain = load_chain("faces", run)
+    chain = load_pipeline("faces", run)
     shown = traversal(chain, {7: True}, [(5, True), (7, False)], 3, seed=0)
     assert shown.columns == 3
     assert shown.captions == ("Smiling", "+ Male", "- Smiling") * 3
@@ -167,9 +178,9 @@ def test_a_traversal_changes_one_label_a_column(run: Path) -> None:
 
 
 def test_optimised_samples_go_towards_realism_in_frames(run: Path) -> None:
-    model = load_model("faces", run)
-    realism = realism_of(run, model)
-    shown = optimised(model, realism, None, {}, 2, 0, OptimiseSettings(steps=4, frames=2))
+    model = load_picture_model("faces", run)
+    realism = load_realism(run, model)
+    shown = optimisation_frames(model, realism, None, {}, 2, 0, OptimiseSettings(steps=4, frames=2))
     assert shown.columns == 3
     assert [text.split(",")[0] for text in shown.captions] == ["step 0", "step 2", "end"] * 2
     start = before_and_after(model, realism, 2, seed=0)
@@ -179,32 +190,34 @@ def test_optimised_samples_go_towards_realism_in_frames(run: Path) -> None:
 def test_a_goal_of_labels_is_their_joint_probability() -> None:
     critic = AttributeCritic(4, 3, hidden=8, layers=2)
     z, labels = torch.randn(5, 4), torch.tensor([[1.0, 0.0, 1.0]]).expand(5, 3)
-    goal = labelled(critic, labels, [0, 1], belief=0.5)
+    goal = label_goal(critic, labels, [0, 1], belief=0.5)
     chances = critic(z).sigmoid()
     assert torch.allclose(goal.cost(z), -(chances[:, 0] * (1 - chances[:, 1])).log(), atol=1e-5)
     assert goal.threshold == pytest.approx(np.log(2))
 
 
 def test_a_belief_map_is_of_the_two_sharpest_dimensions(run: Path) -> None:
-    model = load_model("faces", run)
+    model = load_picture_model("faces", run)
     faces = draw_faces(4, "test")
-    values, (first, second), points = belief_map(model, realism_of(run, model).critic, faces)
+    values, (first, second), points = critic_map(model, load_realism(run, model).critic, faces)
     assert {first, second} == set(model.sigma_bar.topk(2, largest=False).indices.tolist())
     z = torch.zeros(1, 32)
     z[0, first], z[0, second] = 3, -3
     with torch.no_grad():
-        corner = realism_of(run, model).critic(z).sigmoid().item()
+        corner = load_realism(run, model).critic(z).sigmoid().item()
     assert values[0, -1] == pytest.approx(corner, abs=1e-5)  # rows are the second dimension
     assert points.shape == (4, 2)
 
 
 def test_plots_are_pictures(tmp_path: Path) -> None:
     values = np.linspace(0, 1, 400).reshape(20, 20)
-    contour_map(tmp_path / "map.png", {"a": values, "b": values.T}, 3.0, np.array([[2.9, 2.9]]), [3], ("x", "y"))
+    draw_contour_map(tmp_path / "map.png", {"a": values, "b": values.T}, 3.0, np.array([[2.9, 2.9]]), [3], ("x", "y"))
     with Image.open(tmp_path / "map.png") as picture:
         assert picture.getpixel((48 + int(480 * 5.9 / 6), 48 + int(480 * 0.1 / 6))) == (214, 39, 40)  # the point
-        assert picture.getpixel((50, 48 + 478)) == tuple(banded(values)[0, 0].astype(int))  # the second axis is upwards
-    curves(tmp_path / "curves.png", {"s": [0.1, 0.9], "t": [0.5]}, "title", 1.0)
+        assert picture.getpixel((50, 48 + 478)) == tuple(
+            band_colours(values)[0, 0].astype(int)
+        )  # the second axis is upwards
+    draw_curves(tmp_path / "curves.png", {"s": [0.1, 0.9], "t": [0.5]}, "title", 1.0)
     assert (tmp_path / "curves.png").stat().st_size > 1000
 
 
@@ -235,13 +248,13 @@ def test_deviations_are_drawn_for_several_runs(run: Path, tmp_path: Path, run_cl
 
 def test_pictures_that_lack_what_is_wanted_are_chosen() -> None:
     faces = draw_faces(30, "test")
-    chosen = lacking(faces, {7: True}, 5)
+    chosen = pictures_without(faces, {7: True}, 5)
     assert len(chosen) == 5
     assert not chosen.labels[:, 7].any()
     everyone = faces.only(faces.labels[:, 7] == 1)
     with pytest.raises(InputError, match="all pictures of faces have what was asked"):
-        lacking(everyone, {7: True}, 5)
-    assert goal_labels(torch.ones(1, 2), {0: False}, exclusive=False).tolist() == [[0, 1]]
+        pictures_without(everyone, {7: True}, 5)
+    assert target_labels(torch.ones(1, 2), {0: False}, exclusive=False).tolist() == [[0, 1]]
 
 
 def test_what_was_so_from_the_start_is_no_reason_to_move() -> None:
@@ -259,7 +272,7 @@ def test_what_was_so_from_the_start_is_no_reason_to_move() -> None:
 def test_an_attribute_critic_learns_with_a_part_of_itself_and_judges_with_all() -> None:
     torch.manual_seed(0)
     encodings = Encodings(torch.randn(6, 4), torch.zeros(6, 4), torch.ones(6, 3))
-    stage = _ReadingStage(critic := AttributeCritic(4, 3, hidden=32, layers=2), _Lessons(encodings, 0))
+    stage = _AttributeStage(critic := AttributeCritic(4, 3, hidden=32, layers=2), _EncodingRows(encodings, 0))
     rows = torch.arange(6)
     first, second, again = (stage.loss(rows, 0.0, Noise(seed))[0].item() for seed in (0, 1, 0))
     assert first == again
@@ -310,7 +323,7 @@ def test_a_part_that_is_missing_is_named_with_its_command(run: Path, tmp_path: P
 
 
 def test_evaluation_tells_acgan_and_ratios_too(run: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("melodylc.image.evaluate.likeness", partial(likeness, pairs=2))
+    monkeypatch.setattr("melodylc.image.evaluation.label_ms_ssim", partial(label_ms_ssim, pairs=2))
     pytest.importorskip("sklearn", reason="scikit-learn, of the extra melodylc[image], isn't installed")
     shown = run_cli("image", "evaluate", "--dataset", "faces", "--run", run, "-n", 20)
     assert shown.code == 0
@@ -322,7 +335,7 @@ def test_evaluation_tells_acgan_and_ratios_too(run: Path, run_cli: RunCli, monke
 def test_a_run_of_acgan_alone_is_judged(
     run: Path, tmp_path: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("melodylc.image.evaluate.likeness", partial(likeness, pairs=2))
+    monkeypatch.setattr("melodylc.image.evaluation.label_ms_ssim", partial(label_ms_ssim, pairs=2))
     pytest.importorskip("sklearn", reason="scikit-learn, of the extra melodylc[image], isn't installed")
     for part in ("vae", "classifier", "auxiliary-0.1"):
         shutil.copytree(run / part, tmp_path / part)

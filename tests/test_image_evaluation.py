@@ -9,8 +9,16 @@ import torch
 from torch import Tensor
 
 from melodylc.data.errors import InputError
-from melodylc.image.evaluate import Judged, Scores, as_row, compared
-from melodylc.image.similarity import WEIGHTS, likeness, ms_ssim, scales
+from melodylc.image.evaluation import (
+    SCALE_WEIGHTS,
+    ClassifierScores,
+    PictureFigures,
+    as_row,
+    compare_figures,
+    label_ms_ssim,
+    ms_ssim,
+    ms_ssim_scales,
+)
 
 Plane = npt.NDArray[np.float64]
 
@@ -27,7 +35,7 @@ def windowed(plane: Plane) -> Plane:
 
 def by_the_formula(one: Plane, other: Plane, count: int) -> float:
     """Wang, Simoncelli and Bovik's equations for one plane, with loops."""
-    weights, result = np.array(WEIGHTS[:count]) / sum(WEIGHTS[:count]), 1.0
+    weights, result = np.array(SCALE_WEIGHTS[:count]) / sum(SCALE_WEIGHTS[:count]), 1.0
     for at in range(count):
         mean_one, mean_other = windowed(one), windowed(other)
         var_one, var_other = windowed(one**2) - mean_one**2, windowed(other**2) - mean_other**2
@@ -48,7 +56,7 @@ def test_ms_ssim_is_what_the_paper_writes(side: int, count: int) -> None:
     rng = np.random.default_rng(side)
     one = rng.random((side, side))
     other = np.clip(one + rng.normal(0, 0.3, one.shape), 0, 1)
-    assert scales(side) == count
+    assert ms_ssim_scales(side) == count
     found = ms_ssim(*(torch.from_numpy(plane)[None, None] for plane in (one, other)))
     assert found.item() == pytest.approx(by_the_formula(one, other, count), abs=1e-6)
 
@@ -63,7 +71,7 @@ def test_a_picture_is_like_itself_and_like_others_both_ways() -> None:
 
 def test_small_pictures_have_no_scale() -> None:
     with pytest.raises(InputError, match="11 pixels a side or more, not 8"):
-        scales(8)
+        ms_ssim_scales(8)
 
 
 def test_likeness_is_of_pairs_of_one_label() -> None:
@@ -71,22 +79,24 @@ def test_likeness_is_of_pairs_of_one_label() -> None:
     pixels = torch.cat([noise[:1].expand(4, 1, 28, 28), noise])
     labels = torch.zeros(10, 3)
     labels[:4, 0], labels[4:, 1], labels[9, 2] = 1, 1, 1
-    same, other, alone = likeness(pixels, labels, pairs=30).tolist()
+    same, other, alone = label_ms_ssim(pixels, labels, pairs=30).tolist()
     assert same == pytest.approx(1, abs=1e-5)
     assert other < 0.5  # never a picture with itself
     assert math.isnan(alone)
 
 
-def judged(f1: float, alike: Tensor, far: float | None = None) -> Judged:
-    return Judged(Scores(0.9, 0.9, 0.9, f1, (f1,), 10), alike, far)
+def judged(f1: float, alike: Tensor, far: float | None = None) -> PictureFigures:
+    return PictureFigures(ClassifierScores(0.9, 0.9, 0.9, f1, (f1,), 10), alike, far)
 
 
 def test_generated_pictures_are_compared_with_test_data() -> None:
     test = judged(0.8, torch.tensor([0.5, 0.4, torch.nan]))
     made = judged(0.76, torch.tensor([0.45, 0.44, 0.2]), 3.0)
-    told = compared(test, made, ("a", "b", "c"))
+    told = compare_figures(test, made, ("a", "b", "c"))
     assert told.startswith("F1 over test data's 0.950; MS-SSIM over real pictures' ")
     assert told.endswith("most 1.100 (b)")
     assert as_row(made) == ["0.9000", "0.9000", "0.9000", "0.7600", "3.00", "0.363"]
     assert as_row(judged(0.5, torch.tensor([torch.nan])))[-2:] == ["", ""]
-    assert "MS-SSIM" not in compared(judged(0.8, torch.tensor([torch.nan])), judged(0.8, torch.tensor([0.5])), ("a",))
+    assert "MS-SSIM" not in compare_figures(
+        judged(0.8, torch.tensor([torch.nan])), judged(0.8, torch.tensor([0.5])), ("a",)
+    )

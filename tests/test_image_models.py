@@ -14,29 +14,27 @@ from torch.distributions import Normal, kl_divergence
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.pictures.faces import draw_faces
 from melodylc.data.pictures.loading import DATASETS
-from melodylc.image.classifier import PictureClassifier, classifier_config
-from melodylc.image.config import CONFIGS, PictureConfig, named_config
-from melodylc.image.settings import recipe, with_steps
-from melodylc.image.stages import LabelStage, PictureStage, jittered
+from melodylc.image.datasets import PICTURE_DATASETS, PictureConfig, picture_config, picture_dataset, recipe, with_steps
+from melodylc.image.models import PictureClassifier, PictureVAE
 from melodylc.image.store import (
-    VAE,
-    LabelRows,
-    load_actor,
+    VAE_FORMAT,
+    LabelCombinations,
     load_classifier,
+    load_picture_actor,
     load_vae,
-    save_actor,
     save_classifier,
+    save_picture_actor,
     save_vae,
 )
-from melodylc.image.table import Table, as_inputs
-from melodylc.image.vae import PictureVAE
-from melodylc.latent.actor import Actor
-from melodylc.latent.labelled import LabelledCritic, labelled_actor, move
-from melodylc.latent.widened import Widened
-from melodylc.models.checkpoint import read_tensors, write_tensors
+from melodylc.image.table import LabelStage, PictureStage, PictureTable, as_inputs, jitter
+from melodylc.latent.actor import Actor, ActorConfig, move_vectors
+from melodylc.latent.gan import ConditionalCritic
+from melodylc.latent.spread import SpreadRestoration
+from melodylc.latent.tensor_files import read_tensors, write_tensors
 from melodylc.models.noise import Noise
 from melodylc.training.settings import StageSettings
 
+CONFIGS = [config for data in PICTURE_DATASETS.values() for config in data.configs.values()]
 TINY = PictureConfig(
     name="tiny",
     dataset="faces",
@@ -54,14 +52,14 @@ STAGE = StageSettings(kind="pictures", batch=4, rate=1e-3, steps=2)
 
 
 @pytest.fixture(scope="module")
-def table() -> Table:
-    return Table(draw_faces(20), draw_faces(6, "valid"), side=16, seed=3)
+def table() -> PictureTable:
+    return PictureTable(draw_faces(20), draw_faces(6, "valid"), side=16, seed=3)
 
 
 # -- shapes ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=lambda config: f"{config.dataset}-{config.name}")
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.dataset}-{config.name}")
 def test_every_configuration_gives_a_picture_back(config: PictureConfig) -> None:
     with torch.device("meta"):  # shapes without numbers: the papers' sizes cost nothing
         vae = PictureVAE(config).eval()
@@ -77,7 +75,7 @@ def layers(module: torch.nn.Module, kind: type) -> list[Any]:
 
 def test_the_papers_mnist_model_has_three_layers_of_1024_each_way() -> None:
     with torch.device("meta"):
-        vae = PictureVAE(named_config("mnist", "paper"))
+        vae = PictureVAE(picture_config("mnist", "paper"))
     assert [tuple(layer.weight.shape) for layer in layers(vae, torch.nn.Linear)] == [
         *[(1024, 784), (1024, 1024), (1024, 1024), (2048, 1024)],
         *[(1024, 1024)] * 3,
@@ -87,7 +85,7 @@ def test_the_papers_mnist_model_has_three_layers_of_1024_each_way() -> None:
 
 def test_the_papers_celeba_model_has_its_kernels_and_channels() -> None:
     with torch.device("meta"):
-        vae = PictureVAE(named_config("celeba", "paper"))
+        vae = PictureVAE(picture_config("celeba", "paper"))
     down = [tuple(layer.weight.shape) for layer in layers(vae, torch.nn.Conv2d)]
     assert down == [(256, 3, 5, 5), (512, 256, 5, 5), (1024, 512, 3, 3), (2048, 1024, 3, 3)]
     up = [tuple(layer.weight.shape) for layer in layers(vae, torch.nn.ConvTranspose2d)]
@@ -96,17 +94,17 @@ def test_the_papers_celeba_model_has_its_kernels_and_channels() -> None:
 
 def test_the_replications_cifar10_model_has_six_blocks_down_and_five_up() -> None:
     with torch.device("meta"):
-        vae = PictureVAE(named_config("cifar10", "replication"))
+        vae = PictureVAE(picture_config("cifar10", "replication"))
     assert [layer.out_channels for layer in layers(vae, torch.nn.Conv2d)] == [32, 64, 128, 256, 512, 1024, 3]
     assert len(layers(vae, torch.nn.ConvTranspose2d)) == 5
     # Its loss, mean squared error + 0.00025 KL, is ours up to a factor.
-    deviation = named_config("cifar10", "replication").deviation
+    deviation = picture_config("cifar10", "replication").deviation
     assert 2 * deviation**2 / (3 * 64 * 64) == pytest.approx(0.00025, rel=0.01)
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_data_set_has_a_classifier(name: str) -> None:
-    config = classifier_config(name)
+    config = picture_dataset(name).classifier
     with torch.device("meta"):
         classifier = PictureClassifier(config).eval()
         pictures = torch.zeros(2, config.channels, config.side, config.side)
@@ -123,7 +121,7 @@ def log_prob(distribution: Normal, value: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("config", [TINY, LINEAR], ids=["convolutions", "linear"])
-def test_the_loss_is_the_negative_elbo(config: PictureConfig, table: Table) -> None:
+def test_the_loss_is_the_negative_elbo(config: PictureConfig, table: PictureTable) -> None:
     torch.manual_seed(0)
     vae = PictureVAE(config).eval()
     rows = torch.arange(8)
@@ -138,7 +136,7 @@ def test_the_loss_is_the_negative_elbo(config: PictureConfig, table: Table) -> N
     assert metrics["kl"] == pytest.approx(kl.item(), rel=1e-4)
 
 
-def test_an_autoencoder_has_neither_noise_nor_kl(table: Table) -> None:
+def test_an_autoencoder_has_neither_noise_nor_kl(table: PictureTable) -> None:
     torch.manual_seed(0)
     vae = PictureVAE(replace(TINY, autoencoder=True)).eval()
     stage = PictureStage(vae, table, STAGE)
@@ -147,7 +145,7 @@ def test_an_autoencoder_has_neither_noise_nor_kl(table: Table) -> None:
     assert set(losses[0][1]) == {"mse"}
 
 
-def test_codes_of_an_autoencoder_are_standardised_and_pictures_stay(table: Table) -> None:
+def test_codes_of_an_autoencoder_are_standardised_and_pictures_stay(table: PictureTable) -> None:
     torch.manual_seed(0)
     vae = PictureVAE(replace(TINY, autoencoder=True)).eval()
     pictures = table.pictures(torch.arange(20))
@@ -164,12 +162,12 @@ def test_codes_of_an_autoencoder_are_standardised_and_pictures_stay(table: Table
 
 @pytest.mark.parametrize("name", ["mnist", "faces"])
 def test_a_classifiers_loss_is_the_cross_entropy(name: str) -> None:
-    config = classifier_config(name)
+    config = picture_dataset(name).classifier
     pictures = draw_faces(12)
     if config.exclusive:
         classes = np.eye(10, dtype=np.uint8)[np.arange(12) % 10]
         pictures = replace(pictures, pixels=pictures.pixels[:, :1], labels=classes, exclusive=True)
-    table = Table(pictures, pictures, config.side)
+    table = PictureTable(pictures, pictures, config.side)
     torch.manual_seed(0)
     classifier = PictureClassifier(config).eval()
     rows = torch.arange(12)
@@ -188,7 +186,7 @@ def test_a_classifiers_loss_is_the_cross_entropy(name: str) -> None:
 def test_jitter_moves_all_by_the_same_few_pixels_and_mirrors_some() -> None:
     pictures = torch.zeros(40, 1, 11, 11)
     pictures[:, :, 4, 2] = 1.0
-    moved = jittered(pictures, Noise(1), shift=2, flip=True)
+    moved = jitter(pictures, Noise(1), shift=2, flip=True)
     assert moved.shape == pictures.shape
     places = [tuple(place[1:].tolist()) for place in moved.nonzero()[:, 1:]]
     rows, columns = {place[0] for place in places}, {place[1] for place in places}
@@ -197,17 +195,21 @@ def test_jitter_moves_all_by_the_same_few_pixels_and_mirrors_some() -> None:
     assert abs(rows.pop() - 4) <= 2
     assert len(columns) == 2
     assert sum(columns) == 10  # mirror images of each other
-    still = jittered(pictures, Noise(1), shift=0, flip=False)
+    still = jitter(pictures, Noise(1), shift=0, flip=False)
     assert torch.equal(still, pictures)
 
 
 # -- tables ------------------------------------------------------------------------------------
 
 
-def test_batches_are_a_function_of_seed_stage_and_step(table: Table) -> None:
+def test_batches_are_a_function_of_seed_stage_and_step(table: PictureTable) -> None:
     first = table.draw(0, 5, 8)
     assert np.array_equal(first, table.draw(0, 5, 8))
-    others = [table.draw(0, 6, 8), table.draw(1, 5, 8), Table(draw_faces(20), draw_faces(6), 16, seed=4).draw(0, 5, 8)]
+    others = [
+        table.draw(0, 6, 8),
+        table.draw(1, 5, 8),
+        PictureTable(draw_faces(20), draw_faces(6), 16, seed=4).draw(0, 5, 8),
+    ]
     assert not any(np.array_equal(first, other) for other in others)
     assert set(table.draw(0, 0, 500).tolist()) == set(table.training.tolist())
     assert table.validation.tolist() == list(range(20, 26))
@@ -219,7 +221,7 @@ def test_inputs_are_averages_where_pictures_shrink() -> None:
     assert as_inputs(pixels, 4).mean().item() == pytest.approx(31.5 / 255, rel=1e-3)
 
 
-def test_batches_are_all_training_pictures_or_the_first(table: Table) -> None:
+def test_batches_are_all_training_pictures_or_the_first(table: PictureTable) -> None:
     (everything,), (some,) = table.batches(), table.batches(7)
     assert everything.equal(table.pictures(torch.arange(20)))
     assert some.equal(everything[:7])
@@ -228,7 +230,7 @@ def test_batches_are_all_training_pictures_or_the_first(table: Table) -> None:
 def test_tables_refuse_pictures_that_do_not_match() -> None:
     faces = draw_faces(3)
     with pytest.raises(InputError, match="don't match"):
-        Table(faces, replace(faces, pixels=faces.pixels[:, :1]), 16)
+        PictureTable(faces, replace(faces, pixels=faces.pixels[:, :1]), 16)
 
 
 # -- files -------------------------------------------------------------------------------------
@@ -241,15 +243,15 @@ def saved_vae(folder: Path) -> Path:
 
 
 def saved_actor(folder: Path) -> Path:
-    rows = LabelRows(torch.eye(10), torch.arange(1.0, 11.0))
-    actor, critic = Actor(labelled_actor(5, 10, hidden=8, layers=1, bound=4.0)), LabelledCritic(5, 10, 8, 1)
-    save_actor(folder / "actor", actor, critic, ("a",) * 10, rows, {"dataset": "faces", "vae": "abc"})
+    rows = LabelCombinations(torch.eye(10), torch.arange(1.0, 11.0))
+    actor, critic = Actor(ActorConfig.of_vectors(5, 10, hidden=8, layers=1, bound=4.0)), ConditionalCritic(5, 10, 8, 1)
+    save_picture_actor(folder / "actor", actor, critic, ("a",) * 10, rows, {"dataset": "faces", "vae": "abc"})
     return folder / "actor"
 
 
 def saved_classifier(folder: Path) -> Path:
     torch.manual_seed(0)
-    save_classifier(folder / "classifier", PictureClassifier(classifier_config("faces")), {})
+    save_classifier(folder / "classifier", PictureClassifier(picture_dataset("faces").classifier), {})
     return folder / "classifier"
 
 
@@ -264,24 +266,24 @@ def test_files_hold_what_was_saved(tmp_path: Path) -> None:
     pictures = torch.rand(3, 3, 16, 16)
     assert same(vae.vae.encode(pictures).mean, expected.encode(pictures).mean)
     assert vae.sigma_bar.tolist() == pytest.approx([0.3] * 5)
-    actor = load_actor(saved_actor(tmp_path), "faces", "abc")
+    actor = load_picture_actor(saved_actor(tmp_path), "faces", "abc")
     assert actor.rows.counts.sum() == 55
-    assert move(actor.actor, torch.zeros(1, 5), torch.eye(10)[:1]).shape == (1, 5)
+    assert move_vectors(actor.actor, torch.zeros(1, 5), torch.eye(10)[:1]).shape == (1, 5)
     assert actor.critic(torch.zeros(1, 5), torch.eye(10)[:1]).shape == (1,)
-    assert load_classifier(saved_classifier(tmp_path), "faces").classifier.config == classifier_config("faces")
+    assert load_classifier(saved_classifier(tmp_path), "faces").classifier.config == picture_dataset("faces").classifier
 
 
 def test_a_widened_actor_is_read_as_it_was_written(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    wide = Widened(Actor(labelled_actor(5, 10, hidden=8, layers=1, bound=4.0)))
+    wide = SpreadRestoration(Actor(ActorConfig.of_vectors(5, 10, hidden=8, layers=1, bound=4.0)))
     for values in (wide.gain, wide.middle, wide.slope):
         values.copy_(torch.rand_like(values))
-    rows, header = LabelRows(torch.eye(10), torch.ones(10)), {"dataset": "faces", "vae": "abc"}
-    save_actor(tmp_path / "actor", wide, LabelledCritic(5, 10, 8, 1), ("a",) * 10, rows, header)
-    found = load_actor(tmp_path / "actor", "faces", "abc").actor
+    rows, header = LabelCombinations(torch.eye(10), torch.ones(10)), {"dataset": "faces", "vae": "abc"}
+    save_picture_actor(tmp_path / "actor", wide, ConditionalCritic(5, 10, 8, 1), ("a",) * 10, rows, header)
+    found = load_picture_actor(tmp_path / "actor", "faces", "abc").actor
     z, labels = torch.randn(4, 5), torch.eye(10)[:4]
-    torch.testing.assert_close(move(found, z, labels), move(wide, z, labels), atol=2e-2, rtol=0)
-    assert not torch.allclose(move(found, z, labels), move(wide.actor, z, labels), atol=0.1)
+    torch.testing.assert_close(move_vectors(found, z, labels), move_vectors(wide, z, labels), atol=2e-2, rtol=0)
+    assert not torch.allclose(move_vectors(found, z, labels), move_vectors(wide.actor, z, labels), atol=0.1)
 
 
 def rewritten(path: Path, format: str, change: Callable[[dict[str, Tensor], dict[str, Any]], object]) -> Path:
@@ -291,9 +293,9 @@ def rewritten(path: Path, format: str, change: Callable[[dict[str, Tensor], dict
     return path
 
 
-@pytest.mark.parametrize("load", [load_vae, load_classifier, load_actor])
+@pytest.mark.parametrize("load", [load_vae, load_classifier, load_picture_actor])
 def test_a_checkpoint_of_another_data_set_is_refused(tmp_path: Path, load: Callable[..., object]) -> None:
-    path = {load_vae: saved_vae, load_classifier: saved_classifier, load_actor: saved_actor}[load](tmp_path)
+    path = {load_vae: saved_vae, load_classifier: saved_classifier, load_picture_actor: saved_actor}[load](tmp_path)
     with pytest.raises(CheckpointError, match="a checkpoint of faces, not of mnist: name another, or --dataset faces"):
         load(path, "mnist")
 
@@ -305,7 +307,7 @@ def test_another_part_is_refused(tmp_path: Path) -> None:
 
 def test_an_actor_of_another_vae_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="made for another VAE than the one beside it"):
-        load_actor(saved_actor(tmp_path), "faces", "abd")
+        load_picture_actor(saved_actor(tmp_path), "faces", "abd")
 
 
 @pytest.mark.parametrize(
@@ -321,7 +323,7 @@ def test_an_actor_of_another_vae_is_refused(tmp_path: Path) -> None:
     ids=["no sigma_bar", "a weight missing", "a NaN", "no configuration", "an odd field", "another size"],
 )
 def test_a_damaged_vae_is_refused_in_one_line(tmp_path: Path, change: Callable[..., object]) -> None:
-    path = rewritten(saved_vae(tmp_path), VAE, change)
+    path = rewritten(saved_vae(tmp_path), VAE_FORMAT, change)
     with pytest.raises(InputError) as caught:
         load_vae(path)
     assert str(caught.value).startswith(str(path))
@@ -332,18 +334,18 @@ def test_a_damaged_vae_is_refused_in_one_line(tmp_path: Path, change: Callable[.
 
 
 def test_label_rows_are_drawn_as_often_as_they_occur_and_obey() -> None:
-    rows = LabelRows.of(torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]))
+    rows = LabelCombinations.of(torch.tensor([[1.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]))
     generator = torch.Generator().manual_seed(0)
-    drawn = torch.stack([rows.draw({}, generator) for _ in range(800)])
+    drawn = torch.stack([rows.sample({}, generator) for _ in range(800)])
     assert drawn[:, 0].mean().item() == pytest.approx(0.75, abs=0.06)
-    wanted = torch.stack([rows.draw({0: True}, generator) for _ in range(600)])
+    wanted = torch.stack([rows.sample({0: True}, generator) for _ in range(600)])
     assert (wanted[:, 0] == 1).all()
     assert wanted[:, 1].mean().item() == pytest.approx(1 / 3, abs=0.07)
-    assert rows.draw({0: False, 1: True}, generator).tolist() == [0.0, 1.0]  # which the training set never has
+    assert rows.sample({0: False, 1: True}, generator).tolist() == [0.0, 1.0]  # which the training set never has
 
 
 def test_every_configuration_has_a_recipe() -> None:
-    for config in CONFIGS.values():
+    for config in CONFIGS:
         found = recipe(config)
         assert (found.vae.stages[0].kind, found.classifier.stages[0].kind) == ("pictures", "labels")
     assert with_steps(found.vae, 7).stages[0].steps == 7
@@ -367,10 +369,10 @@ def test_configurations_that_make_no_sense_are_refused(change: dict[str, Any], l
 def test_a_configuration_of_before_variance_was_restored_restores_none() -> None:
     before = {name: value for name, value in TINY.to_dict().items() if name != "restored"}
     assert PictureConfig.from_dict(before) == TINY
-    assert PictureConfig.from_dict(replace(TINY, restored=7).to_dict()) == replace(TINY, restored=7)
+    assert PictureConfig.from_dict(replace(TINY, matched_components=7).to_dict()) == replace(TINY, matched_components=7)
 
 
 def test_an_unknown_configuration_is_answered_with_those_there_are() -> None:
     line = "unknown configuration 'paper' of cifar10: choose from replication, small"
     with pytest.raises(InputError, match=line):
-        named_config("cifar10", "paper")
+        picture_config("cifar10", "paper")

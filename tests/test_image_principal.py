@@ -13,38 +13,37 @@ from torch import Tensor
 
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.faces import draw_faces
-from melodylc.image.principal import Components, Principal, components
-from melodylc.image.settings import with_steps
-from melodylc.image.stages import PictureStage, mirrored
+from melodylc.image.components import Components, PrincipalVAE, principal_components
+from melodylc.image.datasets import with_steps
+from melodylc.image.models import PictureVAE
 from melodylc.image.store import load_vae
-from melodylc.image.table import Table
-from melodylc.image.train import train_vae
-from melodylc.image.vae import PictureVAE
+from melodylc.image.table import PictureStage, PictureTable, mirror
+from melodylc.image.training import train_picture_vae
 from melodylc.models.noise import Noise
 from melodylc.training.settings import StageSettings, TrainSettings
 
-CONFIG = replace(TINY, z=8, rest=5, deviation=0.2)
+CONFIG = replace(TINY, z=8, residual_components=5, deviation=0.2)
 STAGE = StageSettings(kind="pictures", batch=4, rate=1e-3, steps=3)
 
 
 @pytest.fixture(scope="module")
-def table() -> Table:
-    return Table(draw_faces(60), draw_faces(6, "valid"), side=16, seed=3)
+def table() -> PictureTable:
+    return PictureTable(draw_faces(60), draw_faces(6, "valid"), side=16, seed=3)
 
 
 @pytest.fixture(scope="module")
-def pictures(table: Table) -> Tensor:
+def pictures(table: PictureTable) -> Tensor:
     return table.pictures(torch.arange(60))
 
 
 @pytest.fixture(scope="module")
 def found(pictures: Tensor) -> Components:
-    return components(lambda: torch.split(pictures, 7), 5)
+    return principal_components(lambda: torch.split(pictures, 7), 5)
 
 
-def begun(found: Components, deviation: float = 0.2) -> Principal:
-    principal = Principal((3, 16, 16), 5)
-    principal.begin(found, deviation)
+def begun(found: Components, deviation: float = 0.2) -> PrincipalVAE:
+    principal = PrincipalVAE((3, 16, 16), 5)
+    principal.set_components(found, deviation)
     return principal
 
 
@@ -58,7 +57,7 @@ def test_components_are_those_of_the_singular_value_decomposition(pictures: Tens
 
 def test_more_components_than_pictures_have_no_variance() -> None:
     pictures = torch.rand(4, 30, generator=torch.Generator().manual_seed(0))
-    found = components(lambda: [pictures], 12)
+    found = principal_components(lambda: [pictures], 12)
     assert found.basis.shape == (30, 12)
     torch.testing.assert_close(found.basis.T @ found.basis, torch.eye(12), atol=1e-4, rtol=0)
     assert found.variance[:3].min() > 0.1
@@ -94,35 +93,37 @@ def test_a_component_below_the_output_deviation_is_the_priors(pictures: Tensor, 
 def test_a_run_ends_with_the_components_of_what_the_decoder_leaves(tmp_path: Path) -> None:
     train, valid = draw_faces(40), draw_faces(6, "valid")
     settings = with_steps(TrainSettings(stages=(STAGE,)), 2)
-    path = train_vae(train, valid, CONFIG, settings, tmp_path)
+    path = train_picture_vae(train, valid, CONFIG, settings, tmp_path)
     loaded = load_vae(path, "faces")
-    vae, pictures = loaded.vae, Table(train, valid, 16).pictures(torch.arange(40))
-    assert vae.rest is not None
+    vae, pictures = loaded.vae, PictureTable(train, valid, 16).pictures(torch.arange(40))
+    assert vae.residual is not None
     with torch.no_grad():
-        left = torch.cat([vae.left(pictures), vae.left(pictures.flip(-1))])
-        wanted = components(lambda: [left], 5)
-        torch.testing.assert_close(vae.rest.basis.abs(), wanted.basis.abs(), atol=5e-3, rtol=0)
+        left = torch.cat([vae.residual_of(pictures), vae.residual_of(pictures.flip(-1))])
+        wanted = principal_components(lambda: [left], 5)
+        torch.testing.assert_close(vae.residual.basis.abs(), wanted.basis.abs(), atol=5e-3, rtol=0)
         torch.testing.assert_close(loaded.sigma_bar[3:], 0.2 / wanted.variance.sqrt(), atol=5e-3, rtol=1e-2)
         encoding = vae.encode(pictures)
         alone = vae.decode(torch.cat([encoding.mean[:, :3], torch.zeros(40, 5)], dim=1))
         assert (vae.decode(encoding.mean) - pictures).square().mean() < (alone - pictures).square().mean()
-    assert train_vae(train, valid, CONFIG, settings, tmp_path) == path  # a finished run stays as it is
+    assert train_picture_vae(train, valid, CONFIG, settings, tmp_path) == path  # a finished run stays as it is
     assert load_vae(path).sigma_bar.equal(loaded.sigma_bar)
 
 
 def test_mirrored_pictures_are_those_below_a_half() -> None:
     pictures = torch.arange(24.0).view(4, 1, 2, 3)
     chance = torch.tensor([0.0, 0.49, 0.5, 0.99])
-    turned = mirrored(pictures, chance)
+    turned = mirror(pictures, chance)
     assert turned[0].equal(pictures[0].flip(-1))
     assert turned[2:].equal(pictures[2:])
-    assert mirrored(turned, chance).equal(pictures)
+    assert mirror(turned, chance).equal(pictures)
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_pictures_are_mirrored_in_training_alone(training: bool, table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_are_mirrored_in_training_alone(
+    training: bool, table: PictureTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[Tensor] = []
-    vae = PictureVAE(replace(CONFIG, z=3, rest=0)).train(training)
+    vae = PictureVAE(replace(CONFIG, z=3, residual_components=0)).train(training)
     encode: Callable[..., Any] = vae.encode
 
     def watched(pictures: Tensor, noise: Noise | None) -> Any:
@@ -138,7 +139,7 @@ def test_pictures_are_mirrored_in_training_alone(training: bool, table: Table, m
     assert bool(same.all()) != training
 
 
-@pytest.mark.parametrize("change", [{"autoencoder": True}, {"rest": 8}, {"rest": -1}])
+@pytest.mark.parametrize("change", [{"autoencoder": True}, {"residual_components": 8}, {"residual_components": -1}])
 def test_configurations_that_make_no_sense_are_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="components of the rest are some of a VAE's 8 dimensions, not"):
+    with pytest.raises(InputError, match="residual components are some of a VAE's 8 dimensions, not"):
         replace(CONFIG, **change)

@@ -15,15 +15,14 @@ from PIL import Image
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.pictures.panel import odd_pictures, real_pictures
 from melodylc.data.pictures.picture import Picture, as_rgb, checked_pictures, stack, unstack
-from melodylc.image.box import PictureBox, thumbnail
-from melodylc.image.config import PictureConfig
-from melodylc.image.order import picture_rule
-from melodylc.image.ruled import fit_rule, make_ruled, open_rule
+from melodylc.image.datasets import PictureConfig
+from melodylc.image.models import PictureVAE
+from melodylc.image.request import picture_rule
+from melodylc.image.rules import PictureObjective, fit_picture_rule, generate_for_rule, load_rule_actor, thumbnail
 from melodylc.image.sheet import read_manifest
 from melodylc.image.store import LoadedVAE, load_vae, save_vae
-from melodylc.image.train import vae_path
-from melodylc.image.vae import PictureVAE
-from melodylc.latent.settings import FitSettings
+from melodylc.image.training import vae_path
+from melodylc.latent.fit import FitSettings
 from melodylc.rewards import Rule, density, reward
 from melodylc.rewards.trial import try_panel
 
@@ -49,7 +48,7 @@ LIGHT = FitSettings(
     bank=256,
     rounds=12,
     fresh=64,
-    rate=1e-3,
+    actor_rate=1e-3,
     critic_steps=30,
     warmup=80,
     check=64,
@@ -152,7 +151,7 @@ def test_a_rule_is_tried_on_the_panel_of_pictures() -> None:
 
 
 def test_the_box_scores_what_it_decodes(model: LoadedVAE) -> None:
-    box = PictureBox(model.vae, Rule((bright,)))
+    box = PictureObjective(model.vae, Rule((bright,)))
     z = torch.randn(5, 6)
     moved, decoded = box.decode(z)
     assert torch.equal(moved, z)
@@ -162,11 +161,11 @@ def test_the_box_scores_what_it_decodes(model: LoadedVAE) -> None:
 
 
 def test_a_critic_sees_a_thumbnail_with_a_gradient(model: LoadedVAE) -> None:
-    box = PictureBox(model.vae, Rule((bright,)))
+    box = PictureObjective(model.vae, Rule((bright,)))
     z = torch.randn(2, 6, requires_grad=True)
     decoded = box.decode(z)[1]
-    view = box.view(z, box.context(decoded, z), decoded)
-    torch.testing.assert_close(view, box.seen(decoded), rtol=0, atol=0.01)
+    view = box.expected_features(z, box.context(decoded, z), decoded)
+    torch.testing.assert_close(view, box.features(decoded), rtol=0, atol=0.01)
     assert view.shape == (2, 1, 3 * 14 * 14)
     (slope,) = torch.autograd.grad(view.sum(), z)
     assert (slope != 0).any()
@@ -177,19 +176,19 @@ def test_a_critic_sees_a_thumbnail_with_a_gradient(model: LoadedVAE) -> None:
 
 def test_a_rule_on_melodies_is_no_rule_on_pictures(model: LoadedVAE) -> None:
     with pytest.raises(InputError, match="judges melodies, and what is made here are pictures"):
-        PictureBox(model.vae, Rule((density(9),)))
+        PictureObjective(model.vae, Rule((density(9),)))
 
 
 def test_the_engine_of_melodies_makes_pictures_obey(model: LoadedVAE, tmp_path: Path) -> None:
     rule, path = Rule((bright,)), tmp_path / "actors" / "bright.safetensors"
-    stored = fit_rule(model, rule, path, LIGHT)
-    assert stored.measured.actor > stored.measured.prior + 0.3
-    assert open_rule(model, rule, path).fingerprint == stored.fingerprint
-    few, many = (make_ruled(model, stored, rule, count, 3) for count in (3, 11))
+    stored = fit_picture_rule(model, rule, path, LIGHT)
+    assert stored.rates.actor > stored.rates.prior + 0.3
+    assert load_rule_actor(model, rule, path).fingerprint == stored.fingerprint
+    few, many = (generate_for_rule(model, stored, rule, count, 3) for count in (3, 11))
     assert torch.equal(many.pixels[:3], few.pixels)
-    assert few.obeying == sum(picture.grey.mean() >= 0.6 for picture in unstack(as_rgb(few.pixels.numpy())))
+    assert few.satisfaction == sum(picture.grey.mean() >= 0.6 for picture in unstack(as_rgb(few.pixels.numpy())))
     with pytest.raises(CheckpointError, match="an actor for the rule"):
-        open_rule(model, Rule((bright(least=0.7),)), path)
+        load_rule_actor(model, Rule((bright(least=0.7),)), path)
 
 
 # -- the command line --------------------------------------------------------------------------
@@ -198,7 +197,7 @@ def test_the_engine_of_melodies_makes_pictures_obey(model: LoadedVAE, tmp_path: 
 def test_a_rule_from_a_file_is_fitted_kept_and_generated(
     run: Path, rules: Path, tmp_path: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("melodylc.image.ruled.SETTINGS", QUICK)
+    monkeypatch.setattr("melodylc.image.rules.RULE_SETTINGS", QUICK)
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "cache"))
     actor, asked = tmp_path / "bright.safetensors", f"{rules}:bright,least=0.5"
     done = run_cli("image", "fit", "--dataset", "faces", "--run", run, "--reward", asked, "-o", actor)

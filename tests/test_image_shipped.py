@@ -8,7 +8,7 @@ import torch
 from conftest import Run
 from PIL import Image
 
-from melodylc.image.chain import load_chain, make
+from melodylc.image.pipeline import generate_pictures, load_pipeline
 from melodylc.image.store import load_classifier
 from melodylc.image.table import as_inputs
 
@@ -17,19 +17,19 @@ LARGEST = 8 * 2**20  #: bytes, all of it
 
 
 def test_the_digits_asked_for_are_those_that_come() -> None:
-    chain = load_chain("mnist")
+    chain = load_pipeline("mnist")
     classifier = load_classifier(PRETRAINED / "mnist-classifier.safetensors", "mnist").classifier
     right = 0
     for digit in range(10):
         wanted = {label: label == digit for label in range(10)}
-        made = make(chain, wanted, 16, seed=1)
+        made = generate_pictures(chain, wanted, 16, seed=1)
         told = classifier.labels(as_inputs(torch.from_numpy(made.pixels), 28))
         right += int(told[:, digit].sum())
     assert right >= 150  # of 160; docs/images.md gives the rate, on many more
 
 
 def test_what_ships_was_trained_together_on_the_same_digits() -> None:
-    chain = load_chain("mnist")
+    chain = load_pipeline("mnist")
     assert chain.model.vae.config.name == "small"
     assert chain.constraint.provenance["vae"] == chain.model.fingerprint
     assert chain.constraint.provenance["pictures"] == chain.model.provenance["pictures"]

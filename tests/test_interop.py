@@ -197,7 +197,7 @@ def test_without_note_seq_one_line_says_what_to_install(monkeypatch: pytest.Monk
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(interop, "import_module", missing)
-    with pytest.raises(InputError, match=r"pip install 'melodylc\[note-seq\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[note-seq\]'"):
         to_note_sequence(TUNE)
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from melodylc.data import InputError
 from melodylc.latent.actor import Actor, ActorConfig
-from melodylc.latent.box import Plain
 from melodylc.latent.critic import Critic
 from melodylc.latent.distance import distance, z_mse
-from melodylc.latent.scores import Bank, ask, summarise
+from melodylc.latent.objective import VectorObjective
+from melodylc.latent.samples import Samples, decode_and_score, summarise
 
 START = torch.tensor([[0.0, 1.0], [3.0, 3.0]])
 MOVED = torch.tensor([[1.0, -1.0], [3.0, 3.0]])  # by 1 and -2, and not at all
@@ -156,20 +156,20 @@ def test_the_critic_s_cost_by_hand() -> None:
 def test_a_power_counts_once_it_is_reached() -> None:
     critic = Critic(1, 2, parts=2, exponents=(1.0, 16.0, math.inf), hidden=8)
     scores = torch.tensor([[0.5, 1.0], [0.5, 0.9]])
-    reached = critic.reached(scores, 0.01)
+    reached = critic.active_powers(scores, 0.01)
     assert reached.tolist() == [[True, False, False], [True, True, True]]
-    assert critic.reached(torch.zeros(3, 2), 0.01)[:, 0].all()  # the lowest always
+    assert critic.active_powers(torch.zeros(3, 2), 0.01)[:, 0].all()  # the lowest always
     last = critic.all[-1]
     assert isinstance(last, torch.nn.Linear)
     with torch.no_grad():
         last.weight.zero_()
         last.bias.copy_(torch.tensor([0.0, -9.0, -9.0, math.log(3), math.log(3), math.log(3)]))  # D is 1/2 and 3/4
     expected = -(math.log(0.5) + math.log(0.75)) / 2
-    assert critic.cost(torch.randn(3, 1, 2), reached=reached).tolist() == pytest.approx([expected] * 3)
+    assert critic.cost(torch.randn(3, 1, 2), active=reached).tolist() == pytest.approx([expected] * 3)
 
 
 def test_answers_amount_to_what_they_are() -> None:
-    answers = Bank(MOVED, MOVED, torch.zeros(2, 0), torch.tensor([[1.0, 0.5], [1.0, 1.0]]))
+    answers = Samples(MOVED, MOVED, torch.zeros(2, 0), torch.tensor([[1.0, 0.5], [1.0, 1.0]]))
     measured = summarise(answers, START, SIGMA)
     assert (measured.count, measured.rate, measured.rates, measured.means) == (2, 0.5, (1.0, 0.5), (1.0, 0.75))
     assert measured.distance == pytest.approx(1.5874741 / 2)
@@ -178,7 +178,7 @@ def test_answers_amount_to_what_they_are() -> None:
 
 def test_what_is_nearly_one_isn_t_rounded_to_it() -> None:
     nearly, nothing = np.array([[1 - 1e-12], [1.0]]), torch.zeros(2, 1)
-    answers = ask(Plain(1, lambda _: nearly), nothing, nothing[:, :0])
+    answers = decode_and_score(VectorObjective(1, lambda _: nearly), nothing, nothing[:, :0])
     assert (answers.scores == 1).tolist() == [[False], [True]]
 
 
@@ -195,12 +195,12 @@ def test_what_is_nearly_one_isn_t_rounded_to_it() -> None:
 )
 def test_a_score_that_isn_t_one_is_refused(answer: list[object], named: str) -> None:
     with pytest.raises(InputError, match=named):
-        ask(Plain(1, lambda _: np.array(answer)), torch.zeros(2, 1), torch.zeros(2, 0))
+        decode_and_score(VectorObjective(1, lambda _: np.array(answer)), torch.zeros(2, 1), torch.zeros(2, 0))
 
 
 def test_half_of_a_sample_is_recent() -> None:
     z = torch.arange(1000.0)[:, None]
-    bank = Bank(z, z, torch.zeros(1000, 0), torch.zeros(1000, 1))
+    bank = Samples(z, z, torch.zeros(1000, 0), torch.zeros(1000, 1))
     drawn = bank.sample(400, torch.Generator().manual_seed(0), recent=10)
     assert (drawn.z[200:] >= 990).all()
     assert (drawn.z[:200] < 990).sum() > 150

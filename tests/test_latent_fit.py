@@ -1,5 +1,6 @@
 """An actor finds known optima of scores that have no gradient, and says so honestly where it doesn't."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -8,13 +9,10 @@ import pytest
 import torch
 
 from melodylc.data import InputError
-from melodylc.latent.actor import Actor, ActorConfig, Chain, informed
-from melodylc.latent.beginning import Known
-from melodylc.latent.box import Move, Plain, Scores
-from melodylc.latent.fit import fit
-from melodylc.latent.fitted import Fitted, Progress, Round
-from melodylc.latent.scores import Measured, single_draws
-from melodylc.latent.settings import FitSettings
+from melodylc.latent.actor import Actor, ActorConfig, LatentLayout, Move, condition
+from melodylc.latent.fit import DistanceWeight, FitResult, FitSettings, Progress, Round, fit
+from melodylc.latent.objective import Scores, VectorObjective
+from melodylc.latent.samples import Measurement, Samples, decode_and_score, summarise
 
 Score = Callable[[torch.Tensor], Scores]
 DIM = 8
@@ -26,13 +24,11 @@ SMALL = FitSettings(
     actor_steps=10,
     critic_steps=15,
     batch=64,
-    lesson=64,
-    distance=0.03,
-    fall=1.0,
-    rate=2e-3,
+    critic_batch=64,
+    distance=DistanceWeight(initial=0.03, decay=1.0),
+    actor_rate=2e-3,
     critic_rate=2e-3,
     hidden=32,
-    layers=2,
     critic_hidden=32,
     critic_layers=2,
     average=0.9,
@@ -52,12 +48,20 @@ def two(z: torch.Tensor) -> Scores:
     return np.asarray(torch.stack([(z[:, :3] > 0.5).double().mean(dim=1), (z[:, 3:5] < -0.5).double().mean(dim=1)], 1))
 
 
+def last_one(features: torch.Tensor) -> torch.Tensor:
+    return features[:, 0, -1]
+
+
+def measured(objective: VectorObjective, z: torch.Tensor, move: Move, labels: torch.Tensor) -> Measurement:
+    return summarise(decode_and_score(objective, z, labels, move), z, SIGMA)
+
+
 def ignore(_: Round) -> None:
     pass
 
 
-def fitted(score: Score = steps, settings: FitSettings = FEW, report: Progress = ignore, seed: int = 0) -> Fitted:
-    return fit(Plain(DIM, score), SIGMA, settings=settings, seed=seed, report=report)
+def fitted(score: Score = steps, settings: FitSettings = FEW, report: Progress = ignore, seed: int = 0) -> FitResult:
+    return fit(VectorObjective(DIM, score), SIGMA, settings=settings, seed=seed, report=report)
 
 
 def same(one: Actor, other: Actor) -> bool:
@@ -66,37 +70,40 @@ def same(one: Actor, other: Actor) -> bool:
 
 
 @pytest.fixture(scope="module")
-def found() -> Fitted:
+def found() -> FitResult:
     return fitted(settings=SMALL)
 
 
-def test_an_actor_finds_a_known_optimum_without_a_gradient(found: Fitted) -> None:
+def test_an_actor_finds_a_known_optimum_without_a_gradient(found: FitResult) -> None:
     assert found.prior.rate < 0.01
-    assert found.measured.rate > 0.95
+    assert found.measurement.rate > 0.95
     z = torch.randn(1000, DIM)
-    assert (steps(Plain(DIM, steps).decode(z, found.actor)[1]) == 1).mean() > 0.95
+    assert (steps(VectorObjective(DIM, steps).decode(z, found.actor)[1]) == 1).mean() > 0.95
     assert not found.actor.training
     assert not found.interrupted
 
 
 def test_the_critic_sees_the_view_alone() -> None:
     """Four rows of two: what matters is in the first two; a view that shows only the others leads nowhere."""
-    found = fit(Plain(DIM, steps, lambda z: z.view(-1, 4, 2)), SIGMA, settings=SMALL)
+    found = fit(VectorObjective(DIM, steps, lambda z: z.view(-1, 4, 2)), SIGMA, settings=SMALL)
     assert found.critic.place.shape == (4, SMALL.critic_hidden)
-    assert found.measured.rate > 0.9
-    blind = fit(Plain(DIM, steps, lambda z: z[:, None, 4:]), SIGMA, settings=FEW)
-    assert blind.measured.rate < 0.05
+    assert found.measurement.rate > 0.9
+    blind = fit(VectorObjective(DIM, steps, lambda z: z[:, None, 4:]), SIGMA, settings=FEW)
+    assert blind.measurement.rate < 0.05
 
 
 def test_two_parts_at_once() -> None:
     found = fitted(two, SMALL)
-    assert found.measured.rate > 0.9
-    assert min(found.measured.rates) >= found.measured.rate
+    assert found.measurement.rate > 0.9
+    assert min(found.measurement.rates) >= found.measurement.rate
     assert len(found.prior.means) == 2
 
 
 def test_the_distance_penalty_keeps_the_actor_near() -> None:
-    far, near = (fitted(settings=replace(SMALL, distance=weight)).measured for weight in (0.003, 0.1))
+    far, near = (
+        fitted(settings=replace(SMALL, distance=DistanceWeight(initial=weight, decay=1.0))).measurement
+        for weight in (0.003, 0.1)
+    )
     assert near.rate > 0.9
     assert near.distance < 0.8 * far.distance
 
@@ -105,32 +112,35 @@ def test_another_cost_of_what_the_critic_sees_is_paid_too() -> None:
     """The score asks about the first four dimensions; a price on the last moves that one as well."""
     settings = replace(SMALL, rounds=8)
     free = fitted(settings=settings)
-    unpaid = fit(Plain(DIM, steps), SIGMA, settings=settings, also=lambda view: view[:, 0, -1])
-    paid = fit(Plain(DIM, steps), SIGMA, settings=replace(settings, also=1.0), also=lambda view: view[:, 0, -1])
+    unpaid = fit(VectorObjective(DIM, steps), SIGMA, settings=settings, extra_cost=last_one)
+    paid = fit(
+        VectorObjective(DIM, steps), SIGMA, settings=replace(settings, extra_cost_weight=1.0), extra_cost=last_one
+    )
     assert same(free.actor, unpaid.actor)
     z = torch.randn(500, DIM, generator=torch.Generator().manual_seed(1))
-    last = [Plain(DIM, steps).decode(z, found.actor)[0][:, -1].mean() for found in (free, paid)]
+    last = [VectorObjective(DIM, steps).decode(z, found.actor)[0][:, -1].mean() for found in (free, paid)]
     assert last[1] < last[0] - 0.5
-    with pytest.raises(InputError, match="also of at least 0"):
-        replace(SMALL, also=-1.0)
+    with pytest.raises(InputError, match="extra_cost_weight of at least 0"):
+        replace(SMALL, extra_cost_weight=-1.0)
 
 
 def test_lambda_falls_until_enough_obey_and_never_leaves_its_range() -> None:
-    bounds = replace(FEW, distance=0.5, cheapest=0.3, fall=0.8**4, hurry=1.0)
+    weight = DistanceWeight(initial=0.5, least=0.3, decay=0.8**4, pace=1.0)
+    bounds, hurry = replace(FEW, distance=weight), replace(FEW, distance=replace(weight, pace=2.0))
     misses = fitted(lambda z: np.zeros((len(z), 1)), bounds).history
-    assert [row.price for row in misses] == pytest.approx([0.4, 0.32, 0.3, 0.3][: len(misses)])
-    hurried = fitted(lambda z: np.zeros((len(z), 1)), replace(bounds, hurry=2.0)).history
-    assert [row.price for row in hurried] == pytest.approx([0.32, 0.3, 0.3, 0.3][: len(hurried)])
-    some = fitted(lambda z: np.asarray((z[:, :1] > 0).double()), replace(bounds, rate=0.0, hurry=2.0)).history
-    assert some[-1].price > 0.45  # half of them obey: no hurry
+    assert [row.distance_weight for row in misses] == pytest.approx([0.4, 0.32, 0.3, 0.3][: len(misses)])
+    hurried = fitted(lambda z: np.zeros((len(z), 1)), hurry).history
+    assert [row.distance_weight for row in hurried] == pytest.approx([0.32, 0.3, 0.3, 0.3][: len(hurried)])
+    some = fitted(lambda z: np.asarray((z[:, :1] > 0).double()), replace(hurry, actor_rate=0.0)).history
+    assert some[-1].distance_weight > 0.45  # half of them obey: no hurry
     meets = fitted(lambda z: np.ones((len(z), 1)), bounds).history
-    assert {row.price for row in meets} == {0.5}
+    assert {row.distance_weight for row in meets} == {0.5}
 
 
 def test_a_rule_that_nothing_meets_is_reported_as_such() -> None:
     found = fitted(lambda z: np.full((len(z), 1), 0.5))
-    assert found.measured.rate == found.prior.rate == 0.0
-    assert found.measured.means == (0.5,)
+    assert found.measurement.rate == found.prior.rate == 0.0
+    assert found.measurement.means == (0.5,)
 
 
 def test_a_seed_is_an_actor() -> None:
@@ -138,7 +148,7 @@ def test_a_seed_is_an_actor() -> None:
     one, again, other = fitted(seed=3), fitted(seed=3), fitted(seed=4)
     assert same(one.actor, again.actor)
     assert one.history == again.history
-    assert one.measured == again.measured
+    assert one.measurement == again.measurement
     assert not same(one.actor, other.actor)
     assert torch.equal(before, torch.random.get_rng_state())
 
@@ -183,19 +193,19 @@ def test_the_best_state_is_kept_not_the_last() -> None:
 
     found = fitted(score, report=spoil)
     assert same(found.actor, fitted(report=stop_after(2)).actor)
-    assert found.measured.means == (0.0,)  # measured anew, so it doesn't flatter
+    assert found.measurement.means == (0.0,)  # measured anew, so it doesn't flatter
 
 
 def test_a_bank_that_is_known_already_isn_t_decoded_again() -> None:
     decoded: list[int] = []
 
-    class Counting(Plain):
+    class Counting(VectorObjective):
         def decode(self, z: torch.Tensor, move: Move | None = None) -> tuple[torch.Tensor, torch.Tensor]:
             decoded.append(len(z))
             return super().decode(z, move)
 
     z = torch.randn(500, DIM, generator=torch.Generator().manual_seed(1))
-    found = fit(Counting(DIM, steps), SIGMA, bank=Known(z, z), settings=FEW)
+    found = fit(Counting(DIM, steps), SIGMA, bank=Samples.without_scores(z, z), settings=FEW)
     assert found.prior.count == 500
     assert found.prior.rate == (steps(z) == 1).mean()
     pair = [FEW.fresh, FEW.fresh, FEW.check]
@@ -203,27 +213,29 @@ def test_a_bank_that_is_known_already_isn_t_decoded_again() -> None:
 
 
 def test_a_judge_measures_in_the_end() -> None:
-    box = Plain(DIM, lambda z: np.asarray((z[:, :1] > 20).double()))
-    judged: list[Measured] = []
+    box = VectorObjective(DIM, lambda z: np.asarray((z[:, :1] > 20).double()))
+    judged: list[Measurement] = []
 
-    def judge(actor: Actor) -> Measured:
-        judged.append(single_draws(box, torch.full((30, DIM), 50.0), actor, torch.zeros(30, 0), SIGMA))
+    def judge(actor: Actor) -> Measurement:
+        judged.append(measured(box, torch.full((30, DIM), 50.0), actor, torch.zeros(30, 0)))
         return judged[-1]
 
-    found = fit(box, SIGMA, judge=judge, settings=FEW)
-    assert (found.prior.rate, found.history[-1].measured.rate) == (0.0, 0.0)
-    assert judged == [found.measured]
-    assert (found.measured.count, found.measured.z_mse > 0) == (30, True)
-    assert found.measured.rate > 0.5  # gates start half shut
+    found = fit(box, SIGMA, measure=judge, settings=FEW)
+    assert (found.prior.rate, found.history[-1].measurement.rate) == (0.0, 0.0)
+    assert judged == [found.measurement]
+    assert (found.measurement.count, found.measurement.z_mse > 0) == (30, True)
+    assert found.measurement.rate > 0.5  # gates start half shut
 
 
 def test_an_interrupted_judge_costs_no_fit() -> None:
-    def judge(actor: Actor) -> Measured:
+    def judge(actor: Actor) -> Measurement:
         raise KeyboardInterrupt
 
-    found = fit(Plain(DIM, lambda z: np.asarray((z[:, :1] > 20).double())), SIGMA, judge=judge, settings=FEW)
+    found = fit(
+        VectorObjective(DIM, lambda z: np.asarray((z[:, :1] > 20).double())), SIGMA, measure=judge, settings=FEW
+    )
     assert found.interrupted
-    assert found.measured.count == FEW.check
+    assert found.measurement.count == FEW.check
     assert len(found.history) == FEW.rounds
 
 
@@ -237,10 +249,10 @@ class Sums:
     parts: int = 6
 
     @property
-    def chain(self) -> Chain:
-        return Chain(self.parts, 1, 1)
+    def layout(self) -> LatentLayout:
+        return LatentLayout(self.parts, 1, 1)
 
-    def ask(self, count: int, generator: torch.Generator) -> torch.Tensor:
+    def draw_labels(self, count: int, generator: torch.Generator) -> torch.Tensor:
         return torch.zeros(count, 0)
 
     def decode(self, z: torch.Tensor, move: Move | None = None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -258,35 +270,44 @@ class Sums:
     def context(self, decoded: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.pad(decoded[:, :-1], (1, 0))[..., None]
 
-    def moved(self, z: torch.Tensor, context: torch.Tensor, move: Move) -> torch.Tensor:
+    def move_at_once(self, z: torch.Tensor, context: torch.Tensor, move: Move) -> torch.Tensor:
         return move(z[..., None], context, 0)[..., 0]
 
-    def seen(self, decoded: torch.Tensor) -> torch.Tensor:
+    def features(self, decoded: torch.Tensor) -> torch.Tensor:
         return decoded[..., None]
 
-    def view(self, z: torch.Tensor, context: torch.Tensor, decoded: torch.Tensor) -> torch.Tensor:
+    def expected_features(self, z: torch.Tensor, context: torch.Tensor, decoded: torch.Tensor) -> torch.Tensor:
         return z[..., None] + context
 
 
 def test_a_part_is_moved_knowing_what_those_before_became() -> None:
     box = Sums()
-    found = fit(box, torch.full((box.parts,), 0.3), settings=replace(SMALL, rounds=40, distance=0.01))
+    found = fit(
+        box,
+        torch.full((box.parts,), 0.3),
+        settings=replace(SMALL, rounds=40, distance=DistanceWeight(initial=0.01, decay=1.0)),
+    )
     assert found.prior.rate < 0.01
-    assert found.measured.rate > 0.9
+    assert found.measurement.rate > 0.9
 
 
 def test_a_box_tells_its_actor_the_same_in_its_turn_and_at_once() -> None:
     box, z = Sums(), torch.randn(50, 6)
-    actor = Actor(ActorConfig(*box.chain, hidden=16))
+    actor = Actor(ActorConfig(*box.layout, hidden=16))
     moved, decoded = box.decode(z, actor)
     at_once = actor(z[..., None], box.context(decoded, z))[..., 0]
     torch.testing.assert_close(at_once.detach(), moved)
 
 
-def test_a_start_is_where_it_starts_and_stays_as_it_was(found: Fitted) -> None:
+def test_a_start_is_where_it_starts_and_stays_as_it_was(found: FitResult) -> None:
     before = {name: value.clone() for name, value in found.actor.state_dict().items()}
-    again = fit(Plain(DIM, steps), SIGMA, settings=replace(FEW, rate=0.0, critic_rate=0.0), start=found.actor)
-    assert again.measured.rate > 0.95
+    again = fit(
+        VectorObjective(DIM, steps),
+        SIGMA,
+        settings=replace(FEW, actor_rate=0.0, critic_rate=0.0),
+        initial_actor=found.actor,
+    )
+    assert again.measurement.rate > 0.95
     assert all(torch.equal(before[name], value) for name, value in found.actor.state_dict().items())
 
 
@@ -294,28 +315,28 @@ def test_vectors_come_from_the_prior_that_is_given() -> None:
     def shifted(count: int, generator: torch.Generator) -> torch.Tensor:
         return torch.randn(count, DIM, generator=generator) + 5
 
-    assert fit(Plain(DIM, steps), SIGMA, prior=shifted, settings=FEW).prior.rate > 0.99
+    assert fit(VectorObjective(DIM, steps), SIGMA, prior=shifted, settings=FEW).prior.rate > 0.99
 
 
 def test_an_actor_learns_on_the_vectors_that_it_is_given() -> None:
     z = torch.randn(200, DIM, generator=torch.Generator().manual_seed(1)) + 2  # half a draw of N(0, I) away at least
     moved: list[torch.Tensor] = []
 
-    class Watched(Plain):
+    class Watched(VectorObjective):
         def decode(self, z: torch.Tensor, move: Move | None = None) -> tuple[torch.Tensor, torch.Tensor]:
             moved.append(z)
             return super().decode(z, move)
 
-    found = fit(Watched(DIM, steps), SIGMA, starts=Known(z, z), settings=FEW)
+    found = fit(Watched(DIM, steps), SIGMA, starts=Samples.without_scores(z, z), settings=FEW)
     _bank, *rounds = moved
     assert all((one[:, None] == z).all(2).any(1).all() for one in rounds)
     assert found.prior.rate < 0.02  # of N(0, I), not of those
 
 
-class OneOfThree(Plain):
+class OneOfThree(VectorObjective):
     """A dimension above 1, below -1, or neither of these and the next one above 1: of each vector one is asked."""
 
-    def ask(self, count: int, generator: torch.Generator) -> torch.Tensor:
+    def draw_labels(self, count: int, generator: torch.Generator) -> torch.Tensor:
         return torch.eye(3)[torch.randint(3, (count,), generator=generator)]
 
 
@@ -328,12 +349,12 @@ def test_an_actor_is_told_which_parts_are_asked() -> None:
     box = OneOfThree(DIM, which)
     found = fit(box, SIGMA, settings=replace(SMALL, rounds=40, exponents=(1.0,)))
     assert found.prior.rate < 0.15
-    assert found.measured.rate > 0.9  # what contradicts itself is never asked of one vector
-    assert min(found.measured.rates) > 0.8
+    assert found.measurement.rate > 0.9  # what contradicts itself is never asked of one vector
+    assert min(found.measurement.rates) > 0.8
     z = torch.randn(300, DIM, generator=torch.Generator().manual_seed(3))
     for part in range(3):
         told = torch.eye(3)[part].expand(len(z), -1)
-        assert single_draws(box, z, informed(found.actor, told), told, SIGMA).rate > 0.8
+        assert measured(box, z, condition(found.actor, told), told).rate > 0.8
 
 
 def test_vectors_may_come_with_what_is_asked_of_them() -> None:
@@ -342,15 +363,17 @@ def test_vectors_may_come_with_what_is_asked_of_them() -> None:
     asked: list[torch.Tensor] = []
 
     class Watched(OneOfThree):
-        def ask(self, count: int, generator: torch.Generator) -> torch.Tensor:
-            asked.append(super().ask(count, generator))
+        def draw_labels(self, count: int, generator: torch.Generator) -> torch.Tensor:
+            asked.append(super().draw_labels(count, generator))
             return asked[-1]
 
     box = Watched(DIM, which)
-    found = fit(box, SIGMA, settings=replace(SMALL, rounds=20, exponents=(1.0,)), starts=Known(z, z, told))
+    found = fit(
+        box, SIGMA, settings=replace(SMALL, rounds=20, exponents=(1.0,)), starts=Samples.without_scores(z, z, told)
+    )
     assert len(asked) == 2  # to learn what shape labels have, and of the bank
-    assert found.measured.rate > 0.9
-    assert found.measured.rates[2] == 0  # of nobody
+    assert found.measurement.rate > 0.9
+    assert found.measurement.rates[2] == 0  # of nobody
 
 
 def test_labels_are_of_all_parts() -> None:
@@ -367,14 +390,9 @@ def test_the_stored_precision_is_what_was_measured() -> None:
     [
         {"bank": 0},
         {"rounds": 0},
-        {"lesson": 0},
-        {"clip": -1.0},
-        {"noise": -1.0},
-        {"hurry": -1.0},
-        {"invented": 1.0},
-        {"reach": -0.1},
-        {"fall": 1.1},
-        {"target": 0.0},
+        {"critic_batch": 0},
+        {"change_weight": -1.0},
+        {"augmented_share": 1.0},
         {"average": 1.0},
         {"exponents": ()},
         {"exponents": (0.0,)},
@@ -396,43 +414,76 @@ def test_what_no_vector_leads_to_is_scored_and_taught() -> None:
     def distort(decoded: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         return decoded + 8 * torch.rand(len(decoded), 1, generator=generator)
 
-    settings = replace(FEW, distorted=300, invented=0.5, warmup=200)
-    plain = fit(Plain(DIM, far), SIGMA, settings=settings)
+    settings = replace(FEW, augmentations=300, augmented_share=0.5, warmup=200)
+    plain = fit(VectorObjective(DIM, far), SIGMA, settings=settings)
     assert not any((z[:, 0] > 6).any() for z in scored)
-    taught = fit(Plain(DIM, far), SIGMA, settings=settings, distort=distort)
+    taught = fit(VectorObjective(DIM, far), SIGMA, settings=settings, augment=distort)
     assert any(len(z) == 300 and (z[:, 0] > 6).any() for z in scored)
     high, low = torch.zeros(1, DIM) + 8, torch.zeros(1, DIM)
     sure = [float((found.critic(high[None]) - found.critic(low[None])).min()) for found in (plain, taught)]
     assert sure[1] > 2 > sure[0]
 
 
-def test_a_critic_to_begin_from_stays_as_it_was_and_knows_what_to_look_at(found: Fitted) -> None:
+def test_a_critic_to_begin_from_stays_as_it_was_and_knows_what_to_look_at(found: FitResult) -> None:
     before = {name: it.clone() for name, it in found.critic.state_dict().items()}
-    still = replace(FEW, rate=0.0, warmup=30, critic_rate=0.0, readout_rate=0.02)
-    other = fit(Plain(DIM, steps), SIGMA, settings=still, critic=found.critic).critic
+    still = replace(FEW, actor_rate=0.0, warmup=30, critic_rate=0.0, readout_rate=0.02)
+    other = fit(VectorObjective(DIM, steps), SIGMA, settings=still, initial_critic=found.critic).critic
     assert all(torch.equal(before[name], it) for name, it in found.critic.state_dict().items())
     kept = {name for name, it in other.state_dict().items() if torch.equal(before[name], it)}
     assert set(before) - kept == {name for name in before if name.startswith(f"all.{len(other.all) - 1}.")}
-    fresh = found.critic.asked(3, (1.0, 2.0))
+    fresh = found.critic.with_new_readout(3, (1.0, 2.0))
     assert fresh(torch.randn(5, 1, DIM)).shape == (5, 3, 2)
     assert not fresh(torch.randn(5, 1, DIM)).any()
 
 
+def test_a_schedule_that_makes_no_sense_is_named() -> None:
+    for name, value in (("initial", -1.0), ("least", -0.1), ("decay", 1.1), ("pace", -1.0), ("patience", -1.0)):
+        with pytest.raises(InputError, match=name):
+            DistanceWeight(**{name: value})
+
+
+def test_settings_of_an_earlier_version_are_read() -> None:
+    former: dict[str, object] = {
+        "rounds": 7,
+        "hard": 0.1,
+        "lesson": 9,
+        "invented": 0.2,
+        "rate": 0.3,
+        "full": 0.4,
+        "faithful": 5.0,
+    }
+    former |= {
+        "also": 6.0,
+        "distorted": 8,
+        "distance": 0.5,
+        "cheapest": 0.01,
+        "fall": 0.6,
+        "hurry": 2.0,
+        "patience": 1.0,
+    }
+    former |= {"clip": 1.0, "exponents": [1.0, "inf"], "seed": 3}
+    read = FitSettings.from_dict(former)
+    assert (read.rounds, read.hard_share, read.critic_batch, read.augmented_share) == (7, 0.1, 9, 0.2)
+    assert (read.actor_rate, read.full_rate_share, read.change_weight, read.extra_cost_weight) == (0.3, 0.4, 5.0, 6.0)
+    assert (read.augmentations, read.exponents) == (8, (1.0, math.inf))
+    assert read.distance == DistanceWeight(0.5, 0.01, 0.6, 2.0, 1.0)
+
+
 def test_sizes_that_don_t_fit_are_refused() -> None:
-    box, z = Plain(DIM, steps), torch.zeros(5, DIM)
+    box, z = VectorObjective(DIM, steps), torch.zeros(5, DIM)
     with pytest.raises(InputError, match="8 positive numbers"):
         fit(box, torch.ones(3))
     with pytest.raises(InputError, match="8 positive numbers"):
         fit(box, torch.zeros(DIM))
     with pytest.raises(InputError, match=r"shape \(1, 4, 0\), not \(1, 8, 0\)"):
-        fit(box, SIGMA, start=Actor(ActorConfig(1, 4)))
+        fit(box, SIGMA, initial_actor=Actor(ActorConfig(1, 4)))
     with pytest.raises(InputError, match=r"\(n, 8\)"):
-        fit(box, SIGMA, bank=Known(torch.zeros(5, 3), z))
+        fit(box, SIGMA, bank=Samples.without_scores(torch.zeros(5, 3), z))
     with pytest.raises(InputError, match="5 vectors and 4"):
-        fit(box, SIGMA, bank=Known(z, z[:4]))
+        fit(box, SIGMA, bank=Samples.without_scores(z, z[:4]))
 
 
 def test_a_score_that_changes_its_parts_is_refused() -> None:
     asked = iter((steps, two))
     with pytest.raises(InputError, match="2 parts"):
-        fit(Plain(DIM, lambda z: next(asked)(z)), SIGMA, settings=FEW)
+        fit(VectorObjective(DIM, lambda z: next(asked)(z)), SIGMA, settings=FEW)

@@ -37,7 +37,7 @@ def test_it_agrees_with_torchs_own_adam() -> None:
     ours = optimise(start, [Goal(cost)], OptimiseSettings(steps=30, rate=0.05, betas=(0.8, 0.95)))
     torch.testing.assert_close(ours.z, theirs.detach(), atol=1e-5, rtol=1e-5)
     assert ours.steps.tolist() == [30, 30, 30]
-    assert not ours.met.any()
+    assert not ours.satisfaction.any()
 
 
 def test_what_meets_its_goals_stays_where_it_is() -> None:
@@ -49,7 +49,7 @@ def test_what_meets_its_goals_stays_where_it_is() -> None:
     assert torch.equal(found.z[already], start[already])
     assert bool((found.steps[already] == 0).all())
     assert bool((found.steps[~already] > 0).all())
-    assert bool(found.met.all())
+    assert bool(found.satisfaction.all())
 
 
 def test_it_stops_at_the_threshold_and_moves_only_what_matters() -> None:
@@ -62,7 +62,7 @@ def test_it_stops_at_the_threshold_and_moves_only_what_matters() -> None:
 def test_a_goal_that_is_met_no_longer_pulls() -> None:
     once = Goal(lambda z: (z[:, 1] - 2).square(), threshold=0.25)
     found = optimise(torch.zeros(1, 4), [below(5.0), once], OptimiseSettings(steps=200, betas=(0.0, 0.9)))
-    assert bool(found.met.all())
+    assert bool(found.satisfaction.all())
     assert 1.5 <= float(found.z[0, 1]) < 1.9, "it went on towards 2 after it was near enough"
 
 
@@ -118,7 +118,7 @@ def test_goals_are_made_anew_from_where_vectors_are() -> None:
         return [Goal(lambda later: side - later[:, 0], threshold=1e-3)]
 
     found = optimise(torch.zeros(2, 1), goals, OptimiseSettings(steps=200, renew=7))
-    assert bool(found.met.all())
+    assert bool(found.satisfaction.all())
     assert bool((found.z >= 2.99).all())
     assert torch.equal(asked[-1], found.z), "the last word is of goals made where the vectors ended"
 
@@ -127,21 +127,21 @@ def test_progress_is_reported_from_the_start_to_the_end() -> None:
     seen: list[OptimiseStep] = []
     found = optimise(torch.tensor([[0.0], [2.0]]), [below(1.0)], report=seen.append)
     assert [step.number for step in seen] == list(range(int(found.steps.max()) + 1))
-    assert seen[0].met == 1
-    assert seen[-1].met == 2
+    assert seen[0].satisfied == 1
+    assert seen[-1].satisfied == 2
     assert seen[0].costs == (((1.0 - 0.0) + (1.0 - 2.0)) / 2,)
 
 
 def test_it_works_where_gradients_are_off() -> None:
     with torch.no_grad():
         found = optimise(torch.zeros(1, 4), [below(1.0)])
-    assert bool(found.met.all())
+    assert bool(found.satisfaction.all())
     assert not found.z.requires_grad
 
 
 def test_a_cost_that_is_no_number_is_never_met() -> None:
     found = optimise(torch.zeros(1, 2), [Goal(lambda z: z[:, 0] * math.nan, threshold=9.0)], OptimiseSettings(steps=2))
-    assert not found.met.any()
+    assert not found.satisfaction.any()
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from melodylc.data.errors import InputError
-from melodylc.latent.actor import Chain
-from melodylc.latent.box import Move, Plain, Scores
-from melodylc.latent.realism import Realism, RealismGame, RealismSettings, fit_realism
+from melodylc.latent.actor import LatentLayout, Move
+from melodylc.latent.objective import Scores, VectorObjective
+from melodylc.latent.realism import Realism, RealismSettings, RealismTraining, fit_realism
 
 DIM = 4
 SIGMA_BAR = torch.full((DIM,), 0.3)
@@ -23,7 +23,7 @@ SMALL = RealismSettings(
     warmup=20,
     batch=32,
     recent=1024,
-    rate=3e-3,
+    critic_rate=3e-3,
     actor_rate=3e-3,
     distance=0.01,
     hidden=32,
@@ -32,7 +32,7 @@ SMALL = RealismSettings(
     critic_hidden=32,
     critic_layers=2,
     average=0.95,
-    slope=1.0,
+    free_slope=1.0,
 )
 FEW = replace(SMALL, rounds=2, warmup=2, critic_steps=2, actor_steps=1)
 
@@ -41,7 +41,7 @@ def unscored(z: Tensor) -> Scores:
     raise AssertionError("a game of realism asks no score")
 
 
-BOX = Plain(DIM, unscored)
+BOX = VectorObjective(DIM, unscored)
 
 
 def vectors(count: int = 600, seed: int = 1) -> tuple[Tensor, Tensor]:
@@ -62,8 +62,8 @@ def found() -> Realism:
 
 
 def test_a_critic_knows_where_data_lie_and_its_actor_goes_there(found: Realism) -> None:
-    assert found.belief.real > found.belief.prior + 0.2
-    assert found.belief.moved > found.belief.prior + 0.1
+    assert found.figures.real > found.figures.prior + 0.2
+    assert found.figures.moved > found.figures.prior + 0.1
     moved, _ = BOX.decode(vectors(500, 3)[0], found.actor)
     assert moved[:, 0].mean().item() == pytest.approx(2.0, abs=0.5)
     costs = [found.critic.cost(z[:, None]).mean() for z, _ in (data(), vectors())]
@@ -72,7 +72,7 @@ def test_a_critic_knows_where_data_lie_and_its_actor_goes_there(found: Realism) 
 
 def test_the_distance_penalty_keeps_it_near(found: Realism) -> None:
     near = fit_realism(BOX, data(), vectors(), SIGMA_BAR, replace(SMALL, distance=0.3))
-    assert near.belief.z_mse < 0.6 * found.belief.z_mse
+    assert near.figures.z_mse < 0.6 * found.figures.z_mse
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class Sum:
     """A chain of two parts: before the second, the first is known, and what is seen is their sum."""
 
     @property
-    def chain(self) -> Chain:
-        return Chain(2, 1, 1)
+    def layout(self) -> LatentLayout:
+        return LatentLayout(2, 1, 1)
 
     def decode(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         first, second = z[:, :1, None], z[:, 1:, None]
@@ -91,7 +91,7 @@ class Sum:
         moved = torch.cat([first, second], dim=1).squeeze(2)
         return moved, moved
 
-    def ask(self, count: int, generator: torch.Generator) -> Tensor:
+    def draw_labels(self, count: int, generator: torch.Generator) -> Tensor:
         return torch.zeros(count, 0)
 
     def score(self, decoded: Tensor) -> Scores:
@@ -100,13 +100,13 @@ class Sum:
     def context(self, decoded: Tensor, z: Tensor) -> Tensor:
         return torch.stack([torch.zeros_like(decoded[:, 0]), decoded[:, 0]], dim=1)[:, :, None]
 
-    def moved(self, z: Tensor, context: Tensor, move: Move) -> Tensor:
+    def move_at_once(self, z: Tensor, context: Tensor, move: Move) -> Tensor:
         return move(z[..., None], context, 0)[..., 0]
 
-    def seen(self, decoded: Tensor) -> Tensor:
+    def features(self, decoded: Tensor) -> Tensor:
         return decoded.sum(dim=1)[:, None, None]
 
-    def view(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
+    def expected_features(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
         return (z[:, 1] + context[:, 1, 0])[:, None, None]
 
 
@@ -130,7 +130,7 @@ def test_a_seed_is_a_game_and_global_random_numbers_are_left_alone() -> None:
     weights = [found.actor.enter.weight for found in (one, again, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
-    assert one.belief == again.belief
+    assert one.figures == again.figures
 
 
 def test_what_others_made_is_not_real_either() -> None:
@@ -155,8 +155,8 @@ def test_every_round_is_reported() -> None:
         ({"rounds": 0}, "rounds of at least 1, not 0"),
         ({"batch": 0}, "batch of at least 1"),
         ({"distance": -0.1}, "distance of at least 0, not -0.1"),
-        ({"rate": math.inf}, "rate of at least 0"),
-        ({"slope": 0.0}, "a slope above 0, not 0.0"),
+        ({"critic_rate": math.inf}, "critic_rate of at least 0"),
+        ({"free_slope": 0.0}, "a free_slope above 0, not 0.0"),
         ({"average": 1.0}, r"average in \[0, 1\), not 1.0"),
     ],
 )
@@ -174,4 +174,4 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
         ((z, z), (z, z), torch.zeros(DIM), "sigma_bar is 4 positive numbers"),
     ):
         with pytest.raises(InputError, match=line):
-            RealismGame(BOX, real, prior, sigma, SMALL)
+            RealismTraining(BOX, real, prior, sigma, SMALL)

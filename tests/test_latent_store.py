@@ -11,13 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
+from melodylc.cache import pretrained
 from melodylc.data import InputError
 from melodylc.data.errors import CheckpointError
-from melodylc.latent.box import Plain
-from melodylc.latent.fit import fit
-from melodylc.latent.fitted import Fitted
-from melodylc.latent.settings import FitSettings
-from melodylc.latent.store import StoredActor, load_actor, read_header, save_actor
+from melodylc.latent.fit import DistanceWeight, FitResult, FitSettings, fit
+from melodylc.latent.objective import VectorObjective
+from melodylc.latent.store import ACTOR_FILE_FORMAT, StoredActor, load_actor, read_header, save_actor
 
 SETTINGS = FitSettings(
     bank=50, rounds=1, fresh=10, check=10, measure=20, warmup=1, actor_steps=1, critic_steps=1, hidden=16
@@ -30,50 +29,50 @@ def score(z: torch.Tensor) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def fitted() -> Fitted:
-    return fit(Plain(6, score), torch.ones(6), settings=SETTINGS, seed=5)
+def result() -> FitResult:
+    return fit(VectorObjective(6, score), torch.ones(6), settings=SETTINGS, seed=5)
 
 
 @pytest.fixture
-def path(tmp_path: Path, fitted: Fitted) -> Path:
+def path(tmp_path: Path, result: FitResult) -> Path:
     path = tmp_path / "actor.safetensors"
-    save_actor(path, fitted, model="0123456789abcdef", prior="N(0, I)", rule="above & below", parts=PARTS)
+    save_actor(path, result, model="0123456789abcdef", prior="N(0, I)", rule="above & below", parts=PARTS)
     return path
 
 
-def test_what_was_stored_moves_as_before(path: Path, fitted: Fitted) -> None:
+def test_what_was_stored_moves_as_before(path: Path, result: FitResult) -> None:
     z, nothing = torch.randn(10, 1, 6), torch.zeros(10, 1, 0)
     stored = load_actor(path, model="0123456789abcdef", prior="N(0, I)", rule="above & below")
-    assert torch.equal(stored.actor(z, nothing), fitted.actor(z, nothing).detach())
-    assert stored.actor.config == fitted.actor.config
+    assert torch.equal(stored.actor(z, nothing), result.actor(z, nothing).detach())
+    assert stored.actor.config == result.actor.config
     assert not stored.actor.training
     assert not any(weight.requires_grad for weight in stored.actor.parameters())
 
 
-def test_the_header_says_what_it_is_for_and_what_was_measured(path: Path, fitted: Fitted) -> None:
+def test_the_header_says_what_it_is_for_and_what_was_measured(path: Path, result: FitResult) -> None:
     header = read_header(path)
     assert header is not None
     assert header == load_actor(path).header
     assert (header.model, header.rule, header.parts) == ("0123456789abcdef", "above & below", PARTS)
     assert header.settings["seed"] == 5
     assert header.settings["exponents"][-1] == "inf"
-    rates = load_actor(path).measured
-    assert (rates.prior, rates.prior_samples) == (fitted.prior.rate, 50)
-    assert (rates.actor, rates.samples) == (fitted.measured.rate, 20)
-    assert rates.actor_parts == fitted.measured.rates
-    assert json.loads(json.dumps(rates.to_dict()))["z_mse"] == fitted.measured.z_mse
+    rates = load_actor(path).rates
+    assert (rates.prior, rates.prior_samples) == (result.prior.rate, 50)
+    assert (rates.actor, rates.samples) == (result.measurement.rate, 20)
+    assert rates.actor_parts == result.measurement.rates
+    assert json.loads(json.dumps(rates.to_dict()))["z_mse"] == result.measurement.z_mse
 
 
-def test_how_vectors_begin_is_kept_and_nothing_is_assumed_without(path: Path, fitted: Fitted) -> None:
-    assert load_actor(path).header.begins == []
+def test_how_vectors_begin_is_kept_and_nothing_is_assumed_without(path: Path, result: FitResult) -> None:
+    assert load_actor(path).header.preparation == []
     begins = (("snap", 0, 4, 7), ("isorhythm",))
-    save_actor(path, fitted, model="", prior="", rule="", parts=PARTS, begins=begins)
-    assert load_actor(path).header.begins == [["snap", 0, 4, 7], ["isorhythm"]]
+    save_actor(path, result, model="", prior="", rule="", parts=PARTS, preparation=begins)
+    assert load_actor(path).header.preparation == [["snap", 0, 4, 7], ["isorhythm"]]
 
 
-def test_the_same_actor_makes_the_same_file(path: Path, fitted: Fitted) -> None:
+def test_the_same_actor_makes_the_same_file(path: Path, result: FitResult) -> None:
     again = path.with_name("again.safetensors")
-    save_actor(again, fitted, model="0123456789abcdef", prior="N(0, I)", rule="above & below", parts=PARTS)
+    save_actor(again, result, model="0123456789abcdef", prior="N(0, I)", rule="above & below", parts=PARTS)
     assert again.read_bytes() == path.read_bytes()
     assert load_actor(again).fingerprint == load_actor(path).fingerprint
 
@@ -87,9 +86,9 @@ def test_an_actor_for_something_else_is_refused_with_the_reason(path: Path) -> N
         load_actor(path, rule="above")
 
 
-def test_parts_without_a_rate_are_refused(tmp_path: Path, fitted: Fitted) -> None:
+def test_parts_without_a_rate_are_refused(tmp_path: Path, result: FitResult) -> None:
     with pytest.raises(InputError, match="1 name for 2 columns"):
-        save_actor(tmp_path / "a", fitted, model="", prior="", rule="", parts=("above",))
+        save_actor(tmp_path / "a", result, model="", prior="", rule="", parts=("above",))
     assert not list(tmp_path.iterdir())
 
 
@@ -160,11 +159,32 @@ def test_what_can_t_be_read_is_named(read: Callable[[Path], StoredActor | None],
             read(path)
 
 
-def test_a_place_that_can_t_be_written_is_named(tmp_path: Path, fitted: Fitted) -> None:
+def test_a_place_that_can_t_be_written_is_named(tmp_path: Path, result: FitResult) -> None:
     with pytest.raises(InputError, match="missing"):
-        save_actor(tmp_path / "missing" / "a", fitted, model="", prior="", rule="", parts=PARTS)
+        save_actor(tmp_path / "missing" / "a", result, model="", prior="", rule="", parts=PARTS)
 
 
-def test_an_interrupted_fit_says_so(path: Path, fitted: Fitted) -> None:
-    save_actor(path, replace(fitted, interrupted=True), model="", prior="", rule="", parts=PARTS)
+def test_shipped_actors_of_an_earlier_version_are_read() -> None:
+    header = load_actor(pretrained() / "common.safetensors").header
+    settings = FitSettings.from_dict(header.settings)
+    assert (settings.critic_batch, settings.change_weight) == (128, 120.0)
+    assert settings.distance == DistanceWeight(initial=0.03, least=0.004, decay=0.3, pace=1.0, patience=1.0)
+    assert header.rates.actor == 1.0
+
+
+def test_an_actor_s_header_may_name_its_format_inside(path: Path, result: FitResult) -> None:
+    """As actors of earlier versions do."""
+    content = path.read_bytes()
+    size = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["header"])
+    for inside, reads in ((ACTOR_FILE_FORMAT, True), ("melodylc-actor/1", False)):
+        former = {"header": json.dumps({**header, "format": inside})}
+        path.write_bytes(save(load(content), metadata=former))
+        assert (read_header(path) is not None) == reads
+    path.write_bytes(save(load(content), metadata={"header": json.dumps({**header, "format": ACTOR_FILE_FORMAT})}))
+    assert torch.equal(load_actor(path).actor.enter.weight, result.actor.enter.weight)
+
+
+def test_an_interrupted_fit_says_so(path: Path, result: FitResult) -> None:
+    save_actor(path, replace(result, interrupted=True), model="", prior="", rule="", parts=PARTS)
     assert load_actor(path).header.settings["interrupted"] is True

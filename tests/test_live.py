@@ -162,7 +162,7 @@ def test_no_port_a_taken_one_and_no_library(backend: Any, monkeypatch: pytest.Mo
     mido.set_backend("mido.backends.rtmidi")
     monkeypatch.setitem(__import__("sys").modules, "rtmidi", None)
     monkeypatch.delitem(__import__("sys").modules, "mido.backends.rtmidi", raising=False)
-    with pytest.raises(InputError, match=r"pip install 'melodylc\[live\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[live\]'"):
         port_names()
 
 

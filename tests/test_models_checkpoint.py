@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import fingerprint_file
-from melodylc.models.checkpoint import FORMAT, load_model, read_tensors, save_model, write_tensors
+from melodylc.latent.tensor_files import read_tensors, write_tensors
+from melodylc.models.checkpoint import FORMAT, load_model, save_model
 from melodylc.models.config import named_config
 from melodylc.models.vae import MelodyVAE
 

@@ -12,6 +12,7 @@ from melodylc.data.errors import InputError
 from melodylc.models.config import named_config
 from melodylc.models.language import LOOKBACK, LanguageConfig, MelodyLM
 from melodylc.models.prior import COOL, LearntPrior, NormalPrior, Prior, pool
+from melodylc.models.recall import RecallConfig, RecallLM
 from melodylc.models.vae import MelodyVAE
 
 SMALL = LanguageConfig(event=12, bar_event=6, bar_hidden=16, embedding=10, context=14, hidden=16)
@@ -81,11 +82,14 @@ def test_a_configuration_survives_its_dictionary() -> None:
 # -- priors ------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["normal", "learnt"])
+@pytest.fixture(params=["normal", "learnt", "recall"])
 def prior(request: pytest.FixtureRequest, model: MelodyLM) -> Prior:
     torch.manual_seed(4)
     vae = MelodyVAE(named_config("tiny")).requires_grad_(False).eval()
-    return NormalPrior(vae.config.z) if request.param == "normal" else LearntPrior(vae, model)
+    if request.param == "normal":
+        return NormalPrior(vae.config.z)
+    recall = RecallLM(RecallConfig(embedding=12, hidden=10, length=8)).requires_grad_(False).eval()
+    return LearntPrior(vae, model if request.param == "learnt" else recall)
 
 
 def test_the_same_numbers_are_the_same_latent(prior: Prior) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from melodylc.data.errors import InputError
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding, kl_to_prior
-from melodylc.models.refinement import FitTo, Refinement, refined
+from melodylc.models.refinement import FitTo, Refinement, refine_posterior
 from melodylc.models.vae import MelodyVAE
 
 
@@ -27,7 +27,7 @@ def test_of_a_gaussian_likelihood_the_posterior_is_found(beta: float) -> None:
     data, spread = torch.tensor([[[2.0, -1.0]], [[0.5, 3.0]]]), 0.3
     how = Refinement(steps=2000, rate=0.05, beta=beta)
     start, both = guess(torch.zeros(2, 1, 2)), data.repeat(how.draws, 1, 1)
-    found = refined(start, lambda z: ((z - both) ** 2).sum(-1) / (2 * spread**2), how, None)
+    found = refine_posterior(start, lambda z: ((z - both) ** 2).sum(-1) / (2 * spread**2), how, None)
     precision = 1 / (beta * spread**2) + 1
     torch.testing.assert_close(found.mean, data / (beta * spread**2) / precision, atol=0.03, rtol=0)
     torch.testing.assert_close(found.sigma, torch.full_like(data, precision**-0.5), atol=0, rtol=0.1)
@@ -72,7 +72,7 @@ def test_no_posterior_beside_the_fitted_one_is_better(to: FitTo) -> None:
     def misfit(z: Tensor) -> Tensor:
         return how.misfit(torch.einsum("ni,ite->nte", z, weights), torch.tensor([[2, 0]]).expand(len(z), 2))
 
-    found = refined(guess(torch.zeros(1, 3)), misfit, how, None)
+    found = refine_posterior(guess(torch.zeros(1, 3)), misfit, how, None)
     normal = Noise(6).normal(4096, 3)
     normal = torch.cat((normal, -normal))
 

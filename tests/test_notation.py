@@ -14,7 +14,7 @@ from test_midi import MELODIES, SILENCE, TUNE
 from melodylc.data.alphabet import HOLD, STEPS, canonical
 from melodylc.data.formats.abc_notation import abc
 from melodylc.data.formats.musicxml import musicxml
-from melodylc.data.formats.notation import bars, fifths, spelled
+from melodylc.data.formats.notation import bars, fifths, spell
 from melodylc.data.formats.plain import melody_json
 from melodylc.data.keys import Scale, parse_scale
 from melodylc.data.melody import Melody
@@ -29,7 +29,7 @@ EVERYWHERE = Melody.from_notes([(pitch, 2 * pitch, 2 * pitch + 1 + pitch % 2) fo
 
 @cache
 def music21() -> Any:
-    return pytest.importorskip("music21", reason="music21 isn't installed: pip install 'melodylc[oracles]'")
+    return pytest.importorskip("music21", reason="music21 isn't installed: pip install -e '.[oracles]'")
 
 
 def heard(text: str, kind: str) -> tuple[Any, list[tuple[int, float, float]]]:
@@ -104,7 +104,7 @@ def test_bars_are_full_and_ties_lead_from_note_to_note(melody: Melody) -> None:
 
 @given(st.integers(0, 127), st.integers(-7, 7))
 def test_a_spelling_sounds_like_its_pitch(pitch: int, key: int) -> None:
-    note = spelled(pitch, key)
+    note = spell(pitch, key)
     naturals = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
     assert 12 * (note.octave + 1) + naturals[note.letter] + note.alter == pitch
     assert abs(note.alter) <= 2
@@ -126,7 +126,7 @@ def test_scales_are_spelled_as_in_books(scale: str, letters: str) -> None:
     key = parse_scale(scale)
     signs = {-2: "bb", -1: "b", 0: "", 1: "#", 2: "##"}
     steps = MODES[key.mode].steps
-    found = [spelled(60 + (key.tonic or 0) + step, fifths(key) or 0) for step in steps]
+    found = [spell(60 + (key.tonic or 0) + step, fifths(key) or 0) for step in steps]
     assert " ".join(it.letter + signs[it.alter] for it in found) == letters
 
 

@@ -47,23 +47,25 @@ def test_a_box_scores_canonical_melodies_with_the_rule_s_weights(model: LoadedMo
     torch.testing.assert_close(moved, z)
     assert (decoded.shape, decoded.dtype) == ((SMALL, 256), torch.uint8)
     np.testing.assert_array_equal(box.score(decoded), rule.graded(canonical(decoded.numpy())[0]))
-    assert box.ask(SMALL, torch.Generator()).shape == (SMALL, 0)
+    assert box.draw_labels(SMALL, torch.Generator()).shape == (SMALL, 0)
 
 
 def test_an_actor_moves_every_bar_as_the_box_shows_it(model: LoadedModel) -> None:
     box, z = MelodyBox(model.vae, Rule((density(16),))), torch.randn(6, 32)
-    actor = Actor(ActorConfig(*box.chain, hidden=16)).requires_grad_(False)
+    actor = Actor(ActorConfig(*box.layout, hidden=16)).requires_grad_(False)
     moved, decoded = box.decode(z, actor)
     context = box.context(decoded, z)
-    assert context.shape == (6, box.chain.parts, box.chain.context)
-    torch.testing.assert_close(box.moved(z, context, actor), moved, rtol=0, atol=0.05)  # bfloat16 in another order
+    assert context.shape == (6, box.layout.parts, box.layout.context)
+    torch.testing.assert_close(
+        box.move_at_once(z, context, actor), moved, rtol=0, atol=0.05
+    )  # bfloat16 in another order
     assert not torch.allclose(moved, z, atol=0.05)
 
 
 def test_what_a_critic_sees_of_a_melody_says_what_note_is_left_and_how_far_notes_leapt(model: LoadedModel) -> None:
     decoded = torch.randint(0, STATES, (5, 256), generator=torch.Generator().manual_seed(4)).to(torch.uint8)
     decoded[torch.rand(decoded.shape, generator=torch.Generator().manual_seed(5)) < 0.8] = HOLD
-    seen = MelodyBox(model.vae, Rule((density(16),))).seen(decoded).reshape(5, 256, WIDTH)
+    seen = MelodyBox(model.vae, Rule((density(16),))).features(decoded).reshape(5, 256, WIDTH)
     for events, features in zip(decoded.tolist(), seen, strict=True):
         latest: int | None = None
         before = 0.0
@@ -79,14 +81,14 @@ def test_what_a_critic_sees_of_a_melody_says_what_note_is_left_and_how_far_notes
 def test_what_is_certain_is_seen_as_what_is_all_but_certain(model: LoadedModel) -> None:
     events = torch.randint(0, STATES, (3, 256), generator=torch.Generator().manual_seed(4))
     events[torch.rand(events.shape, generator=torch.Generator().manual_seed(5)) < 0.8] = HOLD
-    seen = MelodyBox(model.vae, Rule((density(16),))).seen(events.to(torch.uint8))
+    seen = MelodyBox(model.vae, Rule((density(16),))).features(events.to(torch.uint8))
     torch.testing.assert_close(seen, expected(torch.nn.functional.one_hot(events, STATES).float()))
 
 
 def test_a_critic_s_view_has_a_gradient_in_every_bar(model: LoadedModel) -> None:
     box, z = MelodyBox(model.vae, Rule((density(16),))), torch.randn(4, 32, requires_grad=True)
     decoded = box.decode(z.detach())[1]
-    seen = box.view(z, box.context(decoded, z.detach()), decoded)
+    seen = box.expected_features(z, box.context(decoded, z.detach()), decoded)
     assert seen.shape == (4, 16, 16 * WIDTH)
     for bar in (0, 9, 15):
         (gradient,) = torch.autograd.grad(seen[:, bar].sum(), z, retain_graph=True)

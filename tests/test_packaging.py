@@ -237,5 +237,5 @@ def test_a_script_finds_what_it_imports(script: Path, monkeypatch: pytest.Monkey
     except ModuleNotFoundError as missing:
         if missing.name not in ("music21", "playwright"):
             raise
-        pytest.skip(f"{missing.name} isn't installed: pip install 'melodylc[oracles,e2e]'")
+        pytest.skip(f"{missing.name} isn't installed: pip install -e '.[oracles,e2e]'")
     assert callable(found["main"])

@@ -30,20 +30,20 @@ from melodylc.constraints.realism import (
     train_realism,
 )
 from melodylc.constraints.request import Request
-from melodylc.data.alphabet import canonical
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.realism import RealismSettings
 from melodylc.latent.store import read_header
+from melodylc.latent.tensor_files import read_tensors
 from melodylc.models import checkpoint
-from melodylc.models.checkpoint import LoadedModel, load_model, read_tensors, save_model
+from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import named_config
 from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule, density
+from melodylc.sampling.discriminator import find_discriminator
 from melodylc.sampling.fitting import fit_actor
-from melodylc.sampling.likelihood import find_likelihood
 from melodylc.sampling.methods.combined import Combined
 from melodylc.service.order import Order
 
@@ -104,7 +104,7 @@ def test_a_critic_is_taught_written_and_found(model: LoadedModel, corpus: Corpus
     )
     assert (sum(done for done, _ in told), {of for _, of in told}) == (50, {50})
     box, z = MelodyBox(model.vae, RULE), torch.randn(6, 32)
-    view = box.seen(box.decode(z)[1])
+    view = box.features(box.decode(z)[1])
     torch.testing.assert_close(find_realism(model).cost(view), found.critic.cost(view), rtol=0.02, atol=0.02)
 
 
@@ -130,9 +130,9 @@ def test_the_critic_that_ships_tells_encodings_from_other_latents(cache: Path) -
         "N(0, I)": box.decode(torch.randn(64, 256, generator=torch.Generator().manual_seed(1)))[1],
         **{name: box.decode(bank.z, move)[1] for name, move in shipped_moves(model).items()},
     }
-    cost = critic.cost(box.seen(bank.events))
+    cost = critic.cost(box.features(bank.events))
     for name, events in unreal.items():
-        other = critic.cost(box.seen(events))
+        other = critic.cost(box.features(events))
         assert (other[:, None] > cost).float().mean() > 0.8, name
 
 
@@ -173,7 +173,7 @@ def loudness(events: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
 
 def test_the_best_of_several_is_the_most_real_of_the_first_that_pass(model: LoadedModel) -> None:
     notes = [draw.melody.note_count for draw in sampler_of(model, None, None).sample(5, 40, budget=1)]
-    sampler = sampler_of(model, None, Rule((density(int(np.median(notes)) + 1),)), likelihood=loudness)  # half pass
+    sampler = sampler_of(model, None, Rule((density(int(np.median(notes)) + 1),)), likeness=loudness)  # half pass
     every = [
         [draw for draw in sampler._candidates(5, NUMBERS, attempt) if draw.number <= 3] for attempt in range(1, 31)
     ]
@@ -182,22 +182,22 @@ def test_the_best_of_several_is_the_most_real_of_the_first_that_pass(model: Load
         mine = [group[draw.number - 1] for group in every]
         passed = [one for one in mine if one.passed][:3]
         if passed:
-            best = max(passed, key=lambda one: one.likelihood or 0.0)
-            assert (draw.melody, draw.likelihood, draw.passes) == (best.melody, best.likelihood, len(passed))
+            best = max(passed, key=lambda one: one.likeness or 0.0)
+            assert (draw.melody, draw.likeness, draw.passes) == (best.melody, best.likeness, len(passed))
     assert any(draw.passes == 3 for draw in chosen)
     assert any(draw.attempts > 3 for draw in chosen)
 
 
 def test_fewer_of_the_best_are_the_start_of_more(model: LoadedModel) -> None:
-    sampler = sampler_of(model, None, RULE, likelihood=loudness)
+    sampler = sampler_of(model, None, RULE, likeness=loudness)
     many = sampler.sample(7, GROUP + 3, budget=6, best_of=2)
     assert sampler.sample(7, 2, budget=6, best_of=2) == many[:2]
     single = sampler_of(model, None, RULE).sample(7, 4, budget=6)
     for one, best in zip(single, many, strict=False):
         assert one.passed == best.passed
-        assert best.likelihood is not None
+        assert best.likeness is not None
         if one.passed:
-            assert best.likelihood >= loudness(one.melody.events[None]).item()
+            assert best.likeness >= loudness(one.melody.events[None]).item()
 
 
 def test_what_is_asked_stands_in_the_order() -> None:
@@ -230,7 +230,7 @@ def test_an_actor_that_pays_for_realism_is_another_and_kept_apart(model: LoadedM
     settings = replace(QUICK, bank=32)
     fit_actor(model, RULE, plain, lambda _: None, settings, threads=1)
     found = fit_actor(model, RULE, paid, lambda _: None, settings, threads=1, realism=RealismTerm(critic, 2.0))
-    assert found.stored.header.settings["also"] == 2.0
+    assert found.stored.header.settings["extra_cost_weight"] == 2.0
     one, other = find_actor(model, RULE), find_actor(model, RULE, realism=RealismTerm(critic, 2.0))
     assert one is not None
     assert other is not None
@@ -267,7 +267,7 @@ def test_the_command_trains_a_critic_that_fit_then_finds(
     assert done.code == 0, done.err
     header = read_header(tmp_path / "actor.safetensors")
     assert header is not None
-    assert header.settings["also"] == 0.5
+    assert header.settings["extra_cost_weight"] == 0.5
 
 
 def test_what_ships_serves_generate_at_once(
@@ -282,7 +282,7 @@ def test_what_ships_serves_generate_at_once(
     assert found["actor"]["origin"] == "fitted"
     header = read_header(next((cache / "actors").glob("*.safetensors")))
     assert header is not None
-    assert header.settings["also"] == 0.3
+    assert header.settings["extra_cost_weight"] == 0.3
 
 
 def test_actors_of_another_model_or_of_many_rules_teach_nothing(
@@ -306,21 +306,6 @@ def speaking(model: LoadedModel, cache: Path) -> LoadedModel:
     return replace(model, language=language.requires_grad_(False).eval())
 
 
-def test_likeness_is_surprise_beside_that_of_as_many_notes(speaking: LoadedModel) -> None:
-    assert speaking.language is not None
-    found = find_likelihood(speaking)
-    events = find_bank(speaking, speaking.prior()).events
-    scores = found(canonical(events.numpy())[0])
-    assert scores.mean() == pytest.approx(0.0, abs=1e-6)  # they are what is expected
-    assert scores.std() == pytest.approx(1.0, abs=1e-6)
-    melodies = canonical(events.numpy())[0]
-    notes, cost = (melodies < 128).sum(axis=1), speaking.language.nll(torch.from_numpy(melodies.astype(np.int64)))
-    assert np.corrcoef(scores, notes)[0, 1] == pytest.approx(0.0, abs=1e-4)
-    a, b, c = found.expected
-    expected = a + b * np.sqrt(notes) + c * notes
-    np.testing.assert_allclose(scores, (expected - cost.numpy()) / found.spread)
-
-
 def test_generate_writes_the_best_and_says_how_good_it_is(
     run_cli: RunCli, speaking: LoadedModel, tmp_path: Path
 ) -> None:
@@ -329,20 +314,14 @@ def test_generate_writes_the_best_and_says_how_good_it_is(
     asked = ("generate", "--model", path, "-n", 2, "--seed", 1, "-o", tmp_path / "out")
     done = run_cli(*asked, "--best-of", 3)
     assert done.code == 0, done.err
-    assert "likelihood" in done.out
+    assert "likeness" in done.out
     found = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
     model = load_model(path)
     drawn = [
-        sampler_of(model, None, None, likelihood=find_likelihood(model))._candidates(1, NUMBERS, attempt)
+        sampler_of(model, None, None, likeness=find_discriminator().scores)._candidates(1, NUMBERS, attempt)
         for attempt in (1, 2, 3)
     ]
     for entry, attempts in zip(found["files"], zip(*drawn, strict=True), strict=False):
         assert entry["best_of"] == entry["attempts"] == 3
-        assert entry["likelihood"] == round(max(one.likelihood or -np.inf for one in attempts), 4)
+        assert entry["likeness"] == round(max(one.likeness or -np.inf for one in attempts), 4)
     assert "--best-of 3" in found["command"]
-
-
-def test_a_model_without_a_language_model_can_not_rank(run_cli: RunCli, path: Path, tmp_path: Path) -> None:
-    done = run_cli("generate", "--model", path, "-n", 1, "--best-of", 2, "-o", tmp_path / "out")
-    assert (done.code, done.err.count("\n")) == (2, 1)
-    assert "melodylc train prior" in done.err

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("starlette", reason="the studio needs starlette and uvicorn: pip install 'melodylc[studio]'")
+pytest.importorskip("starlette", reason="the studio needs starlette and uvicorn: pip install -e '.[studio]'")
 
 from starlette.testclient import TestClient
 

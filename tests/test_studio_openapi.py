@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("starlette", reason="the studio needs starlette and uvicorn: pip install 'melodylc[studio]'")
+pytest.importorskip("starlette", reason="the studio needs starlette and uvicorn: pip install -e '.[studio]'")
 
 from starlette.testclient import TestClient
 from test_studio import crooked

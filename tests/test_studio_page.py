@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("starlette", reason="the studio needs starlette and uvicorn: pip install 'melodylc[studio]'")
-pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'melodylc[e2e]'")
+pytest.importorskip("starlette", reason="the studio needs starlette and uvicorn: pip install -e '.[studio]'")
+pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[e2e]'")
 
 from playwright import sync_api as playwright
 from test_studio_access import SECRET, served

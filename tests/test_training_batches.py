@@ -1,6 +1,9 @@
 """Batches: pure in seed, stage and step; sources balanced; transposition that changes nothing else."""
 
+import shutil
 from collections import Counter
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +17,8 @@ from melodylc.data.alphabet import HOLD, PITCHES, REST, STATES, STEPS, canonical
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CorpusError
 from melodylc.data.melody import Melody
-from melodylc.training.batches import (
-    HIGHEST,
-    LOWEST,
-    Batches,
-    evaluation_rows,
-    source_weights,
-    transpose,
-    validation_rows,
-)
+from melodylc.data.rows import HIGHEST, LOWEST, evaluation_rows, source_weights, transpose, validation_rows
+from melodylc.training.batches import ROLE_SHARES, Batches, RoleBatches, roles_of
 
 Events = npt.NDArray[np.uint8]
 SIZES = (90, 0, 360, 810)  #: square roots 9 : 18 : 27
@@ -192,3 +188,46 @@ def test_too_few_held_out_works_are_refused(works: tuple[str, ...], rows_of: obj
     made = pretend(np.full((1, STEPS), 60, np.uint8), np.zeros(1, np.int16), works=works)
     with pytest.raises(CorpusError, match="too few held-out works to validate on: build it from more works"):
         rows_of(made)
+
+
+# -- roles -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def roles(corpus: Corpus, tmp_path: Path) -> Corpus:
+    """The small corpus with a role for each melody: every third one's in turn."""
+    shutil.copytree(corpus.folder, tmp_path / "corpus")
+    np.save(tmp_path / "corpus" / "train_role.npy", np.arange(len(corpus.train), dtype=np.uint8) % 3)
+    return Corpus.open(tmp_path / "corpus")
+
+
+def test_roles_are_drawn_by_their_shares_and_go_with_their_melodies(roles: Corpus) -> None:
+    batches, known = RoleBatches(roles, 0.5, seed=1), np.asarray(roles.train)
+    assert roles_of(roles, "train")[:4].tolist() == [0, 1, 2, 0]
+    drawn = np.concatenate([batches.draw(0, step, 256) for step in range(8)])
+    counts = np.bincount(drawn[:, -1], minlength=3)
+    total = sum(ROLE_SHARES[:3])
+    assert chi_square(counts.tolist(), [len(drawn) * share / total for share in ROLE_SHARES[:3]]) < 13.8
+    shapes: dict[bytes, set[int]] = {}  # without its key a melody may stand in the corpus twice
+    for role, melody in zip(roles_of(roles, "train"), known, strict=True):
+        shapes.setdefault(in_no_key(melody), set()).add(int(role))
+    assert all(row[-1] in shapes[in_no_key(row[:-1])] for row in drawn[:64])
+
+
+def in_no_key(melody: Events) -> bytes:
+    pitches: npt.NDArray[np.int64] = np.where(melody < HOLD, melody.astype(int) - melody[melody < HOLD].min(), melody)
+    return pitches.tobytes()
+
+
+def test_batches_with_roles_are_pure_and_of_melodies_about_as_long(roles: Corpus) -> None:
+    batches = RoleBatches(roles, 0.5, seed=1)
+    at_once = [batches.draw(0, step, 16) for step in range(10)]
+    assert np.array_equal(RoleBatches(roles, 0.5, seed=1).draw(0, 9, 16), at_once[9])
+    assert not np.array_equal(at_once[0], RoleBatches(roles, 0.5, seed=2).draw(0, 0, 16))
+    assert {batch.shape for batch in at_once} == {(16, STEPS + 1)}
+    notes = sorted(((batch[:, :-1] < HOLD).sum(1).tolist() for batch in at_once[:8]), key=min)
+    assert all(max(some) <= max(more) for some, more in pairwise(notes))
+
+
+def test_a_corpus_without_roles_has_unknown_ones(corpus: Corpus) -> None:
+    assert set(RoleBatches(corpus, 0.5, seed=1).draw(0, 0, 8)[:, -1]) == {len(ROLE_SHARES) - 1}

@@ -11,8 +11,8 @@ from melodylc.data.alphabet import BARS, STATES, STEPS, STEPS_PER_BAR
 from melodylc.data.errors import InputError
 from melodylc.models.autoregressive import AutoregressiveSong
 from melodylc.models.config import CONFIGS, named_config
-from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.noise import Noise
+from melodylc.models.recall import LEAD, UNKNOWN, RecallConfig, RecallLM
 from melodylc.models.vae import MelodyVAE
 from melodylc.training.settings import StageSettings, default_settings
 from melodylc.training.stages import LanguageStage, charge, make_stage, melody_nll
@@ -125,13 +125,24 @@ def test_the_song_is_the_negative_elbo(vae: MelodyVAE) -> None:
     assert loss.item() == pytest.approx((nats(vae, embeddings) + kl - 22.0) / STEPS, rel=1e-5)
 
 
-def test_the_language_model_pays_for_every_event_given_those_before() -> None:
+def test_the_language_model_pays_for_every_segment_given_those_before() -> None:
     torch.manual_seed(0)
-    model = MelodyLM(LanguageConfig(event=6, bar_event=4, bar_hidden=8, embedding=6, context=8, hidden=10))
-    loss, figures = LanguageStage(model).loss(events(3), 0.0, Noise(0))
-    expected = -log_likelihoods(model(events(3)), events(3)).sum().item() / 3
+    model = RecallLM(RecallConfig(embedding=6, hidden=10, length=8)).eval()
+    role = torch.tensor([LEAD, 2, UNKNOWN])
+    loss, figures = LanguageStage(model).loss(torch.cat((events(3), role[:, None]), 1), 0.0, Noise(0))
+    expected = model.nll(events(3), role=role).mean().item()
     assert figures == pytest.approx({"nll": expected}, rel=1e-5)
     assert loss.item() == pytest.approx(expected / STEPS, rel=1e-5)
+
+
+def test_a_language_model_in_training_misses_units_that_the_noise_says() -> None:
+    torch.manual_seed(0)
+    model = RecallLM(RecallConfig(embedding=6, hidden=10, length=8))
+    rows = torch.cat((events(3), torch.zeros(3, 1, dtype=torch.int64)), 1)
+    same, other, complete = (LanguageStage(model).loss(rows, 0.0, Noise(seed))[0].item() for seed in (1, 2, 1))
+    assert same == complete
+    assert same != other
+    assert same != LanguageStage(model.eval()).loss(rows, 0.0, Noise(1))[0].item()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -160,7 +160,7 @@ def sharps(key: str) -> int:
     "writing", [Writing(), Writing(type=0, ppq=96, program=41, swing=62, humanize=80, transpose=0, loop_marker=True)]
 )
 def test_music21_hears_the_same(writing: Writing) -> None:
-    music21 = pytest.importorskip("music21", reason="music21 isn't installed: pip install 'melodylc[oracles]'")
+    music21 = pytest.importorskip("music21", reason="music21 isn't installed: pip install -e '.[oracles]'")
     straight = replace(writing, swing=50, humanize=0)
     score = music21.converter.parseData(midi_file([Voice("Tune", TUNE)], straight, Scale(3, "major")), format="midi")
     flat = score.stripTies().flatten()

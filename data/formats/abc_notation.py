@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from melodylc.data.alphabet import STEPS_PER_BAR
 from melodylc.data.chords import Progression
-from melodylc.data.formats.notation import Spelling, Written, bars, fifths, spelled
+from melodylc.data.formats.notation import Spelling, Written, bars, fifths, spell
 from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
 from melodylc.data.texts import printable
@@ -61,7 +61,7 @@ def _bar(bar: list[Written], key: int, tied: str, step: int, names: Mapping[int,
         if written.pitch is None:
             texts.append(f"{symbol}z{length}")
             continue
-        note = spelled(written.pitch, key)
+        note = spell(written.pitch, key)
         usual = (_FIFTHS.index(note.letter) < key) - (6 - _FIFTHS.index(note.letter) < -key)
         if note.alter != usual or (written.tied_before and tied):
             signed.add(note.letter)

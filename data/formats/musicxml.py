@@ -3,7 +3,7 @@
 from xml.etree import ElementTree as Xml
 
 from melodylc.data.chords import Chord, Progression
-from melodylc.data.formats.notation import Written, bars, fifths, spelled
+from melodylc.data.formats.notation import Written, bars, fifths, spell
 from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
 from melodylc.data.texts import printable
@@ -127,7 +127,7 @@ def _note(measure: Xml.Element, written: Written, key: int) -> None:
     if written.pitch is None:
         _add(note, "rest")
     else:
-        letter, alter, octave = spelled(written.pitch, key)
+        letter, alter, octave = spell(written.pitch, key)
         pitch = _add(note, "pitch")
         _add(pitch, "step", letter)
         if alter:

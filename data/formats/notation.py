@@ -82,10 +82,10 @@ def fifths(scale: Scale | None) -> int | None:
     return place + (_MINOR_TO_MAJOR if parent.mode == "minor" else 0)
 
 
-def spelled(pitch: int, key: int) -> Spelling:
+def spell(pitch: int, key: int) -> Spelling:
     """How a MIDI pitch is written in a key of so many sharps.
 
-    >>> spelled(60, 0), spelled(60, 7), spelled(68, 0).letter, spelled(63, 0).letter
+    >>> spell(60, 0), spell(60, 7), spell(68, 0).letter, spell(63, 0).letter
     (Spelling(letter='C', alter=0, octave=4), Spelling(letter='B', alter=1, octave=3), 'G', 'E')
     """
     place = next(place for place in range(key - 3, key + 9) if (7 * place - pitch) % 12 == 0)

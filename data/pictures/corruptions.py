@@ -25,7 +25,7 @@ Random = np.random.Generator
 SEVERITIES = (1, 2, 3, 4, 5)
 
 
-def corrupted(pictures: Bytes, name: str, severity: int, seed: int = 0) -> Bytes:
+def corrupt(pictures: Bytes, name: str, severity: int, seed: int = 0) -> Bytes:
     """Pictures (n, 3, 32, 32) with one of `CORRUPTIONS`; the same every time for a seed.
 
     Raises:
@@ -64,8 +64,8 @@ def defocus_blur(x: Floats, level: int, rng: Random) -> Floats:
     at = np.arange(-8, 9)
     disc = ((at[:, None] ** 2 + at[None, :] ** 2) <= radius**2).astype(float)
     weights = np.exp(-(np.arange(-1, 2) ** 2) / (2 * alias**2))
-    kernel = _filtered(disc[None, :, :, None] / disc.sum(), np.outer(weights, weights) / weights.sum() ** 2)
-    return _filtered(x, kernel[0, :, :, 0])
+    kernel = _filter(disc[None, :, :, None] / disc.sum(), np.outer(weights, weights) / weights.sum() ** 2)
+    return _filter(x, kernel[0, :, :, 0])
 
 
 def glass_blur(x: Floats, level: int, rng: Random) -> Floats:
@@ -86,13 +86,13 @@ def glass_blur(x: Floats, level: int, rng: Random) -> Floats:
 def motion_blur(x: Floats, level: int, rng: Random) -> Floats:
     """Averaged along a line."""
     radius, sigma = ((6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5))[level]
-    return _moved(x, radius, sigma, rng.uniform(-45, 45, len(x)))
+    return _move(x, radius, sigma, rng.uniform(-45, 45, len(x)))
 
 
 def zoom_blur(x: Floats, level: int, rng: Random) -> Floats:
     """The mean of several enlargements."""
     factors = np.arange(1, (1.06, 1.11, 1.16, 1.21, 1.26)[level], 0.01)
-    return (x + sum(_zoomed(x, factor) for factor in factors)) / (len(factors) + 1)
+    return (x + sum(_zoom(x, factor) for factor in factors)) / (len(factors) + 1)
 
 
 def snow(x: Floats, level: int, rng: Random) -> Floats:
@@ -105,9 +105,9 @@ def snow(x: Floats, level: int, rng: Random) -> Floats:
         (0.3, 0.3, 1.25, 0.65, 14, 12, 0.8),
     )
     mean, spread, zoom, least, radius, sigma, share = settings[level]
-    flakes = _zoomed(rng.normal(mean, spread, (*x.shape[:3], 1)), zoom)
+    flakes = _zoom(rng.normal(mean, spread, (*x.shape[:3], 1)), zoom)
     flakes = np.where(flakes < least, 0, flakes).clip(0, 1)
-    flakes = _moved(flakes, radius, sigma, rng.uniform(-135, -45, len(x)))
+    flakes = _move(flakes, radius, sigma, rng.uniform(-135, -45, len(x)))
     grey = (x @ np.array([0.299, 0.587, 0.114]))[..., None]
     found: Floats = share * x + (1 - share) * np.maximum(x, 1.5 * grey + 0.5) + flakes + flakes[:, ::-1, ::-1]
     return found
@@ -180,7 +180,7 @@ def gaussian_blur(x: Floats, sigma: float) -> Floats:
         return x
     weights = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
     weights /= weights.sum()
-    return _filtered(_filtered(x, weights[:, None]), weights[None, :])
+    return _filter(_filter(x, weights[:, None]), weights[None, :])
 
 
 def _bytes(x: Floats) -> Bytes:
@@ -188,7 +188,7 @@ def _bytes(x: Floats) -> Bytes:
     return found
 
 
-def _filtered(x: Floats, kernel: Floats) -> Floats:
+def _filter(x: Floats, kernel: Floats) -> Floats:
     """Correlation with a kernel of odd sides, edges repeated."""
     down, right = kernel.shape[0] // 2, kernel.shape[1] // 2
     padded = np.pad(x, ((0, 0), (down, down), (right, right), (0, 0)), mode="edge")
@@ -198,7 +198,7 @@ def _filtered(x: Floats, kernel: Floats) -> Floats:
     return result
 
 
-def _sampled(x: Floats, down: Floats, right: Floats, mirror: bool = False) -> Floats:
+def _sample_at(x: Floats, down: Floats, right: Floats, mirror: bool = False) -> Floats:
     """Bilinear samples of a picture (h, w, channels) at places of shape (...), edges repeated or mirrored."""
     height, width = x.shape[:2]
     if mirror:
@@ -212,7 +212,7 @@ def _sampled(x: Floats, down: Floats, right: Floats, mirror: bool = False) -> Fl
     return found
 
 
-def _moved(x: Floats, radius: int, sigma: float, degrees: Floats) -> Floats:
+def _move(x: Floats, radius: int, sigma: float, degrees: Floats) -> Floats:
     weights = np.exp(-(np.arange(2 * radius + 1) ** 2) / (2 * sigma**2))
     weights /= weights.sum()
     rows, columns = np.mgrid[0 : x.shape[1], 0 : x.shape[2]].astype(float)
@@ -220,11 +220,11 @@ def _moved(x: Floats, radius: int, sigma: float, degrees: Floats) -> Floats:
     for picture, angle, out in zip(x, np.deg2rad(degrees), result, strict=True):
         for step, weight in enumerate(weights):
             if weight > 1e-4:
-                out += weight * _sampled(picture, rows + step * np.sin(angle), columns + step * np.cos(angle))
+                out += weight * _sample_at(picture, rows + step * np.sin(angle), columns + step * np.cos(angle))
     return result
 
 
-def _zoomed(x: Floats, factor: float) -> Floats:
+def _zoom(x: Floats, factor: float) -> Floats:
     side = x.shape[1]
     kept = int(np.ceil(side / factor))
     first = (side - kept) // 2
@@ -232,7 +232,7 @@ def _zoomed(x: Floats, factor: float) -> Floats:
     places = np.arange(large) * (kept - 1) / max(1, large - 1)
     trim = (large - side) // 2
     down, right = np.meshgrid(places[trim : trim + side], places[trim : trim + side], indexing="ij")
-    return np.stack([_sampled(one[first : first + kept, first : first + kept], down, right) for one in x])
+    return np.stack([_sample_at(one[first : first + kept, first : first + kept], down, right) for one in x])
 
 
 def _plasma(side: int, decay: float, rng: Random) -> Floats:
@@ -264,9 +264,9 @@ def _elastic(picture: Floats, strength: float, smooth: float, shift: float, rng:
     back = np.linalg.solve(np.column_stack([moved, np.ones(3)]), points)
     rows, columns = np.mgrid[0:side, 0:side].astype(float)
     right, down = np.moveaxis(np.stack([columns, rows, np.ones_like(rows)], axis=-1) @ back, -1, 0)
-    warped = _sampled(picture, down, right, mirror=True)
+    warped = _sample_at(picture, down, right, mirror=True)
     waves = gaussian_blur(rng.uniform(-1, 1, (1, side, side, 2)), smooth)[0] * strength
-    return _sampled(warped, rows + waves[..., 1], columns + waves[..., 0], mirror=True)
+    return _sample_at(warped, rows + waves[..., 1], columns + waves[..., 0], mirror=True)
 
 
 def _jpeg(picture: Bytes, quality: int) -> Floats:

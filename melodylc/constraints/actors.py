@@ -17,14 +17,13 @@ from melodylc.cache import learnt_folder, pretrained
 from melodylc.constraints import fitting
 from melodylc.constraints.common_requests import IDENTITY, IN_C, CommonRequest, common_request
 from melodylc.constraints.fitting import RealismTerm
-from melodylc.constraints.pretraining.store import shipped_fingerprint
+from melodylc.constraints.pretraining.store import pretrained_critic_fingerprint
 from melodylc.constraints.request import Request
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import fingerprint_bytes, fingerprint_file
 from melodylc.edits.operators import EditSequence, parse_edits
-from melodylc.latent.actor import Actor, settled
-from melodylc.latent.box import Move
-from melodylc.latent.store import Header, StoredActor, load_actor, read_header
+from melodylc.latent.actor import Actor, Move, bind_labels
+from melodylc.latent.store import ActorHeader, StoredActor, load_actor, read_header
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.rewards import Rule
@@ -45,12 +44,12 @@ class FoundActor:
     @cached_property
     def move(self) -> Actor:
         """What moves parts of latents as its rule asks, and is told nothing any more."""
-        return settled(self.stored.actor, self.request.label) if self.request else self.stored.actor
+        return bind_labels(self.stored.actor, self.request.label) if self.request else self.stored.actor
 
     @property
     def edits(self) -> EditSequence:
         """What its rule asks to be done to melodies before they are encoded; what obeys then it doesn't move."""
-        return self.request.edits if self.request else parse_edits(self.stored.header.begins)
+        return self.request.edits if self.request else parse_edits(self.stored.header.preparation)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest."""
@@ -60,14 +59,14 @@ class FoundActor:
             "edits": [list(step) for step in self.edits],
             "rule": self.stored.header.rule,
             "semitones": self.shift,
-            "measured": self.stored.measured.to_dict(),
+            "measured": self.stored.rates.to_dict(),
         }
 
 
 def shipped_moves(model: LoadedModel) -> dict[str, Move]:
     """What the actor that ships does for each common request in C, if it is this model's; under names of their own."""
     stored = _common(model, model.prior().identity)
-    return {f"{stored.fingerprint}: {it.rule.identity}": settled(stored.actor, it.label) for it in IN_C if stored}
+    return {f"{stored.fingerprint}: {it.rule.identity}": bind_labels(stored.actor, it.label) for it in IN_C if stored}
 
 
 def moves_of(model: LoadedModel, paths: Sequence[Path]) -> dict[str, Move]:
@@ -128,7 +127,7 @@ def cache_path(
         rule.identity,
         fitting.SETTINGS,
         fitting.EDIT_SAMPLES,
-        shipped_fingerprint(),
+        pretrained_critic_fingerprint(),
         also,
     )
     return learnt_folder(cacheable=rule.cacheable) / "actors" / f"{fingerprint_bytes(repr(of).encode())}.safetensors"
@@ -169,7 +168,7 @@ def load_given_actor(path: Path, model: LoadedModel, request: Request, prior: Pr
     return FoundActor(load_actor(path, model=model.fingerprint, prior=start, rule=rule), "given")
 
 
-def _read_request(path: Path, header: Header, seconds: float) -> Request:
+def _read_request(path: Path, header: ActorHeader, seconds: float) -> Request:
     def find(typed: Path) -> Path:
         there = [place for place in (typed, path.parent / typed.name) if place.is_file()]
         for place in there:

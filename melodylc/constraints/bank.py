@@ -13,7 +13,8 @@ from torch import Tensor
 
 from melodylc.cache import cache_folder, pretrained
 from melodylc.data.errors import CheckpointError, InputError
-from melodylc.models.checkpoint import LoadedModel, read_tensors, write_tensors
+from melodylc.latent.tensor_files import read_tensors, write_tensors
+from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.prior import Prior, pool
 from melodylc.threads import fixed_threads
 

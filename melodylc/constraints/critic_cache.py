@@ -16,7 +16,8 @@ from melodylc.constraints.features import VERSION
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import fingerprint_bytes
 from melodylc.latent.critic import Critic
-from melodylc.models.checkpoint import LoadedModel, read_tensors, write_tensors
+from melodylc.latent.tensor_files import read_tensors, write_tensors
+from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.rewards import Rule
 

@@ -15,18 +15,16 @@ from melodylc.constraints.bank import Report as BankReport
 from melodylc.constraints.bank import find_bank
 from melodylc.constraints.critic_cache import keep_critic, kept_critic
 from melodylc.constraints.objective import MelodyBox
-from melodylc.constraints.pretraining.distortion import canonical, distorted
-from melodylc.constraints.pretraining.store import load_pretrained, shipped_path
+from melodylc.constraints.pretraining.augmentation import augment_melodies, canonical_events
+from melodylc.constraints.pretraining.store import load_pretrained_critic, pretrained_critic_path
 from melodylc.constraints.realism import RealismCritic
 from melodylc.data.errors import InputError
 from melodylc.data.files import check_writable, reason
 from melodylc.latent.actor import Actor
-from melodylc.latent.beginning import Known
-from melodylc.latent.box import Box
 from melodylc.latent.critic import Critic
-from melodylc.latent.fit import Judge, fit
-from melodylc.latent.fitted import Fitted, Progress
-from melodylc.latent.settings import FitSettings
+from melodylc.latent.fit import DistanceWeight, FitResult, FitSettings, Measure, Progress, fit
+from melodylc.latent.objective import Objective
+from melodylc.latent.samples import Samples
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.models.noise import Noise
@@ -38,12 +36,11 @@ SETTINGS = FitSettings(
     rounds=8,
     warmup=80,
     critic_steps=32,
-    distorted=2048,
+    augmentations=2048,
     readout_rate=5e-3,
-    full=0.5,
-    distance=0.03,
-    cheapest=0.001,
-    faithful=120.0,
+    full_rate_share=0.5,
+    distance=DistanceWeight(initial=0.03, least=0.001),
+    change_weight=120.0,
     measure=48,
 )
 CRITIC_ROUNDS = 8  #: rounds in which a critic is trained that an actor lacks, on what that actor writes
@@ -61,7 +58,7 @@ class RealismTerm:
 
 
 def fit_on_bank(
-    box: Box,
+    box: Objective,
     bank: SampleBank,
     model: LoadedModel,
     report: Progress,
@@ -69,26 +66,26 @@ def fit_on_bank(
     threads: int,
     actor: Actor | None = None,
     realism: RealismTerm | None = None,
-    starts: Known | None = None,
-    judge: Judge | None = None,
+    starts: Samples | None = None,
+    judge: Measure | None = None,
     seed: int = 0,
-) -> Fitted:
+) -> FitResult:
     """A fit whose first lessons are a bank's samples, but for those that judge actors; see `melodylc.latent.fit`."""
     lessons = slice(HELD_BACK, HELD_BACK + settings.bank)
     with fixed_threads(threads):
         return fit(
             box,
             model.sigma_bar,
-            bank=Known(bank.z[lessons], bank.events[lessons]),
-            judge=judge,
+            bank=Samples.without_scores(bank.z[lessons], bank.events[lessons]),
+            measure=judge,
             starts=starts,
-            settings=replace(settings, also=realism.weight if realism else 0.0),
+            settings=replace(settings, extra_cost_weight=realism.weight if realism else 0.0),
             seed=seed,
             report=report,
-            start=actor,
-            also=realism.critic.cost if realism else None,
-            critic=load_pretrained(shipped_path()),
-            distort=_distort,
+            initial_actor=actor,
+            extra_cost=realism.critic.cost if realism else None,
+            initial_critic=load_pretrained_critic(pretrained_critic_path()),
+            augment=_augment,
         )
 
 
@@ -116,10 +113,10 @@ def find_critic(
     return kept_critic(model, rule, prior) or trained
 
 
-def _distort(events: Tensor, generator: torch.Generator) -> Tensor:
+def _augment(events: Tensor, generator: torch.Generator) -> Tensor:
     """Other melodies, (n, 256), uint8, made of those."""
     seed = int(torch.randint(2**62, (1,), generator=generator))
-    return distorted(canonical(events.long()), Noise(seed)).to(torch.uint8)
+    return augment_melodies(canonical_events(events.long()), Noise(seed)).to(torch.uint8)
 
 
 def probe(path: Path) -> None:

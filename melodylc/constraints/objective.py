@@ -9,9 +9,9 @@ from torch import Tensor
 from melodylc.constraints import common_requests as common
 from melodylc.constraints.features import exact, expected
 from melodylc.data.alphabet import STATES, STEPS, STEPS_PER_BAR, canonical
-from melodylc.latent.actor import Chain
-from melodylc.latent.box import Move, Scores
-from melodylc.latent.precision import brief
+from melodylc.latent.actor import LatentLayout, Move
+from melodylc.latent.objective import Scores
+from melodylc.latent.precision import autocast
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
 
@@ -26,34 +26,34 @@ class _Melodies:
     vae: MelodyVAE
 
     @property
-    def chain(self) -> Chain:
+    def layout(self) -> LatentLayout:
         """The model's parts of z."""
-        return Chain(*self.vae.chain)
+        return LatentLayout(*self.vae.chain)
 
     def decode(self, z: Tensor, move: Move | None = None) -> tuple[Tensor, Tensor]:
         """Latents (n, z) as they were moved, and raw events (n, 256), uint8."""
-        with torch.no_grad(), brief():
+        with torch.no_grad(), autocast():
             moved, events = self.vae.decode_moved(z, move)
         return moved.float(), events.to(torch.uint8)
 
     @torch.no_grad()
     def context(self, decoded: Tensor, z: Tensor) -> Tensor:
         """What precedes each part of latents (n, z), and the bar that it would be: (n, parts of z, context)."""
-        with brief():
+        with autocast():
             return self.vae.contexts(decoded.long(), z)
 
-    def moved(self, z: Tensor, context: Tensor, move: Move) -> Tensor:
+    def move_at_once(self, z: Tensor, context: Tensor, move: Move) -> Tensor:
         """Latents (n, z) with every bar's part moved."""
-        with brief():
+        with autocast():
             return self.vae.move_parts(z, context, move)
 
-    def seen(self, decoded: Tensor) -> Tensor:
+    def features(self, decoded: Tensor) -> Tensor:
         """The features of every bar's sixteen events, (n, 16, 16 * 41)."""
         return exact(decoded.long())
 
-    def view(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
+    def expected_features(self, z: Tensor, context: Tensor, decoded: Tensor) -> Tensor:
         """The same of the events that latents lead to, each feature as probable as the decoder has it."""
-        with brief():
+        with autocast():
             embeddings = self.vae.embed(z, context)
             logits = self.vae.decoder(embeddings.flatten(0, 1), decoded.long().view(-1, STEPS_PER_BAR))
         return expected(torch.softmax(logits.float().view(len(z), STEPS, STATES), -1))
@@ -65,7 +65,7 @@ class MelodyBox(_Melodies):
 
     rule: Rule
 
-    def ask(self, count: int, generator: torch.Generator) -> Tensor:
+    def draw_labels(self, count: int, generator: torch.Generator) -> Tensor:
         """Nothing, (n, 0): all of the rule is asked of all."""
         return torch.zeros(count, 0)
 
@@ -78,7 +78,7 @@ class MelodyBox(_Melodies):
 class CommonBox(_Melodies):
     """Melodies, and a common request in C for each."""
 
-    def ask(self, count: int, generator: torch.Generator) -> Tensor:
+    def draw_labels(self, count: int, generator: torch.Generator) -> Tensor:
         """Labels (n, 7)."""
         return common.draw(count, generator)
 

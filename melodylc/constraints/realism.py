@@ -25,11 +25,12 @@ from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import fingerprint_file
 from melodylc.data.leave_out import LEFT_OUT, leave_out
-from melodylc.latent.box import Move
+from melodylc.latent.actor import Move
 from melodylc.latent.critic import Critic
-from melodylc.latent.precision import brief
-from melodylc.latent.realism import Belief, Decoded, Realism, RealismSettings, fit_realism
-from melodylc.models.checkpoint import LoadedModel, first_line, read_tensors, write_tensors
+from melodylc.latent.precision import autocast
+from melodylc.latent.realism import Decoded, Realism, RealismFigures, RealismSettings, fit_realism
+from melodylc.latent.tensor_files import first_line, read_tensors, write_tensors
+from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.noise import Noise
 from melodylc.models.prior import pool
 from melodylc.rewards import Rule, density
@@ -102,20 +103,20 @@ def train_realism(
     box, of = MelodyBox(model.vae, UNASKED), 2 * count + each * len(actors) + settings.rounds
     real = real_samples(corpus, model, count, seed, lambda done: report(done, of, "encoding real melodies"))
     z = pool(model.prior("normal"), count, np.random.default_rng(seed))
-    decoded = _decoded(box, z, lambda done: report(done, of, "sampling"))
+    decoded = _decode(box, z, lambda done: report(done, of, "sampling"))
     others = None
     if actors:
         start = pool(model.prior(), each, np.random.default_rng((seed, 1)))
-        shown = [_decoded(box, start, lambda done: report(done, of, "asking actors"), it) for it in actors.values()]
+        shown = [_decode(box, start, lambda done: report(done, of, "asking actors"), it) for it in actors.values()]
         others = torch.cat(shown)
 
-    def told(number: int, belief: Belief) -> None:
-        report(1, of, f"D of real ones {belief.real:.2f}, of samples {belief.prior:.2f}, moved {belief.moved:.2f}")
+    def told(number: int, figures: RealismFigures) -> None:
+        report(1, of, f"D of real ones {figures.real:.2f}, of samples {figures.prior:.2f}, moved {figures.moved:.2f}")
 
     found = fit_realism(box, real, (z, decoded), model.sigma_bar, settings, seed, told, others)
-    about = {"belief": asdict(found.belief), "seed": seed, "corpus": corpus.fingerprint}
+    about = {"belief": asdict(found.figures), "seed": seed, "corpus": corpus.fingerprint}
     about["actors"] = list(actors)
-    view = list(box.seen(real[1][:1]).shape[1:])
+    view = list(box.features(real[1][:1]).shape[1:])
     save_realism(path, found.critic, model, {"view": view, "settings": asdict(settings), **about})
     return found
 
@@ -130,13 +131,13 @@ def real_samples(
     box, noise, latents, events = MelodyBox(model.vae, UNASKED), Noise(seed), [], []
     for step, at in enumerate(range(0, count, _TOGETHER)):
         drawn = torch.from_numpy(batches.draw(0, step, min(_TOGETHER, count - at)).astype(np.int64))
-        with torch.no_grad(), brief():
+        with torch.no_grad(), autocast():
             latents.append(model.vae.encode(drawn, noise).z.float())
-        events.append(_decoded(box, latents[-1], report))
+        events.append(_decode(box, latents[-1], report))
     return torch.cat(latents), torch.cat(events)
 
 
-def _decoded(box: MelodyBox, z: Tensor, report: Callable[[int], None], move: Move | None = None) -> Tensor:
+def _decode(box: MelodyBox, z: Tensor, report: Callable[[int], None], move: Move | None = None) -> Tensor:
     """What latents (n, z) become, moved or not, (n, 256), uint8."""
     found = []
     for part in torch.split(z, _TOGETHER):
@@ -157,7 +158,7 @@ def _read(path: Path, model: LoadedModel) -> RealismCritic | None:
     if about.get("model") != model.fingerprint:
         return None
     try:
-        settings = RealismSettings(**about["settings"])
+        settings = RealismSettings.from_dict(about["settings"])
         rows, width = about["view"]
         critic = Critic(rows, width, 1, (1.0,), settings.critic_hidden, settings.critic_layers)
         critic.load_state_dict({name: value.float() for name, value in tensors.items()})

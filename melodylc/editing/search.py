@@ -95,7 +95,7 @@ def descend(aim: Aim, start: Events, pool: Events) -> SearchEnd:
     for _ in range(LONGEST):
         kinds = (_coarse, _fine) if best.follows else (_coarse, _fine, _far)
         moves = list(islice(kinds[kind % len(kinds)](aim.change, best.events, pool), _MOST_MOVES))
-        better = _stepped(aim, best, moves) if moves else best
+        better = _take_step(aim, best, moves) if moves else best
         idle = idle + 1 if better is best else 0
         if idle == len(kinds):  # none helps
             break
@@ -103,7 +103,7 @@ def descend(aim: Aim, start: Events, pool: Events) -> SearchEnd:
     return best
 
 
-def _stepped(aim: Aim, best: SearchEnd, moves: "list[_Move]") -> SearchEnd:
+def _take_step(aim: Aim, best: SearchEnd, moves: "list[_Move]") -> SearchEnd:
     """What the best of some moves lead to, one or several at once; `best` itself where none helps."""
     costs, _ = aim.look(_results(best.events, [[move] for move in moves]))
     order = [moves[index] for index in np.argsort(costs, kind="stable") if costs[index] < best.cost - 1e-9]

@@ -61,7 +61,7 @@ def divide(events: Events, every: int, neighbour: int) -> Events:
     turned &= number < number[:, -1:]
     heard = sounding(events)
     struck = np.where(added, heard, events)
-    return _pitched(struck, struck + np.where(turned, _to_neighbour(events, heard, neighbour), 0))
+    return _with_pitches(struck, struck + np.where(turned, _to_neighbour(events, heard, neighbour), 0))
 
 
 def silence(events: Events, beat: int, bars: int) -> Events:
@@ -79,20 +79,20 @@ def isorhythm(events: Events) -> Events:
 def sequence(events: Events, semitones: int) -> Events:
     """Each phrase of four bars so many semitones above where it stood to the one before, the middle where it was."""
     phrases = _AT // (PHRASE * STEPS_PER_BAR) - (BARS // PHRASE - 1) / 2
-    return _pitched(events, events + np.round(phrases * semitones).astype(np.int64))
+    return _with_pitches(events, events + np.round(phrases * semitones).astype(np.int64))
 
 
 def alternate(events: Events, semitones: int) -> Events:
     """Every second note so many semitones higher: one melody that sounds like two."""
     second = (events < PITCHES).cumsum(axis=1) % 2 == 0
-    return _pitched(events, events + np.where(second, semitones, 0))
+    return _with_pitches(events, events + np.where(second, semitones, 0))
 
 
 def fold(events: Events, lowest: int, octaves: int) -> Events:
     """Notes outside a range of one or two octaves above `lowest` moved into it by as few octaves as it takes."""
     above, width = events.astype(np.int64) - lowest, 12 * octaves
     inside = np.where(above > width, above % 12 + width - 12, above % 12)
-    return _pitched(events, lowest + np.where((above < 0) | (above > width), inside, above))
+    return _with_pitches(events, lowest + np.where((above < 0) | (above > width), inside, above))
 
 
 def snap(events: Events, *classes: int) -> Events:
@@ -102,7 +102,7 @@ def snap(events: Events, *classes: int) -> Events:
     array([ 60,  60, 129,  67], dtype=uint8)
     """
     table = [next(pitch + by for by in _BY if (pitch + by) % 12 in classes) for pitch in range(PITCHES)]
-    return _pitched(events, np.array([*table, *range(PITCHES, STATES)])[events])
+    return _with_pitches(events, np.array([*table, *range(PITCHES, STATES)])[events])
 
 
 def close(events: Events, on: int) -> Events:
@@ -207,7 +207,7 @@ def _to_neighbour(events: Events, heard: Events, neighbour: int) -> npt.NDArray[
     return away
 
 
-def _pitched(events: Events, pitches: npt.NDArray[Any]) -> Events:
+def _with_pitches(events: Events, pitches: npt.NDArray[Any]) -> Events:
     """Events with other pitches, by octaves into 0..127 where they leave it."""
     high = np.where(pitches >= PITCHES, pitches - 12 * ((pitches - PITCHES) // 12 + 1), pitches)
     inside = np.where(high < 0, high % 12, high)

@@ -42,7 +42,7 @@ class EditSearch:
         chosen: EditSequence = ()
         now = self.merit(self.decode(events))
         while len(chosen) < MOST and now < ENOUGH:
-            merit, step = max(self._judged(events), default=(0.0, ()))
+            merit, step = max(self._best_steps(events), default=(0.0, ()))
             if 1 - merit > (LEFT_LATER if chosen else LEFT) * (1 - now):
                 break
             chosen, now, events = (*chosen, step), merit, apply_edits(events, (step,))
@@ -53,7 +53,7 @@ class EditSearch:
         product = self.rule.graded(events).prod(axis=1)
         return float(np.mean([product**power for power in POWERS]))
 
-    def _judged(self, events: Events) -> list[tuple[float, EditStep]]:
+    def _best_steps(self, events: Events) -> list[tuple[float, EditStep]]:
         """The steps that a rule likes best, by what a model makes of them."""
         plain = self.merit(events)
         liked = [(self.merit(apply_edits(events, (step,))), step) for step in edit_steps()]

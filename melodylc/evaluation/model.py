@@ -16,10 +16,12 @@ from melodylc.data.arrays import Events
 from melodylc.data.corpus import SIDES, Corpus
 from melodylc.data.errors import InputError
 from melodylc.data.leave_out import LEFT_OUT, all_of, collection_number
-from melodylc.data.overlap import Gathered
+from melodylc.data.overlap import NoteRows
+from melodylc.data.rows import HIGHEST, LOWEST, evenly
 from melodylc.evaluation.copies import CopyFigures, find_copies
 from melodylc.evaluation.figures import check_seeds, plain
 from melodylc.evaluation.interpolation import STEPS, InterpolationFigures, compare_walks, walk
+from melodylc.evaluation.judging import Likeness, judge_sets
 from melodylc.evaluation.real import Ground, before_dropping
 from melodylc.evaluation.reconstruction import Answers, Reconstruction, answers
 from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_real, draw_samples, redraw_copies
@@ -27,8 +29,7 @@ from melodylc.evaluation.subject import Subject, subject_of
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.refinement import Refinement
 from melodylc.sampling.memorisation import MemorisationFilter, find_memorisation_filter
-from melodylc.service.versions import versions
-from melodylc.training.batches import HIGHEST, LOWEST, evenly
+from melodylc.versions import versions
 
 FORMAT = "melodylc-evaluation/1"
 HELD_OUT = "held-out works"
@@ -58,6 +59,7 @@ class ModelEvaluation:
     by_collection: dict[str, Reconstruction]
     unseen: dict[str, Reconstruction]  #: the collection that the model was trained without, if any
     samples: SampleFigures
+    likeness: Likeness | None  #: whether samples can be told from real melodies; None where there are too few to say
     copies: CopyFigures
     interpolation: InterpolationFigures
 
@@ -83,6 +85,7 @@ class Evaluator:
         self.subject = subject_of(model) if subject is None else subject
         self.guard = find_memorisation_filter(model)
         ground = Ground.of(model.provenance, corpus)
+        self.ground = ground
         self.left_out, self.remaining, self.balance = ground.left_out, ground.remaining, ground.balance
         self.held = ground.held
         self.rows = evenly(ground.rows, settings.melodies)
@@ -119,7 +122,9 @@ class Evaluator:
             for seed in seeds
         ]
         report(0, "looking for copies")
-        training = Gathered(self.corpus.train, self.remaining.train)
+        training = NoteRows(self.corpus.train, self.remaining.train)
+        copies = find_copies(training, given.events, samples, before_dropping(self.corpus))
+        report(0, "judging likeness")
         return ModelEvaluation(
             conditions=self.conditions(),
             reconstruction=given.figures(),
@@ -127,7 +132,8 @@ class Evaluator:
             by_collection=self._by_collection(given),
             unseen=unseen,
             samples=compare_samples(drawn, samples),
-            copies=find_copies(training, given.events, samples, before_dropping(self.corpus)),
+            likeness=judge_sets(self.corpus, self.ground, samples, seeds),
+            copies=copies,
             interpolation=compare_walks(
                 walks, [draws.reference for draws in drawn], [draws.other for draws in drawn], samples
             ),

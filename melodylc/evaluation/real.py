@@ -16,8 +16,7 @@ from melodylc.data.arrays import Events, Rows
 from melodylc.data.corpus import SIDES, Corpus
 from melodylc.data.errors import CorpusError
 from melodylc.data.leave_out import LEFT_OUT, Remaining, leave_out
-from melodylc.training.batches import Sources, evaluation_rows, source_weights
-from melodylc.training.settings import TrainSettings
+from melodylc.data.rows import BALANCE, HIGHEST, LOWEST, Sources, evaluation_rows, source_weights, transpose
 
 _BLOCK = 1 << 16
 
@@ -48,9 +47,31 @@ class Held:
             )
         return cls(np.asarray(corpus.heldout[rows]), collection, np.unique(works, return_inverse=True)[1], weights)
 
+    @classmethod
+    def training(cls, corpus: Corpus, balance: float, rows: Rows | None = None) -> Self:
+        """The training melodies of a corpus, or some of them: real melodies of many works, which a model has met."""
+        rows = np.arange(len(corpus.train)) if rows is None else rows
+        works = np.array([corpus.pieces[piece].work for piece in corpus.train_piece[rows]])
+        weights = source_weights(corpus, balance, rows)
+        work = np.unique(works, return_inverse=True)[1]
+        return cls(np.asarray(corpus.train[rows]), np.asarray(corpus.train_collection[rows]), work, weights)
+
     def draw(self, rows: Rows, count: int, rng: np.random.Generator) -> Events:
         """`count` of some of the melodies, with replacement, as training would draw them: (count, 256)."""
         return Sources(self.events, self.collection, self.weights, rows).draw(rng, count)
+
+    def draw_with_works(self, rows: Rows, count: int, rng: np.random.Generator) -> tuple[Events, Rows]:
+        """Like `draw`, but no melody twice before all of its collection were drawn: (count, 256), and their works."""
+        rows = rows[self.weights[self.collection[rows]] > 0]
+        present = np.unique(self.collection[rows])
+        share = self.weights[present] / self.weights[present].sum()
+        taken: list[Rows] = [rows[:0]]
+        for collection, wanted in zip(present, rng.multinomial(count, share), strict=True):
+            own = rows[self.collection[rows] == collection]
+            rounds = [rng.permutation(own) for _ in range(-(-int(wanted) // len(own)))]
+            taken += [np.concatenate(rounds)[:wanted]] if rounds else []
+        chosen = rng.permutation(np.concatenate(taken))
+        return transpose(self.events[chosen], rng.integers(LOWEST, HIGHEST + 1, size=count)), self.work[chosen]
 
     def halves(self, rng: np.random.Generator) -> tuple[Rows, Rows]:
         """The melodies in two parts by chance, each collection's alike."""
@@ -91,7 +112,7 @@ class Ground:
         check_alphabet(corpus)
         left_out: str | None = (provenance.get(LEFT_OUT) or {}).get("collection")
         remaining = leave_out(corpus, left_out)
-        balance = float((provenance.get("settings") or {}).get("balance", TrainSettings.balance))
+        balance = float((provenance.get("settings") or {}).get("balance", BALANCE))
         rows = evaluation_rows(corpus, among=remaining.heldout)
         return cls(left_out, remaining, balance, rows, Held.of(corpus, rows, balance, remaining.train))
 

@@ -7,6 +7,7 @@ from melodylc.data.leave_out import LEFT_OUT
 from melodylc.evaluation.copies import CopyFigures
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.interpolation import InterpolationFigures
+from melodylc.evaluation.judging import Judged, Likeness
 from melodylc.evaluation.model import HELD_OUT, ModelEvaluation
 from melodylc.evaluation.reconstruction import Accuracy, Reconstruction
 from melodylc.evaluation.samples import SampleFigures
@@ -55,7 +56,8 @@ def told_versions(conditions: Mapping[str, Any]) -> str:
 
 def tables(done: ModelEvaluation) -> list[Table]:
     """All of it."""
-    return [*_given_back(done), _by_collection(done), _rates(done), samples_table(done.samples), *_rest(done)]
+    judged = likeness_tables(done.likeness) if done.likeness else []
+    return [*_given_back(done), _by_collection(done), _rates(done), samples_table(done.samples), *judged, *_rest(done)]
 
 
 def markdown(found: Sequence[Table]) -> str:
@@ -200,6 +202,38 @@ def _summary(name: str, ceiling: Spread | str, others: Sequence[Spread]) -> list
 
 def _level(levels: dict[str, Spread], feature: str) -> str:
     return levels[feature].text(3) if feature in levels else ""
+
+
+# -- judges of likeness --------------------------------------------------------------------------
+
+
+def likeness_tables(found: Likeness) -> list[Table]:
+    """What the judges say of each set, and its form."""
+    rows = [*([("real: training works", found.floor)] if found.floor else []), *found.sets.items()]
+    judges = tuple(next(iter(found.sets.values())).areas)
+    body = [(name, *(str(judged.areas[judge]) for judge in judges), *_judged_row(judged)) for name, judged in rows]
+    borrowed = f"; {found.trained.mean:.0f} of the real ones are of training works" if found.trained.mean else ""
+    note = (
+        f"Area under the curve of judges that tell melodies from real ones, 0.5 being chance: boosted trees on musical "
+        f"features, random convolutions of events. Up to {found.melodies} melodies of a set and as many of "
+        f"{found.works.mean:.0f} works, folds by work{borrowed}. Standard error: of one seed, clustered by work. "
+        "Fréchet distance: in our own features. Telling: features, real / generated, in the first seed."
+    )
+    columns = ("set", *(f"AUC: {judge}" for judge in judges), "standard error", "Fréchet distance", "telling")
+    form = [
+        (name, real.text(3), *(judged.form[name].text(3) for judged in found.sets.values()))
+        for name, real in found.form.items()
+    ]
+    explained = "Means over melodies; what each is: `data/musical_features.py`."
+    return [
+        Table("Told from real melodies", columns, body, note),
+        Table("Form", ("feature", "real", *found.sets), form, explained),
+    ]
+
+
+def _judged_row(judged: Judged) -> Row:
+    error = max(spread.mean for spread in judged.errors.values())
+    return (f"{error:.3f}", judged.frechet.text(1), "; ".join(judged.telling[:4]))
 
 
 # -- copies and interpolation ------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from melodylc.evaluation.figures import Spread
-from melodylc.evaluation.report import Table, copies_table, samples_table, told_versions
+from melodylc.evaluation.report import Table, copies_table, likeness_tables, samples_table, told_versions
 from melodylc.evaluation.rule_figures import Draws, Interval
 from melodylc.evaluation.rules import CaseFigures, RulesEvaluation
 
@@ -33,6 +33,8 @@ def rule_tables(done: RulesEvaluation) -> list[Table]:
     found = [_case(name, case, done.conditions["settings"]["samples"]) for name, case in done.cases.items()]
     if done.samples:
         found.append(samples_table(done.samples))
+    for name, likeness in done.likeness.items():
+        found += [one._replace(title=f"{one.title}: {name}, those that obey") for one in likeness_tables(likeness)]
     if done.copies:
         found.append(copies_table(done.copies))
     return found

@@ -20,10 +20,11 @@ from melodylc.constraints.transposable import transposed_rule
 from melodylc.data.arrays import Events
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
-from melodylc.data.overlap import Gathered
+from melodylc.data.overlap import NoteRows
 from melodylc.evaluation.copies import CopyFigures, find_copies
 from melodylc.evaluation.drawn import Drawn, Kept
 from melodylc.evaluation.figures import check_seeds, plain
+from melodylc.evaluation.judging import Likeness, judge_sets
 from melodylc.evaluation.real import Ground, before_dropping
 from melodylc.evaluation.rule_figures import Draws
 from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_real
@@ -32,7 +33,7 @@ from melodylc.latent.critic import Critic
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.rewards import Rule
-from melodylc.service.versions import versions
+from melodylc.versions import versions
 
 FORMAT = "melodylc-rules/2"
 Row = Literal["prior", "nearest", "arranged", "moved", "rejection", "snapping", "optimize", "actor"]
@@ -153,6 +154,7 @@ class RulesEvaluation:
     conditions: dict[str, Any]
     cases: dict[str, CaseFigures]
     samples: SampleFigures | None  #: every row against real melodies, on a corpus
+    likeness: dict[str, Likeness]  #: of each case, against real melodies that obey; of those with enough of them
     copies: CopyFigures | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -210,13 +212,15 @@ class RuleEvaluator:
         report(0, "asking the rules")
         cases = {case.name: self._figures(case, drawn[case.name]) for case in self.cases}
         samples, copies = self._against_real(self._sets(drawn))
+        report(0, "judging likeness")
+        likeness = self._likeness(drawn)
         self.kept.forget(
             self._key(seed, row, way)
             for ways in self.ways.values()
             for row, way in ways.items()
             for seed in self.settings.seeds
         )
-        return RulesEvaluation(self.conditions(), cases, samples, copies)
+        return RulesEvaluation(self.conditions(), cases, samples, likeness, copies)
 
     def conditions(self) -> dict[str, Any]:
         """On what, with what and how it is measured."""
@@ -275,11 +279,26 @@ class RuleEvaluator:
             for row, given in rows.items()
         }
 
+    def _likeness(self, drawn: Mapping[str, Mapping[Row, Sequence[Drawn]]]) -> dict[str, Likeness]:
+        """What obeys of each row, before the judges; without the features of keys where a rule names a scale."""
+        found: dict[str, Likeness] = {}
+        if self.corpus is None or self.ground is None:
+            return {}
+        for case in self.cases:
+            obeying: dict[str, list[Events]] = {
+                row: [one.events[case.rule.satisfied(one.events)] for one in given]
+                for row, given in drawn[case.name].items()
+            }
+            without = ("register", "key") if common_classes(case.rule) else ("register",)
+            judged = judge_sets(self.corpus, self.ground, obeying, self.settings.seeds, case.rule, without)
+            found |= {case.name: judged} if judged else {}
+        return found
+
     def _against_real(self, samples: Mapping[str, Sequence[Events]]) -> tuple[SampleFigures | None, CopyFigures | None]:
         if self.corpus is None or self.ground is None:
             return None, None
         real = [draw_real(self.ground.held, self.settings.samples, seed) for seed in self.settings.seeds]
-        training = Gathered(self.corpus.train, self.ground.remaining.train)
+        training = NoteRows(self.corpus.train, self.ground.remaining.train)
         copies = find_copies(training, self.ground.held.events, samples, before_dropping(self.corpus))
         return compare_samples(real, samples), copies
 

@@ -28,8 +28,8 @@ from melodylc.evaluation.drawn import Drawn
 from melodylc.evaluation.subject import CHUNK, chunks
 from melodylc.latent.critic import Critic
 from melodylc.latent.distance import distance, z_mse
-from melodylc.latent.obeying import SETTINGS, obey
-from melodylc.latent.settings import FitSettings
+from melodylc.latent.fit import FitSettings
+from melodylc.latent.optimise import SATISFY_SETTINGS, satisfy
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.prior import Numbers, Prior, stream_numbers
 from melodylc.rewards import Rule
@@ -170,7 +170,7 @@ class Optimised:
     def key(self) -> tuple[object, ...]:
         """The rule, the settings, and the critic's weights."""
         weights = tuple(float(it.double().abs().sum()) for it in self.critic.state_dict().values())
-        return ("optimised", self.rule.identity, SETTINGS, weights, self.shift)
+        return ("optimised", self.rule.identity, SATISFY_SETTINGS, weights, self.shift)
 
     def draw(self, source: Source, seed: int, count: int, report: Report) -> Drawn:
         """Some at a time."""
@@ -183,11 +183,11 @@ class Optimised:
     def _some(self, source: Source, seed: int, first: int) -> Drawn:
         vae = source.model.vae
         z = Mixture(self.rule, vae).start(source.prior, source.numbers(seed, first, _TOGETHER)).z
-        found = obey(z, MelodyBox(vae, self.rule), self.critic, source.model.sigma_bar)
+        found = satisfy(z, MelodyBox(vae, self.rule), self.critic, source.model.sigma_bar)
         with torch.no_grad():
             drawn = _drawn(source, z, Decoding.of(vae, found.z), self.shift)
         taken = found.steps.numpy()
-        return drawn.costing(1 + GRADIENT * taken + np.ceil(taken / SETTINGS.renew))
+        return drawn.costing(1 + GRADIENT * taken + np.ceil(taken / SATISFY_SETTINGS.renew))
 
 
 def common_classes(rule: Rule) -> frozenset[int] | None:

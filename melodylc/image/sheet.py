@@ -6,6 +6,7 @@ A sheet belongs to the request in its metadata: the same request writes it anew,
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,19 @@ from melodylc.data.pictures.base import Bytes
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-KEY = "melodylc"  #: of the metadata
+METADATA_KEY = "melodylc"  #: of the metadata
 CELL = 112  #: pixels that a picture is enlarged to, at least
 GAP, CAPTION, COLUMNS = 8, 13, 8
 PAPER, INK = (255, 255, 255), (30, 30, 30)
+
+
+@dataclass(frozen=True)
+class PictureGrid:
+    """Pictures with a caption each, in rows of `columns`."""
+
+    pixels: Bytes  #: (rows * columns, channels, side, side)
+    captions: tuple[str, ...]
+    columns: int
 
 
 def write_sheet(
@@ -41,7 +51,7 @@ def write_sheet(
     from PIL.PngImagePlugin import PngInfo
 
     told = PngInfo()
-    told.add_text(KEY, json.dumps(manifest, sort_keys=True))
+    told.add_text(METADATA_KEY, json.dumps(manifest, sort_keys=True))
     content = io.BytesIO()
     draw_sheet(pixels, captions, title, columns).save(content, "PNG", pnginfo=told)
     with atomic_write(path) as file:
@@ -54,10 +64,10 @@ def draw_sheet(pixels: Bytes, captions: Sequence[str], title: str, columns: int 
 
     font = ImageFont.load_default(CAPTION)
     side = pixels.shape[-1] * max(1, ceil(CELL / pixels.shape[-1]))
-    lines = [_wrapped(caption, font, side) for caption in captions]
+    lines = [_wrap(caption, font, side) for caption in captions]
     columns, under = min(columns, len(pixels)), GAP + (CAPTION + 3) * max(len(line) for line in lines)
     rows, over = ceil(len(pixels) / columns), 2 * GAP + CAPTION
-    heading = _wrapped(title, font, columns * (side + GAP) - GAP)
+    heading = _wrap(title, font, columns * (side + GAP) - GAP)
     over += (len(heading) - 1) * (CAPTION + 3)
     size = (columns * (side + GAP) + GAP, over + rows * (side + under) + GAP)
     sheet = Image.new("RGB", size, PAPER)
@@ -70,7 +80,7 @@ def draw_sheet(pixels: Bytes, captions: Sequence[str], title: str, columns: int 
     return sheet
 
 
-def claim(path: Path, request: Mapping[str, Any]) -> None:
+def check_sheet_path(path: Path, request: Mapping[str, Any]) -> None:
     """Check, before any work, that a sheet may be written at `path`.
 
     Raises:
@@ -96,7 +106,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
     try:
         with Image.open(path) as picture:
-            found = json.loads(getattr(picture, "text", {}).get(KEY, "{}"))
+            found = json.loads(getattr(picture, "text", {}).get(METADATA_KEY, "{}"))
     except (UnidentifiedImageError, ValueError, SyntaxError):
         return {}
     except OSError as error:
@@ -118,7 +128,7 @@ def _rgb(picture: Bytes) -> Bytes:
     return np.ascontiguousarray(np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0))
 
 
-def _wrapped(text: str, font: "FreeTypeFont | ImageFont", width: int) -> list[str]:
+def _wrap(text: str, font: "FreeTypeFont | ImageFont", width: int) -> list[str]:
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()

@@ -20,19 +20,17 @@ from torch import Tensor, nn
 
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import fingerprint_file
-from melodylc.image.classifier import ClassifierConfig, PictureClassifier
-from melodylc.image.config import PictureConfig
-from melodylc.image.vae import PictureVAE
+from melodylc.image.datasets import ClassifierConfig, PictureConfig
+from melodylc.image.models import PictureClassifier, PictureVAE
 from melodylc.latent.actor import Actor, ActorConfig
-from melodylc.latent.auxiliary import AttributeCritic, AuxiliaryCritic
-from melodylc.latent.labelled import LabelledCritic
-from melodylc.latent.widened import Widened
-from melodylc.models.checkpoint import first_line, read_tensors, write_tensors
+from melodylc.latent.gan import AttributeCritic, AuxiliaryCritic, ConditionalCritic
+from melodylc.latent.spread import SpreadRestoration
+from melodylc.latent.tensor_files import first_line, read_tensors, write_tensors
 
-VAE = "melodylc-picture-vae/1"
-CLASSIFIER = "melodylc-picture-classifier/1"
-ACTOR = "melodylc-picture-actor/2"
-ATTRIBUTES = "melodylc-picture-attributes/1"
+VAE_FORMAT = "melodylc-picture-vae/1"
+CLASSIFIER_FORMAT = "melodylc-picture-classifier/1"
+ACTOR_FORMAT = "melodylc-picture-actor/2"
+ATTRIBUTES_FORMAT = "melodylc-picture-attributes/1"
 
 
 @dataclass(frozen=True)
@@ -55,19 +53,19 @@ class LoadedClassifier:
 
 
 @dataclass(frozen=True)
-class LabelRows:
+class LabelCombinations:
     """The combinations of labels that a training set has."""
 
     rows: Tensor  #: (m, labels), 0 or 1, all different
     counts: Tensor  #: (m,) how often each occurs
 
     @classmethod
-    def of(cls, labels: Tensor) -> "LabelRows":
+    def of(cls, labels: Tensor) -> "LabelCombinations":
         """Those of labels (n, labels)."""
         rows, counts = torch.unique(labels.round(), dim=0, return_counts=True)
         return cls(rows, counts.float())
 
-    def draw(self, wanted: Mapping[int, bool], generator: torch.Generator) -> Tensor:
+    def sample(self, wanted: Mapping[int, bool], generator: torch.Generator) -> Tensor:
         """One combination (labels,) that has what is wanted, as often as the training set has it.
 
         What no training picture has together is asked for all the same: a combination as it comes, corrected.
@@ -86,10 +84,10 @@ class LabelRows:
 class LoadedActor:
     """An actor that takes labels (or none), with its critic."""
 
-    actor: Actor | Widened
-    critic: LabelledCritic | AuxiliaryCritic
+    actor: Actor | SpreadRestoration
+    critic: ConditionalCritic | AuxiliaryCritic
     names: tuple[str, ...]  #: of the labels
-    rows: LabelRows
+    rows: LabelCombinations
     fingerprint: str
     provenance: dict[str, Any]  #: among it `vae`, the fingerprint of the VAE it belongs to
 
@@ -106,7 +104,7 @@ class LoadedAttributes:
 def save_vae(path: Path, vae: PictureVAE, sigma_bar: Tensor, provenance: Mapping[str, Any]) -> None:
     """Write a trained VAE."""
     header = {"config": vae.config.to_dict(), "provenance": dict(provenance)}
-    write_tensors(path, {**halved(vae), "statistics.sigma_bar": sigma_bar.float()}, VAE, header)
+    write_tensors(path, {**half_state(vae), "statistics.sigma_bar": sigma_bar.float()}, VAE_FORMAT, header)
 
 
 def load_vae(path: Path, data: str | None = None) -> LoadedVAE:
@@ -115,12 +113,12 @@ def load_vae(path: Path, data: str | None = None) -> LoadedVAE:
     Raises:
         CheckpointError: it isn't that, is damaged, or of another data set than `data`.
     """
-    tensors, header = read_tensors(path, VAE)
+    tensors, header = read_tensors(path, VAE_FORMAT)
     sigma_bar = tensors.pop("statistics.sigma_bar", torch.zeros(0))
     try:
         config = PictureConfig.from_dict(header["config"])
         check_dataset(path, config.dataset, data)
-        vae = _filled(PictureVAE, config, tensors)
+        vae = _new_module(PictureVAE, config, tensors)
         if sigma_bar.shape != (config.z,) or not bool((sigma_bar > 0).all()):
             raise KeyError("sigma_bar")
         return LoadedVAE(vae, sigma_bar, fingerprint_file(path), dict(header["provenance"]))
@@ -131,60 +129,60 @@ def load_vae(path: Path, data: str | None = None) -> LoadedVAE:
 def save_classifier(path: Path, classifier: PictureClassifier, provenance: Mapping[str, Any]) -> None:
     """Write a trained classifier."""
     header = {"config": classifier.config.to_dict(), "provenance": dict(provenance)}
-    write_tensors(path, halved(classifier), CLASSIFIER, header)
+    write_tensors(path, half_state(classifier), CLASSIFIER_FORMAT, header)
 
 
 def load_classifier(path: Path, data: str | None = None) -> LoadedClassifier:
     """Read what `save_classifier` wrote; raises as `load_vae` does."""
-    tensors, header = read_tensors(path, CLASSIFIER)
+    tensors, header = read_tensors(path, CLASSIFIER_FORMAT)
     try:
         config = ClassifierConfig.from_dict(header["config"])
         check_dataset(path, config.dataset, data)
-        classifier = _filled(PictureClassifier, config, tensors)
+        classifier = _new_module(PictureClassifier, config, tensors)
         return LoadedClassifier(classifier, fingerprint_file(path), dict(header["provenance"]))
     except _MISFITS as error:
         raise _misfit(path, error) from None
 
 
-def save_actor(
+def save_picture_actor(
     path: Path,
-    actor: Actor | Widened,
-    critic: LabelledCritic | AuxiliaryCritic,
+    actor: Actor | SpreadRestoration,
+    critic: ConditionalCritic | AuxiliaryCritic,
     names: tuple[str, ...],
-    rows: LabelRows,
+    rows: LabelCombinations,
     provenance: Mapping[str, Any],
 ) -> None:
     """Write an actor and its critic; `provenance` names the data set and the VAE."""
-    tensors = {f"actor.{name}": it for name, it in halved(actor).items()}
-    tensors |= {f"critic.{name}": it for name, it in halved(critic).items()}
+    tensors = {f"actor.{name}": it for name, it in half_state(actor).items()}
+    tensors |= {f"critic.{name}": it for name, it in half_state(critic).items()}
     tensors |= {"labels.rows": rows.rows.to(torch.uint8), "labels.counts": rows.counts.float()}
     header: dict[str, Any] = {"config": asdict(actor.config), "names": list(names), "provenance": dict(provenance)}
     if isinstance(critic, AuxiliaryCritic):
         header["auxiliary"] = True
-    if isinstance(actor, Widened):
+    if isinstance(actor, SpreadRestoration):
         header["widened"] = True
-    write_tensors(path, tensors, ACTOR, header)
+    write_tensors(path, tensors, ACTOR_FORMAT, header)
 
 
-def load_actor(path: Path, data: str | None = None, vae: str | None = None) -> LoadedActor:
-    """Read what `save_actor` wrote; raises as `load_vae` does, and for another VAE than that with fingerprint `vae`."""
-    tensors, header = read_tensors(path, ACTOR)
+def load_picture_actor(path: Path, data: str | None = None, vae: str | None = None) -> LoadedActor:
+    """Read what `save_picture_actor` wrote; raises as `load_vae`, and for another VAE than `vae`."""
+    tensors, header = read_tensors(path, ACTOR_FORMAT)
     try:
         provenance = _belonging(path, header, data, vae)
         config = ActorConfig(**header["config"])
-        make: Callable[[ActorConfig], Actor | Widened] = _widened if header.get("widened") else Actor
-        actor = _filled(make, config, _below("actor.", tensors))
-        kind = AuxiliaryCritic if header.get("auxiliary") else LabelledCritic
+        make: Callable[[ActorConfig], Actor | SpreadRestoration] = _new_spread if header.get("widened") else Actor
+        actor = _new_module(make, config, _below("actor.", tensors))
+        kind = AuxiliaryCritic if header.get("auxiliary") else ConditionalCritic
         critic = kind(config.size, config.context, config.hidden, config.layers)
         _fill(critic, _below("critic.", tensors))
-        rows = LabelRows(tensors["labels.rows"].float(), tensors["labels.counts"])
+        rows = LabelCombinations(tensors["labels.rows"].float(), tensors["labels.counts"])
         return LoadedActor(actor, critic, tuple(header["names"]), rows, fingerprint_file(path), provenance)
     except _MISFITS as error:
         raise _misfit(path, error) from None
 
 
-def _widened(config: ActorConfig) -> Widened:
-    return Widened(Actor(config))
+def _new_spread(config: ActorConfig) -> SpreadRestoration:
+    return SpreadRestoration(Actor(config))
 
 
 def save_attributes(
@@ -192,15 +190,15 @@ def save_attributes(
 ) -> None:
     """Write a critic that reads labels off latent vectors; `shape` is what it was made with."""
     header = {"shape": dict(shape), "names": list(names), "provenance": dict(provenance)}
-    write_tensors(path, halved(critic), ATTRIBUTES, header)
+    write_tensors(path, half_state(critic), ATTRIBUTES_FORMAT, header)
 
 
 def load_attributes(path: Path, data: str | None = None, vae: str | None = None) -> LoadedAttributes:
-    """Read what `save_attributes` wrote; raises as `load_actor` does."""
-    tensors, header = read_tensors(path, ATTRIBUTES)
+    """Read what `save_attributes` wrote; raises as `load_picture_actor` does."""
+    tensors, header = read_tensors(path, ATTRIBUTES_FORMAT)
     try:
         provenance = _belonging(path, header, data, vae)
-        critic = _filled(lambda shape: AttributeCritic(**shape), header["shape"], tensors)
+        critic = _new_module(lambda shape: AttributeCritic(**shape), header["shape"], tensors)
         return LoadedAttributes(critic, tuple(header["names"]), provenance)
     except _MISFITS as error:
         raise _misfit(path, error) from None
@@ -226,7 +224,7 @@ def check_dataset(path: Path, found: str, wanted: str | None) -> None:
         raise CheckpointError(f"{path}: a checkpoint of {found}, not of {wanted}: name another, or --dataset {found}")
 
 
-def halved(module: nn.Module) -> dict[str, Tensor]:
+def half_state(module: nn.Module) -> dict[str, Tensor]:
     """A module's state with floating numbers in half precision; what is counted stays whole."""
     return {name: it.half() if it.is_floating_point() else it for name, it in module.state_dict().items()}
 
@@ -241,7 +239,7 @@ def _misfit(path: Path, error: Exception) -> InputError:
     return CheckpointError(f"{path}: weights and configuration don't fit each other ({first_line(error)})")
 
 
-def _filled(kind: Callable[[Any], M], config: Any, tensors: dict[str, Tensor]) -> M:
+def _new_module(kind: Callable[[Any], M], config: Any, tensors: dict[str, Tensor]) -> M:
     with torch.random.fork_rng(devices=[]):
         module = kind(config)
     _fill(module, tensors)

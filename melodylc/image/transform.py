@@ -9,12 +9,13 @@ begin with, and would be moved until it is another one's. A vector stops as soon
 than it must; steps have no momentum that would carry it on. An actor has learnt where vectors with labels y' lie, and
 without a distance penalty nothing holds it to where it came from.
 
-What is measured, on pictures that the classifier has not been trained on: how often it sees what was asked, how many of
-all labels it finds right, and how far its features are from those of the picture, and of what the VAE gives back of the
-picture (which leaves out the decoder's blur, the same for all three).
+What is measured, on pictures that the classifier has not been trained on: how often it sees what was asked for, how
+many of all labels it finds right, and how far its features are from those of the picture, and of its reconstruction
+by the VAE (which leaves out the decoder's blur, the same for all three).
 """
 
-from collections.abc import Collection, Iterator, Mapping
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,54 +24,59 @@ from torch import Tensor
 
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.base import Bytes, Pictures
-from melodylc.image.chain import as_bytes
-from melodylc.image.classifier import PictureClassifier
-from melodylc.image.figures import LOOSE, SURE, Shown, labelled, realistic
+from melodylc.image.models import PictureClassifier
+from melodylc.image.pipeline import as_bytes
+from melodylc.image.sheet import PictureGrid
 from melodylc.image.store import LoadedActor, LoadedVAE
 from melodylc.image.table import as_inputs
-from melodylc.latent.auxiliary import AttributeCritic
+from melodylc.latent.actor import move_vectors
 from melodylc.latent.distance import z_mse
-from melodylc.latent.labelled import move
+from melodylc.latent.gan import AttributeCritic, label_loss, real_loss
 from melodylc.latent.optimise import Goal, OptimiseSettings, optimise
 from melodylc.threads import fixed_threads
 
-SETTINGS = OptimiseSettings(steps=300, rate=0.03, betas=(0.0, 0.999))  # the notebook: 300 steps of 0.005 to 0.03
-HELD = 0.5  #: D of the labels that nobody asked to change, together, that is enough
+REALISM_ENOUGH = 0.3  #: D of realism that is enough: the authors' notebook stops there
+LABELS_ENOUGH = 0.9  #: D of labels that is enough
+TRANSFORM_SETTINGS = OptimiseSettings(
+    steps=300, rate=0.03, betas=(0.0, 0.999)
+)  # the notebook: 300 steps of 0.005 to 0.03
+OTHERS_ENOUGH = 0.5  #: D of the labels that nobody targets to change, together, that is enough
 SLACK = 1e-3  #: nats that a cost may rise by and still be what it was
-CHUNK = 256
+_CHUNK = 256
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to change pictures, and what came of it."""
+class MethodResult:
+    """What a method to change pictures came to."""
 
     name: str
     pixels: Bytes  #: (n, channels, side, side)
-    success: float  #: share of asked labels that the classifier sees
+    success: float  #: share of the wanted labels that the classifier sees
     labels: float  #: share of all labels that are as they should be
     from_picture: float  #: mean distance of features from those of the picture
-    from_encoding: float  #: the same from those of what the VAE gives back of it
+    from_encoding: float  #: the same from those of its reconstruction
     z_mse: float
 
 
 @dataclass(frozen=True)
-class Transformed:
-    """Pictures, what the VAE gives back of them, and the ways."""
+class Transformation:
+    """Pictures, their reconstructions, and what each method made of them."""
 
-    given: Bytes
-    encoded: Bytes
-    ways: tuple[Way, ...]
+    pictures: Bytes
+    reconstructions: Bytes
+    methods: tuple[MethodResult, ...]
 
-    def shown(self, most: int) -> Shown:
-        """The first pictures, a row each for themselves, what the VAE gives back of them, and each way."""
-        rows = {"given": self.given, "encoded": self.encoded, **{way.name: way.pixels for way in self.ways}}
-        columns = min(most, len(self.given))
+    def grid(self, most: int) -> PictureGrid:
+        """The first pictures, a row each for themselves, their reconstructions, and each method."""
+        rows = {"given": self.pictures, "encoded": self.reconstructions}
+        rows |= {method.name: method.pixels for method in self.methods}
+        columns = min(most, len(self.pictures))
         captions = tuple(name for name in rows for _ in range(columns))
-        return Shown(np.concatenate([pixels[:columns] for pixels in rows.values()]), captions, columns)
+        return PictureGrid(np.concatenate([pixels[:columns] for pixels in rows.values()]), captions, columns)
 
 
 @dataclass(frozen=True)
-class Tools:
+class TransformModels:
     """What it takes to change pictures."""
 
     model: LoadedVAE
@@ -80,7 +86,7 @@ class Tools:
     actors: Mapping[str, LoadedActor]  #: by name
 
 
-def lacking(pictures: Pictures, wanted: Mapping[int, bool], count: int) -> Pictures:
+def pictures_without(pictures: Pictures, wanted: Mapping[int, bool], count: int) -> Pictures:
     """The first `count` pictures that don't have all that is wanted.
 
     Raises:
@@ -96,10 +102,10 @@ def lacking(pictures: Pictures, wanted: Mapping[int, bool], count: int) -> Pictu
     return pictures.only(rows)
 
 
-def goal_labels(labels: Tensor, wanted: Mapping[int, bool], exclusive: bool) -> Tensor:
+def target_labels(labels: Tensor, wanted: Mapping[int, bool], exclusive: bool) -> Tensor:
     """Labels (n, labels) with what is wanted.
 
-    >>> goal_labels(torch.tensor([[1.0, 0.0, 0.0]]), {2: True}, exclusive=True).tolist()
+    >>> target_labels(torch.tensor([[1.0, 0.0, 0.0]]), {2: True}, exclusive=True).tolist()
     [[0.0, 0.0, 1.0]]
     """
     changed = torch.zeros_like(labels) if exclusive else labels.clone()
@@ -109,46 +115,47 @@ def goal_labels(labels: Tensor, wanted: Mapping[int, bool], exclusive: bool) -> 
 
 
 @torch.no_grad()
-def transform(
-    tools: Tools,
+def transform_pictures(
+    models: TransformModels,
     pictures: Pictures,
     wanted: Mapping[int, bool],
-    settings: OptimiseSettings = SETTINGS,
-    sure: float = SURE,
-) -> Transformed:
-    """Change pictures in each of the ways.
+    settings: OptimiseSettings = TRANSFORM_SETTINGS,
+    sure: float = LABELS_ENOUGH,
+) -> Transformation:
+    """Change pictures by each of the methods.
 
     Args:
-        tools: models, all of one VAE.
+        models: models, all of one VAE.
         pictures: to be changed.
         wanted: label number to whether it should be there.
         settings: of the optimisation.
         sure: D of labels at which it stops.
     """
-    vae = tools.model.vae
-    given = torch.from_numpy(np.array(pictures.pixels))
-    asked = goal_labels(torch.from_numpy(np.array(pictures.labels)).float(), wanted, pictures.exclusive)
+    model, vae = models.model, models.model.vae
+    pixels = torch.from_numpy(np.array(pictures.pixels))
+    targets = target_labels(torch.from_numpy(np.array(pictures.labels)).float(), wanted, pictures.exclusive)
     with fixed_threads(1):
-        start = torch.cat([vae.encode(as_inputs(part, vae.config.side)).mean for part in torch.split(given, CHUNK)])
-        columns = range(asked.shape[1]) if pictures.exclusive else wanted
-        goals = [labelled(tools.attributes, asked, list(columns), sure), *holding(tools, start, asked, columns)]
-        ends = {"optimised": optimise(start, goals, settings, sigma_bar=tools.model.sigma_bar).z}
-        ends |= {name: move(actor.actor, start, asked) for name, actor in tools.actors.items()}
-        encoded = _decoded(tools.model, start)
-        judge = _Judge(tools.classifier, given, encoded, asked, wanted)
-        ways = [
-            judge.way(name, _decoded(tools.model, z), z_mse(z, start, tools.model.sigma_bar))
+        start = torch.cat([vae.encode(as_inputs(part, vae.config.side)).mean for part in torch.split(pixels, _CHUNK)])
+        columns = range(targets.shape[1]) if pictures.exclusive else wanted
+        goals = [label_goal(models.attributes, targets, list(columns), sure)]
+        goals += holding_goals(models, start, targets, columns)
+        ends = {"optimised": optimise(start, goals, settings, sigma_bar=model.sigma_bar).z}
+        ends |= {name: move_vectors(actor.actor, start, targets) for name, actor in models.actors.items()}
+        reconstructions = _decode_bytes(model, start)
+        measurer = _Measurer(models.classifier, pixels, reconstructions, targets, wanted)
+        methods = [
+            measurer.measure(name, _decode_bytes(model, z), z_mse(z, start, model.sigma_bar))
             for name, z in ends.items()
         ]
-    shown = torch.round(as_inputs(given, vae.config.side) * 255).to(torch.uint8)
-    return Transformed(shown.numpy(), encoded.numpy(), tuple(ways))
+    resized = torch.round(as_inputs(pixels, vae.config.side) * 255).to(torch.uint8)
+    return Transformation(resized.numpy(), reconstructions.numpy(), tuple(methods))
 
 
-def holding(tools: Tools, start: Tensor, asked: Tensor, changed: Collection[int]) -> Iterator[Goal]:
+def holding_goals(models: TransformModels, start: Tensor, targets: Tensor, changed: Collection[int]) -> Iterator[Goal]:
     """To stay as real as vectors (n, dim) begin, and to keep the labels (n, labels) that are not to be changed."""
-    yield no_worse(realistic(tools.realism, 0.1, LOOSE), start)
-    if others := [label for label in range(asked.shape[1]) if label not in changed]:
-        yield no_worse(labelled(tools.attributes, asked, others, HELD), start)
+    yield no_worse(realism_goal(models.realism, 0.1, REALISM_ENOUGH), start)
+    if others := [label for label in range(targets.shape[1]) if label not in changed]:
+        yield no_worse(label_goal(models.attributes, targets, others, OTHERS_ENOUGH), start)
 
 
 def no_worse(goal: Goal, start: Tensor) -> Goal:
@@ -158,36 +165,57 @@ def no_worse(goal: Goal, start: Tensor) -> Goal:
     >>> (near.cost(torch.tensor([[0.4], [1.9]])) <= near.threshold).tolist()
     [False, True]
     """
-    enough = goal.cost(start).clamp(min=goal.threshold) + SLACK
-    return Goal(lambda z: goal.cost(z) - enough, goal.weight, 0.0)
+    allowed = goal.cost(start).clamp(min=goal.threshold) + SLACK
+    return Goal(lambda z: goal.cost(z) - allowed, goal.weight, 0.0)
 
 
-class _Judge:
+def _decode_bytes(model: LoadedVAE, z: Tensor) -> Tensor:
+    return torch.cat([as_bytes(model.vae.decode(part)) for part in torch.split(z, _CHUNK)])
+
+
+class _Measurer:
     """A classifier's answers and features."""
 
     def __init__(
-        self, classifier: PictureClassifier, given: Tensor, encoded: Tensor, asked: Tensor, wanted: Mapping[int, bool]
+        self,
+        classifier: PictureClassifier,
+        pixels: Tensor,
+        reconstructions: Tensor,
+        targets: Tensor,
+        wanted: Mapping[int, bool],
     ) -> None:
-        self.classifier, self.asked, self.columns = classifier, asked, list(wanted)
-        self.given, self.encoded = self._features(given), self._features(encoded)
+        self.classifier, self.targets, self.columns = classifier, targets, list(wanted)
+        self.pixels, self.reconstructions = self._features(pixels), self._features(reconstructions)
 
-    def way(self, name: str, pixels: Tensor, far: Tensor) -> Way:
-        right = self.classifier.labels(as_inputs(pixels, self.classifier.config.side)) == self.asked
-        found = self._features(pixels)
-        return Way(
+    def measure(self, name: str, pixels: Tensor, distances: Tensor) -> MethodResult:
+        right = self.classifier.labels(as_inputs(pixels, self.classifier.config.side)) == self.targets
+        features = self._features(pixels)
+        return MethodResult(
             name=name,
             pixels=pixels.numpy(),
             success=float(right[:, self.columns].float().mean()),
             labels=float(right.float().mean()),
-            from_picture=float((found - self.given).norm(dim=1).mean()),
-            from_encoding=float((found - self.encoded).norm(dim=1).mean()),
-            z_mse=float(far.mean()),
+            from_picture=float((features - self.pixels).norm(dim=1).mean()),
+            from_encoding=float((features - self.reconstructions).norm(dim=1).mean()),
+            z_mse=float(distances.mean()),
         )
 
     def _features(self, pixels: Tensor) -> Tensor:
-        parts = torch.split(pixels, CHUNK)
+        parts = torch.split(pixels, _CHUNK)
         return torch.cat([self.classifier.features(as_inputs(part, self.classifier.config.side)) for part in parts])
 
 
-def _decoded(model: LoadedVAE, z: Tensor) -> Tensor:
-    return torch.cat([as_bytes(model.vae.decode(part)) for part in torch.split(z, CHUNK)])
+def realism_goal(realism: LoadedActor, weight: float = 0.1, belief: float = REALISM_ENOUGH) -> Goal:
+    """To be taken for an encoding of a real picture by a realism critic."""
+    return Goal(lambda z: real_loss(realism.critic(z)), weight, cost_threshold(belief))
+
+
+def label_goal(critic: AttributeCritic, labels: Tensor, columns: Sequence[int], belief: float = LABELS_ENOUGH) -> Goal:
+    """To show labels (n, labels) in some columns, all of them, by a critic that reads them."""
+    chosen = list(columns)
+    return Goal(lambda z: label_loss(critic(z)[:, chosen], labels[:, chosen]), 1.0, cost_threshold(belief))
+
+
+def cost_threshold(belief: float) -> float:
+    """The cost -log D of a critic that believes so much."""
+    return -math.log(belief)

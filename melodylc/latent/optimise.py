@@ -1,4 +1,4 @@
-"""Optimisation instead of an actor: gradient descent in latent space until every critic is content.
+"""Optimisation instead of an actor: gradient descent in latent space until every critic is satisfied.
 
     z* = argmin_z  sum_j w_j * L_j(z) * [L_j(z) > t_j]  +  lambda * L_dist(z, z_0),   from z_0, by Adam
 
@@ -7,6 +7,10 @@ that is met no longer pulls, and a vector that meets all of its goals stays wher
 example z_0 this is the paper's identity-preserving transformation; from a sample of the prior it generates.
 
 No vector knows of the others beside it: each has moments and a count of steps of its own. Nothing is random.
+
+`satisfy` does that along the slope of a critic that was fitted to an objective. Such a critic reads features, and
+features lean on what was decoded, which changes as vectors move: every few steps they are decoded anew. They are scored
+then, too: the objective itself says which vectors satisfy it, and these stay where they are.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +21,9 @@ import torch
 from torch import Tensor
 
 from melodylc.data.errors import InputError
+from melodylc.latent.critic import Critic
 from melodylc.latent.distance import distance
+from melodylc.latent.objective import Objective
 
 Cost = Callable[[Tensor], Tensor]
 """Vectors (n, dim) to a number for each, (n,), that says nothing of the others and has a gradient; less is better."""
@@ -59,7 +65,7 @@ class OptimiseSettings:
     betas: tuple[float, float] = (0.9, 0.999)  #: Adam's
     distance: float = 0.0  #: lambda, the weight of L_dist to where a vector began
     renew: int = 10  #: steps until goals that depend on where vectors are get made anew
-    frames: int = 0  #: steps between the states that are kept on the way; 0: none are
+    frames: int = 0  #: steps between the states on the way that are returned; 0: none are
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 0), ("renew", 1), ("frames", 0)):
@@ -73,14 +79,14 @@ class OptimiseSettings:
 
 
 @dataclass(frozen=True)
-class Optimised:
+class OptimiseResult:
     """Where vectors ended."""
 
     z: Tensor  #: (n, dim)
-    met: Tensor  #: (n,), bool: whether all goals are met there
+    satisfaction: Tensor  #: (n,), bool: whether all goals are met there
     costs: Tensor  #: (n, goals), what each goal costs there
     steps: Tensor  #: (n,), int64: how many steps a vector moved
-    frames: Tensor  #: (frames, n, dim): the start, the states on the way, and the end; (0, n, dim) where none are kept
+    frames: Tensor  #: (frames, n, dim): the start, the states on the way, and the end; (0, n, dim) without
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ class OptimiseStep:
 
     number: int  #: 0 before the first step
     steps: int  #: the most there can be
-    met: int  #: vectors that meet all goals
+    satisfied: int  #: vectors that meet all goals
     costs: tuple[float, ...]  #: each goal's, mean over the vectors
 
 
@@ -100,7 +106,7 @@ def optimise(
     *,
     sigma_bar: Tensor | None = None,
     report: Callable[[OptimiseStep], None] = lambda _: None,
-) -> Optimised:
+) -> OptimiseResult:
     """Move vectors down the slope of their goals' costs, each until it meets them all or the steps are spent.
 
     Args:
@@ -115,8 +121,8 @@ def optimise(
         InputError: no goals, a cost of another shape, or sizes that don't fit each other.
 
     >>> near = Goal(lambda z: (z - 3).square().sum(dim=-1), threshold=0.1)
-    >>> found = optimise(torch.tensor([[0.0], [3.1]]), [near])
-    >>> found.met.tolist(), bool(found.steps[0] > 20), int(found.steps[1]), found.z[1].tolist()
+    >>> end = optimise(torch.tensor([[0.0], [3.1]]), [near])
+    >>> end.satisfaction.tolist(), bool(end.steps[0] > 20), int(end.steps[1]), end.z[1].tolist()
     ([True, True], True, 0, [3.0999999046325684])
     """
     settings = settings or OptimiseSettings()
@@ -130,17 +136,17 @@ def optimise(
 
 def _descend(
     start: Tensor, goals: Goals, settings: OptimiseSettings, sigma_bar: Tensor, report: Callable[[OptimiseStep], None]
-) -> Optimised:
+) -> OptimiseResult:
     adam = _Adam(start, settings)
     frames = [start] if settings.frames else []
-    z, now, fresh = start, _made(goals, start), True
+    z, now, fresh = start, _current(goals, start), True
     for step in range(settings.steps + 1):
         last = step == settings.steps
         if not fresh and (last or step % settings.renew == 0):
-            now, fresh = _made(goals, z), True
+            now, fresh = _current(goals, z), True
         costs, open_, slope = _look(z, now, start, settings.distance, sigma_bar)
         if not fresh and not open_.any():
-            now, fresh = _made(goals, z), True
+            now, fresh = _current(goals, z), True
             costs, open_, slope = _look(z, now, start, settings.distance, sigma_bar)
         moving = open_.any(dim=1)
         report(OptimiseStep(step, settings.steps, int((~moving).sum()), tuple(costs.mean(dim=0).tolist())))
@@ -151,8 +157,8 @@ def _descend(
             frames.append(z)
     if settings.frames and frames[-1] is not z:
         frames.append(z)
-    kept = torch.stack(frames) if frames else start.new_zeros(0, *start.shape)
-    return Optimised(z, ~moving, costs, adam.taken, kept)
+    states = torch.stack(frames) if frames else start.new_zeros(0, *start.shape)
+    return OptimiseResult(z, ~moving, costs, adam.counts, states)
 
 
 def _look(
@@ -176,11 +182,11 @@ def _cost(goal: Goal, z: Tensor) -> Tensor:
     return cost.float()
 
 
-def _made(goals: Goals, z: Tensor) -> Sequence[Goal]:
-    made = goals(z) if callable(goals) else goals
-    if not made:
+def _current(goals: Goals, z: Tensor) -> Sequence[Goal]:
+    current = goals(z) if callable(goals) else goals
+    if not current:
         raise InputError("nothing to optimise: give at least one goal")
-    return made
+    return current
 
 
 class _Adam:
@@ -189,16 +195,53 @@ class _Adam:
     def __init__(self, start: Tensor, settings: OptimiseSettings) -> None:
         self.settings = settings
         self.mean, self.square = torch.zeros_like(start), torch.zeros_like(start)
-        self.taken = torch.zeros(len(start), dtype=torch.int64, device=start.device)
+        self.counts = torch.zeros(len(start), dtype=torch.int64, device=start.device)
 
     @torch.no_grad()
     def step(self, z: Tensor, slope: Tensor, moving: Tensor) -> Tensor:
         """Vectors (n, dim) one step on, those that are `moving`, (n,)."""
         first, second = self.settings.betas
-        self.taken = self.taken + moving
+        self.counts = self.counts + moving
         rows = moving[:, None]
         self.mean = torch.where(rows, torch.lerp(slope, self.mean, first), self.mean)
         self.square = torch.where(rows, torch.lerp(slope.square(), self.square, second), self.square)
-        count = self.taken.clamp(min=1)[:, None].to(z.dtype)
+        count = self.counts.clamp(min=1)[:, None].to(z.dtype)
         mean, square = self.mean / (1 - first**count), self.square / (1 - second**count)
         return torch.where(rows, z - self.settings.rate * mean / (square.sqrt() + 1e-8), z)
+
+
+SATISFY_SETTINGS = OptimiseSettings(steps=160, rate=0.05, betas=(0.9, 0.99), distance=0.01, renew=8)
+_NOT_YET = 1e-30  # a critic may be sure where the objective isn't: such a vector has to go on
+
+
+def satisfy(
+    start: Tensor,
+    objective: Objective,
+    critic: Critic,
+    sigma_bar: Tensor,
+    settings: OptimiseSettings | None = None,
+    report: Callable[[OptimiseStep], None] = lambda _: None,
+) -> OptimiseResult:
+    """Move vectors (n, dim) until they satisfy every part of an objective, or the steps are spent.
+
+    Args:
+        start: where they begin.
+        objective: what they are decoded and scored with; `satisfaction` is by its word.
+        critic: fitted to that objective.
+        sigma_bar: (dim,), what the distance is measured in.
+        settings: how to go about it; `SATISFY_SETTINGS` if None.
+        report: as `optimise`'s.
+    """
+
+    def goals(z: Tensor) -> Sequence[Goal]:
+        _, decoded = objective.decode(z)
+        satisfied = torch.from_numpy((objective.score(decoded) == 1).all(axis=1))
+        context = objective.context(decoded, z)
+
+        def cost(end: Tensor) -> Tensor:
+            features = objective.expected_features(end, context, decoded)
+            return torch.where(satisfied, 0.0, critic.cost(features).clamp(min=_NOT_YET))
+
+        return [Goal(cost, threshold=0.0)]
+
+    return optimise(start, goals, settings or SATISFY_SETTINGS, sigma_bar=sigma_bar, report=report)

@@ -2,42 +2,47 @@
 
 A decoder has been trained on q(z) = E_x q(z|x), and the prior p(z) has mass where q(z) has none: samples from there
 look like nothing. A critic that tells q(z) from p(z), and an actor that moves p(z) until it can't, mend that without
-labels:
+labels (Engel, Hoffman and Roberts 2018):
 
     L_D = E_q L_1(z) + E_p L_0(z) + E_p L_0(G(z)) + GP        L_G = E_p [ L_1(G(z)) + lambda * L_dist(G(z), z) ]
 
-The game is played on a box (`box`): the critic sees a view of a vector, the actor moves a part when its turn comes, and
-what became of its vectors is decoded once a round; actor steps then lean on that, as those of `fit` do. A plain box
-decodes nothing, its view is the vector itself, and the game is the paper's. The penalty GP is that of `labelled`, but a
-slope may be less than its bound: a view is wide (two melodies lie eighty apart), and a critic that must have a slope
-everywhere in it, and has little to say, makes ripples that lead an actor nowhere. Adam with beta_1 = 0, as Gulrajani et
-al. (2017) do. The critic is shown what the actor made long ago, too: one that forgets
-takes today's trick for untrue and last week's for real, and is of no use for judging what others make. Nor is one that
-has never seen what others make: where there is such (`others`), it is a third kind of what isn't real.
+They play on an objective's decoder: the critic sees features of a vector, the actor moves a part when its turn comes,
+and its vectors are decoded once a round; actor steps then lean on that, as those of `fit` do. A `VectorObjective`
+decodes nothing, its features are the vector itself, and this is the paper's. The penalty GP is that of `gan`, but
+one-sided: features are wide (two melodies lie eighty apart), and a critic that must have a slope everywhere, and has
+little to say, makes ripples that lead an actor nowhere. Adam with beta_1 = 0, as Gulrajani et al. (2017) do. The critic
+is shown what the actor generated long ago, too: one that forgets takes today's trick for fake and last week's for real,
+and is of no use for judging what others generate. Nor is one that has never seen what others generate: where there is
+such (`others`), it is a third kind of fake.
 
-Where vectors are whole and nothing has to be decoded, `vector_game` is the labelled game of `gan` with no labels: fresh
+Where vectors are whole and nothing has to be decoded, `realism_gan` is the training of `gan` without labels: fresh
 vectors at every step, and a state that can be stopped and resumed.
 """
 
-import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from melodylc.data.errors import InputError
-from melodylc.latent.actor import Actor, ActorConfig
-from melodylc.latent.box import Box
+from melodylc.latent.actor import Actor, ActorConfig, move_vectors
+from melodylc.latent.actor_critic import ActorCritic, check_settings, check_sigma_bar, current_names
 from melodylc.latent.critic import Critic
 from melodylc.latent.distance import distance, z_mse
-from melodylc.latent.encodings import Encodings
-from melodylc.latent.gan import Game, GameSettings
-from melodylc.latent.labelled import LabelledCritic, cost_of, doubt_of, gradient_penalty, move
-from melodylc.latent.precision import brief
+from melodylc.latent.gan import ConditionalCritic, GANSettings, LatentGAN, fake_loss, gradient_penalty, real_loss
+from melodylc.latent.objective import Objective
+from melodylc.latent.precision import autocast
+from melodylc.latent.samples import Encodings
 
 Decoded = tuple[Tensor, Tensor]
-"""Vectors (n, dim), and what they become, (n, ...)."""
+"""Vectors (n, dim), and what they decode to, (n, ...)."""
+
+FORMER_REALISM_NAMES = {
+    "rate": "critic_rate",
+    "slope": "free_slope",
+}  #: settings in files of before
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,8 @@ class RealismSettings:
     actor_steps: int = 8  #: in each round
     warmup: int = 120  #: critic steps before the first round, on prior and real vectors alone
     batch: int = 64  #: vectors in each term of a loss
-    recent: int = 20_000  #: latest moved vectors, which the critic is shown; of too few, the game goes in circles
-    rate: float = 3e-4  #: Adam's learning rate of the critic, falling in the last third
+    recent: int = 20_000  #: latest moved vectors, which the critic is shown; of too few, the two go in circles
+    critic_rate: float = 3e-4  #: Adam's learning rate of the critic, falling in the last third
     actor_rate: float = 4e-4  #: the same of the actor
     distance: float = 0.02  #: lambda, the weight of L_dist
     hidden: int = 384  #: width of the actor's layers
@@ -64,24 +69,32 @@ class RealismSettings:
     critic_hidden: int = 192  #: width of the critic's layers
     critic_layers: int = 4  #: hidden layers of the critic
     average: float = 0.98  #: decay of the running mean of the actor's weights, a step
-    slope: float = 0.3  #: the most that the critic's slope may be for free, in units of what it sees
+    free_slope: float = 0.3  #: the most that the critic's slope may be for free, in units of its features
 
     def __post_init__(self) -> None:
-        for name in ("rounds", "fresh", "batch", "recent", "critic_hidden"):
-            if getattr(self, name) < 1:
-                raise InputError(f"a game of realism needs {name} of at least 1, not {getattr(self, name)}")
-        for name in ("critic_steps", "actor_steps", "warmup", "rate", "actor_rate", "distance"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise InputError(f"a game of realism needs {name} of at least 0, not {getattr(self, name)}")
-        if not self.slope > 0:
-            raise InputError(f"a game of realism needs a slope above 0, not {self.slope}")
-        if not 0 <= self.average < 1:
-            raise InputError(f"a game of realism needs average in [0, 1), not {self.average}")
+        check_settings(
+            "a training of realism",
+            self,
+            counts=("rounds", "fresh", "batch", "recent", "critic_hidden"),
+            weights=("critic_steps", "actor_steps", "warmup", "critic_rate", "actor_rate", "distance"),
+            shares=("average",),
+        )
+        if not self.free_slope > 0:
+            raise InputError(f"a training of realism needs a free_slope above 0, not {self.free_slope}")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "RealismSettings":
+        """Settings of a file's header, of earlier versions too.
+
+        >>> RealismSettings.from_dict({"rounds": 3, "slope": 1.0}).free_slope
+        1.0
+        """
+        return cls(**current_names(values, FORMER_REALISM_NAMES))
 
 
 @dataclass(frozen=True)
-class Belief:
-    """What a realism critic makes of vectors: mean D, in [0, 1]."""
+class RealismFigures:
+    """A realism critic's mean D, in [0, 1], of three kinds of vectors."""
 
     real: float  #: encodings of data
     prior: float  #: prior samples
@@ -96,20 +109,20 @@ class Realism:
     actor: Actor
     critic: Critic
     settings: RealismSettings
-    belief: Belief
+    figures: RealismFigures
 
 
-class RealismGame:
-    """Actor against critic on a box.
+class RealismTraining(ActorCritic):
+    """Actor against critic on an objective's decoder.
 
     Args:
-        box: what vectors become, and what a critic sees; its score is never asked.
-        real: vectors of q(z) with what they become.
-        prior: vectors of p(z) with what they become.
+        objective: what vectors decode to, and a critic's features; its score is never called.
+        real: vectors of q(z) with what they decode to.
+        prior: vectors of p(z) with what they decode to.
         sigma_bar: (dim,), the encoder's mean deviation, positive.
         settings: how to play.
         seed: of everything random.
-        others: what vectors become that others than this actor moved, (n, ...), if there is any.
+        others: what vectors that others than this actor moved decode to, (n, ...), if there are any.
 
     Raises:
         InputError: sizes that don't fit each other.
@@ -117,7 +130,7 @@ class RealismGame:
 
     def __init__(
         self,
-        box: Box,
+        objective: Objective,
         real: Decoded,
         prior: Decoded,
         sigma_bar: Tensor,
@@ -125,122 +138,103 @@ class RealismGame:
         seed: int = 0,
         others: Tensor | None = None,
     ) -> None:
-        _check(box, real, prior, sigma_bar)
-        self.box, self.sigma_bar, self.settings = box, sigma_bar, settings
-        self.generator = torch.Generator().manual_seed(seed)
-        self.prior = prior[0]
-        self.real, self.unmoved = _seen(box, real[1]), _seen(box, prior[1])
+        _check(objective, real, prior, sigma_bar)
+        self.objective, self.sigma_bar, self.settings, self.prior = objective, sigma_bar, settings, prior[0]
+        self.warmup = settings.warmup
+        self.real, self.unmoved = self._features(real[1]), self._features(prior[1])
         self.moved = self.unmoved[:0]
-        self.others = self.moved if others is None else _seen(box, others)
+        self.others = self.moved if others is None else self._features(others)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            shape = ActorConfig(*box.chain, hidden=settings.hidden, layers=settings.layers, bound=settings.bound)
-            self.live = Actor(shape)
+            sizes = {"hidden": settings.hidden, "layers": settings.layers, "bound": settings.bound}
+            actor = Actor(ActorConfig(*objective.layout, **sizes))  # type: ignore[arg-type]
             rows, width = self.real.shape[1:]
-            self.critic = Critic(rows, width, 1, (1.0,), settings.critic_hidden, settings.critic_layers)
-        self.actor = copy.deepcopy(self.live).requires_grad_(False)  #: the running mean: what is kept
-        self.actor_rates = torch.optim.Adam(self.live.parameters(), betas=(0.0, 0.9))
-        self.critic_rates = torch.optim.Adam(self.critic.parameters(), betas=(0.0, 0.9))
-        self.steep = torch.tensor(settings.slope)
-        self.round, self.steps = 0, 0
+            critic = Critic(rows, width, 1, (1.0,), settings.critic_hidden, settings.critic_layers)
+        optimisers = (
+            torch.optim.Adam(actor.parameters(), lr=settings.actor_rate, betas=(0.0, 0.9)),
+            torch.optim.Adam(critic.parameters(), lr=settings.critic_rate, betas=(0.0, 0.9)),
+        )
+        super().__init__(actor, critic, optimisers, settings.average, torch.Generator().manual_seed(seed))
+        self.free_slope = torch.tensor(settings.free_slope)
 
-    def turn(self) -> Belief:
-        """A round: fresh vectors, the critic's steps, the actor's. What the critic then makes of all three kinds."""
-        self._set_rates()
-        if not self.round:
-            self._teach(self.settings.warmup)
-        z, decoded = self._explore()
-        self._teach(self.settings.critic_steps)
-        self._improve(z, decoded)
-        self.round += 1
-        return self._belief(z)
+    @property
+    def rounds(self) -> int:
+        """As set."""
+        return self.settings.rounds
 
-    def logit(self, view: Tensor) -> Tensor:
-        """The critic's logit of views (n, rows, width): (n,)."""
-        logits: Tensor = self.critic(view)[:, 0, 0]
+    def round(self) -> RealismFigures:
+        """A round: fresh vectors, the critic's steps, the actor's. Then the critic's mean D of all three kinds."""
+        self.train_round(self.settings.critic_steps, self.settings.actor_steps)
+        return self._figures()
+
+    def logit(self, features: Tensor) -> Tensor:
+        """The critic's logit of features (n, rows, width): (n,)."""
+        logits: Tensor = self.critic(features)[:, 0, 0]
         return logits
 
     @torch.no_grad()
-    def _explore(self) -> Decoded:
-        z = self._draw(self.prior, self.settings.fresh)
-        self.latest, decoded = self.box.decode(z, self.live)
-        self.moved = torch.cat([self.moved, _seen(self.box, decoded)])[-self.settings.recent :]
-        return z, decoded
+    def explore(self) -> None:
+        """Fresh vectors, moved by the actor and decoded."""
+        self.start = self.sample_rows(self.prior, self.settings.fresh)
+        self.latest, self.decoded = self.objective.decode(self.start, self.actor)
+        self.moved = torch.cat([self.moved, self._features(self.decoded)])[-self.settings.recent :]
+        self.context = self.objective.context(self.decoded, self.start)
 
-    def _teach(self, steps: int) -> None:
-        for _ in range(steps):
-            batches = [self._draw(seen, self.settings.batch).float() for seen in self._kinds()]
-            other = batches[1 + int(torch.randint(len(batches) - 1, (), generator=self.generator))]
-            with brief():
-                real, *false = torch.split(self.logit(torch.cat(batches)).float(), self.settings.batch)
-                penalty = gradient_penalty(self.logit, batches[0], other, self.generator, self.steep, level=True)
-            loss = cost_of(real).mean() + torch.stack([doubt_of(one).mean() for one in false]).sum()
-            _step(self.critic_rates, loss + penalty)
+    def critic_loss(self) -> Tensor:
+        """L_D of a batch of each kind, with the penalty between real ones and one of the others."""
+        kinds = [it for it in (self.real, self.unmoved, self.moved, self.others) if len(it)]
+        batches = [self.sample_rows(kind, self.settings.batch).float() for kind in kinds]
+        other = batches[1 + int(torch.randint(len(batches) - 1, (), generator=self.generator))]
+        with autocast():
+            real, *fake = torch.split(self.logit(torch.cat(batches)).float(), self.settings.batch)
+            penalty = gradient_penalty(self.logit, batches[0], other, self.generator, self.free_slope, one_sided=True)
+        return real_loss(real).mean() + torch.stack([fake_loss(one).mean() for one in fake]).sum() + penalty
 
-    def _kinds(self) -> list[Tensor]:
-        return [seen for seen in (self.real, self.unmoved, self.moved, self.others) if len(seen)]
-
-    def _improve(self, start: Tensor, decoded: Tensor) -> None:
-        self.critic.requires_grad_(False)
-        contexts, settings = self.box.context(decoded, start), self.settings
-        for _ in range(settings.actor_steps):
-            rows = torch.randint(len(start), (settings.batch,), generator=self.generator)
-            z, context = start[rows], contexts[rows]
-            with brief():
-                moved = self.box.moved(z, context, self.live)
-                cost = self.critic.cost(self.box.view(moved, context, decoded[rows]))
-            _step(self.actor_rates, (cost + settings.distance * distance(moved, z, self.sigma_bar)).mean())
-            self._average()
-        self.critic.requires_grad_(True)
+    def actor_loss(self) -> Tensor:
+        """L_G of vectors that were moved in this round."""
+        rows = torch.randint(len(self.start), (self.settings.batch,), generator=self.generator)
+        z, context = self.start[rows], self.context[rows]
+        with autocast():
+            end = self.objective.move_at_once(z, context, self.actor)
+            cost = self.critic.cost(self.objective.expected_features(end, context, self.decoded[rows]))
+        loss: Tensor = (cost + self.settings.distance * distance(end, z, self.sigma_bar)).mean()
+        return loss
 
     @torch.no_grad()
-    def _average(self) -> None:
-        self.steps += 1
-        decay = min(self.settings.average, self.steps / (self.steps + 9))  # the first states count for little
-        for mean, weight in zip(self.actor.parameters(), self.live.parameters(), strict=True):
-            mean.lerp_(weight, 1 - decay)
-
-    @torch.no_grad()
-    def _belief(self, start: Tensor) -> Belief:
+    def _figures(self) -> RealismFigures:
         fresh = self.settings.fresh
-        kinds = (self._draw(self.real, fresh), self._draw(self.unmoved, fresh), self.moved[-fresh:])
-        real, prior, moved = (float(torch.sigmoid(self.logit(seen.float())).mean()) for seen in kinds)
-        return Belief(real, prior, moved, float(z_mse(self.latest, start, self.sigma_bar).mean()))
+        kinds = (self.sample_rows(self.real, fresh), self.sample_rows(self.unmoved, fresh), self.moved[-fresh:])
+        real, prior, moved = (float(torch.sigmoid(self.logit(kind.float())).mean()) for kind in kinds)
+        return RealismFigures(real, prior, moved, float(z_mse(self.latest, self.start, self.sigma_bar).mean()))
 
-    def _draw(self, rows: Tensor, count: int) -> Tensor:
-        return rows[torch.randint(len(rows), (count,), generator=self.generator)]
-
-    def _set_rates(self) -> None:
-        left = 1 - self.round / self.settings.rounds
-        for rates, rate in ((self.actor_rates, self.settings.actor_rate), (self.critic_rates, self.settings.rate)):
-            for group in rates.param_groups:
-                group["lr"] = rate * max(0.02, min(1.0, 3 * left))
+    @torch.no_grad()
+    def _features(self, decoded: Tensor) -> Tensor:
+        return self.objective.features(decoded).half()
 
 
 def fit_realism(
-    box: Box,
+    objective: Objective,
     real: Decoded,
     prior: Decoded,
     sigma_bar: Tensor,
     settings: RealismSettings | None = None,
     seed: int = 0,
-    report: Callable[[int, Belief], None] = lambda number, belief: None,
+    report: Callable[[int, RealismFigures], None] = lambda number, figures: None,
     others: Tensor | None = None,
 ) -> Realism:
-    """Play that game to its end; `report` hears of each round.
+    """Train to the end; `report` hears of each round.
 
     Raises:
         InputError: sizes that don't fit each other.
     """
     settings = settings or RealismSettings()
-    game = RealismGame(box, real, prior, sigma_bar, settings, seed, others)
-    belief = None
-    while game.round < settings.rounds:
-        belief = game.turn()
-        report(game.round, belief)
-    if belief is None:
-        raise InputError("a game of no rounds has no winner")
-    return Realism(game.actor.eval(), game.critic.requires_grad_(False).eval(), settings, belief)
+    training = RealismTraining(objective, real, prior, sigma_bar, settings, seed, others)
+    while True:
+        figures = training.round()
+        report(training.round_number, figures)
+        if training.round_number == settings.rounds:
+            critic = training.critic.requires_grad_(False).eval()
+            return Realism(training.mean_actor.eval(), critic, settings, figures)
 
 
 @dataclass(frozen=True)
@@ -248,43 +242,31 @@ class VectorRealism:
     """A realism critic of whole vectors and the actor that satisfies it, both ready to use."""
 
     actor: Actor
-    critic: LabelledCritic
-    belief: Belief
+    critic: ConditionalCritic
+    figures: RealismFigures
 
 
-def vector_game(encodings: Encodings, sigma_bar: Tensor, settings: GameSettings, seed: int = 0) -> Game:
-    """The game on whole vectors; labels, if encodings have any, are left aside."""
-    return Game(Encodings.unlabelled(encodings.mean, encodings.sigma), sigma_bar, settings, seed)
-
-
-@torch.no_grad()
-def finished(game: Game, count: int = 2048) -> VectorRealism:
-    """What a game on whole vectors has come to, measured on `count` fresh vectors of each kind."""
-    critic = game.critic.requires_grad_(False).eval()
-    real, _ = game.encodings.draw(count, game.generator)
-    prior = torch.randn(count, game.encodings.dim, generator=game.generator)
-    moved = move(game.actor, prior)
-    means = [float(torch.sigmoid(critic(z)).mean()) for z in (real, prior, moved)]
-    belief = Belief(means[0], means[1], means[2], float(z_mse(moved, prior, game.sigma_bar).mean()))
-    return VectorRealism(game.actor.eval(), critic, belief)
+def realism_gan(encodings: Encodings, sigma_bar: Tensor, settings: GANSettings, seed: int = 0) -> LatentGAN:
+    """The training on whole vectors; labels, if encodings have any, are left aside."""
+    return LatentGAN(Encodings.without_labels(encodings.mean, encodings.sigma), sigma_bar, settings, seed)
 
 
 @torch.no_grad()
-def _seen(box: Box, decoded: Tensor) -> Tensor:
-    return box.seen(decoded).half()
+def measure_realism(gan: LatentGAN, count: int = 2048) -> VectorRealism:
+    """What a training on whole vectors has come to, measured on `count` fresh vectors of each kind."""
+    critic = gan.critic.requires_grad_(False).eval()
+    real, _ = gan.encodings.sample(count, gan.generator)
+    prior = torch.randn(count, gan.encodings.dim, generator=gan.generator)
+    moved = move_vectors(gan.mean_actor, prior)
+    on_real, on_prior, on_moved = (float(torch.sigmoid(critic(z)).mean()) for z in (real, prior, moved))
+    figures = RealismFigures(on_real, on_prior, on_moved, float(z_mse(moved, prior, gan.sigma_bar).mean()))
+    return VectorRealism(gan.mean_actor.eval(), critic, figures)
 
 
-def _check(box: Box, real: Decoded, prior: Decoded, sigma_bar: Tensor) -> None:
-    dim = box.chain.dim
+def _check(objective: Objective, real: Decoded, prior: Decoded, sigma_bar: Tensor) -> None:
+    dim = objective.layout.dim
     for name, (z, decoded) in (("real", real), ("prior", prior)):
         if z.ndim != 2 or z.shape[1] != dim or not len(z) or len(z) != len(decoded):
-            found = f"{tuple(z.shape)} and {len(decoded)}"
-            raise InputError(f"{name} vectors are of shape (n, {dim}) with what each becomes, not {found}")
-    if sigma_bar.shape != (dim,) or not bool((sigma_bar > 0).all()):
-        raise InputError(f"sigma_bar is {dim} positive numbers, not {tuple(sigma_bar.shape)}")
-
-
-def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
+            given = f"{tuple(z.shape)} and {len(decoded)}"
+            raise InputError(f"{name} vectors are of shape (n, {dim}) with what each decodes to, not {given}")
+    check_sigma_bar(sigma_bar, dim)

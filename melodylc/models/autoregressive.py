@@ -24,7 +24,7 @@ from melodylc.models.config import ModelConfig
 from melodylc.models.local_search import BarSearch, Judge, LocalSearch, SearchResult
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding, Posterior, normal_or_none
-from melodylc.models.refinement import Misfit, Refinement, refined
+from melodylc.models.refinement import Misfit, Refinement, refine_posterior
 
 HEADS = 4
 MOVES = 2  #: how often a part is moved in its turn: the second time it is known what the first has made of it
@@ -54,7 +54,7 @@ class Past:
         """Of some rows, which may come more than once."""
         return Past(*(getattr(self, part.name)[rows] for part in fields(self)))
 
-    def repeated(self, times: int) -> "Past":
+    def repeat(self, times: int) -> "Past":
         """The same n again and again."""
         return Past(*(torch.cat([getattr(self, part.name)] * times) for part in fields(self)))
 
@@ -166,7 +166,7 @@ class AutoregressiveSong(nn.Module):
         past, normal = self.conductor.remember(before), self._normal(noise, count)
         encoding = self._encode(self._features(bars), states, normal)
         if refine:
-            encoding = refined(encoding, self._misfit(events, states, past, refine), refine, normal)
+            encoding = refine_posterior(encoding, self._misfit(events, states, past, refine), refine, normal)
         return _flat([encoding]), self.conductor(states, encoding.z, past)
 
     def reconstruct(
@@ -180,7 +180,7 @@ class AutoregressiveSong(nn.Module):
             chance = None if normal is None else normal[:, here]
             encoding = self._encode(features[:, here], state, chance)
             if refine:
-                return refined(encoding, self._misfit(events[:, steps], state, past, refine), refine, chance)
+                return refine_posterior(encoding, self._misfit(events[:, steps], state, past, refine), refine, chance)
             return encoding
 
         encoding, embeddings, _ = self._walk(len(events), choose)
@@ -299,7 +299,7 @@ class AutoregressiveSong(nn.Module):
     def _misfit(self, events: Tensor, state: Tensor, past: Past, how: Refinement) -> Misfit:
         """What latents (draws * n, q, part) get wrong of the last q bars, whose events are (n, 16 * q)."""
         bars = events.repeat(how.draws, 1).reshape(-1, STEPS_PER_BAR)
-        states, pasts = state.repeat(how.draws, 1, 1), past.repeated(how.draws)
+        states, pasts = state.repeat(how.draws, 1, 1), past.repeat(how.draws)
 
         def misfit(z: Tensor) -> Tensor:
             logits = self.decoder(self.conductor(states, z, pasts).flatten(0, 1), bars)

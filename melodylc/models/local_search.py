@@ -72,16 +72,16 @@ class BarSearch:
         rows, best = torch.arange(len(first)), first.clone()
         made, whole = write(rows, first), STEPS / (steps.stop - steps.start)
         self.cost += 1 / whole
-        satisfaction, wrong = self._judged(rows, steps, made[None])[0], (made != self.now[:, steps]).sum(1)
+        satisfaction, wrong = self._judge_bars(rows, steps, made[None])[0], (made != self.now[:, steps]).sum(1)
         for number, scale in enumerate(self._how.scales):
             if not len(rows := (satisfaction < 1).nonzero().flatten()):
                 break
-            noise = Noise(_mixed(self._how.seed, steps.start, number))  # whatever other rows and bars take
+            noise = Noise(_mix_seed(self._how.seed, steps.start, number))  # whatever other rows and bars take
             shifts = scale * noise.normal(self._how.candidates, 1, *first.shape[1:])
             tried = torch.cat((posterior.mean[rows][None], best[rows] + shifts * posterior.sigma[rows]))
             self.cost[rows] += len(tried) / whole
             became = write(rows.repeat(len(tried)), tried.flatten(0, 1)).view(*tried.shape[:2], -1)
-            merits, misses = self._judged(rows, steps, became), (became != self.now[rows, steps]).sum(2)
+            merits, misses = self._judge_bars(rows, steps, became), (became != self.now[rows, steps]).sum(2)
             worth, chosen = (merits - _LIKENESS * misses).max(0)
             better = worth > satisfaction[rows] - _LIKENESS * wrong[rows]
             rows, at = rows[better], (chosen[better], better.nonzero().flatten())
@@ -90,7 +90,7 @@ class BarSearch:
         self.now[:, steps], self._satisfaction = made, satisfaction
         return best
 
-    def _judged(self, rows: Tensor, steps: slice, made: Tensor) -> Tensor:
+    def _judge_bars(self, rows: Tensor, steps: slice, made: Tensor) -> Tensor:
         """The judge's satisfaction with rows' melodies once steps are as `made` (k, rows, steps): (k, rows)."""
         named = torch.cat((rows.expand(len(made), -1)[..., None], made), -1).flatten(0, 1)
         different, where = torch.unique(named, dim=0, return_inverse=True)  # a rule may be slow
@@ -103,6 +103,6 @@ class BarSearch:
         return satisfaction[where].view(made.shape[:2])
 
 
-def _mixed(seed: int, step: int, number: int) -> int:
+def _mix_seed(seed: int, step: int, number: int) -> int:
     """A seed for each round of each part."""
     return (seed * STEPS + step) * STEPS + number

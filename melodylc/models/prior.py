@@ -24,6 +24,7 @@ from torch import Tensor
 from melodylc.data.alphabet import STEPS
 from melodylc.models.config import PriorName
 from melodylc.models.language import MelodyLM
+from melodylc.models.recall import LEAD, ROLES, RecallLM
 from melodylc.models.vae import MelodyVAE
 
 COOL = 0.95
@@ -84,14 +85,16 @@ class LearntPrior:
     """Posterior means of what a language model writes."""
 
     vae: MelodyVAE
-    language: MelodyLM
+    language: MelodyLM | RecallLM
     temperature: float = COOL  #: of the language model: below 1, more of what is probable
+    role: int = LEAD  #: of what is written, where the language model knows roles
     name: PriorName = "learnt"
 
     @property
     def identity(self) -> str:
-        """The kind and the temperature; the models stand in the file that it comes from."""
-        return f"learnt at {self.temperature:g}"
+        """The kind, the temperature and the role; the models stand in the file that it comes from."""
+        role = f", {ROLES[self.role]}" if isinstance(self.language, RecallLM) else ""
+        return f"learnt at {self.temperature:g}{role}"
 
     def numbers(self, rng: np.random.Generator) -> Numbers:
         """Uniform numbers (256,), one an event."""
@@ -100,7 +103,10 @@ class LearntPrior:
     @torch.no_grad()
     def melodies(self, numbers: Numbers) -> Tensor:
         """What the language model writes."""
-        return self.language.write(torch.from_numpy(numbers), self.temperature)
+        chances = torch.from_numpy(numbers)
+        if isinstance(self.language, RecallLM):
+            return self.language.write(chances, self.temperature, torch.full((len(chances),), self.role))
+        return self.language.write(chances, self.temperature)
 
     @torch.no_grad()
     def latents(self, numbers: Numbers) -> Tensor:

@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from melodylc.data.errors import InputError
-from melodylc.latent.precision import brief
+from melodylc.latent.precision import autocast
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding, kl_to_prior
 
@@ -74,7 +74,7 @@ class Refinement:
         return ((1 - torch.exp(-POWER * nats)) / POWER).sum(1)
 
 
-def refined(encoding: Encoding, misfit: Misfit, how: Refinement, normal: Tensor | None) -> Encoding:
+def refine_posterior(encoding: Encoding, misfit: Misfit, how: Refinement, normal: Tensor | None) -> Encoding:
     """Gaussians (n, ..., size) that suit their melodies better, and their means or draws with `normal`, of that shape.
 
     Each row is fitted by itself: what else is in the batch doesn't matter.
@@ -89,7 +89,7 @@ def refined(encoding: Encoding, misfit: Misfit, how: Refinement, normal: Tensor 
             mean, sigma = start + scale * shift, scale * log.exp()
             drawn = noise.normal(how.pairs, *mean.shape[1:])[:, None]
             z = mean + sigma * torch.cat((drawn, -drawn))
-            with brief():
+            with autocast():
                 wrong = misfit(z.flatten(0, 1)).sum() / how.draws
                 loss = wrong + how.beta * kl_to_prior(mean, sigma).sum()
             shift.grad, log.grad = torch.autograd.grad(loss, (shift, log))

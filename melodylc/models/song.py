@@ -9,7 +9,7 @@ from melodylc.models.config import ModelConfig
 from melodylc.models.local_search import BarSearch, Judge, LocalSearch, SearchResult
 from melodylc.models.noise import Noise
 from melodylc.models.posterior import Encoding, Posterior, normal_or_none
-from melodylc.models.refinement import Misfit, Refinement, refined
+from melodylc.models.refinement import Misfit, Refinement, refine_posterior
 
 
 class FlatSong(nn.Module):
@@ -46,7 +46,7 @@ class FlatSong(nn.Module):
         normal = normal_or_none(noise, len(events), self.initial.in_features)
         encoding = self.posterior(torch.cat((final[0], final[1]), dim=-1), normal)
         if refine:
-            encoding = refined(encoding, self._misfit(events, refine), refine, normal)
+            encoding = refine_posterior(encoding, self._misfit(events, refine), refine, normal)
         return encoding, self.embeddings(encoding.z)
 
     def _misfit(self, events: Tensor, how: Refinement) -> Misfit:

@@ -29,13 +29,11 @@ from melodylc.data.arrays import Events
 from melodylc.edits.operators import EditSequence
 from melodylc.edits.search import EditSearch
 from melodylc.edits.transposition import best_transposition, reconstruct_events
-from melodylc.latent.actor import Actor, informed
-from melodylc.latent.beginning import Known
+from melodylc.latent.actor import Actor, condition
 from melodylc.latent.critic import Critic
-from melodylc.latent.fitted import Progress, Round
-from melodylc.latent.precision import brief
-from melodylc.latent.scores import Measured, answered, summarise
-from melodylc.latent.settings import FitSettings
+from melodylc.latent.fit import FitSettings, Progress, Round
+from melodylc.latent.precision import autocast
+from melodylc.latent.samples import Measurement, Samples, score_samples, summarise
 from melodylc.latent.store import load_actor, save_actor
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
@@ -82,7 +80,7 @@ def fit_for(task: "Task", path: Path, settings: FitSettings, realism: RealismTer
         best = "" if done.best is None else f", best {done.best:.1%}"
         nonlocal finished
         finished += 1
-        reporter.progress(f"learning: {done.measured.rate:.1%} follow the rule{best}", finished, rounds)
+        reporter.progress(f"learning: {done.measurement.rate:.1%} follow the rule{best}", finished, rounds)
 
     def decoding(done: int, of: int) -> None:
         reporter.progress("writing samples of the model, kept for the next rule", done, of)
@@ -139,7 +137,7 @@ def fit_actor(
     with fixed_threads(threads):
         edits = find_edits(box, bank) if written else ()
 
-        def judge(actor: Actor) -> Measured:
+        def judge(actor: Actor) -> Measurement:
             mixture = Mixture(rule, model.vae, edits)
             return measure_actor(
                 box, mixture, bank[: min(fitting.HELD_BACK, settings.measure)], actor, model.sigma_bar, written
@@ -147,7 +145,7 @@ def fit_actor(
 
         fitted = fit_on_bank(box, bank, model, report, settings, threads, realism=realism, judge=judge, seed=seed)
     about = {"model": model.fingerprint, "prior": model.prior(prior).identity, "rule": rule.identity}
-    save_actor(path, fitted, **about, parts=rule.names, request=request, begins=edits)
+    save_actor(path, fitted, **about, parts=rule.names, request=request, preparation=edits)
     if not fitted.interrupted:
         keep_critic(fitted.critic, model, rule, prior)
     return FoundActor(load_actor(path), "fitted")
@@ -157,7 +155,7 @@ def find_edits(box: MelodyBox, bank: Bank) -> EditSequence:
     """The edits that a rule asks for, found on a few samples of a bank."""
 
     def decode(events: Events) -> Events:
-        with brief():
+        with autocast():
             return reconstruct_events(box.vae, events)[1]
 
     return EditSearch(box.rule, decode).run(
@@ -167,13 +165,13 @@ def find_edits(box: MelodyBox, bank: Bank) -> EditSequence:
 
 def measure_actor(
     box: MelodyBox, mixture: Mixture, bank: Bank, actor: Actor, sigma_bar: Tensor, written: bool = True
-) -> Measured:
+) -> Measurement:
     """How a bank's samples follow a rule once the actor and its mixture are done with them, and as they start."""
-    with brief():
+    with autocast():
         start = mixture.start_from(bank.events) if written else Decoding.of(box.vae, bank.z)
         done = mixture.finish(start, actor)
-    told = box.ask(len(bank.z), torch.Generator())
-    return summarise(answered(box, done.z, done.events.to(torch.uint8), told), start.z, sigma_bar)
+    labels = box.draw_labels(len(bank.z), torch.Generator())
+    return summarise(score_samples(box, done.z, done.events.to(torch.uint8), labels), start.z, sigma_bar)
 
 
 def fit_common_actor(
@@ -187,7 +185,7 @@ def fit_common_actor(
     bank = find_bank(model, prior, lambda done, of: None)
     starts = failing_starts(model.vae, bank[fitting.HELD_BACK : fitting.HELD_BACK + settings.bank])
 
-    def judge(actor: Actor) -> Measured:
+    def judge(actor: Actor) -> Measurement:
         return measure_common_actor(box, bank[: min(fitting.HELD_BACK, settings.measure)], actor, model.sigma_bar)
 
     fitted = fit_on_bank(box, bank, model, report, settings, threads, start, starts=starts, judge=judge)
@@ -196,28 +194,28 @@ def fit_common_actor(
     return FoundActor(load_actor(path), "fitted")
 
 
-def failing_starts(vae: MelodyVAE, bank: Bank) -> Known:
+def failing_starts(vae: MelodyVAE, bank: Bank) -> Samples:
     """Where draws begin that don't obey yet, a twelfth of a bank's samples for each request."""
     found: list[tuple[Tensor, Tensor, Tensor]] = []
-    with brief():
+    with autocast():
         for request, part in _by_request(bank):
             mixture = Mixture(request.rule, vae, request.edits, first_repair=None)  # mending would hide what is missing
             start = mixture.start_from(part.events)
             rows = mixture.satisfaction(start.events) < 1
-            told = request.label.expand(int(rows.sum()), -1)
-            found.append((start.z[rows], start.events[rows].to(torch.uint8), told))
-    return Known(*map(torch.cat, zip(*found, strict=True)))
+            labels = request.label.expand(int(rows.sum()), -1)
+            found.append((start.z[rows], start.events[rows].to(torch.uint8), labels))
+    return Samples.without_scores(*map(torch.cat, zip(*found, strict=True)))
 
 
-def measure_common_actor(box: CommonBox, bank: Bank, actor: Actor, sigma_bar: Tensor) -> Measured:
+def measure_common_actor(box: CommonBox, bank: Bank, actor: Actor, sigma_bar: Tensor) -> Measurement:
     """What draws do that begin as a bank's samples, a twelfth of them for each request."""
-    start, done, events, told = (
+    start, done, events, labels = (
         torch.cat(fields)
         for fields in zip(
             *(_sample_request(request, box.vae, part, actor) for request, part in _by_request(bank)), strict=True
         )
     )
-    return summarise(answered(box, done, events, told), start, sigma_bar)
+    return summarise(score_samples(box, done, events, labels), start, sigma_bar)
 
 
 def _sample_request(
@@ -225,9 +223,9 @@ def _sample_request(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Latents as draws begin and end, what they become, and what is asked of them."""
     mixture = Mixture(request.rule, vae, request.edits)
-    with brief():
+    with autocast():
         start = mixture.start_from(bank.events)
-        done = mixture.finish(start, informed(actor, request.label[None]))
+        done = mixture.finish(start, condition(actor, request.label[None]))
     return start.z, done.z, done.events.to(torch.uint8), request.label.expand(len(bank.z), -1)
 
 

@@ -172,7 +172,7 @@ class FittedActor:
     @property
     def measured(self) -> Rates:
         """How often single melodies follow the rule, the model's own and with the actor."""
-        return self.actor.stored.measured
+        return self.actor.stored.rates
 
 
 def fit(

@@ -84,7 +84,13 @@ class EditOrder:
         """The command line that makes these melodies again; None where no command line can ask for a rule of Python."""
         if not self.request.typed or not all(source.file for source in self.sources):
             return None
-        words = ["melodylc", self.what, *(source.file for source in self.sources), *self._chosen(), *self._asked()]
+        words = [
+            "melodylc",
+            self.what,
+            *(source.file for source in self.sources),
+            *self._chosen(),
+            *self._request_words(),
+        ]
         words += [
             "-n",
             str(self.count),
@@ -109,7 +115,7 @@ class EditOrder:
         if choice.as_four_four:
             yield "--as-4/4"
 
-    def _asked(self) -> Iterator[str]:
+    def _request_words(self) -> Iterator[str]:
         yield from (word for word in self.request.words if word != "--no-variety")
         if self.request.rule is not None and self.request.varied:
             yield "--variety"

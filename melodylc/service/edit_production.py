@@ -25,7 +25,7 @@ from melodylc.sampling.methods.optimize import Optimize, optimiser
 from melodylc.sampling.sampler import Sampler
 from melodylc.service.edit_order import EditOrder
 from melodylc.service.production import Production
-from melodylc.service.versions import versions
+from melodylc.versions import versions
 
 _FIRST_ATTEMPTS = 100  # for the melody that a morph without a file begins with
 
@@ -76,11 +76,11 @@ class EditProduction(Production[EditResult]):
         order = self.order
         before = order.sources[0].melody if len(order.sources) == 1 else None
         return [
-            Piece(self.name(one), self._named(one), one.melody, (order.seed, one.number), before)
+            Piece(self.name(one), self._track_name(one), one.melody, (order.seed, one.number), before)
             for one in self.accepted
         ]
 
-    def _named(self, one: EditResult) -> str:
+    def _track_name(self, one: EditResult) -> str:
         return f"melodylc {self.order.what} {self.order.seed}-{one.number}"
 
     def manifest(self, rendered: Rendered) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from melodylc.constraints.actors import FoundActor
 from melodylc.constraints.fitting import RealismTerm
 from melodylc.constraints.realism import find_realism
 from melodylc.constraints.request import Request
-from melodylc.latent.settings import FitSettings
+from melodylc.latent.fit import FitSettings
 from melodylc.models.checkpoint import open_model
 from melodylc.models.config import PriorName
 from melodylc.reporting import SILENT, Reporter

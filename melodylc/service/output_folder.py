@@ -79,12 +79,12 @@ class OutputFolder:
 
 def with_manifest(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> dict[str, bytes]:
     """All that a folder holds: the files, and the manifest with their fingerprints as another one."""
-    entries = [_vouched(entry, files) for entry in manifest["files"]]
+    entries = [_with_fingerprint(entry, files) for entry in manifest["files"]]
     text = json.dumps({"format": FORMAT, **manifest, "files": entries}, indent=2, ensure_ascii=False) + "\n"
     return {**files, MANIFEST: text.encode()}
 
 
-def _vouched(entry: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
+def _with_fingerprint(entry: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
     """An entry with the fingerprints of its file and of those beside it."""
     beside = [{"file": name, "sha256": fingerprint_bytes(files[name])} for name in entry.get("beside", ())]
     return {**entry, "sha256": fingerprint_bytes(files[entry["file"]]), **({"beside": beside} if beside else {})}
@@ -93,13 +93,13 @@ def _vouched(entry: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, 
 def _ours(path: Path, request: Mapping[str, Any]) -> tuple[str, ...]:
     """The files that the same request left in `path`, where there is nothing else."""
     found = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")} if path.exists() else set()
-    listed = _listed(path, request) if found else ()
+    listed = _manifest_files(path, request) if found else ()
     if others := sorted(found - {*listed, MANIFEST}):
         raise InputError(f"{path} holds other files ({_some(others)}): name another folder with -o")
     return listed
 
 
-def _listed(path: Path, request: Mapping[str, Any]) -> tuple[str, ...]:
+def _manifest_files(path: Path, request: Mapping[str, Any]) -> tuple[str, ...]:
     """The files of the manifest in `path`, where it is of this request and they are as it says."""
     if not (path / MANIFEST).exists():
         return ()
@@ -112,13 +112,13 @@ def _listed(path: Path, request: Mapping[str, Any]) -> tuple[str, ...]:
         raise InputError(f"{path / MANIFEST} is not a manifest of ours: name another folder with -o") from None
     if not same:
         raise InputError(f"{path} holds the melodies of another command: name another folder with -o")
-    changed = [name for name, digest in recorded.items() if _changed(path, name, digest)]
+    changed = [name for name, digest in recorded.items() if _has_changed(path, name, digest)]
     if changed:
         raise InputError(f"{path} holds files changed since ({_some(changed)}): name another folder with -o")
     return tuple(recorded)
 
 
-def _changed(path: Path, name: str, digest: str) -> bool:
+def _has_changed(path: Path, name: str, digest: str) -> bool:
     if Path(name).name != name:
         raise InputError(f"{path / MANIFEST} lists {name!r}, outside its folder: name another folder with -o")
     return (path / name).exists() and fingerprint_file(path / name) != digest

@@ -14,7 +14,7 @@ from melodylc.data.writing import Writing
 from melodylc.service.output_folder import OutputFolder
 
 
-class Numbered(Protocol):
+class NumberedResult(Protocol):
     """One result."""
 
     @property
@@ -24,7 +24,7 @@ class Numbered(Protocol):
     def melody(self) -> Melody: ...
 
 
-R = TypeVar("R", bound=Numbered)
+R = TypeVar("R", bound=NumberedResult)
 
 
 class Production(Sequence[R], Generic[R]):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from melodylc.data.errors import MelodylcError
-from melodylc.latent.settings import FitSettings
+from melodylc.latent.fit import FitSettings
 
 
 def main() -> None:
@@ -44,13 +44,12 @@ def settings_from_dict(values: Mapping[str, Any]) -> FitSettings:
     >>> settings_from_dict(json.loads(json.dumps(settings_to_dict(FitSettings(rounds=3))))) == FitSettings(rounds=3)
     True
     """
-    read: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in values.items()}
-    return FitSettings(**read)
+    return FitSettings.from_dict(values)
 
 
 def _fit(order: dict[str, Any], last_round: threading.Event) -> float:
     from melodylc.constraints.request import Request
-    from melodylc.latent.fitted import Round
+    from melodylc.latent.fit import Round
     from melodylc.models.checkpoint import load_model, shipped_model
     from melodylc.sampling.fitting import fit_actor
 
@@ -63,7 +62,7 @@ def _fit(order: dict[str, Any], last_round: threading.Event) -> float:
     def report(round: Round) -> None:
         if round.number == round.rounds:
             last_round.set()
-        _send(round=round.number, rounds=round.rounds, rate=round.measured.rate, best=round.best)
+        _send(round=round.number, rounds=round.rounds, rate=round.measurement.rate, best=round.best)
 
     def decoding(done: int, of: int) -> None:
         _send(bank=done, of=of)
@@ -71,7 +70,7 @@ def _fit(order: dict[str, Any], last_round: threading.Event) -> float:
     settings, path = settings_from_dict(order["settings"]), Path(order["path"])
     _send(ready=True)
     actor = fit_actor(model, rule, path, report, settings, request.to_dict(), decoding=decoding)
-    return actor.stored.measured.actor
+    return actor.stored.rates.actor
 
 
 def _listen(last_round: threading.Event) -> None:

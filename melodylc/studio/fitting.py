@@ -16,7 +16,7 @@ from melodylc.constraints.actors import cache_path
 from melodylc.constraints.fitting import SETTINGS, probe
 from melodylc.constraints.request import Request
 from melodylc.data.errors import InputError
-from melodylc.latent.settings import FitSettings
+from melodylc.latent.fit import FitSettings
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.studio.fit_worker import settings_to_dict
 

@@ -33,7 +33,7 @@ def check_installed() -> None:
     """
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
-        raise InputError(f"the studio needs {' and '.join(missing)}: pip install 'melodylc[studio]'")
+        raise InputError(f"the studio needs {' and '.join(missing)}: pip install -e '.[studio]'")
 
 
 def listen(port: int) -> socket.socket:
@@ -114,11 +114,12 @@ def serve(app: Any, bound: socket.socket, ready: Callable[[], None], close: Call
     Raises:
         KeyboardInterrupt: either of them.
     """
+    # uvicorn raises the signal again that ended it; by itself this one would end the process before `close`.
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        # uvicorn raises the signal again that ended it; by itself this one would end the process before `close`.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         ready()
         create_server(app).run(sockets=[bound])
     finally:
         close()
         bound.close()
+        signal.signal(signal.SIGTERM, former)

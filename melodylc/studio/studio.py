@@ -13,7 +13,7 @@ from melodylc.data.errors import InputError, MidiError
 from melodylc.data.smf import MAX_FILE
 from melodylc.data.source import Choice, extract_melody
 from melodylc.data.texts import printable
-from melodylc.latent.settings import FitSettings
+from melodylc.latent.fit import FitSettings
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.rewards import Density
 from melodylc.rewards.density import LEVELS

@@ -9,15 +9,18 @@ from typing import Any
 from melodylc.data.errors import CheckpointError
 from melodylc.data.files import atomic_write
 from melodylc.data.locks import lock
-from melodylc.latent.gan import Game, Turn
-from melodylc.models.checkpoint import first_line, read_tensors, write_tensors
+from melodylc.latent.actor_critic import current_names
+from melodylc.latent.gan import FORMER_GAN_NAMES, GANStep, LatentGAN
+from melodylc.latent.tensor_files import first_line, read_tensors, write_tensors
 from melodylc.training.loop import CHECKPOINT_SECONDS, LOG_FILE, STATE_FILE, TrainingStopped, refuse_other, undisturbed
 
 GAME = "melodylc-game/1"
 LOG_EVERY = 100  #: turns
 
 
-def play(game: Game, folder: Path, identity: dict[str, Any], report: Callable[[Turn], None] = lambda _: None) -> None:
+def play(
+    game: LatentGAN, folder: Path, identity: dict[str, Any], report: Callable[[GANStep], None] = lambda _: None
+) -> None:
     """Play, or go on playing, in `folder`, until the game's number of steps.
 
     `identity` is what must be the same on both sides of a resumption: data, settings, model.
@@ -32,14 +35,14 @@ def play(game: Game, folder: Path, identity: dict[str, Any], report: Callable[[T
         _play(game, folder, identity, report)
 
 
-def _play(game: Game, folder: Path, identity: dict[str, Any], report: Callable[[Turn], None]) -> None:
+def _play(game: LatentGAN, folder: Path, identity: dict[str, Any], report: Callable[[GANStep], None]) -> None:
     path = folder / STATE_FILE
     _resume(game, path, identity)
     saved = time.monotonic()
     try:
-        while game.step < game.settings.steps:
+        while game.round_number < game.settings.steps:
             with undisturbed():
-                turn = game.turn()
+                turn = game.step()
                 if turn.step % LOG_EVERY == 0 or turn.step == game.settings.steps:
                     _note(folder, turn)
             report(turn)
@@ -57,24 +60,29 @@ def _play(game: Game, folder: Path, identity: dict[str, Any], report: Callable[[
     _save(game, path, identity)
 
 
-def _save(game: Game, path: Path, identity: dict[str, Any]) -> None:
+def _save(game: LatentGAN, path: Path, identity: dict[str, Any]) -> None:
     with undisturbed():
         write_tensors(path, game.state(), GAME, {"identity": identity})
 
 
-def _resume(game: Game, path: Path, identity: dict[str, Any]) -> None:
+def _resume(game: LatentGAN, path: Path, identity: dict[str, Any]) -> None:
     if not path.exists():
         _save(game, path, identity)  # a disk that can't hold it is found out now
         return
     state, header = read_tensors(path, GAME)
     try:
-        refuse_other(path, header["identity"], identity)
+        refuse_other(path, _current(header["identity"]), identity)
         game.restore(state)
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{path}: damaged ({first_line(error)}); delete it to train from the start") from None
 
 
-def _note(folder: Path, turn: Turn) -> None:
+def _current(identity: dict[str, Any]) -> dict[str, Any]:
+    """An identity with settings under the names that they have now."""
+    return {**identity, "settings": current_names(identity.get("settings", {}), FORMER_GAN_NAMES)}
+
+
+def _note(folder: Path, turn: GANStep) -> None:
     line = {"step": turn.step, "critic": turn.critic, "actor": turn.actor, "distance": turn.distance}
     path = folder / LOG_FILE
     former = path.read_text("utf-8") if path.exists() else ""

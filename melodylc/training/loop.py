@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from melodylc.data.errors import CheckpointError, InputError, MelodylcError
 from melodylc.data.files import atomic_write
 from melodylc.data.locks import lock
-from melodylc.models.checkpoint import first_line, read_tensors, write_tensors
+from melodylc.latent.tensor_files import first_line, read_tensors, write_tensors
 from melodylc.models.noise import Noise
 from melodylc.training.settings import StageSettings, TrainSettings
 from melodylc.training.stages import ALONE, Metrics, Stage

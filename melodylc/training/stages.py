@@ -2,7 +2,8 @@
 
 - codec: -log p(bar | e + noise), single bars, e the bar encoder's embedding.
 - song:  -log p(x | z) + KL, the negative ELBO.
-- language: -log p(x), of the language model.
+- language: -log p(x), of the language model; its role isn't said of one melody in ten, and units are left out, the
+  same all through a melody (Gal and Ghahramani 2016, "A Theoretically Grounded Application of Dropout in RNNs").
 
 KL is charged above `free_nats` a melody only. Every loss is in nats a melody, divided by its 256 steps.
 """
@@ -10,20 +11,23 @@ KL is charged above `free_nats` a melody only. Every loss is in nats a melody, d
 from collections.abc import Iterator
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from melodylc.data.alphabet import BARS, STEPS, STEPS_PER_BAR
 from melodylc.models.autoregressive import AutoregressiveSong
 from melodylc.models.bars import BarEncoder
-from melodylc.models.language import MelodyLM
 from melodylc.models.noise import Noise
+from melodylc.models.recall import UNKNOWN, RecallLM
 from melodylc.models.vae import MelodyVAE
 from melodylc.training.settings import StageSettings
 from melodylc.training.team import Team
 
 Metrics = dict[str, float]
 ALONE = Team()
+UNSAID = 0.1  #: share of melodies whose role the language model isn't told in training
+LEFT_OUT = 0.1  #: share of its units that are left out
 
 
 class Stage(Protocol):
@@ -78,16 +82,24 @@ class SongStage:
 
 
 class LanguageStage:
-    """A language model: every event given those before it."""
+    """A language model: every segment given those before it."""
 
-    def __init__(self, model: MelodyLM) -> None:
+    def __init__(self, model: RecallLM) -> None:
         self.model = model
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return self.model.parameters()
 
     def loss(self, events: Tensor, progress: float, noise: Noise) -> tuple[Tensor, Metrics]:
-        nll = cross_entropy(self.model(events).flatten(0, 1).float(), events.flatten()) * STEPS
+        """Of melodies with their roles behind them, (n, 257)."""
+        melodies, role, masks, config = events[:, :STEPS], events[:, STEPS], None, self.model.config
+        if self.model.training:
+            unsaid = noise.uniform(len(events)).to(events.device) < UNSAID
+            role = torch.where(unsaid, UNKNOWN, role)
+            sizes = config.embedding, config.hidden
+            given, said = ((noise.uniform(len(events), size) >= LEFT_OUT) / (1 - LEFT_OUT) for size in sizes)
+            masks = given.to(events.device), said.to(events.device)
+        nll = -self.model(melodies, role, masks=masks).sum() / len(events)
         return nll / STEPS, {"nll": nll.item()}
 
 

@@ -1,1 +1,1 @@
-"""What a critic learns before it hears of any rule: to read the field's statistics off melodies, spoilt ones too."""
+"""Pre-training of a critic before it hears of any rule: statistics of melodies and of augmentations of them."""

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from melodylc.data.alphabet import BARS, HOLD, REST, STEPS, STEPS_PER_BAR
 
-POWERS = (1.0, 4.0, 16.0)
+TARGET_POWERS = (1.0, 4.0, 16.0)
 PHRASES = 4
 PERIODS = (1, 2, 3, 4, 8)  #: bars between those that are compared
-LENGTHS = torch.tensor((1, 2, 3, 4, 6, 8, 12, 16))  #: upper ends of the classes of note lengths, in steps
+LENGTH_CLASSES = torch.tensor((1, 2, 3, 4, 6, 8, 12, 16))  #: upper ends of the classes of note lengths, in steps
 LEAPS = 13  #: semitones; larger leaps are one class
 WITHIN = torch.tensor((0, 1, 2, 3, 4, 5, 7, 9, 12))  #: leaps up to which a share is taken
 NUMBERS = torch.tensor((24.0, 40, 56, 72, 96, 128, 160, 192, 224))  #: of notes
@@ -31,17 +31,17 @@ def _sets(count: int, size: int, fewest: int, most: int, random: torch.Generator
 
 
 _RANDOM = torch.Generator().manual_seed(11)
-CLASSES = _sets(48, 12, 2, 9, _RANDOM)  #: sets of pitch classes
+PITCH_CLASS_SETS = _sets(48, 12, 2, 9, _RANDOM)  #: sets of pitch classes
 PLACES = _sets(24, STEPS_PER_BAR, 1, 12, _RANDOM)  #: sets of places in a bar
 LOWEST = torch.randint(40, 76, (24,), generator=_RANDOM)  #: of a range of pitches
 WIDE = torch.randint(5, 30, (24,), generator=_RANDOM)
 
 
-def targets(events: Tensor) -> Tensor:
+def pretraining_targets(events: Tensor) -> Tensor:
     """The statistics of canonical melodies (n, 256), int64: (n, count), in [0, 1].
 
     >>> silence = torch.full((2, STEPS), REST)
-    >>> targets(silence).shape == (2, COUNT)
+    >>> pretraining_targets(silence).shape == (2, TARGETS)
     True
     """
     notes = _Notes(events)
@@ -112,14 +112,14 @@ class _Notes:
 
 
 def _powers(shares: Tensor) -> Tensor:
-    return torch.cat([shares.clamp(0, 1) ** power for power in POWERS], 1)
+    return torch.cat([shares.clamp(0, 1) ** power for power in TARGET_POWERS], 1)
 
 
 def _classes(notes: _Notes) -> list[Tensor]:
     row, _ = notes.at
     classes = notes.share(row, notes.pitch[:, None] % 12 == torch.arange(12))
     inside = (notes.pitch[:, None] >= LOWEST) & (notes.pitch[:, None] <= LOWEST + WIDE)
-    return [classes, _powers(classes @ CLASSES.T), _powers(notes.share(row, inside))]
+    return [classes, _powers(classes @ PITCH_CLASS_SETS.T), _powers(notes.share(row, inside))]
 
 
 def _heights(notes: _Notes) -> list[Tensor]:
@@ -168,7 +168,9 @@ def _bars(notes: _Notes) -> list[Tensor]:
 
 def _lengths(notes: _Notes) -> list[Tensor]:
     (row, _), length = notes.at, (notes.until[notes.at] - notes.at[1])
-    classes = notes.share(row, torch.bucketize(length, LENGTHS)[:, None] == torch.arange(len(LENGTHS) + 1))
+    classes = notes.share(
+        row, torch.bucketize(length, LENGTH_CLASSES)[:, None] == torch.arange(len(LENGTH_CLASSES) + 1)
+    )
     same = notes.share(row[1:][notes.follows], (length.diff() == 0)[notes.follows][:, None])
     rest, steps = notes.events == REST, torch.arange(STEPS)
     run = (steps - torch.where(rest, -1, steps).cummax(1).values) * rest
@@ -206,4 +208,4 @@ def _ends(notes: _Notes) -> list[Tensor]:
     return found
 
 
-COUNT = targets(torch.full((1, STEPS), REST)).shape[1]  #: how many there are
+TARGETS = pretraining_targets(torch.full((1, STEPS), REST)).shape[1]  #: how many there are

@@ -17,10 +17,12 @@ from melodylc.data.errors import InputError
 if TYPE_CHECKING:
     from melodylc.sampling.methods.base import Method
 
-DEFAULT_METHOD = "combined"
+DEFAULT_METHOD = "auto"
 GROUP = "melodylc.methods"  #: of entry points
 _OWN = {  # names to classes, imported when they are used: none of them is needed for --help
+    "auto": "melodylc.sampling.methods.auto:Auto",
     "combined": "melodylc.sampling.methods.combined:Combined",
+    "steer": "melodylc.sampling.methods.steer:SteerMethod",
     "actor": "melodylc.sampling.methods.actor:PureActor",
     "optimize": "melodylc.sampling.methods.optimize:Optimize",
     "edit": "melodylc.sampling.methods.edit:Edit",
@@ -43,7 +45,7 @@ def register_method(method: "type[Method]") -> "type[Method]":
 
 def method_names() -> tuple[str, ...]:
     """The names of all methods, the default first."""
-    return tuple(dict.fromkeys([*_OWN, *_REGISTERED, *_installed()]))
+    return tuple(dict.fromkeys([*_OWN, *_REGISTERED, *_entry_points()]))
 
 
 def check_method(name: str) -> None:
@@ -65,7 +67,7 @@ def find_method(name: str) -> "type[Method]":
     check_method(name)
     if name in _REGISTERED:
         return _REGISTERED[name]
-    target = _OWN.get(name) or _installed()[name]
+    target = _OWN.get(name) or _entry_points()[name]
     module, _, attribute = target.partition(":")
     try:
         found: type[Method] = getattr(import_module(module), attribute)
@@ -75,7 +77,7 @@ def find_method(name: str) -> "type[Method]":
 
 
 @cache
-def _installed() -> dict[str, str]:
+def _entry_points() -> dict[str, str]:
     from importlib.metadata import entry_points  # some 10 ms
 
     return {entry.name: entry.value for entry in entry_points(group=GROUP)}

@@ -42,7 +42,7 @@ class Combined(Method):
     @torch.no_grad()
     def sample(self, seed: int, numbers: Sequence[int], attempt: int) -> Candidates:
         """One sample of the prior each, changed as far as it takes."""
-        start, found = self._decoded(stream_numbers(self.prior, seed, numbers, attempt))
+        start, found = self._decode(stream_numbers(self.prior, seed, numbers, attempt))
         events, rests = canonical(found.events.to(torch.uint8).numpy())
         distance = z_mse(found.z, start, self.model.sigma_bar).tolist()
         return Candidates(transpose_events(events, self._shift), distance, rests.sum(axis=1).tolist())
@@ -55,7 +55,7 @@ class Combined(Method):
     def _shift(self) -> int:
         return self.actor.shift if self.actor else 0
 
-    def _decoded(self, numbers: Any) -> tuple[torch.Tensor, Decoding]:
+    def _decode(self, numbers: Any) -> tuple[torch.Tensor, Decoding]:
         """Latents (n, z) that sampling starts from, and what becomes of them."""
         vae = self.model.vae
         if self.rule is None:

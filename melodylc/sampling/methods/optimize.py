@@ -20,7 +20,7 @@ from melodylc.data.errors import InputError
 from melodylc.edits.transposition import transpose_events
 from melodylc.latent.critic import Critic
 from melodylc.latent.distance import z_mse
-from melodylc.latent.obeying import obey
+from melodylc.latent.optimise import satisfy
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.prior import Prior, stream_numbers
 from melodylc.rewards import Rule
@@ -31,7 +31,7 @@ from melodylc.sampling.mixture import Decoding, Mixture
 
 def optimiser(model: LoadedModel, rule: Rule, critic: Critic) -> Callable[[Tensor], Tensor]:
     """A function that moves latents (n, z) to where their melodies follow a rule, along a critic's slope."""
-    return lambda z: obey(z, MelodyBox(model.vae, rule), critic, model.sigma_bar).z
+    return lambda z: satisfy(z, MelodyBox(model.vae, rule), critic, model.sigma_bar).z
 
 
 @dataclass(frozen=True)

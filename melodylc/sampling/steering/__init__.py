@@ -1,0 +1,1 @@
+"""Sequential Monte Carlo over the bars that a language model writes, steered by a rule that is only called."""
