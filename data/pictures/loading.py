@@ -12,8 +12,8 @@ from melodylc.data.pictures.cifar10 import CLASSES, load_cifar10
 from melodylc.data.pictures.faces import draw_faces
 from melodylc.data.pictures.mnist import DIGITS, load_mnist
 
-Report = Callable[[int, int], None]
-Loader = Callable[[Path | None, Split, Report], Pictures]
+_Report = Callable[[int, int], None]
+Loader = Callable[[Path | None, Split, _Report], Pictures]
 FACES = {"train": 4000, "valid": 500, "test": 500}  #: toy faces drawn
 
 

@@ -43,7 +43,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Likeness:
+class LikenessReport:
     """How well each set can be told from real melodies."""
 
     melodies: int  #: at most in each set, a seed
@@ -61,7 +61,7 @@ def judge_sets(
     seeds: Sequence[int],
     rule: Rule | None = None,
     without: Sequence[str] = ("register",),
-) -> Likeness | None:
+) -> LikenessReport | None:
     """Judge sets of melodies, one array a seed each; None where there are too few melodies or works to judge by.
 
     Sets with fewer than `LEAST` melodies are left out.
@@ -81,18 +81,18 @@ def judge_sets(
         rng = np.random.default_rng((seed, 2))
         real, works = _obeying(heldout, count, rule, rng)
         missing = max(count - len(real), 0)
-        other, of = _obeying(training, missing if rule else count, rule, rng)
-        if rule:
+        other, of = _obeying(training, missing if rule is not None else count, rule, rng)
+        if rule is not None:
             real, works = np.concatenate([real, other]), np.concatenate([works, of + works.max(initial=0) + 1])
-        borrowed.append(len(other) if rule else 0)
+        borrowed.append(len(other) if rule is not None else 0)
         if len(real) < LEAST or len(np.unique(works)) < 2 * FOLDS:
             return None
-        if not rule and len(np.unique(of)) >= 2 * FOLDS:
+        if rule is None and len(np.unique(of)) >= 2 * FOLDS:
             floors.append(two_sample(real, works, other, of, judges=judges, without=without))
         for name, given in samples.items():
             found[name].append(two_sample(real, works, given[at][:count], judges=judges, without=without))
     first = next(iter(found.values()))
-    return Likeness(
+    return LikenessReport(
         melodies=count,
         works=Spread.of(done.works for done in first),
         trained=Spread.of(borrowed),

@@ -36,7 +36,7 @@ from melodylc.latent.objective import Objective
 from melodylc.latent.precision import autocast
 from melodylc.latent.samples import (
     Measurement,
-    Prior,
+    PriorSampler,
     Samples,
     decode_and_score,
     score_samples,
@@ -233,7 +233,7 @@ def fit(
     objective: Objective,
     sigma_bar: Tensor,
     *,
-    prior: Prior | None = None,
+    prior: PriorSampler | None = None,
     bank: Samples | None = None,
     measure: Measure | None = None,
     starts: Samples | None = None,
@@ -300,7 +300,7 @@ class _Fit(ActorCritic):
     def __init__(
         self,
         objective: Objective,
-        prior: Prior | None,
+        prior: PriorSampler | None,
         sigma_bar: Tensor,
         settings: FitSettings,
         generator: torch.Generator,

@@ -201,7 +201,7 @@ class RunCodec:
             "settings": run.settings,
             "remarks": list(run.remarks),
             "request": self._rules_by_name(run.form),
-            "rule": rule.identity if rule else "",
+            "rule": rule.identity if rule is not None else "",
             "command": run.provenance.order.command if run.provenance else "",
             "provenance": _provenance_values(run.provenance, run) if run.provenance else None,
             "melodies": {str(number): _note_values(melody) for number, melody in list(run.melodies.items())},
@@ -273,7 +273,7 @@ class RunCodec:
             request = self.requests.request(RequestForm.read(form, self.rules))
         except InputError as error:
             return self._without_rules(form), (f"{error}{how}",)
-        if (request.rule.identity if request.rule else "") != rule:
+        if (request.rule.identity if request.rule is not None else "") != rule:
             return self._without_rules(form), (f"the rule has changed since{how}",)
         return request, ()
 
@@ -328,6 +328,7 @@ def _provenance_values(provenance: Provenance, run: Run) -> dict[str, Any]:
             "found": draw.passes,
             "copied": draw.is_copy,
             "refused": draw.copies,
+            "details": draw.details,
             **({} if draw.number in run.melodies else {"notes": _note_values(draw.melody)}),
         }
         for draw in list(provenance.draws.values())
@@ -350,6 +351,7 @@ def _draw(values: Any, melodies: Mapping[int, Melody], seed: int) -> Result:
         passes=fields.whole("found", 0, _MOST),
         is_copy=fields.flag("copied", False),
         copies=fields.whole("refused", 0, _MOST, 0),
+        details=fields.object("details", 16),
     )
     fields.end()
     return draw

@@ -47,7 +47,7 @@ Rows = npt.NDArray[np.integer[Any]]
 """What a stage's loss is given, one example a row: events, or numbers of pictures that the stage looks up."""
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """Where batches come from: a pure function of stage and step."""
 
     def draw(self, stage: int, step: int, count: int) -> Rows:
@@ -99,7 +99,7 @@ class Trainer:
         model: nn.Module,
         stages: Callable[[StageSettings], Stage],
         settings: TrainSettings,
-        batches: Source,
+        batches: BatchSource,
         validation: Rows,
         folder: Path,
         identity: dict[str, Any],

@@ -17,7 +17,7 @@ four bars s is drawn from its share.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
 import numpy as np
@@ -27,11 +27,11 @@ import torch
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STATES, STEPS_PER_BAR, canonical
 from melodylc.data.arrays import Events, Values
 from melodylc.rewards.base import Scores
-from melodylc.sampling.steering.limits import Table
-from melodylc.sampling.steering.potential import Bars, Judge, Potential, repeated, transposed
+from melodylc.sampling.steering.limits import EventTable
+from melodylc.sampling.steering.potential import Bars, Potential, RuleCounter, repeated, transposed
 from melodylc.sampling.steering.writer import BarWriter, State
 
-Realism = Callable[[Events], Values]
+LogRealism = Callable[[Events], Values]
 """log D (n,) of canonical melodies (n, 256): how probably each is real."""
 
 CLOSED = -12.0  #: nats below the best at which a transposition is given up
@@ -61,11 +61,11 @@ class ParticleFilter(Generic[State]):
 
     writer: BarWriter[State]  #: the model
     potential: Potential  #: the rule's, for unfinished melodies
-    allowed: Table | None = None  #: which events the rule allows; None for all
+    allowed: EventTable | None = None  #: which events the rule allows; None for all
     copies: bool = False  #: whether earlier bars are proposed again
-    realism: Realism | None = None  #: what more is liked; asked after every four bars, repeated until the end
+    realism: LogRealism | None = None  #: what more is liked; asked after every four bars, repeated until the end
 
-    def run(self, judges: Sequence[Judge], count: int, rngs: Sequence[np.random.Generator]) -> list[Finished]:
+    def run(self, judges: Sequence[RuleCounter], count: int, rngs: Sequence[np.random.Generator]) -> list[Finished]:
         """Write `count` melodies with each random stream, judged by its own judge.
 
         The model writes all of them at once. Particles of different streams never meet, but how sums are rounded
@@ -82,8 +82,8 @@ class ParticleFilter(Generic[State]):
                 limits = torch.from_numpy(np.concatenate([cloud.limits(self.allowed) for cloud in clouds]))
                 after, written, likelihood, corrected = self.writer.write_bar_within(state, uniforms, limits)
                 correction = corrected.double().numpy()
-            parts = _blocks(len(clouds), written.numpy(), likelihood, correction)
-            proposed = [_Proposed(bars, logp, ratio) for bars, logp, ratio in parts]
+            blocks = _blocks(len(clouds), written, likelihood, correction)
+            proposed = [_Proposed(new, nats, log_ratio) for new, nats, log_ratio in blocks]
             if self.copies and bar:
                 mixed = [cloud.mix(each) for cloud, each in zip(clouds, proposed, strict=True)]
                 after, likelihood = self.writer.score_bar(
@@ -107,17 +107,15 @@ class _Proposed:
     bars: Bars
     likelihood: Values
     correction: Values
-    again: Values | None = None  # (n,), 1 for copies
+    again: Values = field(default_factory=lambda: np.zeros(1))  # (n,), 1 for copies; or (1,), where there are none
     share: float = 0.0  # of copies
-    chance: Values | None = None  # (n,), that this bar is the copy that is proposed
+    chance: Values = field(default_factory=lambda: np.zeros(1))  # (n,), that this bar is the copy that is proposed
 
     def corrected(self, likelihood: Values) -> "_Proposed":
         """The same with log p of the bars that are mixed, and so with log p/q.
 
         q = (1 - share) q_model + share q_copies, with log q_model = log p - correction.
         """
-        assert self.again is not None
-        assert self.chance is not None
         model = np.log1p(-self.share) + likelihood - np.where(self.again == 1, 0.0, self.correction)
         with np.errstate(divide="ignore"):
             correction = likelihood - np.logaddexp(model, np.log(self.share * self.chance))
@@ -127,7 +125,9 @@ class _Proposed:
 class _Cloud:
     """The particles of one melody."""
 
-    def __init__(self, filtering: "ParticleFilter[Any]", judge: Judge, count: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, filtering: "ParticleFilter[Any]", judge: RuleCounter, count: int, rng: np.random.Generator
+    ) -> None:
         self.potential, self.realism = filtering.potential, filtering.realism
         self.judge, self.rng = judge, rng
         self.shifts = np.array(self.potential.shifts)
@@ -140,14 +140,14 @@ class _Cloud:
     def uniforms(self) -> npt.NDArray[np.float32]:
         return self.rng.random((len(self.bars), STEPS_PER_BAR), np.float32)
 
-    def limits(self, allowed: Table) -> Table:
+    def limits(self, allowed: EventTable) -> EventTable:
         """Events (n, 16, 130), as the model writes them, that one of the likely transpositions allows."""
         bar = self.bars.shape[1]
         here = allowed[bar * STEPS_PER_BAR : (bar + 1) * STEPS_PER_BAR]
         shares = np.exp(self.psi - self.psi.max(1, keepdims=True))
         likely = shares >= LIKELY * shares.sum(1, keepdims=True)
         moved = np.stack([here[:, transposed(np.arange(STATES)[None], shift)[0]] for shift in self.shifts])
-        table: Table = likely.astype(np.float32) @ moved.reshape(len(moved), -1).astype(np.float32) > 0
+        table: EventTable = likely.astype(np.float32) @ moved.reshape(len(moved), -1).astype(np.float32) > 0
         return table.reshape(len(self.psi), STEPS_PER_BAR, STATES)
 
     def mix(self, proposed: _Proposed) -> _Proposed:
@@ -187,8 +187,7 @@ class _Cloud:
         self.bars = np.concatenate((self.bars, proposed.bars[:, None]), 1)
         so_far = self.bars.shape[1]
         self.nats = self.nats - proposed.likelihood
-        if proposed.again is not None:
-            self.copied = self.copied + proposed.again / BARS
+        self.copied = self.copied + proposed.again / BARS
         before = _mean(self.psi)
         self._judge()
         self.weight = self.weight + proposed.correction + _mean(self.psi) - before
@@ -216,8 +215,8 @@ class _Cloud:
         if self.ess[-1] >= 0.5:
             return np.arange(count)
         rows = resample(self.weight, self.rng)
-        self.bars, self.psi, self.nats = self.bars[rows], self.psi[rows], self.nats[rows]
-        self.copied, self.real = self.copied[rows], self.real[rows]
+        self.bars, self.psi = self.bars[rows], self.psi[rows]
+        self.nats, self.copied, self.real = self.nats[rows], self.copied[rows], self.real[rows]
         self.weight = np.zeros(count)
         return rows
 

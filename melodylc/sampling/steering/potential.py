@@ -45,7 +45,7 @@ REFERENCES = 2
 
 
 @dataclass
-class Judge:
+class RuleCounter:
     """A rule that counts its calls, and judges equal melodies once.
 
     Args:
@@ -97,7 +97,7 @@ class Potential:
     references: Melodies  #: (k, 256)
     weights: Values  #: (16, parts, 3); row b - 1 is for b bars
 
-    def __call__(self, judge: Judge, bars: Bars) -> tuple[Values, Scores | None]:
+    def __call__(self, judge: RuleCounter, bars: Bars) -> tuple[Values, Scores | None]:
         """log psi (n,) of bars (n, b, 16), transposed already; of whole melodies their scores (n, parts), too."""
         so_far = bars.shape[1]
         if so_far == BARS:
@@ -108,7 +108,7 @@ class Potential:
         return -self.sharpness * (lacks * weights).sum((1, 2)), None
 
 
-def _lacks(judge: Judge, bars: Bars, references: Melodies, use: npt.NDArray[np.bool_]) -> Values:
+def _lacks(judge: RuleCounter, bars: Bars, references: Melodies, use: npt.NDArray[np.bool_]) -> Values:
     """again, rest and least of each part, (n, parts, 3), of bars (n, b, 16); what isn't to be used is 0."""
     count, so_far = bars.shape[:2]
     guesses = [repeated(bars, so_far)] if use[0] or use[2] else []
@@ -131,7 +131,11 @@ def _lacks(judge: Judge, bars: Bars, references: Melodies, use: npt.NDArray[np.b
 
 
 def fit_potential(
-    judge: Judge, melodies: Melodies, sharpness: float, rng: np.random.Generator, references: Melodies | None = None
+    judge: RuleCounter,
+    melodies: Melodies,
+    sharpness: float,
+    rng: np.random.Generator,
+    references: Melodies | None = None,
 ) -> Potential:
     """The potential for a rule, from whole melodies (n, 256) of the model.
 

@@ -20,8 +20,8 @@ from melodylc.data.alphabet import BARS, REST, STEPS, STEPS_PER_BAR
 from melodylc.data.arrays import Values
 from melodylc.rewards.base import Scores
 from melodylc.sampling.steering.filter import MOVES, backwards
-from melodylc.sampling.steering.limits import Table
-from melodylc.sampling.steering.potential import Judge, Melodies, transposed
+from melodylc.sampling.steering.limits import EventTable
+from melodylc.sampling.steering.potential import Melodies, RuleCounter, transposed
 from melodylc.sampling.steering.writer import BarWriter, State
 
 
@@ -36,12 +36,12 @@ class Rewritten:
 
 def rewrite(
     writer: BarWriter[State],
-    judge: Judge,
+    judge: RuleCounter,
     melodies: Melodies,
     candidates: int,
     sharpness: float,
     rng: np.random.Generator,
-    allowed: Table | None = None,
+    allowed: EventTable | None = None,
     copies: int = 4,
 ) -> Rewritten:
     """One sweep through the bars of melodies (n, 256).
@@ -107,7 +107,7 @@ def _bar(melodies: Melodies, bar: int) -> torch.Tensor:
     return torch.from_numpy(melodies[:, bar * STEPS_PER_BAR : (bar + 1) * STEPS_PER_BAR].copy())
 
 
-def _suspects(judge: Judge, melodies: Melodies, scores: Scores) -> npt.NDArray[np.bool_]:
+def _suspects(judge: RuleCounter, melodies: Melodies, scores: Scores) -> npt.NDArray[np.bool_]:
     """Which bars of melodies (n, 256) break the rule, (n, 16); at least one of each that doesn't obey."""
     bars = melodies.reshape(-1, BARS, STEPS_PER_BAR)
     others = [np.full_like(bars, REST), *(np.roll(bars, by, 1) for by in (1, -1, 4))]
@@ -124,7 +124,7 @@ def _suspects(judge: Judge, melodies: Melodies, scores: Scores) -> npt.NDArray[n
     return better
 
 
-def _borrowed(judge: Judge, melodies: Melodies, bar: int, count: int, rng: np.random.Generator) -> Melodies:
+def _borrowed(judge: RuleCounter, melodies: Melodies, bar: int, count: int, rng: np.random.Generator) -> Melodies:
     """Bars (n, count, 16) from elsewhere in melodies, also moved or backwards: those that the rule likes best here."""
     bars = melodies.reshape(-1, BARS, STEPS_PER_BAR)
     elsewhere = [other for other in range(BARS) if other != bar]
