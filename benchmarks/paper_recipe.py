@@ -44,8 +44,8 @@ from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.rewards import Rule
 from melodylc.sampling.fitting import find_edits, fit_actor
 from melodylc.sampling.mixture import Mixture
-from melodylc.service.versions import versions
 from melodylc.threads import fixed_threads
+from melodylc.versions import versions
 
 BATCH = 128  #: samples of the prior in a step; half of them are decoded as they are, and half as the actor moved them
 RATE = 3e-4

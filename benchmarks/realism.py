@@ -4,7 +4,7 @@
     python benchmarks/realism.py pays runs/corpus --folder runs/realism [--seed 0 ...] [NAME ...]
 
 `knows`: the share of pairs in which a held-out melody ranks higher than one of a sampler (0.5 is chance), by the
-critic and by the language model in three ways, the last of which is `melodylc.sampling.likelihood`; 512 of each.
+critic and by the language model in two ways, and by the discriminator (`melodylc.sampling.discriminator`); 512 of each.
 Actors, such as `pays` leaves in its folder, move samples of the bank that taught none.
 
 `pays`: a fit for each rule, weight and seed, as `melodylc fit` does it, but on one thread. "alone" are the
@@ -34,6 +34,7 @@ from melodylc.constraints.realism import UNASKED, RealismCritic, find_realism
 from melodylc.constraints.request import Request
 from melodylc.data.alphabet import HOLD, canonical
 from melodylc.data.corpus import Corpus
+from melodylc.data.errors import InputError
 from melodylc.edits.operators import words
 from melodylc.evaluation.diversity import differ
 from melodylc.evaluation.real import Ground
@@ -46,8 +47,8 @@ from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.models.prior import pool
 from melodylc.rewards import Rule
+from melodylc.sampling.discriminator import find_discriminator
 from melodylc.sampling.fitting import fit_actor
-from melodylc.sampling.likelihood import find_likelihood
 from melodylc.sampling.mixture import Decoding, Mixture
 from melodylc.threads import fixed_threads
 
@@ -110,15 +111,17 @@ def main() -> None:
 def knows(corpus: Path, actors: tuple[Path, ...]) -> None:
     """Print a Markdown table: a row a judge; a column each of the samplers and of actors' files."""
     model = shipped_model()
-    critic, likeness = find_realism(model), find_likelihood(model)
+    critic, discriminator = find_realism(model), find_discriminator()
     held = Ground.of(model.provenance, Corpus.open(corpus)).held
     real = torch.from_numpy(held.draw(np.arange(len(held.events)), KNOWS, np.random.default_rng(5)))
-    box, language = MelodyBox(model.vae, UNASKED), likeness.language
+    box, language = MelodyBox(model.vae, UNASKED), model.language
+    if language is None:
+        raise InputError("this model has no language model")
     judges: dict[str, Callable[[Tensor], Tensor]] = {
         "realism critic": lambda events: -critic.cost(box.features(events)),
         "-log p of the language model, a melody": lambda events: -language.nll(events.long()),
         "the same, a note": lambda events: -language.nll(events.long()) / (events < HOLD).sum(1).clamp(min=1),
-        "the same, beside what as many notes cost": lambda events: likeness(events, events),
+        "the discriminator": lambda events: torch.from_numpy(discriminator.scores(events.to(torch.uint8).numpy())),
     }
     click.echo(f"model {model.fingerprint}, critic {critic.fingerprint}, {KNOWS} of each\n")
     with fixed_threads(1), torch.no_grad():

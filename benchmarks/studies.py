@@ -19,12 +19,12 @@ import numpy.typing as npt
 import torch
 
 from melodylc.data.corpus import Corpus
+from melodylc.data.rows import evaluation_rows, evenly
 from melodylc.evaluation.reconstruction import Answers, Reconstruction, answers
 from melodylc.evaluation.statistics import features
 from melodylc.evaluation.subject import StandardNormal, Subject, chunks
 from melodylc.models.checkpoint import load_model
 from melodylc.models.config import ModelConfig, named_config
-from melodylc.training.batches import evaluation_rows, evenly
 from melodylc.training.run import MODEL, train_vae
 from melodylc.training.settings import StageSettings, TrainSettings
 

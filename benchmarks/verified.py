@@ -30,8 +30,8 @@ from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.models.prior import Numbers, Prior
 from melodylc.rewards import Rule
 from melodylc.sampling.mixture import Decoding, Mixture
-from melodylc.service.versions import versions
 from melodylc.threads import fixed_threads
+from melodylc.versions import versions
 
 TOGETHER = 64
 NORMAL, LEARNT = "rejection from N(0, I)", "rejection from the shipped prior"

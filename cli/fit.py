@@ -39,7 +39,7 @@ def fit(
 
     request = make_request(**asked)
     if request.rule is None:
-        raise InputError("nothing to learn: give --scale, --density or --reward")
+        raise InputError("nothing to learn: give --scale, --density, --chords or --reward")
     settings = replace(SETTINGS, rounds=rounds) if rounds else SETTINGS
     with reporting("loading the model") as reporter:
         found = fit_to_file(request, output, model, prior, realism, settings, reporter)

@@ -127,11 +127,11 @@ def _show(done: "Generation", rendered: "Rendered", folder: Path) -> None:
             one.melody.note_count,
             one.attempts,
             f"{one.distance:.2f}",
-            *([] if one.likelihood is None else [f"{one.likelihood:.2f}"]),
+            *([] if one.likeness is None else [f"{one.likeness:.2f}"]),
         ]
         for one, (file, *_) in zip(done.accepted, rendered.of, strict=True)
     ]
-    judged = ["likelihood"] if done.order.best_of > 1 else []
+    judged = ["likeness"] if done.order.best_of > 1 else []
     table(["file", *parts, "", "notes", "attempts", "distance", *judged], rows)
     if rule is not None:
         say(f"{done.acceptance:.2%} of the {done.attempts} melodies written followed the rule")

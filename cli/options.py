@@ -86,7 +86,7 @@ def realism_option(command: Command) -> Command:
 
 
 def request_options(command: Command) -> Command:
-    """Add --scale, --tonic, --density, --reward, --reward-seconds and --variety; `make_request` takes them all."""
+    """Add --scale, --tonic, --density, --chords, --reward, --reward-seconds and --variety, as `make_request` takes."""
     return _request_options(command, varied=True)
 
 
@@ -115,6 +115,11 @@ def _request_options(command: Command, *, varied: bool) -> Command:
             metavar="NOTES",
             multiple=True,
             help="Notes in 16 bars: low, medium, high, N (at least) or A..B (both included).",
+        ),
+        click.option(
+            "--chords",
+            metavar="BARS",
+            help="Chords that it must fit, over and over: 'C | Am | F G7 | C/E', or numerals in --scale: 'I vi IV V7'.",
         ),
         click.option(
             "--reward",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from melodylc.service.edit_production import EditProduction
 
 _SOURCE = ("track", "bars", "short", "as_four_four")
-_REQUEST = ("scale", "tonic", "density", "reward", "reward_seconds", "variety")
+_REQUEST = ("scale", "tonic", "density", "chords", "reward", "reward_seconds", "variety")
 _PARTS = 6  # of a rule that a table has room for
 
 

@@ -69,6 +69,7 @@ def vae(
     from dataclasses import replace
 
     from melodylc.data.corpus import Corpus
+    from melodylc.evaluation.validation import validation_figures
     from melodylc.models.checkpoint import load_model
     from melodylc.models.config import named_config
     from melodylc.training.run import train_vae
@@ -84,7 +85,7 @@ def vae(
     if minutes:
         settings = settings.with_minutes(minutes)
     with _Progress() as bars:
-        path = train_vae(Corpus.open(corpus), model, settings, output, bars, former, without, team)
+        path = train_vae(Corpus.open(corpus), model, settings, output, bars, former, without, team, validation_figures)
     if team.leads:
         click.echo(f"wrote {path}")
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _NAMES = (
     *("tempo", "formats", "preview", "type", "ppq", "program", "velocity", "swing", "humanize", "channel"),
-    *("transpose", "repeat", "loop_marker", "join"),
+    *("transpose", "repeat", "loop_marker", "with_chords", "join"),
 )
 
 
@@ -39,6 +39,11 @@ def writing_options(command: Command) -> Command:
         _visible_option("--transpose", 0, "Semitones to move melodies and scale by, together."),
         _visible_option("--repeat", 1, "How often the sixteen bars are played."),
         click.option("--loop-marker", is_flag=True, help="End with a silent controller, for players that ignore ends."),
+        click.option(
+            "--with-chords",
+            is_flag=True,
+            help="Write the chords of --chords, too: a MIDI track and markers, symbols in MusicXML and ABC.",
+        ),
         click.option(
             "--join",
             type=click.Choice(["after", "tracks"]),

@@ -57,6 +57,7 @@ class Writing:
     transpose: int = 0  #: semitones
     repeat: int = 1  #: how often the sixteen bars are played
     loop_marker: bool = False  #: whether a silent controller stands where the file ends
+    with_chords: bool = False  #: whether the chords that were asked for stand in the files, as a track or as symbols
     join: Join | None = None  #: all melodies in one MIDI file: one after another, or one a track
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ A reward of exactly 1 is *satisfied*; anything less says how near the melody com
 from melodylc.data.arrays import Events
 from melodylc.rewards.ambitus import ambitus, register
 from melodylc.rewards.base import Reward, Rule, Scores, at_least
+from melodylc.rewards.chords import Chords, chords
 from melodylc.rewards.contour import contour
 from melodylc.rewards.density import Density, density, parse_density
 from melodylc.rewards.ends import first_note, last_length, last_note
@@ -25,6 +26,7 @@ from melodylc.rewards.syncopation import syncopation
 from melodylc.rewards.variety import Variety, variety
 
 __all__ = [
+    "Chords",
     "Density",
     "Events",
     "FunctionReward",
@@ -37,6 +39,7 @@ __all__ = [
     "ambitus",
     "at_least",
     "breaths",
+    "chords",
     "contour",
     "density",
     "first_note",

@@ -53,6 +53,10 @@ def by_bar(parts: Sequence[Reward], melody: Melody) -> tuple[Scores, Scores]:
     scores = np.stack([part.raw.batch(rows) for part in parts], axis=1)
     silent = ~(rows[1:] < HOLD).any(axis=1)
     bars = scores[1:]
+    for column, part in enumerate(parts):
+        for bar in range(BARS):
+            if (own := part.raw.in_bar(bar)) != part.raw:  # such as chords: each bar has its own
+                bars[bar, column] = own.batch(rows[bar + 1 : bar + 2])[0]
     bars[silent] = np.nan
     bars[:, [not judges_bars(part) for part in parts]] = np.nan
     return scores[0], bars

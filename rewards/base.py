@@ -16,7 +16,7 @@ minor"); and `sentence`, what it asks in plain English ("every note is in C mino
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from math import inf
 from typing import Any
@@ -95,6 +95,10 @@ class Reward(ABC):
         """Why nothing satisfies this and another reward at once, where that can be known beforehand."""
         return None
 
+    def in_bar(self, bar: int) -> "Reward":
+        """What it asks of one bar, 0..15, as a reward of that bar sixteen times over: mostly itself."""
+        return self
+
     def __and__(self, other: "Reward") -> "Reward":
         """The product; of equal rewards, one."""
         return _join(Product, (*self.factors, *other.factors)) if isinstance(other, Reward) else NotImplemented
@@ -155,6 +159,10 @@ class _Combination(Reward):
     def cacheable(self) -> bool:
         """Whether all parts are."""
         return all(reward.cacheable for reward in self.rewards)
+
+    def in_bar(self, bar: int) -> Reward:
+        """The same combination of what each asks of the bar."""
+        return _join(type(self), tuple(reward.in_bar(bar) for reward in self.rewards))
 
     @abstractmethod
     def _combine(self, values: Scores) -> Scores:
@@ -244,6 +252,10 @@ class _Modification(Reward):
     def cacheable(self) -> bool:
         """Whether the reward is."""
         return self.reward.cacheable
+
+    def in_bar(self, bar: int) -> Reward:
+        """The same function of what the reward asks of the bar."""
+        return replace(self, reward=self.reward.in_bar(bar))
 
     @abstractmethod
     def _modify(self, values: Scores) -> Scores:

@@ -10,7 +10,7 @@
 
 as in Python: `0.5*leaps.py:stepwise,largest=2 & ~tonic,pitch_class=0`. A value may have commas (`classes=0,2,4`).
 `,at_least=0.95` behind a name or a bracket makes that share of it enough (`melodylc.rewards.at_least`).
-What holds one of & | ( ) is put in double quotes: `"R&B/leaps.py":stepwise`.
+What holds one of & | ( ) is put in double quotes: `"R&B/leaps.py":stepwise`; the bars of a progression need none.
 """
 
 import inspect
@@ -19,9 +19,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from melodylc.data.chords import SIGNS, parse_chord
 from melodylc.data.errors import InputError
+from melodylc.data.keys import Scale
 from melodylc.rewards.ambitus import ambitus, register
 from melodylc.rewards.base import Reward, at_least, check_weight
+from melodylc.rewards.chords import chords
 from melodylc.rewards.contour import contour
 from melodylc.rewards.density import density
 from melodylc.rewards.domains import MELODIES
@@ -42,6 +45,7 @@ BUILTIN: dict[str, Callable[..., Reward]] = {
         in_scale,
         pitch_classes,
         tonic,
+        chords,
         first_note,
         last_note,
         last_length,
@@ -69,6 +73,7 @@ BUILTIN: dict[str, Callable[..., Reward]] = {
 _EXAMPLES: dict[str, dict[str, object]] = {  # of parameters that must be given
     "pitch_classes": {"classes": (0, 2, 4, 7, 9)},
     "tonic": {"pitch_class": 0},
+    "chords": {"progression": "C | Am | F | G7"},
     "density": {"least": 64, "most": 96},
 }
 _SHARE = "at_least"  # the parameter that every reward has
@@ -78,6 +83,8 @@ Find = Callable[[Path], Path]
 
 _WEIGHT = re.compile(r"([^\s*&|~()\":,]+)\s*\*\s*")
 _NAME = re.compile(r'(?:"[^"]*"|[^&|()"])+')
+_PROGRESSION = re.compile(r"chords\s*,(?:.*,)?\s*progression\s*=[^=]*", re.DOTALL)
+_BAR = re.compile(r"\|([^&|()\"]*)")
 _ENOUGH = re.compile(r",\s*at_least\s*=\s*([^\s&|()]+)")
 _FILE = re.compile(r"(?P<path>.*?\.py):(?P<name>.*)", re.DOTALL)
 _NEXT = re.compile(r",(?=\s*[A-Za-z_]\w*\s*=)")
@@ -236,8 +243,12 @@ class _Reader:
         found = _NAME.match(self._rest)
         if found is None:
             raise self._unreadable()
-        self._rest = self._rest[found.end() :].lstrip()
-        return found[0]
+        name, self._rest = found[0], self._rest[found.end() :]
+        # The bars of a progression: as long as what stands between | and | are chords.
+        while _PROGRESSION.fullmatch(name) and (bar := _BAR.match(self._rest)) and _are_chords(bar[1]):
+            name, self._rest = name + bar[0], self._rest[bar.end() :]
+        self._rest = self._rest.lstrip()
+        return name
 
     def _take(self, sign: str) -> bool:
         found = self._rest.startswith(sign)
@@ -249,6 +260,18 @@ class _Reader:
         return InputError(
             f"can't read the reward {self._text!r} {where}: names and parameters, joined with & | ~ WEIGHT* and ( )"
         )
+
+
+def _are_chords(text: str) -> bool:
+    """Whether a bar of a progression stands there, with the parameters that may follow the last one."""
+    words = _NEXT.split(text)[0].split()
+    try:
+        for word in words:
+            if word not in SIGNS:
+                parse_chord(word, Scale(0, "major"))
+    except InputError:
+        return False
+    return bool(words)
 
 
 def _weight(text: str) -> float:

@@ -10,7 +10,7 @@ from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.rewards import Rule
 from melodylc.sampling.methods.combined import Combined
-from melodylc.sampling.sampler import IsCopy, Likelihood, Sampler
+from melodylc.sampling.sampler import IsCopy, Likeness, Sampler
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ def sampler_of(
     rule: Rule | None = None,
     prior: PriorName | None = None,
     *,
-    likelihood: Likelihood | None = None,
+    likeness: Likeness | None = None,
     shift: int = 0,
     is_copy: IsCopy | None = None,
     edits: EditSequence = (),
 ) -> Sampler:
     actor = cast(FoundActor, Parts(move, edits, shift))
-    return Sampler(Combined(model, model.prior(prior), rule, actor), rule, likelihood, is_copy)
+    return Sampler(Combined(model, model.prior(prior), rule, actor), rule, likeness, is_copy)

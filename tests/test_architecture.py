@@ -36,16 +36,7 @@ LATENT_MAY_IMPORT = ("torch", "numpy", "safetensors", "melodylc.latent", "melody
 # Inside `melodylc/`: each may import itself, those before, and packages that aren't named here.
 INSIDE = ("latent", "models", "constraints", "sampling", "editing", "service", "studio")
 # Packages that import one another. None should.
-CIRCLES: list[list[str]] = [
-    [
-        "melodylc.constraints",
-        "melodylc.editing",
-        "melodylc.evaluation",
-        "melodylc.sampling",
-        "melodylc.service",
-        "melodylc.training",
-    ]
-]
+CIRCLES: list[list[str]] = []
 # Public names that more than one module defines, each with the reason why that is well.
 SHARED_NAMES = dict.fromkeys(
     """

@@ -5,19 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from test_evaluation_two_sample import melodies
 
 from melodylc.data.errors import CheckpointError
-from melodylc.discriminator import (
+from melodylc.data.musical_features import musical_features, names, selected
+from melodylc.data.rows import transpose
+from melodylc.sampling.discriminator import (
     WITHOUT,
     Discriminator,
     find_discriminator,
     load_discriminator,
     save_discriminator,
 )
-from melodylc.evaluation.musical_features import musical_features, names, selected
-from melodylc.training.batches import transpose
 
 
 def a_small_one(units: int = 4, columns: tuple[str, ...] = ("key.fit", "recur.both_4")) -> Discriminator:
@@ -46,7 +45,6 @@ def test_a_melody_is_as_real_in_any_key_and_beside_any_other() -> None:
     scores = found.scores(events)
     np.testing.assert_allclose(found.scores(transpose(events, np.full(20, 4))), scores, atol=1e-6)
     np.testing.assert_allclose(found.scores(events[3:5]), scores[3:5], atol=1e-6)
-    np.testing.assert_allclose(found(torch.zeros(20, 1), torch.from_numpy(events)).numpy(), scores)
 
 
 def test_a_tune_whose_bars_return_is_more_real_than_one_that_wanders() -> None:

@@ -13,9 +13,10 @@ from test_evaluation_statistics import random_melodies
 from torch import Tensor
 
 from melodylc.data.alphabet import STEPS as EVENTS
-from melodylc.evaluation.interpolation import ALL, STEPS, Walks, arc, compare_walks, inside, ranges, walk
+from melodylc.evaluation.interpolation import ALL, STEPS, Walks, compare_walks, inside, ranges, walk
 from melodylc.evaluation.statistics import features
 from melodylc.evaluation.subject import Subject
+from melodylc.latent.distance import arc
 
 Events = npt.NDArray[np.uint8]
 

@@ -18,6 +18,7 @@ from small_corpus import build_small
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CorpusError, InputError
 from melodylc.data.leave_out import LEFT_OUT, leave_out
+from melodylc.data.rows import evaluation_rows
 from melodylc.evaluation.figures import Spread, plain
 from melodylc.evaluation.model import FORMAT, EvaluationSettings, Evaluator, ModelEvaluation
 from melodylc.evaluation.report import conditions, markdown, tables
@@ -27,7 +28,6 @@ from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import named_config
 from melodylc.models.refinement import Refinement
 from melodylc.models.vae import MelodyVAE
-from melodylc.training.batches import evaluation_rows
 
 RunCli = Callable[..., Run]
 SMALL = EvaluationSettings(melodies=9, samples=6, pairs=2, seeds=(1, 2))

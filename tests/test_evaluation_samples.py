@@ -15,6 +15,7 @@ from melodylc.data.alphabet import HOLD, STEPS
 from melodylc.data.corpus import Corpus, Piece
 from melodylc.data.errors import CorpusError
 from melodylc.data.melody import Melody
+from melodylc.data.rows import evaluation_rows
 from melodylc.evaluation.copies import find_copies
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.real import Held
@@ -23,7 +24,6 @@ from melodylc.evaluation.statistics import features, overlapping_areas
 from melodylc.evaluation.subject import CHUNK, StandardNormal, Subject
 from melodylc.models.config import named_config
 from melodylc.models.vae import MelodyVAE
-from melodylc.training.batches import evaluation_rows
 
 Events = npt.NDArray[np.uint8]
 

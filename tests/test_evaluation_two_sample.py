@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from melodylc.data import Melody
 from melodylc.data.alphabet import HOLD, PITCHES, REST, canonical
 from melodylc.data.errors import InputError
-from melodylc.evaluation.musical_features import musical_features, names, selected
+from melodylc.data.musical_features import musical_features, names, selected
+from melodylc.data.rows import transpose
 from melodylc.evaluation.random_convolutions import heard_before, random_convolutions, ridge_scores
 from melodylc.evaluation.two_sample import FORM, clustered_area, deal, frechet_distance, two_sample
-from melodylc.training.batches import transpose
 
 NAMES = names()
 

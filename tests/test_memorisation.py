@@ -152,7 +152,7 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, tmp_p
     found = load_memorisation_filter(tmp_path / "one")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     np.testing.assert_array_equal(found.runs.keys, made.runs.keys)
-    assert found.corpus == corpus.fingerprint
+    assert found.corpora == (corpus.fingerprint,)
     assert found(np.asarray(corpus.train)).mean() > 0.9  # the others have no four bars with two notes in each
     assert not found(np.asarray(corpus.heldout)).any()
 
@@ -251,10 +251,10 @@ def test_what_disobeys_is_not_counted_as_a_copy(model: LoadedModel) -> None:
 
 def test_only_a_model_of_the_same_corpus_is_guarded(model: LoadedModel, shipped: MemorisationFilter) -> None:
     assert find_memorisation_filter(model) is None
-    for told in ({"corpus": shipped.corpus}, {"corpus": "f" * 16, "language": {"corpus": shipped.corpus}}):
+    for told in ({"corpus": shipped.corpora[0]}, {"corpus": "f" * 16, "language": {"corpus": shipped.corpora[0]}}):
         found = find_memorisation_filter(replace(model, provenance=told))
         assert found is not None
-        assert found.corpus == shipped.corpus
+        assert found.corpora == shipped.corpora
     assert find_memorisation_filter(replace(model, provenance={})) is None
 
 
@@ -292,17 +292,17 @@ def test_generate_refuses_copies_and_its_manifest_says_so(
     options = ("generate", "-n", 3, "--seed", 5)
     assert run_cli(*options, "-o", tmp_path / "before").code == 0
     first = manifest(tmp_path / "before")
-    assert (first["copies_of"], first["request"]["allow_copies"]) == (shipped.corpus, False)
+    assert (first["copies_of"], first["request"]["allow_copies"]) == (list(shipped.corpora), False)
 
     # The first melody becomes one that was trained on.
     known = KnownRuns.of(read_midi((tmp_path / "before" / "01.mid").read_bytes()).events[None])
     monkeypatch.setattr(
-        "melodylc.service.generation.find_memorisation_filter", lambda model: MemorisationFilter(known, "e" * 16)
+        "melodylc.service.generation.find_memorisation_filter", lambda model: MemorisationFilter(known, ("e" * 16,))
     )
     ran = run_cli(*options, "-o", tmp_path / "after")
     after = manifest(tmp_path / "after")
     assert ran.code == 0
-    assert (after["copies_of"], after["copies_refused"], after["attempts"]) == ("e" * 16, 1, first["attempts"] + 1)
+    assert (after["copies_of"], after["copies_refused"], after["attempts"]) == (["e" * 16], 1, first["attempts"] + 1)
     assert "copies refused: 1" in ran.err
     digests = [[entry["sha256"] for entry in found["files"]] for found in (first, after)]
     assert digests[0][0] != digests[1][0]
@@ -312,7 +312,7 @@ def test_generate_refuses_copies_and_its_manifest_says_so(
     ran = run_cli(*options, "--allow-copies", "-o", tmp_path / "allowed")
     allowed = manifest(tmp_path / "allowed")
     assert [entry["sha256"] for entry in allowed["files"]] == digests[0]
-    assert (allowed["copies_of"], allowed["copies_refused"], allowed["attempts"]) == (None, 0, 3)
+    assert (allowed["copies_of"], allowed["copies_refused"], allowed["attempts"]) == ([], 0, 3)
     assert "copies refused" not in ran.err
     assert "--allow-copies" in allowed["command"]
 
@@ -321,7 +321,7 @@ def test_a_budget_that_copies_spent_is_told(run_cli: RunCli, tmp_path: Path, mon
     always = KnownRuns(np.arange(2**16, dtype=np.uint32))
     monkeypatch.setattr(KnownRuns, "copied", lambda self, events: np.ones(len(events), np.bool_))
     monkeypatch.setattr(
-        "melodylc.service.generation.find_memorisation_filter", lambda model: MemorisationFilter(always, "e" * 16)
+        "melodylc.service.generation.find_memorisation_filter", lambda model: MemorisationFilter(always, ("e" * 16,))
     )
     ran = run_cli("generate", "-n", 2, "--seed", 5, "--draws", 2, "-o", tmp_path / "out")
     assert ran.code == 3
@@ -332,7 +332,7 @@ def test_a_budget_that_copies_spent_is_told(run_cli: RunCli, tmp_path: Path, mon
 def test_single_draws_are_written_as_they_come(run_cli: RunCli, tmp_path: Path) -> None:
     assert run_cli("generate", "-n", 2, "--seed", 5, "--no-verify", "-o", tmp_path / "out").code == 0
     found = manifest(tmp_path / "out")
-    assert (found["copies_of"], found["copies_refused"], found["attempts"]) == (None, 0, 2)
+    assert (found["copies_of"], found["copies_refused"], found["attempts"]) == ([], 0, 2)
 
 
 def test_what_ships_is_made_by_the_tool(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, root: Path) -> None:
@@ -340,4 +340,9 @@ def test_what_ships_is_made_by_the_tool(tmp_path_factory: pytest.TempPathFactory
     command = [sys.executable, str(root / "tools" / "runs.py"), str(corpus.folder), str(tmp_path / "runs")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert f"wrote {len(make_memorisation_filter(corpus).runs.keys):,} runs" in done.stderr
-    assert load_memorisation_filter(tmp_path / "runs").corpus == corpus.fingerprint
+    written = load_memorisation_filter(tmp_path / "runs")
+    assert written.corpora == (corpus.fingerprint,)
+    subprocess.run(command, capture_output=True, check=True)  # what is there stays, each run once
+    again = load_memorisation_filter(tmp_path / "runs")
+    assert again.corpora == written.corpora
+    np.testing.assert_array_equal(again.runs.keys, written.runs.keys)

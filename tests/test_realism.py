@@ -30,7 +30,6 @@ from melodylc.constraints.realism import (
     train_realism,
 )
 from melodylc.constraints.request import Request
-from melodylc.data.alphabet import canonical
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.latent.actor import Actor, ActorConfig
@@ -43,8 +42,8 @@ from melodylc.models.config import named_config
 from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule, density
+from melodylc.sampling.discriminator import find_discriminator
 from melodylc.sampling.fitting import fit_actor
-from melodylc.sampling.likelihood import find_likelihood
 from melodylc.sampling.methods.combined import Combined
 from melodylc.service.order import Order
 
@@ -174,7 +173,7 @@ def loudness(events: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
 
 def test_the_best_of_several_is_the_most_real_of_the_first_that_pass(model: LoadedModel) -> None:
     notes = [draw.melody.note_count for draw in sampler_of(model, None, None).sample(5, 40, budget=1)]
-    sampler = sampler_of(model, None, Rule((density(int(np.median(notes)) + 1),)), likelihood=loudness)  # half pass
+    sampler = sampler_of(model, None, Rule((density(int(np.median(notes)) + 1),)), likeness=loudness)  # half pass
     every = [
         [draw for draw in sampler._candidates(5, NUMBERS, attempt) if draw.number <= 3] for attempt in range(1, 31)
     ]
@@ -183,22 +182,22 @@ def test_the_best_of_several_is_the_most_real_of_the_first_that_pass(model: Load
         mine = [group[draw.number - 1] for group in every]
         passed = [one for one in mine if one.passed][:3]
         if passed:
-            best = max(passed, key=lambda one: one.likelihood or 0.0)
-            assert (draw.melody, draw.likelihood, draw.passes) == (best.melody, best.likelihood, len(passed))
+            best = max(passed, key=lambda one: one.likeness or 0.0)
+            assert (draw.melody, draw.likeness, draw.passes) == (best.melody, best.likeness, len(passed))
     assert any(draw.passes == 3 for draw in chosen)
     assert any(draw.attempts > 3 for draw in chosen)
 
 
 def test_fewer_of_the_best_are_the_start_of_more(model: LoadedModel) -> None:
-    sampler = sampler_of(model, None, RULE, likelihood=loudness)
+    sampler = sampler_of(model, None, RULE, likeness=loudness)
     many = sampler.sample(7, GROUP + 3, budget=6, best_of=2)
     assert sampler.sample(7, 2, budget=6, best_of=2) == many[:2]
     single = sampler_of(model, None, RULE).sample(7, 4, budget=6)
     for one, best in zip(single, many, strict=False):
         assert one.passed == best.passed
-        assert best.likelihood is not None
+        assert best.likeness is not None
         if one.passed:
-            assert best.likelihood >= loudness(one.melody.events[None]).item()
+            assert best.likeness >= loudness(one.melody.events[None]).item()
 
 
 def test_what_is_asked_stands_in_the_order() -> None:
@@ -307,21 +306,6 @@ def speaking(model: LoadedModel, cache: Path) -> LoadedModel:
     return replace(model, language=language.requires_grad_(False).eval())
 
 
-def test_likeness_is_surprise_beside_that_of_as_many_notes(speaking: LoadedModel) -> None:
-    assert speaking.language is not None
-    found = find_likelihood(speaking)
-    events = find_bank(speaking, speaking.prior()).events
-    scores = found(canonical(events.numpy())[0])
-    assert scores.mean() == pytest.approx(0.0, abs=1e-6)  # they are what is expected
-    assert scores.std() == pytest.approx(1.0, abs=1e-6)
-    melodies = canonical(events.numpy())[0]
-    notes, cost = (melodies < 128).sum(axis=1), speaking.language.nll(torch.from_numpy(melodies.astype(np.int64)))
-    assert np.corrcoef(scores, notes)[0, 1] == pytest.approx(0.0, abs=1e-4)
-    a, b, c = found.expected
-    expected = a + b * np.sqrt(notes) + c * notes
-    np.testing.assert_allclose(scores, (expected - cost.numpy()) / found.spread)
-
-
 def test_generate_writes_the_best_and_says_how_good_it_is(
     run_cli: RunCli, speaking: LoadedModel, tmp_path: Path
 ) -> None:
@@ -330,20 +314,14 @@ def test_generate_writes_the_best_and_says_how_good_it_is(
     asked = ("generate", "--model", path, "-n", 2, "--seed", 1, "-o", tmp_path / "out")
     done = run_cli(*asked, "--best-of", 3)
     assert done.code == 0, done.err
-    assert "likelihood" in done.out
+    assert "likeness" in done.out
     found = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
     model = load_model(path)
     drawn = [
-        sampler_of(model, None, None, likelihood=find_likelihood(model))._candidates(1, NUMBERS, attempt)
+        sampler_of(model, None, None, likeness=find_discriminator().scores)._candidates(1, NUMBERS, attempt)
         for attempt in (1, 2, 3)
     ]
     for entry, attempts in zip(found["files"], zip(*drawn, strict=True), strict=False):
         assert entry["best_of"] == entry["attempts"] == 3
-        assert entry["likelihood"] == round(max(one.likelihood or -np.inf for one in attempts), 4)
+        assert entry["likeness"] == round(max(one.likeness or -np.inf for one in attempts), 4)
     assert "--best-of 3" in found["command"]
-
-
-def test_a_model_without_a_language_model_can_not_rank(run_cli: RunCli, path: Path, tmp_path: Path) -> None:
-    done = run_cli("generate", "--model", path, "-n", 1, "--best-of", 2, "-o", tmp_path / "out")
-    assert (done.code, done.err.count("\n")) == (2, 1)
-    assert "melodylc train prior" in done.err

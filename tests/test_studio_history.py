@@ -295,7 +295,7 @@ def test_what_was_made_before_copies_were_refused_says_so(folder: Path) -> None:
     assert "other copies were refused" in studio.history.run(1).warnings[0]
     packed = zipfile.ZipFile(BytesIO(archives(studio)[1]))
     manifest = json.loads(packed.read(next(it for it in packed.namelist() if it.endswith(".json"))))
-    assert (manifest["copies_of"], manifest["copies_refused"]) == (None, 0)
+    assert (manifest["copies_of"], manifest["copies_refused"]) == ([], 0)
     closed(studio)
 
 

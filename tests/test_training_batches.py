@@ -17,18 +17,8 @@ from melodylc.data.alphabet import HOLD, PITCHES, REST, STATES, STEPS, canonical
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CorpusError
 from melodylc.data.melody import Melody
-from melodylc.training.batches import (
-    HIGHEST,
-    LOWEST,
-    ROLE_SHARES,
-    Batches,
-    RoleBatches,
-    evaluation_rows,
-    roles_of,
-    source_weights,
-    transpose,
-    validation_rows,
-)
+from melodylc.data.rows import HIGHEST, LOWEST, evaluation_rows, source_weights, transpose, validation_rows
+from melodylc.training.batches import ROLE_SHARES, Batches, RoleBatches, roles_of
 
 Events = npt.NDArray[np.uint8]
 SIZES = (90, 0, 360, 810)  #: square roots 9 : 18 : 27

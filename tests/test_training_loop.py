@@ -22,12 +22,13 @@ from torch import Tensor
 
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CheckpointError, InputError
+from melodylc.data.rows import validation_rows
 from melodylc.latent.tensor_files import read_tensors, write_tensors
 from melodylc.models.config import named_config
 from melodylc.models.noise import Noise
 from melodylc.models.vae import MelodyVAE
 from melodylc.training import loop, stages
-from melodylc.training.batches import Batches, validation_rows
+from melodylc.training.batches import Batches
 from melodylc.training.loop import STATE, Position, Report, Trainer, TrainingStopped, undisturbed
 from melodylc.training.settings import StageSettings, TrainSettings
 from melodylc.training.stages import make_stage

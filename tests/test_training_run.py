@@ -21,14 +21,15 @@ from melodylc.cli.main import group
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CorpusError, InputError
 from melodylc.data.leave_out import LEFT_OUT, leave_out
+from melodylc.data.rows import validation_rows
+from melodylc.evaluation.validation import validation_figures
 from melodylc.models.checkpoint import load_model
 from melodylc.models.config import named_config
 from melodylc.models.recall import RecallConfig, RecallLM
 from melodylc.training import run, settings
-from melodylc.training.batches import Batches, validation_rows
+from melodylc.training.batches import Batches
 from melodylc.training.loop import Report
-from melodylc.training.measure import mean_sigma, validation_figures
-from melodylc.training.run import commit, prepare, train_prior, train_vae
+from melodylc.training.run import commit, mean_sigma, prepare, train_prior, train_vae
 from melodylc.training.settings import StageSettings, TrainSettings
 
 TINY = named_config("tiny")
@@ -63,7 +64,7 @@ def interrupt(_: object) -> None:
 
 
 def test_a_model_comes_of_a_corpus(corpus: Corpus, tmp_path: Path) -> None:
-    path = train_vae(corpus, TINY, FAST, tmp_path / "runs" / "first")
+    path = train_vae(corpus, TINY, FAST, tmp_path / "runs" / "first", validate=validation_figures)
     assert path == tmp_path / "runs" / "first" / "model.safetensors"
     loaded = load_model(path)
     told = loaded.provenance
@@ -146,7 +147,7 @@ def test_a_collection_can_be_left_out(corpus: Corpus, tmp_path: Path, monkeypatc
         return seen[-1]
 
     monkeypatch.setattr(Batches, "draw", watched)
-    loaded = load_model(train_vae(corpus, TINY, FAST, tmp_path / "run", without="reels"))
+    loaded = load_model(train_vae(corpus, TINY, FAST, tmp_path / "run", without="reels", validate=validation_figures))
     remaining = leave_out(corpus, "reels")
     reels = (corpus.train_collection == corpus.collections.index("reels")).sum()
     assert loaded.provenance[LEFT_OUT] == remaining.to_dict()
@@ -159,7 +160,10 @@ def test_a_collection_can_be_left_out(corpus: Corpus, tmp_path: Path, monkeypatc
         with pytest.raises(InputError, match="made with another collection left out: resume with the same"):
             train_vae(corpus, TINY, FAST, tmp_path / "run", without=other)
     assert (
-        load_model(train_vae(corpus, TINY, FAST, tmp_path / "run", without="reels")).fingerprint == loaded.fingerprint
+        load_model(
+            train_vae(corpus, TINY, FAST, tmp_path / "run", without="reels", validate=validation_figures)
+        ).fingerprint
+        == loaded.fingerprint
     )
     with pytest.raises(CorpusError, match="no collection 'jigs': choose one of airs, hymns, reels"):
         train_vae(corpus, TINY, FAST, tmp_path / "other", without="jigs")

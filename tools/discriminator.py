@@ -19,11 +19,11 @@ from melodylc.cache import pretrained
 from melodylc.constraints.bank import find_bank
 from melodylc.data.alphabet import canonical
 from melodylc.data.corpus import Corpus
-from melodylc.discriminator import FILE, REACH, WITHOUT, Discriminator, save_discriminator
-from melodylc.evaluation.musical_features import musical_features, names, selected
+from melodylc.data.musical_features import musical_features, names, selected
 from melodylc.evaluation.real import Held
 from melodylc.evaluation.two_sample import clustered_area
 from melodylc.models.checkpoint import shipped_model
+from melodylc.sampling.discriminator import FILE, REACH, WITHOUT, Discriminator, save_discriminator
 from melodylc.training.settings import TrainSettings
 
 REAL, NETS, UNITS, EPOCHS, BATCH, RATE, DECAY, DROPOUT, SEED = 12_000, 3, 64, 16, 128, 2e-3, 0.05, 0.4, 0

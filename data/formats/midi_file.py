@@ -1,25 +1,29 @@
 """MIDI files for DAWs: one melody or many, in any setting of `melodylc.data.writing.Writing`.
 
-Type 1 has a conductor (tempo, 4/4, key signature; markers where melodies follow one another) and melody tracks; type 0
-has all of it in one track. Every track ends where the last bar does, exactly, so that the file loops. The loop marker
+Type 1 has a conductor (tempo, 4/4, key signature; markers where melodies follow one another), melody tracks and, where
+chords are written, a track of plain voicings on the next channel, each chord with a marker; type 0 has all of it in one
+track. Every track ends where the last bar does, exactly, so that the file loops. The loop marker
 is controller 119, which means nothing to any synthesiser, at that very tick.
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import mido
 
 from melodylc.data.alphabet import BARS
+from melodylc.data.chords import Progression
 from melodylc.data.errors import InputError
 from melodylc.data.formats.performance import perform
 from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
-from melodylc.data.writing import Writing
+from melodylc.data.writing import DRUMS, Writing
 
 LOOP_MARKER = 119  #: an undefined controller
 QUARTERS_PER_BAR = 4
+CHORD_TRACK = "chords"
+_SOFTER = 2 / 3  # a chord's velocity for the melody's
 
 
 class Voice(NamedTuple):
@@ -33,7 +37,13 @@ class Voice(NamedTuple):
 _Timed = tuple[int, mido.Message | mido.MetaMessage]
 
 
-def midi_file(voices: Sequence[Voice], writing: Writing, scale: Scale | None = None, name: str | None = None) -> bytes:
+def midi_file(
+    voices: Sequence[Voice],
+    writing: Writing,
+    scale: Scale | None = None,
+    name: str | None = None,
+    chords: Progression | None = None,
+) -> bytes:
     """The MIDI file of melodies: of several, as `writing.join` says, one after another or one a track.
 
     Args:
@@ -41,6 +51,7 @@ def midi_file(voices: Sequence[Voice], writing: Writing, scale: Scale | None = N
         writing: everything but notes and names.
         scale: gives the key signature; None, or a scale that has none, writes none.
         name: of the track in which melodies follow one another; None: that of the first.
+        chords: that are written as a track of their own and as markers.
 
     Raises:
         InputError: no melody, more ticks than a file may have, or a name that isn't text.
@@ -52,8 +63,14 @@ def midi_file(voices: Sequence[Voice], writing: Writing, scale: Scale | None = N
     tracks = _tracks(voices, writing, loop, name or voices[0].name)
     end = loop * (1 if writing.join == "tracks" else len(voices))
     conductor = list(_conductor(voices, writing, scale, loop))
+    if chords is not None:
+        starts = range(0, end, loop // writing.repeat)
+        markers = [it for start in starts for it in _markers(chords, writing, start)]
+        conductor = sorted([*conductor, *markers], key=lambda row: row[0])
+        tracks.append(_chord_track(chords, writing, starts))
     if writing.type == 0:
-        title, *rest = tracks[0]
+        (title, *rest), *others = tracks
+        rest += [it for track in others for it in track[1:]]
         conductor, tracks = [title, *sorted([*conductor, *rest], key=lambda row: row[0])], []
     midi = mido.MidiFile(type=writing.type, ticks_per_beat=writing.ppq, charset="utf-8")
     midi.tracks += [_track(track, end) for track in (conductor, *tracks)]
@@ -103,6 +120,26 @@ def _notes(voice: Voice, writing: Writing, channel: int, begin: int) -> Iterator
             on = mido.Message("note_on", note=note.pitch, velocity=note.velocity, channel=channel)
             yield start + note.start, on
             yield start + note.end, mido.Message("note_off", note=note.pitch, velocity=0, channel=channel)
+
+
+def _markers(chords: Progression, writing: Writing, begin: int) -> Iterator[_Timed]:
+    for chord, start, _ in chords.spans:
+        yield begin + start * writing.ppq // 4, mido.MetaMessage("marker", text=chord.name)
+
+
+def _chord_track(chords: Progression, writing: Writing, starts: Iterable[int]) -> list[_Timed]:
+    """The voicings, each for as long as its chord is; on the next channel that isn't the drums'."""
+    channel = writing.channel % 16 + 1
+    channel = (channel + (channel == DRUMS)) - 1
+    velocity = max(1, round(writing.velocity * _SOFTER))
+    track: list[_Timed] = [(0, mido.MetaMessage("track_name", name=CHORD_TRACK))]
+    for begin in starts:
+        for chord, *times in chords.spans:
+            start, end = (begin + step * writing.ppq // 4 for step in times)
+            pitches = chord.voicing()
+            track += [(start, mido.Message("note_on", note=it, velocity=velocity, channel=channel)) for it in pitches]
+            track += [(end, mido.Message("note_off", note=it, velocity=0, channel=channel)) for it in pitches]
+    return track
 
 
 def _track(messages: list[_Timed], end: int) -> mido.MidiTrack:

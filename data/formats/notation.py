@@ -5,7 +5,8 @@ seven notes at f - 1 .. f + 5, C being 0. The five others are taken from both si
 and A minor Eb, Bb, F#, C# and G#, so that leading notes are sharp, and thirds of the other mode are flat.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from melodylc.data.alphabet import BARS, STEPS_PER_BAR
@@ -36,8 +37,8 @@ class Spelling(NamedTuple):
     octave: int
 
 
-def bars(melody: Melody) -> list[list[Written]]:
-    """The sixteen bars, each sixteen sixteenths long.
+def bars(melody: Melody, cuts: Iterable[int] = ()) -> list[list[Written]]:
+    """The sixteen bars, each sixteen sixteenths long; nothing goes on over the steps in `cuts` without a tie.
 
     >>> bars(Melody.from_notes([(60, 12, 21)]))[1]
     [Written(pitch=60, length=4, tied_before=True, tied_after=True), \
@@ -46,21 +47,22 @@ Written(pitch=None, length=3, tied_before=False, tied_after=False), \
 Written(pitch=None, length=8, tied_before=False, tied_after=False)]
     """
     found: list[list[Written]] = [[] for _ in range(BARS)]
+    ends = sorted({*cuts, *range(0, BARS * STEPS_PER_BAR + 1, STEPS_PER_BAR)})
     now = 0
     for pitch, start, end in (*melody.notes, (None, BARS * STEPS_PER_BAR, BARS * STEPS_PER_BAR)):
-        for step, length in _values(now, start):
+        for step, length in _values(now, start, ends):
             found[step // STEPS_PER_BAR].append(Written(None, length))
-        for step, length in _values(start, end):
+        for step, length in _values(start, end, ends):
             found[step // STEPS_PER_BAR].append(Written(pitch, length, step > start, step + length < end))
         now = end
     return found
 
 
-def _values(start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The note values that fill the steps from start to end: (step, length)."""
+def _values(start: int, end: int, ends: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The note values that fill the steps from start to end, none over one of `ends`: (step, length)."""
     while start < end:
         within = start % STEPS_PER_BAR
-        room = min(end - start, STEPS_PER_BAR - within)
+        room = min(end, ends[bisect_right(ends, start)]) - start
         length = next(it for it, grid in _ALIGNED.items() if it <= room and within % grid == 0)
         yield start, length
         start += length

@@ -3,13 +3,14 @@
 import io
 from collections.abc import Sequence
 
+from melodylc.data.chords import Progression
 from melodylc.data.formats.roll import COLOURS, FONT_SIZE, Panel, drawing
 from melodylc.data.keys import Scale
 
 SHARPNESS = 2  #: pixels of the file for one of the drawing
 
 
-def png(panels: Sequence[Panel], scale: Scale | None = None) -> bytes:
+def png(panels: Sequence[Panel], scale: Scale | None = None, chords: Progression | None = None) -> bytes:
     """The picture of `melodylc.data.formats.roll.drawing` as PNG, twice its size.
 
     Raises:
@@ -17,7 +18,7 @@ def png(panels: Sequence[Panel], scale: Scale | None = None) -> bytes:
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    picture = drawing(panels, scale)
+    picture = drawing(panels, scale, chords)
     image = Image.new("RGB", (picture.width * SHARPNESS, picture.height * SHARPNESS))
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(FONT_SIZE * SHARPNESS)
     for box in picture.boxes:

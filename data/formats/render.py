@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from melodylc.data.chords import Progression
 from melodylc.data.errors import InputError
 from melodylc.data.formats.abc_notation import abc
 from melodylc.data.formats.midi_file import Voice, midi_file
@@ -47,13 +48,17 @@ def check_formats(writing: Writing) -> None:
         find()
 
 
-def render(pieces: Sequence[Piece], writing: Writing, scale: Scale | None = None) -> Rendered:
+def render(
+    pieces: Sequence[Piece], writing: Writing, scale: Scale | None = None, chords: Progression | None = None
+) -> Rendered:
     """The files of melodies, transposed as `writing` says; the same arguments give the same bytes.
 
     Args:
         pieces: the melodies as they were made; stems that differ.
         writing: everything but the notes.
         scale: that they were made in; it is transposed with them.
+        chords: that they were made to fit; they are transposed, too. Pictures show them, other files where
+            `writing.with_chords` asks for them.
 
     Raises:
         InputError: a note that leaves 0..127, or what a format may refuse.
@@ -65,18 +70,20 @@ def render(pieces: Sequence[Piece], writing: Writing, scale: Scale | None = None
     if not pieces:
         return Rendered({}, [], {})
     scale = scale and scale.transposed(writing.transpose)
+    chords = chords and chords.transposed(writing.transpose)
+    written = chords if writing.with_chords else None
     pieces = [_moved(piece, writing.transpose) for piece in pieces]
     files: dict[str, bytes] = {}
     if writing.join:
         voices = [Voice(piece.title, piece.melody, piece.seed) for piece in pieces]
-        files[JOINED] = midi_file(voices, writing, scale, name=pieces[0].title.rsplit("-", 1)[0])
+        files[JOINED] = midi_file(voices, writing, scale, pieces[0].title.rsplit("-", 1)[0], written)
     of: list[list[str]] = [[] for _ in pieces]
     for piece, names in zip(pieces, of, strict=True):
         for kind in writing.formats:
             name = JOINED if kind == "midi" and writing.join else f"{piece.stem}.{FORMATS[kind]}"
             names.append(name)
             if name not in files:
-                files[name] = _WRITERS[kind](piece, writing, scale)
+                files[name] = _WRITERS[kind](piece, writing, scale, chords if kind in ("svg", "png") else written)
     return Rendered(files, of, _about(writing, scale))
 
 
@@ -102,22 +109,28 @@ def _panels(piece: Piece) -> list[Panel]:
     return [*before, Panel(piece.title, piece.melody)]
 
 
-def _midi(piece: Piece, writing: Writing, scale: Scale | None) -> bytes:
-    return midi_file([Voice(piece.title, piece.melody, piece.seed)], writing, scale)
+def _midi(piece: Piece, writing: Writing, scale: Scale | None, chords: Progression | None) -> bytes:
+    return midi_file([Voice(piece.title, piece.melody, piece.seed)], writing, scale, chords=chords)
 
 
-def _wav(piece: Piece, writing: Writing, scale: Scale | None) -> bytes:
+def _wav(piece: Piece, writing: Writing, scale: Scale | None, chords: Progression | None) -> bytes:
     from melodylc.data.formats.sound import wav
 
     return wav(Voice(piece.title, piece.melody, piece.seed), writing)
 
 
-_WRITERS: dict[str, Callable[[Piece, Writing, Scale | None], bytes]] = {
+def _text(
+    write: Callable[[Melody, Writing, Scale | None, str, Progression | None], str],
+) -> "Callable[[Piece, Writing, Scale | None, Progression | None], bytes]":
+    return lambda piece, writing, scale, chords: write(piece.melody, writing, scale, piece.title, chords).encode()
+
+
+_WRITERS: dict[str, Callable[[Piece, Writing, Scale | None, Progression | None], bytes]] = {
     "midi": _midi,
-    "musicxml": lambda piece, writing, scale: musicxml(piece.melody, writing, scale, piece.title).encode(),
-    "abc": lambda piece, writing, scale: abc(piece.melody, writing, scale, piece.title).encode(),
-    "json": lambda piece, writing, scale: melody_json(piece.melody, writing, scale, piece.title).encode(),
+    "musicxml": _text(musicxml),
+    "abc": _text(abc),
+    "json": _text(melody_json),
     "wav": _wav,
-    "svg": lambda piece, writing, scale: svg(_panels(piece), scale).encode(),
-    "png": lambda piece, writing, scale: png(_panels(piece), scale),
+    "svg": lambda piece, writing, scale, chords: svg(_panels(piece), scale, chords).encode(),
+    "png": lambda piece, writing, scale, chords: png(_panels(piece), scale, chords),
 }

@@ -1,4 +1,5 @@
 """Piano rolls, as in figure 4 of "Latent Constraints": bars on a grid, notes outside the scale in red.
+With chords, their names stand above the bars, and notes that aren't of the chord where they begin are red, too.
 
 `drawing` lays out one picture for any number of melodies, one below the other over the same pitches, in pixels; `svg`
 writes it, and `melodylc.data.formats.png` paints it. `text_lines` is a roll for a terminal.
@@ -12,6 +13,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from melodylc.data.alphabet import BARS, PITCHES, STEPS, STEPS_PER_BAR
+from melodylc.data.chords import Progression, Span
 from melodylc.data.errors import InputError
 from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody, Note, pitch_name
@@ -27,7 +29,7 @@ COLOURS: dict[Role, str] = {
     "outside": "#d62728",
     "label": "#404040",
 }
-STEP_WIDTH, ROW_HEIGHT, MARGIN, TITLE = 4, 7, 34, 18
+STEP_WIDTH, ROW_HEIGHT, MARGIN, TITLE, CHORD_LINE = 4, 7, 34, 18, 14
 FONT_SIZE = 11
 _BLACK_KEYS = frozenset((1, 3, 6, 8, 10))
 _LEAST_ROWS = 13
@@ -69,17 +71,19 @@ class Drawing:
     labels: tuple[Label, ...]
 
 
-def is_outside(note: Note, scale: Scale | None) -> bool:
-    """Whether a note's pitch class isn't in the scale; without a scale, none is outside.
+def is_outside(note: Note, scale: Scale | None, chords: Progression | None = None) -> bool:
+    """Whether a note's pitch class isn't in the scale, nor of the chord where it begins; without both, none is outside.
 
     >>> is_outside(Note(61, 0, 4), Scale(0, "major")), is_outside(Note(61, 0, 4), None)
     (True, False)
     """
+    if chords is not None and not chords.allowed[note.start, note.pitch % 12]:
+        return True
     return scale is not None and note.pitch % 12 not in scale.pitch_classes
 
 
-def drawing(panels: Sequence[Panel], scale: Scale | None = None) -> Drawing:
-    """The picture of melodies one below the other.
+def drawing(panels: Sequence[Panel], scale: Scale | None = None, chords: Progression | None = None) -> Drawing:
+    """The picture of melodies one below the other, over the same chords.
 
     Raises:
         InputError: there are none.
@@ -91,25 +95,27 @@ def drawing(panels: Sequence[Panel], scale: Scale | None = None) -> Drawing:
     if not panels:
         raise InputError("a piano roll shows one melody or more, not none")
     lowest, highest = _range([panel.melody for panel in panels])
-    height = TITLE + (highest - lowest + 1) * ROW_HEIGHT
+    head = TITLE if chords is None else TITLE + CHORD_LINE
+    height = head + (highest - lowest + 1) * ROW_HEIGHT
     width = MARGIN + STEPS * STEP_WIDTH + MARGIN // 2
     boxes = [Box("paper", 0, 0, width, height * len(panels) + TITLE)]
     labels: list[Label] = []
     for index, panel in enumerate(panels):
-        top = index * height + TITLE
+        top = index * height + head
         boxes += _grid(top, lowest, highest, scale)
-        boxes += [_box(note, top, highest, scale) for note in panel.melody.notes]
-        labels += _labels(panel, top, lowest, highest)
+        boxes += [_box(note, top, highest, is_outside(note, scale, chords)) for note in panel.melody.notes]
+        labels += _labels(panel, top, lowest, highest, head)
+        labels += [Label(it.chord.name, MARGIN + it.start * STEP_WIDTH + 2, top - 4) for it in _symbols(chords)]
     return Drawing(width, height * len(panels) + TITLE, tuple(boxes), tuple(labels))
 
 
-def svg(panels: Sequence[Panel], scale: Scale | None = None) -> str:
+def svg(panels: Sequence[Panel], scale: Scale | None = None, chords: Progression | None = None) -> str:
     """The picture as SVG, which any browser shows.
 
     >>> svg([Panel("a & b", Melody.from_notes([(60, 0, 4)]))]).count("<title>C4, bar 1</title>")
     1
     """
-    picture = drawing(panels, scale)
+    picture = drawing(panels, scale, chords)
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {picture.width} {picture.height}" '
     head += f'width="{picture.width}" height="{picture.height}" font-family="sans-serif" font-size="{FONT_SIZE}">'
     rows = [head, f"<title>{escape(printable(', '.join(panel.title for panel in panels)))}</title>"]
@@ -121,7 +127,7 @@ def svg(panels: Sequence[Panel], scale: Scale | None = None) -> str:
 
 
 def text_lines(
-    melody: Melody, scale: Scale | None = None, *, bars: int = 4
+    melody: Melody, scale: Scale | None = None, *, bars: int = 4, chords: Progression | None = None
 ) -> Iterator[list[tuple[str, Literal["", "note", "outside"]]]]:
     """The roll in characters, `bars` bars in a row: lines of (text, what it is).
 
@@ -139,22 +145,24 @@ def text_lines(
         notes = [note for note in melody.notes if note.start < end and note.end > start]
         numbers = range(first + 1, min(first + bars, BARS) + 1)
         yield [("     " + "".join(f"{number:<{STEPS_PER_BAR + 1}}" for number in numbers), "")]
+        if chords is not None:
+            yield [("     " + _names(chords, start, end), "")]
         pitches = [note.pitch for note in notes]
         for pitch in range(max(pitches, default=60), min(pitches, default=60) - 1, -1):
             row = [note for note in notes if note.pitch == pitch]
-            yield [(f"{pitch_name(pitch):>4}│", ""), *_cells(row, start, end, scale)]
+            yield [(f"{pitch_name(pitch):>4}│", ""), *_cells(row, start, end, scale, chords)]
         yield [("", "")]
 
 
 def _cells(
-    notes: list[Note], start: int, end: int, scale: Scale | None
+    notes: list[Note], start: int, end: int, scale: Scale | None, chords: Progression | None
 ) -> Iterator[tuple[str, Literal["", "note", "outside"]]]:
     at = {step: note for note in notes for step in range(note.start, note.end)}
     for step in range(start, end):
         note = at.get(step)
         if note is None:
             yield ("·" if step % 4 == 0 else " "), ""
-        elif is_outside(note, scale):
+        elif is_outside(note, scale, chords):
             yield ("X" if step == note.start else "x"), "outside"
         else:
             yield ("█" if step == note.start else "▒"), "note"
@@ -182,15 +190,36 @@ def _grid(top: int, lowest: int, highest: int, scale: Scale | None) -> Iterator[
         yield Box("beat" if step % STEPS_PER_BAR else "bar", MARGIN + step * STEP_WIDTH, top, 1, height)
 
 
-def _box(note: Note, top: int, highest: int, scale: Scale | None) -> Box:
+def _box(note: Note, top: int, highest: int, outside: bool) -> Box:
     x, y = MARGIN + note.start * STEP_WIDTH, top + (highest - note.pitch) * ROW_HEIGHT
     title = f"{pitch_name(note.pitch)}, bar {note.start // STEPS_PER_BAR + 1}"
     width = (note.end - note.start) * STEP_WIDTH - 1  # a pixel tells a note from the next of its pitch
-    return Box("outside" if is_outside(note, scale) else "note", x + 1, y + 1, width, ROW_HEIGHT - 1, title)
+    return Box("outside" if outside else "note", x + 1, y + 1, width, ROW_HEIGHT - 1, title)
 
 
-def _labels(panel: Panel, top: int, lowest: int, highest: int) -> Iterator[Label]:
-    yield Label(printable(panel.title), MARGIN, top - 5)
+def _symbols(chords: Progression | None) -> list[Span]:
+    """The chords, each where it is another than before, or after four bars."""
+    spans = () if chords is None else chords.spans
+    every = 4 * STEPS_PER_BAR
+    return [
+        it
+        for before, it in zip((None, *spans), spans, strict=False)
+        if not before or before.chord != it.chord or it.start % every == 0
+    ]
+
+
+def _names(chords: Progression, start: int, end: int) -> str:
+    """The chords' names above the columns of a row, whose bars have a line behind; a long name hides what it covers."""
+    line = ""
+    for chord, step, _ in chords.spans:
+        column = step - start + (step - start) // STEPS_PER_BAR
+        if start <= step < end and len(line) <= column:
+            line = f"{line:<{column}}{chord.name} "
+    return line.rstrip()
+
+
+def _labels(panel: Panel, top: int, lowest: int, highest: int, head: int) -> Iterator[Label]:
+    yield Label(printable(panel.title), MARGIN, top - head + TITLE - 5)
     for pitch in range(lowest, highest + 1):
         if pitch % 12 == 0:
             yield Label(pitch_name(pitch), 4, top + (highest - pitch + 1) * ROW_HEIGHT)

@@ -1,13 +1,15 @@
-"""What a user asks of a melody: scales, densities, rewards. No torch in here."""
+"""What a user asks of a melody: scales, densities, chords, rewards. No torch in here."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+from melodylc.data.chords import Progression, parse_progression
 from melodylc.data.errors import InputError
 from melodylc.data.keys import Scale, parse_scale
 from melodylc.rewards import (
+    Chords,
     Density,
     Reward,
     Rule,
@@ -33,13 +35,13 @@ class NamedReward(NamedTuple):
 
 @dataclass(frozen=True)
 class Request:
-    """Scales, densities and rewards, as many as one likes; and with any of them variety, unless it is waived.
+    """Scales, densities, rewards and a progression; and with any of them variety, unless it is waived.
 
     A variety of one's own among the rewards takes the place of that.
 
     Raises:
-        InputError: two that exclude each other, a reward that doesn't judge melodies, or an end on the tonic of a set
-            of notes that has none.
+        InputError: two that exclude each other, such as a chord and a scale without a common note; a reward that
+            doesn't judge melodies; an end on the tonic of a set of notes that has none.
 
     >>> Request.read(scale=["am"]).rule.identity
     'pitch_classes(0,2,4,5,7,9,11) & tonic(9) & variety(7 pitches, 9 bars)'
@@ -49,6 +51,7 @@ class Request:
     densities: tuple[Density, ...] = ()
     rewards: tuple[NamedReward, ...] = ()
     end_on_tonic: bool | None = None  #: None: where only the tonic tells a scale from others (`Scale.told_by_tonic`)
+    chords: Progression | None = None  #: that a melody must fit; see `melodylc.rewards.chords`
     varied: bool = True  #: whether a melody must not obey by monotony
     seconds: float = SECONDS  #: that a call of a user's reward may take
 
@@ -59,6 +62,10 @@ class Request:
                 f"{homeless.name} has no tonic to end on: name one, as in --scale '{homeless.name} tonic "
                 f"{homeless.name.split(',')[0]}'"
             )
+        for chord in self.chords.chords if self.chords else ():
+            for scale in self.scales:
+                if not chord.allowed & scale.pitch_classes:
+                    raise InputError(f"no note of the chord {chord.name} is in {scale.name}: change one of the two")
         if self.rule is not None and self.rule.domain != MELODIES:
             raise InputError(f"{self.rule.names[0]} judges {self.rule.domain}, and what is written here are melodies")
 
@@ -72,19 +79,25 @@ class Request:
         variety: bool = True,
         seconds: float = SECONDS,
         find: Find = existing,
+        chords: str | None = None,
     ) -> Self:
         """The request that someone typed; the inverse of `to_dict`. `find` says where a reward's file is.
 
+        Numerals among the chords count in the first scale.
+
         Raises:
-            InputError: an unknown scale, a density out of range, a reward that can't be loaded, an ending of no scale.
+            InputError: an unknown scale, a density out of range, a reward that can't be loaded, an ending of no scale,
+                a chord that can't be read.
         """
         if tonic is not None and not scale:
             raise InputError(f"--{'' if tonic else 'no-'}tonic asks about the tonic of a scale: give --scale too")
+        scales = tuple(parse_scale(text) for text in scale)
         return cls(
-            scales=tuple(parse_scale(text) for text in scale),
+            scales=scales,
             densities=tuple(parse_density(text) for text in density),
             rewards=tuple(NamedReward(text, parse_reward(text, seconds=seconds, find=find)) for text in reward),
             end_on_tonic=tonic,
+            chords=None if chords is None else parse_progression(chords, scales[0] if scales else None),
             varied=variety,
             seconds=seconds,
         )
@@ -99,6 +112,7 @@ class Request:
         """The rule, or None where nothing is asked."""
         parts: list[Reward] = [pitch_classes(scale.pitch_classes) for scale in self.scales]
         parts += [tonic(scale.tonic) for scale in self.scales if scale.tonic is not None and self._ends(scale)]
+        parts += [] if self.chords is None else [Chords(self.chords)]
         parts += [*self.densities, *(asked.reward for asked in self.rewards)]
         if parts and self.varied and not any(isinstance(part.raw, Variety) for part in parts):
             parts.append(variety())
@@ -111,6 +125,7 @@ class Request:
         if self.end_on_tonic is not None:
             words += ["--tonic" if self.end_on_tonic else "--no-tonic"]
         words += [word for density in self.densities for word in ("--density", _typed(density))]
+        words += [] if self.chords is None else ["--chords", self.chords.name]
         words += [word for asked in self.rewards for word in ("--reward", asked.text)]
         return words if self.varied else [*words, "--no-variety"]
 
@@ -124,7 +139,8 @@ class Request:
         """Parts of a folder's name, such as "cmaj" and "64-96"."""
         densities = [_typed(density).replace("..", "-") for density in self.densities]
         names = [name for asked in self.rewards for name in re.findall(r"([A-Za-z_]\w*)\(", asked.reward.name)]
-        return [scale.slug for scale in self.scales] + [re.sub("-$", "+", it) for it in densities] + names
+        chords = [] if self.chords is None else [re.sub(r"[^\w#]+", "-", self.chords.name)[:40].strip("-")]
+        return [scale.slug for scale in self.scales] + [re.sub("-$", "+", it) for it in densities] + chords + names
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest or an actor's file."""
@@ -132,6 +148,7 @@ class Request:
             "scale": [scale.name for scale in self.scales],
             "density": [_typed(density) for density in self.densities],
             "reward": [asked.text for asked in self.rewards],
+            "chords": None if self.chords is None else self.chords.name,
             "tonic": self.end_on_tonic,
             "variety": self.varied,
         }

@@ -1,7 +1,8 @@
 """Melodies that are written in another key than the one they were made and checked in.
 
-`--transpose` moves a melody and the scales that were asked for together: C major up two semitones is D major. Densities
-and variety don't hear the difference. A reward of the user's might, which is tried out on melodies that people wrote.
+`--transpose` moves a melody, and with it the scales and chords that were asked for: C major up two semitones is D
+major. Densities and variety don't hear the difference. A reward of the user's might, which is tried out on melodies
+that people wrote.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from melodylc.data.alphabet import HOLD, PITCHES
 from melodylc.data.arrays import Events
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
-from melodylc.rewards import Density, Reward, Rule, pitch_classes, tonic
+from melodylc.rewards import Chords, Density, Reward, Rule, pitch_classes, tonic
 from melodylc.rewards.panel import real_melodies
 from melodylc.rewards.pitch import PitchClasses, Tonic
 from melodylc.rewards.variety import Variety
@@ -50,7 +51,9 @@ def check_transposed(request: "Request", melodies: Sequence[Melody], semitones: 
     """
     if not semitones or not melodies or request.rule is None:
         return
-    moved = replace(request, scales=tuple(scale.transposed(semitones) for scale in request.scales)).rule
+    chords = None if request.chords is None else request.chords.transposed(semitones)
+    scales = tuple(scale.transposed(semitones) for scale in request.scales)
+    moved = replace(request, scales=scales, chords=chords).rule
     after = Melody.stack(melody.transposed(semitones) for melody in melodies)
     if moved is not None and not np.array_equal(request.rule.scores(Melody.stack(melodies)), moved.scores(after)):
         raise InputError(f"--transpose {semitones} changes what {request.rule.identity} says: leave it out")
@@ -74,6 +77,8 @@ def _transposed_reward(reward: Reward, semitones: int) -> Reward | None:
             return pitch_classes((it + semitones) % 12 for it in reward.classes)
         case Tonic():
             return tonic((reward.pitch_class + semitones) % 12)
+        case Chords():
+            return replace(reward, progression=reward.progression.transposed(semitones))
         case Density() | Variety():
             return reward
     return None

@@ -12,7 +12,7 @@ from melodylc.data.arrays import Events
 from melodylc.data.melody import Melody
 from melodylc.editing.proposals import Proposer
 from melodylc.editing.transformer import EditResult, Transformer, edit_result
-from melodylc.evaluation.interpolation import arc
+from melodylc.latent.distance import arc
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.models.noise import Noise

@@ -8,8 +8,8 @@ the fewest steps to insert, delete or change that turn one into the other (Leven
 import numpy as np
 
 from melodylc.data.arrays import Events, Values
+from melodylc.data.rows import transpose
 from melodylc.evaluation.statistics import best_root
-from melodylc.training.batches import transpose
 
 
 def in_one_key(events: Events) -> Events:

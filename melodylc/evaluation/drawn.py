@@ -14,7 +14,7 @@ import torch
 from melodylc.data.arrays import Values
 from melodylc.data.errors import InputError
 from melodylc.data.files import atomic_write, fingerprint_bytes
-from melodylc.service.versions import versions
+from melodylc.versions import versions
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from melodylc.data.arrays import Events, Values
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.statistics import features
 from melodylc.evaluation.subject import Subject, chunks
+from melodylc.latent.distance import arc
 
 STEPS = 8  #: melodies between the two ends
 RANGE = (1.0, 99.0)  #: percentiles of real melodies
@@ -74,18 +74,6 @@ def walk(subject: Subject, events: Events, report: Callable[[int], None] = lambd
         parts.append(subject.melodies(z[part])[0])
         report(part.stop - part.start)
     return Walks(np.concatenate(parts).reshape(pairs, STEPS + 2, -1))
-
-
-def arc(one: Tensor, other: Tensor, place: float) -> Tensor:
-    """Spherical interpolation of vectors (n, z), `place` in 0..1 of the way; straight where they point one way.
-
-    >>> arc(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), 0.5)
-    tensor([[0.7071, 0.7071]])
-    """
-    angle = torch.arccos(torch.cosine_similarity(one, other, dim=1).clamp(-1, 1))[:, None]
-    sine = angle.sin()
-    curved = ((1 - place) * angle).sin() / sine * one + (place * angle).sin() / sine * other
-    return torch.where(sine > 1e-2, curved, (1 - place) * one + place * other)
 
 
 def ranges(real: Events) -> dict[str, tuple[float, float]]:

@@ -19,11 +19,11 @@ import numpy.typing as npt
 from melodylc.data.alphabet import PITCHES
 from melodylc.data.arrays import Events
 from melodylc.data.corpus import Corpus
+from melodylc.data.rows import HIGHEST, LOWEST, transpose
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.real import Ground, Held
 from melodylc.evaluation.two_sample import FOLDS, FORM, TwoSample, two_sample
 from melodylc.rewards import Rule
-from melodylc.training.batches import HIGHEST, LOWEST, transpose
 
 Works = npt.NDArray[np.int64]
 MOST = 500  #: melodies in each set; what the judges were tried with
@@ -81,13 +81,13 @@ def judge_sets(
         rng = np.random.default_rng((seed, 2))
         real, works = _obeying(heldout, count, rule, rng)
         missing = max(count - len(real), 0)
-        other, of = _obeying(training, missing if rule else count, rule, rng)
-        if rule:
+        other, of = _obeying(training, missing if rule is not None else count, rule, rng)
+        if rule is not None:
             real, works = np.concatenate([real, other]), np.concatenate([works, of + works.max(initial=0) + 1])
-        borrowed.append(len(other) if rule else 0)
+        borrowed.append(len(other) if rule is not None else 0)
         if len(real) < LEAST or len(np.unique(works)) < 2 * FOLDS:
             return None
-        if not rule and len(np.unique(of)) >= 2 * FOLDS:
+        if rule is None and len(np.unique(of)) >= 2 * FOLDS:
             floors.append(two_sample(real, works, other, of, judges=judges, without=without))
         for name, given in samples.items():
             found[name].append(two_sample(real, works, given[at][:count], judges=judges, without=without))

@@ -17,6 +17,7 @@ from melodylc.data.corpus import SIDES, Corpus
 from melodylc.data.errors import InputError
 from melodylc.data.leave_out import LEFT_OUT, all_of, collection_number
 from melodylc.data.overlap import NoteRows
+from melodylc.data.rows import HIGHEST, LOWEST, evenly
 from melodylc.evaluation.copies import CopyFigures, find_copies
 from melodylc.evaluation.figures import check_seeds, plain
 from melodylc.evaluation.interpolation import STEPS, InterpolationFigures, compare_walks, walk
@@ -28,8 +29,7 @@ from melodylc.evaluation.subject import Subject, subject_of
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.refinement import Refinement
 from melodylc.sampling.memorisation import MemorisationFilter, find_memorisation_filter
-from melodylc.service.versions import versions
-from melodylc.training.batches import HIGHEST, LOWEST, evenly
+from melodylc.versions import versions
 
 FORMAT = "melodylc-evaluation/1"
 HELD_OUT = "held-out works"

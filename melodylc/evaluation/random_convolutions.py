@@ -27,7 +27,7 @@ from torch.nn.functional import conv1d
 
 from melodylc.data.alphabet import HOLD, PITCHES, REST, STEPS, STEPS_PER_BAR
 from melodylc.data.arrays import Events, Mask, Values
-from melodylc.evaluation.musical_features import NoteTables
+from melodylc.data.musical_features import NoteTables
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]

@@ -16,8 +16,7 @@ from melodylc.data.arrays import Events, Rows
 from melodylc.data.corpus import SIDES, Corpus
 from melodylc.data.errors import CorpusError
 from melodylc.data.leave_out import LEFT_OUT, Remaining, leave_out
-from melodylc.training.batches import HIGHEST, LOWEST, Sources, evaluation_rows, source_weights, transpose
-from melodylc.training.settings import TrainSettings
+from melodylc.data.rows import BALANCE, HIGHEST, LOWEST, Sources, evaluation_rows, source_weights, transpose
 
 _BLOCK = 1 << 16
 
@@ -113,7 +112,7 @@ class Ground:
         check_alphabet(corpus)
         left_out: str | None = (provenance.get(LEFT_OUT) or {}).get("collection")
         remaining = leave_out(corpus, left_out)
-        balance = float((provenance.get("settings") or {}).get("balance", TrainSettings.balance))
+        balance = float((provenance.get("settings") or {}).get("balance", BALANCE))
         rows = evaluation_rows(corpus, among=remaining.heldout)
         return cls(left_out, remaining, balance, rows, Held.of(corpus, rows, balance, remaining.train))
 

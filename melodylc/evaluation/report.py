@@ -224,7 +224,7 @@ def likeness_tables(found: Likeness) -> list[Table]:
         (name, real.text(3), *(judged.form[name].text(3) for judged in found.sets.values()))
         for name, real in found.form.items()
     ]
-    explained = "Means over melodies; what each is: `melodylc/evaluation/musical_features.py`."
+    explained = "Means over melodies; what each is: `data/musical_features.py`."
     return [
         Table("Told from real melodies", columns, body, note),
         Table("Form", ("feature", "real", *found.sets), form, explained),

@@ -33,7 +33,7 @@ from melodylc.latent.critic import Critic
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.rewards import Rule
-from melodylc.service.versions import versions
+from melodylc.versions import versions
 
 FORMAT = "melodylc-rules/2"
 Row = Literal["prior", "nearest", "arranged", "moved", "rejection", "snapping", "optimize", "actor"]

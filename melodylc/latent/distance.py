@@ -9,6 +9,7 @@ sigma_bar_i is the encoder's standard deviation of dimension i, averaged over th
 sums, and divide by the variance: either mistake changes the weight of the penalty a hundredfold.
 """
 
+import torch
 from torch import Tensor
 
 
@@ -40,3 +41,15 @@ def feature_change(features: Tensor, original: Tensor) -> Tensor:
     tensor([0.2500])
     """
     return (features - original).square().mean(dim=(-2, -1))
+
+
+def arc(one: Tensor, other: Tensor, place: float) -> Tensor:
+    """Spherical interpolation of vectors (n, z), `place` in 0..1 of the way; straight where they point one way.
+
+    >>> arc(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), 0.5)
+    tensor([[0.7071, 0.7071]])
+    """
+    angle = torch.arccos(torch.cosine_similarity(one, other, dim=1).clamp(-1, 1))[:, None]
+    sine = angle.sin()
+    curved = ((1 - place) * angle).sin() / sine * one + (place * angle).sin() / sine * other
+    return torch.where(sine > 1e-2, curved, (1 - place) * one + place * other)

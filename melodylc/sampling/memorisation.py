@@ -27,10 +27,10 @@ _ABOUT = {"bars": RUN_BARS, "onsets": LEAST_ONSETS, "bits": BITS}
 
 @dataclass(frozen=True)
 class MemorisationFilter:
-    """The runs of a corpus's training melodies."""
+    """The runs of the training melodies of one corpus or more."""
 
     runs: KnownRuns
-    corpus: str  #: its fingerprint
+    corpora: tuple[str, ...]  #: their fingerprints
 
     def __call__(self, events: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
         """Which of canonical melodies (n, 256) copy one of them: (n,)."""
@@ -38,30 +38,38 @@ class MemorisationFilter:
 
 
 def make_memorisation_filter(corpus: Corpus) -> MemorisationFilter:
-    """The guard of a corpus, whose training melodies are read once."""
-    return MemorisationFilter(KnownRuns.of(corpus.train), corpus.fingerprint)
+    """The filter of a corpus, whose training melodies are read once."""
+    return MemorisationFilter(KnownRuns.of(corpus.train), (corpus.fingerprint,))
+
+
+def join_filters(one: MemorisationFilter, other: MemorisationFilter) -> MemorisationFilter:
+    """What refuses copies from the corpora of both."""
+    keys = np.union1d(one.runs.keys, other.runs.keys)
+    return MemorisationFilter(KnownRuns(keys), tuple(dict.fromkeys((*one.corpora, *other.corpora))))
 
 
 def save_memorisation_filter(path: Path, guard: MemorisationFilter) -> None:
     """Write what `load_memorisation_filter` reads."""
     keys = torch.from_numpy(guard.runs.keys.view(np.int32))
-    write_tensors(path, {"runs": keys}, FORMAT, {"corpus": guard.corpus, **_ABOUT})
+    write_tensors(path, {"runs": keys}, FORMAT, {"corpora": list(guard.corpora), **_ABOUT})
 
 
 def load_memorisation_filter(path: Path) -> MemorisationFilter:
-    """Read a guard.
+    """Read a filter.
 
     Raises:
         CheckpointError: missing, damaged, or something else.
     """
     tensors, about = read_tensors(path, FORMAT)
-    keys, corpus = tensors.get("runs"), about.pop("corpus", None)
-    if keys is None or keys.dtype != torch.int32 or keys.ndim != 1 or not isinstance(corpus, str) or about != _ABOUT:
+    keys, former = tensors.get("runs"), about.pop("corpus", None)  # of one corpus, in files of before
+    corpora = about.pop("corpora", [former])
+    named = isinstance(corpora, list) and corpora and all(isinstance(it, str) for it in corpora)
+    if keys is None or keys.dtype != torch.int32 or keys.ndim != 1 or not named or about != _ABOUT:
         raise CheckpointError(f"{path}: damaged, or of another version of melodylc")
     runs = KnownRuns(keys.numpy().view(np.uint32))
     if not (runs.keys[1:] > runs.keys[:-1]).all():
         raise CheckpointError(f"{path}: damaged (its runs aren't in order)")
-    return MemorisationFilter(runs, corpus)
+    return MemorisationFilter(runs, tuple(corpora))
 
 
 def find_memorisation_filter(model: LoadedModel) -> MemorisationFilter | None:
@@ -74,5 +82,6 @@ def find_memorisation_filter(model: LoadedModel) -> MemorisationFilter | None:
         guard = load_memorisation_filter(pretrained() / FILE)
     except CheckpointError as error:
         raise CheckpointError(f"{error}: install melodylc again, or leave copies in (--allow-copies)") from None
-    told = model.provenance
-    return guard if guard.corpus in (told.get("corpus"), (told.get("language") or {}).get("corpus")) else None
+    about = model.provenance
+    of_model = {about.get("corpus"), (about.get("language") or {}).get("corpus")}
+    return guard if of_model & set(guard.corpora) else None

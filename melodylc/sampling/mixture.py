@@ -54,7 +54,7 @@ class Decoding:
 class Mixture:
     """How melodies are made to follow a rule.
 
-    >>> from melodylc.constraints.actors import shipped_model
+    >>> from melodylc.models.checkpoint import shipped_model
     >>> from melodylc.rewards import pitch_classes
     >>> model, rule = shipped_model(), Rule((pitch_classes([0, 2, 4, 7, 9]),))
     >>> mixture = Mixture(rule, model.vae, (("snap", 0, 2, 4, 7, 9),))

@@ -20,7 +20,7 @@ from melodylc.rewards import Rule
 from melodylc.sampling.methods.base import Method
 from melodylc.threads import fixed_threads
 
-Likelihood = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float64]]
+Likeness = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float64]]
 """How like real melodies canonical melodies (n, 256) are: (n,)."""
 IsCopy = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.bool_]]
 """Which of melodies (n, 256) are copies, (n,)."""
@@ -56,7 +56,7 @@ class Result:
     passes: int  #: how many of the candidates passed
     is_copy: bool = False  #: whether it shares four bars with a training melody, and is refused
     copies: int = 0  #: how many of the candidates followed the rule and were refused
-    likelihood: float | None = None  #: how like a real melody, where that was asked (`melodylc.sampling.likelihood`)
+    likeness: float | None = None  #: log odds that it is real, where that was asked (`melodylc.sampling.discriminator`)
     details: dict[str, Any] = field(default_factory=dict)  #: what the method tells of it
 
     @property
@@ -72,7 +72,7 @@ class Result:
         """
         if before is None:
             return self
-        earlier = before.passed and (not self.passed or (before.likelihood or 0.0) >= (self.likelihood or 0.0))
+        earlier = before.passed and (not self.passed or (before.likeness or 0.0) >= (self.likeness or 0.0))
         return replace(
             before if earlier else self,
             attempts=self.attempts,
@@ -88,7 +88,7 @@ class Sampler:
 
     method: Method
     rule: Rule | None = None
-    likelihood: Likelihood | None = None  #: what says how like real melodies candidates are, if anything does
+    likeness: Likeness | None = None  #: what says how like real melodies candidates are, if anything does
     is_copy: IsCopy | None = None  #: what says which candidates are copies, if anything does
 
     def sample(
@@ -140,7 +140,7 @@ class Sampler:
         found = self.method.sample(seed, numbers, attempt)
         count = len(numbers)
         rewards = self.rule.scores(found.events).tolist() if self.rule is not None else [()] * count
-        likelihood = self.likelihood(found.events).tolist() if self.likelihood else [None] * count
+        likeness = self.likeness(found.events).tolist() if self.likeness else [None] * count
         copies = self.is_copy(found.events).tolist() if self.is_copy else [False] * count
         for row, number in enumerate(numbers):
             follows = all(reward == 1 for reward in rewards[row])
@@ -156,6 +156,6 @@ class Sampler:
                 passes=int(follows and not copies[row]),
                 is_copy=copies[row],
                 copies=int(follows and copies[row]),
-                likelihood=likelihood[row],
+                likeness=likeness[row],
                 details=found.detail(row),
             )

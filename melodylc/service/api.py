@@ -43,7 +43,7 @@ def load_model(path: str | Path | None = None) -> LoadedModel:
     Raises:
         InputError: missing, damaged, or something else.
 
-    >>> load_model().config.z
+    >>> load_model().vae.config.z
     512
     """
     return open_model(path)
@@ -56,6 +56,7 @@ def make_request(
     tonic: bool | None = None,
     variety: bool = True,
     reward_seconds: float = SECONDS,
+    chords: str | None = None,
 ) -> Request:
     """What is asked of melodies; every function here takes the same arguments.
 
@@ -66,6 +67,7 @@ def make_request(
         tonic: whether the last note must be the tonic; None: where it alone tells the scale from another.
         variety: whether 7 different pitches and 9 different bars are asked too, with any of these.
         reward_seconds: that one call of a rule of yours may take, where it runs in a process of its own.
+        chords: a progression that melodies must fit, over and over: "C | Am | F G7 | C/E", or numerals in the scale.
 
     Raises:
         InputError: an unknown scale, a density out of range, a reward that can't be loaded, an ending without a scale.
@@ -80,7 +82,7 @@ def make_request(
                 f"a reward is a text or a reward of Python, not {one!r}: decorate the function with @reward"
             )
     texts = [one for one in rules if isinstance(one, str)]
-    request = Request.read(_texts(scale), _texts(density), texts, tonic, variety, reward_seconds)
+    request = Request.read(_texts(scale), _texts(density), texts, tonic, variety, reward_seconds, chords=chords)
     own = tuple(NamedReward(one.name, one, typed=False) for one in rules if isinstance(one, Reward))
     return replace(request, rewards=(*request.rewards, *own)) if own else request
 
@@ -90,6 +92,7 @@ def generate(
     density: Texts = None,
     reward: Rules = None,
     *,
+    chords: str | None = None,
     n: int = 8,
     seed: int | None = None,
     tonic: bool | None = None,
@@ -112,6 +115,7 @@ def generate(
         scale: see `make_request`, as for `density`, `reward`, `tonic`, `variety` and `reward_seconds`.
         density: notes in sixteen bars.
         reward: a rule, or several.
+        chords: that melodies must fit, such as "C | Am | F | G7".
         n: how many melodies.
         seed: melody k depends on the seed and k alone; None: a new one.
         tonic: whether the last note must be the tonic.
@@ -138,7 +142,7 @@ def generate(
     >>> tunes[0].passed, tunes[0].rewards
     (True, (1.0, 1.0, 1.0, 1.0))
     """
-    request, path = _request_and_actor(actor, scale, density, reward, tonic, variety, reward_seconds)
+    request, path = _request_and_actor(actor, scale, density, reward, tonic, variety, reward_seconds, chords)
     order = Order(
         request=request,
         count=n,
@@ -176,6 +180,7 @@ def fit(
     *,
     scale: Texts = None,
     density: Texts = None,
+    chords: str | None = None,
     tonic: bool | None = None,
     variety: bool = True,
     reward_seconds: float = SECONDS,
@@ -192,6 +197,7 @@ def fit(
         reward: a rule, or several; see `make_request`, as for `scale`, `density`, `tonic`, `variety`, `reward_seconds`.
         scale: of the rule.
         density: of the rule.
+        chords: of the rule.
         tonic: of the rule.
         variety: of the rule.
         reward_seconds: that a call of a rule of yours may take.
@@ -209,9 +215,9 @@ def fit(
     from melodylc.constraints.actors import cache_path
     from melodylc.service.fitting import fit_to_file
 
-    request = make_request(scale, density, reward, tonic, variety, reward_seconds)
+    request = make_request(scale, density, reward, tonic, variety, reward_seconds, chords)
     if request.rule is None:
-        raise InputError("nothing to learn: give a scale, a density or a reward")
+        raise InputError("nothing to learn: give a scale, a density, chords or a reward")
     settings = replace(fitting.SETTINGS, rounds=rounds) if rounds else fitting.SETTINGS
     where = Path(model) if model is not None else None
     path = Path(output) if output is not None else cache_path(load_model(where), request.rule, prior)
@@ -324,6 +330,7 @@ def score(
     density: Texts = None,
     reward: Rules = None,
     *,
+    chords: str | None = None,
     tonic: bool | None = None,
     variety: bool = False,
     reward_seconds: float = SECONDS,
@@ -338,6 +345,7 @@ def score(
         scale: see `make_request`, as for `density`, `reward`, `tonic`, `variety` and `reward_seconds`.
         density: of the rule.
         reward: of the rule.
+        chords: of the rule.
         tonic: of the rule.
         variety: of the rule.
         reward_seconds: that a call of a rule of yours may take.
@@ -349,7 +357,7 @@ def score(
     >>> score(Melody.from_notes([(60, 0, 4), (61, 4, 8)]), scale="cmaj").rewards
     {'pitch_classes(0,2,4,5,7,9,11)': 0.5}
     """
-    request = make_request(scale, density, reward, tonic, variety, reward_seconds)
+    request = make_request(scale, density, reward, tonic, variety, reward_seconds, chords)
     parts = request.rule.parts if request.rule is not None else tuple(plain_rewards())
     found = _source(source, Choice(**choice))
     whole, bars = by_bar(parts, found.melody)
@@ -366,18 +374,19 @@ def _request_and_actor(
     tonic: bool | None,
     variety: bool,
     reward_seconds: float,
+    chords: str | None,
 ) -> tuple[Request, Path | None]:
     if actor is None:
-        return make_request(scale, density, reward, tonic, variety, reward_seconds), None
-    if scale or density or reward or tonic is not None or not variety:
-        raise InputError("an actor brings its own rule: leave out scale, density, reward, tonic and variety")
+        return make_request(scale, density, reward, tonic, variety, reward_seconds, chords), None
+    if scale or density or reward or chords or tonic is not None or not variety:
+        raise InputError("an actor brings its own rule: leave out scale, density, reward, chords, tonic and variety")
     if isinstance(actor, FittedActor):
         return actor.request, actor.path
     return request_of(Path(actor), reward_seconds), Path(actor)
 
 
 _CHOICE = ("track", "bars", "short", "as_four_four")
-_REQUEST = ("scale", "density", "reward", "tonic", "variety", "reward_seconds")
+_REQUEST = ("scale", "density", "reward", "tonic", "variety", "reward_seconds", "chords")
 _ORDER = ("strength", "distance", "refine", "keys", "method", "prior", "to")
 
 

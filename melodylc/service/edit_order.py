@@ -54,11 +54,13 @@ class EditOrder:
         if self.strength is not None and not 0 <= self.strength <= 1:
             raise InputError(f"--strength is 0 to 1, not {self.strength:g}")
         if self.what == "transform" and self.request.rule is None:
-            raise InputError("no rule to follow: give --scale, --density or --reward")
+            raise InputError("no rule to follow: give --scale, --density, --chords or --reward")
         if self.what == "morph" and (self.to is None or not self.request.scales):
             raise InputError("a morph goes from one scale to another: give --scale and --to-scale")
         if self.what == "morph" and self.writing.transpose:
             raise InputError("a morph passes through several scales: leave --transpose out")
+        if self.writing.with_chords and self.request.chords is None:
+            raise InputError("--with-chords writes the chords that are asked for: give --chords, too")
         self.writing.check_count(self.count + len(self.sources))
         check_transposable(self.request.rewards, self.writing.transpose)
 

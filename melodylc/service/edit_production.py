@@ -25,7 +25,7 @@ from melodylc.sampling.methods.optimize import Optimize, optimiser
 from melodylc.sampling.sampler import Sampler
 from melodylc.service.edit_order import EditOrder
 from melodylc.service.production import Production
-from melodylc.service.versions import versions
+from melodylc.versions import versions
 
 _FIRST_ATTEMPTS = 100  # for the melody that a morph without a file begins with
 
@@ -58,14 +58,14 @@ class EditProduction(Production[EditResult]):
         Raises:
             InputError: a note that `Writing.transpose` moves out of 0..127, or away from the rule.
         """
-        order = self.order
+        order, chords = self.order, self.order.request.chords
         check_transposed(order.request, [one.melody for one in self.accepted], order.writing.transpose)
         before, after = self._before(), self._after()
         if order.to is None or order.writing.join:
-            return render([*before, *after], order.writing, order.request.scale)
+            return render([*before, *after], order.writing, order.request.scale, chords)
         scales = [order.requests[one.number - 1].scale for one in self.accepted]
-        alone = [render([piece], order.writing, scale) for piece, scale in zip(after, scales, strict=True)]
-        return _together([render(before, order.writing, order.request.scale), *alone])
+        alone = [render([piece], order.writing, scale, chords) for piece, scale in zip(after, scales, strict=True)]
+        return _together([render(before, order.writing, order.request.scale, chords), *alone])
 
     def _before(self) -> list[Piece]:
         sources = self.order.sources

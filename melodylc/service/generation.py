@@ -8,14 +8,14 @@ from melodylc.constraints.transposable import check_transposed
 from melodylc.data.formats.render import Piece, Rendered, render
 from melodylc.models.checkpoint import LoadedModel, open_model
 from melodylc.reporting import SILENT, Reporter
-from melodylc.sampling.likelihood import find_likelihood
+from melodylc.sampling.discriminator import find_discriminator
 from melodylc.sampling.memorisation import find_memorisation_filter
 from melodylc.sampling.methods import find_method
 from melodylc.sampling.methods.base import Method, Task
 from melodylc.sampling.sampler import Result, Sampler
 from melodylc.service.order import Order
 from melodylc.service.production import Production
-from melodylc.service.versions import versions
+from melodylc.versions import versions
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,7 +26,7 @@ class Generation(Production[Result]):
     model: LoadedModel
     method: Method
     results: tuple[Result, ...]  #: one for each melody asked, in order
-    corpus: str | None = None  #: fingerprint of the corpus whose copies were refused, if any were looked for
+    corpora: tuple[str, ...] = ()  #: fingerprints of the corpora whose copies were refused, if any were looked for
 
     @property
     def accepted(self) -> tuple[Result, ...]:
@@ -68,7 +68,7 @@ class Generation(Production[Result]):
             Piece(self.name(one), f"melodylc {seed}-{one.number}", one.melody, (seed, one.number))
             for one in self.accepted
         ]
-        rendered = render(pieces, self.order.writing, self.order.request.scale)
+        rendered = render(pieces, self.order.writing, self.order.request.scale, self.order.request.chords)
         check_transposed(self.order.request, [one.melody for one in self.accepted], semitones)
         return rendered
 
@@ -90,7 +90,7 @@ class Generation(Production[Result]):
             "attempts": self.attempts,
             "acceptance": round(self.acceptance, 6),
             "rates": {name: round(rate, 6) for name, rate in self.rates.items()},
-            "copies_of": self.corpus,
+            "copies_of": list(self.corpora),
             "copies_refused": self.copies,
             "missing": list(self.missing),
             **rendered.about,
@@ -104,7 +104,7 @@ class Generation(Production[Result]):
                     "attempts": one.attempts,
                     "distance": round(one.distance, 6),
                     "rests_added": one.rests_added,
-                    **({} if one.likelihood is None else _choice(one)),
+                    **({} if one.likeness is None else _choice(one)),
                     **one.details,
                 }
                 for one, files in zip(self.accepted, rendered.of, strict=True)
@@ -113,7 +113,7 @@ class Generation(Production[Result]):
 
 
 def _choice(one: Result) -> dict[str, Any]:
-    return {"likelihood": round(one.likelihood or 0.0, 4), "best_of": one.passes}
+    return {"likeness": round(one.likeness or 0.0, 4), "best_of": one.passes}
 
 
 def run_order(
@@ -135,13 +135,13 @@ def run_order(
         on_progress: told how many melodies are settled and how many were written; what it raises ends the work.
 
     Raises:
-        InputError: a choice among several by a language model that this model lacks, or no runs to know copies by.
+        InputError: a file that comes with the package is damaged.
     """
     loaded = model or (open_model(order.model))
     if method is None:
         task = Task(loaded, order.request, order.prior, order.actor, order.realism, reporter)
         method = find_method(order.method).prepare(task)
-    judge = find_likelihood(loaded) if order.best_of > 1 else None
+    judge = find_discriminator().scores if order.best_of > 1 else None
     copies = find_memorisation_filter(loaded) if order.refuses_copies else None
 
     def report(passed: int, attempts: int) -> None:
@@ -151,4 +151,4 @@ def run_order(
     reporter.progress("writing melodies", 0, order.count)
     sampler = Sampler(method, order.request.rule, judge, copies)
     results = sampler.sample(order.seed, order.count, order.budget, report, order.best_of, settled)
-    return Generation(order, loaded, method, tuple(results), copies.corpus if copies else None)
+    return Generation(order, loaded, method, tuple(results), copies.corpora if copies else ())

@@ -47,7 +47,11 @@ class Order:
         if self.realism and self.actor:
             raise InputError("--realism is about fitting, and --actor is fitted: give it to `melodylc fit` instead")
         if self.realism and self.request.rule is None:
-            raise InputError("--realism is about fitting, and nothing is asked: give --scale, --density or --reward")
+            raise InputError(
+                "--realism is about fitting, and nothing is asked: give --scale, --density, --chords or --reward"
+            )
+        if self.writing.with_chords and self.request.chords is None:
+            raise InputError("--with-chords writes the chords that are asked for: give --chords, too")
         self.writing.check_count(self.count)
         check_transposable(self.request.rewards, self.writing.transpose)
 

@@ -103,7 +103,9 @@ class Production(Sequence[R], Generic[R]):
         named = [(self.name(one), one.melody) for one in self.accepted]
         return {
             "text/plain": repr(self),
-            "text/html": melodies_html(named, self._scale(), self.order.writing.tempo),
+            "text/html": melodies_html(
+                named, self._scale(), self.order.writing.tempo, chords=self.order.request.chords
+            ),
         }
 
     def __repr__(self) -> str:

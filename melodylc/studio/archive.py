@@ -201,7 +201,7 @@ class RunCodec:
             "settings": run.settings,
             "remarks": list(run.remarks),
             "request": self._rules_by_name(run.form),
-            "rule": rule.identity if rule else "",
+            "rule": rule.identity if rule is not None else "",
             "command": run.provenance.order.command if run.provenance else "",
             "provenance": _provenance_values(run.provenance, run) if run.provenance else None,
             "melodies": {str(number): _note_values(melody) for number, melody in list(run.melodies.items())},
@@ -273,7 +273,7 @@ class RunCodec:
             request = self.requests.request(RequestForm.read(form, self.rules))
         except InputError as error:
             return self._without_rules(form), (f"{error}{how}",)
-        if (request.rule.identity if request.rule else "") != rule:
+        if (request.rule.identity if request.rule is not None else "") != rule:
             return self._without_rules(form), (f"the rule has changed since{how}",)
         return request, ()
 

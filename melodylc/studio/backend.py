@@ -15,13 +15,19 @@ from melodylc.data.keys import parse_scale
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.reporting import SILENT
 from melodylc.sampling.memorisation import find_memorisation_filter
+from melodylc.sampling.methods.auto import Auto
+from melodylc.sampling.methods.base import Method, Task
 from melodylc.sampling.methods.combined import Combined
+from melodylc.sampling.methods.steer import SteerMethod
 from melodylc.sampling.sampler import Result, Sampler
+from melodylc.sampling.steering.writer import find_writer
 from melodylc.service.generation import Generation, run_order
 from melodylc.service.order import Order
-from melodylc.service.versions import versions
 from melodylc.studio.history import Provenance
 from melodylc.studio.variation import Variator
+from melodylc.versions import versions
+
+_MOST_METHODS = 64  # rules that stay prepared
 
 
 @dataclass(frozen=True)
@@ -30,11 +36,12 @@ class Plan:
 
     request: Request
     actor: FoundActor | None  #: None where nothing is asked, or nothing is there to serve it
+    steered: bool = False  #: whether the model writes under any rule at once
 
     @property
     def ready(self) -> bool:
         """Whether melodies can be made without fitting anything."""
-        return self.actor is not None or self.request.rule is None
+        return self.steered or self.actor is not None or self.request.rule is None
 
     @property
     def summary(self) -> str:
@@ -42,6 +49,8 @@ class Plan:
         actor, scale = self.actor, self.request.scale
         if self.request.rule is None:
             return "Ready: any melody"
+        if self.steered:
+            return "Ready"
         if actor is None:
             return "Needs a fit: nothing has learnt this rule yet"
         if actor.shift and scale:
@@ -61,6 +70,8 @@ class Backend:
     def __init__(self, model: LoadedModel, path: Path | None = None) -> None:
         self.model, self.path = model, path
         self._actors: dict[str, FoundActor] = {}
+        self._methods: dict[str, Method] = {}
+        self._writes = find_writer(model) is not None
 
     def plan(self, request: Request) -> Plan:
         """How a request can be served; `Plan.ready` says whether at all."""
@@ -69,7 +80,7 @@ class Backend:
             return Plan(request, None)
         if rule.identity not in self._actors and (actor := find_actor(self.model, rule, other_keys=True)):
             self._actors[rule.identity] = actor
-        return Plan(request, self._actors.get(rule.identity))
+        return Plan(request, self._actors.get(rule.identity), self._writes)
 
     def order(self, request: Request, count: int, seed: int) -> Order:
         """The command line's words for `count` melodies of a request."""
@@ -93,8 +104,18 @@ class Backend:
         """Draws of before, for the files and the manifest that the command line writes of them."""
         return Generation(order, self.model, self._method(order.request, None), draws)
 
-    def _method(self, request: Request, actor: FoundActor | None) -> Combined:
-        return Combined(self.model, self.model.prior(), request.rule, actor)
+    def _method(self, request: Request, actor: FoundActor | None) -> Method:
+        """What `melodylc generate` takes, prepared once for each rule; with an actor that is at hand already."""
+        key = request.rule.identity if request.rule is not None else ""
+        if key not in self._methods:
+            if len(self._methods) >= _MOST_METHODS:
+                self._methods.clear()
+            steered = SteerMethod.prepare(Task(self.model, request)) if self._writes else None
+            self._methods[key] = Auto(Task(self.model, request), steered)
+        method = self._methods[key]
+        if actor is not None and isinstance(method, Auto) and "combined" not in method.__dict__ and not self._writes:
+            method.__dict__["combined"] = Combined(self.model, self.model.prior(), request.rule, actor)
+        return method
 
     def variator(self, plan: Plan) -> Variator:
         """What varies and repairs melodies with the plan's actor."""
@@ -111,9 +132,14 @@ class Backend:
             "versions": versions(),
             "model": self.model.fingerprint,
             "prior": self.model.prior().identity,
-            "method": {"name": Combined.name, **({"actor": plan.actor.to_dict()} if plan and plan.actor else {})},
-            "copies_of": guard.corpus if guard else None,
+            "method": self._about_method(plan),
+            "copies_of": list(guard.corpora) if guard else [],
         }
+
+    def _about_method(self, plan: Plan | None) -> dict[str, Any]:
+        if plan is None or not plan.ready:
+            return {"name": Auto.name}
+        return {"name": Auto.name, **self._method(plan.request, plan.actor).to_dict()}
 
     def warm_up(self) -> None:
         """Load the shipped actor of C major and decode once: what comes first takes longest."""

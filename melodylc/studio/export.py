@@ -166,7 +166,7 @@ def _manifest(run: Run, tempo: float, numbers: tuple[int, ...], rendered: Render
     rule = run.request.rule
     entries = []
     for number, names in zip(numbers, rendered.of, strict=True):
-        rewards = dict(zip(rule.names, rule(run.melody(number)), strict=True)) if rule else {}
+        rewards = dict(zip(rule.names, rule(run.melody(number)), strict=True)) if rule is not None else {}
         entries.append({"file": names[0], "rewards": rewards, "notes": run.melody(number).note_count})
     return {**_origin(run, None, tempo), **_versions(), "tempo": tempo, "files": entries}
 

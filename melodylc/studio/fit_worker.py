@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +32,6 @@ def main() -> None:
         _send(refused=str(error))
 
 
-def settings_to_dict(settings: FitSettings) -> dict[str, Any]:
-    """Settings as JSON has them; the inverse of `settings_from_dict`."""
-    return {name: list(it) if isinstance(it, tuple) else it for name, it in vars(settings).items()}
-
-
-def settings_from_dict(values: Mapping[str, Any]) -> FitSettings:
-    """The settings of a dictionary.
-
-    >>> settings_from_dict(json.loads(json.dumps(settings_to_dict(FitSettings(rounds=3))))) == FitSettings(rounds=3)
-    True
-    """
-    return FitSettings.from_dict(values)
-
-
 def _fit(order: dict[str, Any], last_round: threading.Event) -> float:
     from melodylc.constraints.request import Request
     from melodylc.latent.fit import Round
@@ -67,7 +52,7 @@ def _fit(order: dict[str, Any], last_round: threading.Event) -> float:
     def decoding(done: int, of: int) -> None:
         _send(bank=done, of=of)
 
-    settings, path = settings_from_dict(order["settings"]), Path(order["path"])
+    settings, path = FitSettings.from_dict(order["settings"]), Path(order["path"])
     _send(ready=True)
     actor = fit_actor(model, rule, path, report, settings, request.to_dict(), decoding=decoding)
     return actor.stored.rates.actor

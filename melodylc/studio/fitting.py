@@ -18,7 +18,6 @@ from melodylc.constraints.request import Request
 from melodylc.data.errors import InputError
 from melodylc.latent.fit import FitSettings
 from melodylc.models.checkpoint import LoadedModel
-from melodylc.studio.fit_worker import settings_to_dict
 
 FitState = Literal["none", "starting", "running", "stopping", "done", "stopped", "failed"]
 _COMMAND = [sys.executable, "-P", "-c", "from melodylc.studio.fit_worker import main; main()"]
@@ -82,7 +81,7 @@ class Fitting:
             "seconds": request.seconds,
             "model": str(self._path) if self._path else None,
             "path": str(path),
-            "settings": settings_to_dict(self._settings),
+            "settings": self._settings.to_dict(),
         }
         with self._lock:
             if self.progress.busy:

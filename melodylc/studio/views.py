@@ -50,7 +50,7 @@ def scale_view(scale: Scale | None) -> dict[str, Any] | None:
 def parts_view(request: Request) -> list[dict[str, str]]:
     """The parts of a request's rule, as named in manifests and in plain words."""
     rule = request.rule
-    return [{"name": part.name, "label": _label(part, request)} for part in rule.parts] if rule else []
+    return [{"name": part.name, "label": _label(part, request)} for part in rule.parts] if rule is not None else []
 
 
 def run_view(run: Run, tempo: float) -> dict[str, Any]:
@@ -94,10 +94,10 @@ def scores_view(melody: Melody, request: Request) -> dict[str, Any]:
     """
     scale, rule = request.scale, request.rule
     outside = [index for index, note in enumerate(melody.notes) if is_outside(note, scale)]
-    rewards = list(rule(melody)) if rule else []
+    rewards = list(rule(melody)) if rule is not None else []
     failures = [index for index, reward in enumerate(rewards) if reward < 1]
     bars: list[list[int]] = [[] for _ in range(16)]
-    if rule and failures:
+    if rule is not None and failures:
         _, scores = by_bar([rule.parts[index] for index in failures], melody)
         bars = [[failures[column] for column in np.flatnonzero(row < 1)] for row in scores]
     return {"rewards": rewards, "passed": not failures, "outside": outside, "bars": bars}

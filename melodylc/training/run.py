@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from melodylc import __version__
 from melodylc.data.arrays import Events
@@ -15,20 +17,24 @@ from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
 from melodylc.data.files import check_writable
 from melodylc.data.leave_out import LEFT_OUT, leave_out
+from melodylc.data.rows import validation_rows
 from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import ModelConfig
 from melodylc.models.recall import RecallConfig, RecallLM
 from melodylc.models.vae import MelodyVAE
-from melodylc.training.batches import Batches, RoleBatches, roles_of, validation_rows
+from melodylc.training.batches import Batches, RoleBatches, roles_of
 from melodylc.training.loop import STATE_FILE, Report, Trainer
-from melodylc.training.measure import mean_sigma, validation_figures
 from melodylc.training.settings import TrainSettings
 from melodylc.training.stages import ALONE, LanguageStage, make_stage
 from melodylc.training.team import Team
 
+Validate = Callable[[MelodyVAE, Events], dict[str, Any]]
+"""Figures of a model on held-out melodies (n, 256), for its header."""
+
 MODEL = "model.safetensors"
 VALIDATION_MELODIES = 512
 SIGMA_MELODIES = 4096
+SIGMA_STREAM = 8  #: the number of their random stream; those below are of the stages
 
 
 def train_vae(
@@ -40,11 +46,13 @@ def train_vae(
     start: LoadedModel | None = None,
     without: str | None = None,
     team: Team = ALONE,
+    validate: Validate = lambda vae, events: {},
 ) -> Path:
     """Train, or go on training, in `folder`; return the finished model's path.
 
     From random weights, or from those of `start`, a model of the same configuration or with fewer blocks. `without`
-    leaves a collection and its kin out (`melodylc.data.leave_out`), here and where checkpoints are compared. Raises
+    leaves a collection and its kin out (`melodylc.data.leave_out`), here and where checkpoints are compared. What
+    `validate` says of the finished model stands in its header (`melodylc.evaluation.validation`). Raises
     InputError if the
     folder holds a run of another configuration, other settings, another corpus, another start or with another
     collection left out, and TrainingStopped if the loss stops being a number.
@@ -83,7 +91,7 @@ def train_vae(
     minutes = [round(seconds / 60, 1) for seconds in position.spent]
     provenance = {**identity, "commit": commit(), "version": __version__, "minutes": minutes}
     if team.leads:
-        finish(vae.cpu(), batches, folder / MODEL, provenance, validation)
+        finish(vae.cpu(), batches, folder / MODEL, provenance, validation, validate)
     return folder / MODEL
 
 
@@ -152,14 +160,20 @@ def prepare(folder: Path) -> None:
     check_writable(folder / STATE_FILE)
 
 
-def finish(vae: MelodyVAE, batches: Batches, path: Path, provenance: Mapping[str, object], validation: Events) -> Path:
+def finish(
+    vae: MelodyVAE,
+    batches: Batches,
+    path: Path,
+    provenance: Mapping[str, object],
+    validation: Events,
+    validate: Validate,
+) -> Path:
     """Write the model with its sigma_bar and its accuracy, measured on the file's own half-precision weights."""
     vae.eval()
-    sigma_bar = mean_sigma(vae, batches.draw(len(provenance), 0, SIGMA_MELODIES))
+    sigma_bar = mean_sigma(vae, batches.draw(SIGMA_STREAM, 0, SIGMA_MELODIES))
     save_model(path, vae, sigma_bar, provenance)
     stored = load_model(path).vae
-    measured = validation_figures(stored, validation)
-    save_model(path, stored, sigma_bar, {**provenance, "validation": measured})
+    save_model(path, stored, sigma_bar, {**provenance, "validation": validate(stored, validation)})
     return path
 
 
@@ -173,3 +187,10 @@ def commit() -> str:
         return subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def mean_sigma(vae: MelodyVAE, events: Events) -> Tensor:
+    """sigma_bar: the encoder's deviation averaged over melodies (n, 256), per dimension (z,)."""
+    rows = torch.from_numpy(np.asarray(events).astype(np.int64))
+    with torch.no_grad():
+        return torch.cat([vae.encode(part).sigma for part in torch.split(rows, 256)]).mean(0)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from melodylc.data.errors import InputError
+from melodylc.data.rows import BALANCE
 from melodylc.models.config import ModelConfig
 
 
@@ -35,7 +36,7 @@ class TrainSettings:
 
     stages: tuple[StageSettings, ...]
     seed: int = 0
-    balance: float = 0.5  #: a collection is drawn with weight (its melodies) ** balance
+    balance: float = BALANCE  #: a collection is drawn with weight (its melodies) ** balance
     clip: float = 1.0  #: largest gradient norm
     precision: Literal["bf16", "fp32"] = "bf16"
     validate_every: int = 250  #: steps

@@ -15,9 +15,10 @@ from melodylc.constraints.pretraining.store import save_pretrained_critic
 from melodylc.constraints.pretraining.targets import TARGETS, pretraining_targets
 from melodylc.data.alphabet import BARS, STEPS_PER_BAR
 from melodylc.data.corpus import Corpus
+from melodylc.data.rows import validation_rows
 from melodylc.latent.critic import Critic
 from melodylc.models.noise import Noise
-from melodylc.training.batches import Batches, validation_rows
+from melodylc.training.batches import Batches
 from melodylc.training.loop import Report, Trainer
 from melodylc.training.run import MODEL, commit, prepare
 from melodylc.training.settings import StageSettings, TrainSettings

@@ -17,9 +17,10 @@ from melodylc.data.errors import InputError
 if TYPE_CHECKING:
     from melodylc.sampling.methods.base import Method
 
-DEFAULT_METHOD = "combined"
+DEFAULT_METHOD = "auto"
 GROUP = "melodylc.methods"  #: of entry points
 _OWN = {  # names to classes, imported when they are used: none of them is needed for --help
+    "auto": "melodylc.sampling.methods.auto:Auto",
     "combined": "melodylc.sampling.methods.combined:Combined",
     "steer": "melodylc.sampling.methods.steer:SteerMethod",
     "actor": "melodylc.sampling.methods.actor:PureActor",

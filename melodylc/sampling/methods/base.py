@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from melodylc.constraints.request import Request
 from melodylc.data.arrays import Events
 from melodylc.models.checkpoint import LoadedModel
@@ -47,6 +49,26 @@ class Candidates:
     def detail(self, row: int) -> dict[str, Any]:
         """What is to be told of one of them."""
         return self.details[row] if self.details else {}
+
+    def rows(self, rows: Sequence[int], more: dict[str, Any] | None = None) -> "Candidates":
+        """Some of them, each with more to tell of it."""
+        details = [{**(more or {}), **self.detail(row)} for row in rows]
+        return Candidates(
+            self.events[list(rows)],
+            [self.distance[row] for row in rows],
+            [self.rests_added[row] for row in rows],
+            details if any(details) else (),
+        )
+
+    def joined_with(self, other: "Candidates") -> "Candidates":
+        """These and others."""
+        details = [part.detail(row) for part in (self, other) for row in range(len(part.events))]
+        return Candidates(
+            np.concatenate((self.events, other.events)),
+            [*self.distance, *other.distance],
+            [*self.rests_added, *other.rests_added],
+            details if any(details) else (),
+        )
 
 
 class Method(ABC):

@@ -28,7 +28,6 @@ import torch
 from melodylc.data.alphabet import BARS, PITCHES, STEPS_PER_BAR, canonical
 from melodylc.data.arrays import Events, Values
 from melodylc.data.errors import InputError
-from melodylc.models.prior import LearntPrior
 from melodylc.rewards import Rule
 from melodylc.rewards.base import Scores
 from melodylc.sampling.methods.base import Candidates, Method, Task
@@ -36,7 +35,7 @@ from melodylc.sampling.steering.filter import Finished, ParticleFilter, Realism
 from melodylc.sampling.steering.limits import Table, events_allowed, pitches_allowed
 from melodylc.sampling.steering.potential import Judge, Melodies, Potential, fit_potential
 from melodylc.sampling.steering.rewrite import rewrite
-from melodylc.sampling.steering.writer import BarWriter, State, bar_writer
+from melodylc.sampling.steering.writer import BarWriter, FoundWriter, State, find_writer
 
 GROUP = 8  #: melodies whose first particles go through the model together; part of what a seed means
 
@@ -47,7 +46,7 @@ class SteerSettings:
 
     particles: tuple[int, ...] = (24, 96)  #: of one run of the filter after another, until one particle obeys
     sharpness: float = 240.0  #: nats that a part of the rule costs where it is 0, at most: less where a rule is easy
-    harder: float = 8.0  #: what `sharpness` is multiplied by from run to run
+    harder: float = 8.0  #: what the sharpness is multiplied by from run to run
     probes: int = 32  #: melodies of the model that the rule is asked about first
     sweeps: int = 6  #: times that the bars that break the rule are written anew
     chains: int = 4  #: melodies for which that is done side by side
@@ -156,9 +155,11 @@ class Steer(Generic[State]):
         """The melody of a first run of the filter, or of others where no particle of that obeys."""
         settings = self.settings
         ends, written = [end], len(end.events)
-        for run, count in enumerate((0, *settings.particles[1:])):
+        potential = plan.potential
+        for count in (0, *settings.particles[1:]):
             if count:
-                potential = replace(plan.potential, sharpness=settings.sharpness * settings.harder**run)
+                sharpness = max(potential.sharpness * settings.harder, settings.sharpness)
+                potential = replace(potential, sharpness=sharpness)
                 filtering = ParticleFilter(self.writer, potential, plan.allowed, True, self._realism)
                 ends += filtering.run([judge], count, [rng])
                 written += count
@@ -257,6 +258,7 @@ class SteerMethod(Method):
     together = GROUP
     skips = True
 
+    found: FoundWriter
     steer: Steer[Any]
     plan: Plan[Any] | None  #: None where nothing is asked
 
@@ -267,15 +269,15 @@ class SteerMethod(Method):
         Raises:
             InputError: the model has no language model, or N(0, I) is asked for, which writes no melodies.
         """
-        prior = task.model.prior(task.prior)
-        if not isinstance(prior, LearntPrior):
+        found = None if task.prior == "normal" else find_writer(task.model)
+        if found is None:
             raise InputError(
                 "--method steer needs a model that has learnt to write (melodylc train prior) and --prior learnt: "
                 "take another --method, such as combined"
             )
-        steer = Steer(bar_writer(prior.language, prior.temperature))
+        steer = Steer(found.writer)
         rule = task.rule
-        return cls(steer, None if rule is None else steer.prepare(rule.graded))
+        return cls(found, steer, None if rule is None else steer.prepare(rule.graded))
 
     def sample(self, seed: int, numbers: Sequence[int], attempt: int) -> Candidates:
         """One melody each, by particles of its own."""
@@ -303,4 +305,9 @@ class SteerMethod(Method):
 
     def to_dict(self) -> dict[str, Any]:
         """What took part."""
-        return {"parts": ["language model"], "particles": list(self.steer.settings.particles)}
+        return {
+            "parts": ["language model"],
+            "writer": self.found.fingerprint,
+            "temperature": self.found.temperature,
+            "particles": list(self.steer.settings.particles),
+        }

@@ -17,7 +17,7 @@ four bars s is drawn from its share.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
 import numpy as np
@@ -82,8 +82,8 @@ class ParticleFilter(Generic[State]):
                 limits = torch.from_numpy(np.concatenate([cloud.limits(self.allowed) for cloud in clouds]))
                 after, written, likelihood, corrected = self.writer.write_bar_within(state, uniforms, limits)
                 correction = corrected.double().numpy()
-            parts = _blocks(len(clouds), written.numpy(), likelihood, correction)
-            proposed = [_Proposed(bars, logp, ratio) for bars, logp, ratio in parts]
+            blocks = _blocks(len(clouds), written, likelihood, correction)
+            proposed = [_Proposed(new, nats, log_ratio) for new, nats, log_ratio in blocks]
             if self.copies and bar:
                 mixed = [cloud.mix(each) for cloud, each in zip(clouds, proposed, strict=True)]
                 after, likelihood = self.writer.score_bar(
@@ -107,17 +107,15 @@ class _Proposed:
     bars: Bars
     likelihood: Values
     correction: Values
-    again: Values | None = None  # (n,), 1 for copies
+    again: Values = field(default_factory=lambda: np.zeros(1))  # (n,), 1 for copies; or (1,), where there are none
     share: float = 0.0  # of copies
-    chance: Values | None = None  # (n,), that this bar is the copy that is proposed
+    chance: Values = field(default_factory=lambda: np.zeros(1))  # (n,), that this bar is the copy that is proposed
 
     def corrected(self, likelihood: Values) -> "_Proposed":
         """The same with log p of the bars that are mixed, and so with log p/q.
 
         q = (1 - share) q_model + share q_copies, with log q_model = log p - correction.
         """
-        assert self.again is not None
-        assert self.chance is not None
         model = np.log1p(-self.share) + likelihood - np.where(self.again == 1, 0.0, self.correction)
         with np.errstate(divide="ignore"):
             correction = likelihood - np.logaddexp(model, np.log(self.share * self.chance))
@@ -187,8 +185,7 @@ class _Cloud:
         self.bars = np.concatenate((self.bars, proposed.bars[:, None]), 1)
         so_far = self.bars.shape[1]
         self.nats = self.nats - proposed.likelihood
-        if proposed.again is not None:
-            self.copied = self.copied + proposed.again / BARS
+        self.copied = self.copied + proposed.again / BARS
         before = _mean(self.psi)
         self._judge()
         self.weight = self.weight + proposed.correction + _mean(self.psi) - before
@@ -216,8 +213,8 @@ class _Cloud:
         if self.ess[-1] >= 0.5:
             return np.arange(count)
         rows = resample(self.weight, self.rng)
-        self.bars, self.psi, self.nats = self.bars[rows], self.psi[rows], self.nats[rows]
-        self.copied, self.real = self.copied[rows], self.real[rows]
+        self.bars, self.psi = self.bars[rows], self.psi[rows]
+        self.nats, self.copied, self.real = self.nats[rows], self.copied[rows], self.real[rows]
         self.weight = np.zeros(count)
         return rows
 

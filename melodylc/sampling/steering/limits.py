@@ -26,7 +26,7 @@ Table = npt.NDArray[np.bool_]
 LOWEST, HIGHEST = 24, 108  #: pitches that are tried by themselves
 CENTRE = 64  #: near which a pitch class is tried
 TRIED = np.array([*range(CENTRE - 6, CENTRE + 6), HOLD, REST])  #: events that are tried at each step
-FREE = 0.75  #: share of the steps at which more than two kinds of events must be allowed
+FREE = 0.75  #: share of the steps at which more than one kind of event must be allowed
 CLIMBS = 4  #: times that a melody is changed until it obeys, and asked about once more
 EASY = 0.5  #: share of the model's melodies: parts that more satisfy by themselves need no table
 LEFT = 0.3  #: share of what a part lacks that may be left inside a table
@@ -116,7 +116,7 @@ def _tested(judge: Judge, melodies: Melodies, tables: list[Table]) -> Table | No
     """What those of the tables that pass the test allow together."""
     both, passed = everything(), False
     for part, table in enumerate(tables):
-        if table.all() or not table.any(1).all() or (_kinds(table) > 2).mean() < FREE:
+        if table.all() or not table.any(1).all() or (_kinds(table) > 1).mean() < FREE:
             continue
         some = inside(melodies[-TESTED:], table)
         lacks = 1 - judge(np.concatenate((melodies[-TESTED:], some)))[:, part]

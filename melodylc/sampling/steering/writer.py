@@ -11,10 +11,14 @@ from typing import Any, Protocol, Self, TypeVar
 import torch
 from torch import Tensor
 
+from melodylc.cache import pretrained
 from melodylc.data.alphabet import STATES, STEPS_PER_BAR
+from melodylc.data.files import fingerprint_file
 from melodylc.models import recall
 from melodylc.models.bars import START
+from melodylc.models.checkpoint import LoadedModel, load_language
 from melodylc.models.language import LOOKBACK, NOTHING, MelodyLM, _Cell
+from melodylc.models.prior import COOL
 from melodylc.models.recall import LEAD, RecallLM, RecallState
 
 
@@ -194,3 +198,37 @@ def bar_writer(language: MelodyLM | RecallLM, temperature: float) -> BarWriter[A
     if isinstance(language, RecallLM):
         return RecallWriter(language, temperature)
     return LanguageWriter(language, temperature)
+
+
+WRITER = "writer.safetensors"  #: the language model that ships, for the VAE that ships
+
+
+@dataclass(frozen=True)
+class FoundWriter:
+    """A language model that writes for a model, and where it comes from."""
+
+    writer: BarWriter[Any]
+    temperature: float
+    fingerprint: str | None  #: of its file; None where it is part of the model's own
+
+
+def find_writer(model: LoadedModel, temperature: float | None = None) -> FoundWriter | None:
+    """What writes melodies for a model: the language model that ships for it, or the model's own; None without any.
+
+    Args:
+        model: the model.
+        temperature: what logits are divided by; None: what suits the language model best.
+
+    Raises:
+        CheckpointError: the file that comes with the package is damaged.
+    """
+    path = pretrained() / WRITER
+    if path.exists():
+        language, about = load_language(path)
+        if about.get("model") == model.fingerprint:
+            warmth = float(about.get("temperature", COOL)) if temperature is None else temperature
+            return FoundWriter(bar_writer(language, warmth), warmth, fingerprint_file(path))
+    if model.language is None:
+        return None
+    warmth = COOL if temperature is None else temperature
+    return FoundWriter(bar_writer(model.language, warmth), warmth, None)

@@ -2,7 +2,7 @@
 
     D(x) = mean over its nets of  w_2 . relu(W_1 f(x) + b_1) + b_2,     the log odds that x is real rather than written
 
-f(x) are musical features (`melodylc.evaluation.musical_features`), but for the register, standardised and cut off at
+f(x) are musical features (`melodylc.data.musical_features`), but for the register, standardised and cut off at
 four deviations. The nets learnt from real melodies of the training works and from samples of the shipped model's prior
 (`tools/discriminator.py`). To take the best of K by D is a simple way to sample from what is nearer to the real
 distribution (discriminator rejection sampling, Azadi et al. 2019): the weight of x would be exp(D(x)).
@@ -17,13 +17,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from melodylc.cache import pretrained
-from melodylc.data.alphabet import canonical
 from melodylc.data.arrays import Events, Values
 from melodylc.data.errors import CheckpointError
-from melodylc.evaluation.musical_features import musical_features, names
+from melodylc.data.musical_features import musical_features, names
 from melodylc.latent.tensor_files import read_tensors, write_tensors
 
 FORMAT = "melodylc-discriminator/1"
@@ -54,10 +52,6 @@ class Discriminator:
         seen = np.clip((features - self.mean) / self.deviation, -REACH, REACH)
         units = np.maximum(np.einsum("nk,tku->tnu", seen, self.hidden, optimize=True) + self.hidden_bias[:, None], 0)
         return np.asarray((np.einsum("tnu,tu->tn", units, self.out) + self.out_bias[:, None]).mean(axis=0), np.float64)
-
-    def __call__(self, z: Tensor, events: Tensor) -> Tensor:
-        """Log odds (n,) of raw events (n, 256); latents don't matter."""
-        return torch.from_numpy(self.scores(canonical(events.to(torch.uint8).cpu().numpy())[0]))
 
 
 @cache

@@ -8,10 +8,11 @@ from parrot import Parrot, melodies
 from melodylc.data.alphabet import STEPS
 from melodylc.evaluation.reconstruction import answers
 from melodylc.evaluation.subject import CHUNK, Subject
+from melodylc.evaluation.validation import validation_figures
 from melodylc.models.config import named_config
 from melodylc.models.posterior import Encoding
 from melodylc.models.vae import MelodyVAE
-from melodylc.training.measure import mean_sigma, validation_figures
+from melodylc.training.run import mean_sigma
 
 
 def test_figures_of_a_header_are_those_of_an_evaluation() -> None:

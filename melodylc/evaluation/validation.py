@@ -1,11 +1,8 @@
-"""What training measures on the way: figures for a checkpoint's header, and the encoder's mean deviation."""
-
-import torch
-from torch import Tensor
+"""Figures for a trained model's header: how well it gives back melodies of works that were held out."""
 
 from melodylc.data.arrays import Events
 from melodylc.evaluation.reconstruction import answers
-from melodylc.evaluation.subject import Subject, chunks
+from melodylc.evaluation.subject import Subject
 from melodylc.models.vae import MelodyVAE
 
 
@@ -29,9 +26,3 @@ def validation_figures(vae: MelodyVAE, events: Events) -> dict[str, float]:
     }
     rounded = {name: round(figure.mean, 4) for name, figure in figures.items()}
     return {**rounded, "active": found.active, "melodies": found.melodies}
-
-
-def mean_sigma(vae: MelodyVAE, events: Events) -> Tensor:
-    """sigma_bar: the encoder's deviation averaged over melodies (n, 256), per dimension (z,)."""
-    subject = Subject(vae)
-    return torch.cat([subject.encode(events[part]).sigma for part in chunks(len(events))]).mean(0)
