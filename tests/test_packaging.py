@@ -149,7 +149,7 @@ def shell_lines(text: str) -> list[str]:
 
 def test_the_readme_begins_with_the_main_job_and_the_tests() -> None:
     first, second = shell_lines(README)[:2]
-    assert "melodylc generate --scale cmaj --density high -n 8 --seed 7 -o melodies" in first
+    assert "melodylc generate --scale cmin --density medium -n 8 --seed 7 -o melodies" in first
     assert first.startswith(
         "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/melodylc generate "
     )
