@@ -55,7 +55,7 @@ LAST ?= 105
 PRIOR ?= 75
 .PHONY: pretrained
 pretrained:
-	$(PYTHON) -m melodylc data build $(wildcard $(MIDI)/*) -o runs/corpus
+	$(PYTHON) -m melodylc data build $(wildcard $(MIDI)/*) -o runs/corpus --windows every-bar
 	$(PYTHON) -m melodylc train vae runs/corpus -o runs/first --config base --minutes $(MINUTES)
 	$(PYTHON) -m melodylc train vae runs/corpus -o runs/base --start runs/first/model.safetensors --minutes $(MORE) --seed 1
 	$(PYTHON) -m melodylc train vae runs/corpus -o runs/longer --start runs/base/model.safetensors --minutes $(LAST) --seed 2

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from melodylc.data.archives import MidiFile, read_midi_files
+from melodylc.data.archives import MusicFile, read_music_files
 from melodylc.data.extract import extract
 from melodylc.data.windows import DEFAULT_FILTERS
 
@@ -32,13 +32,13 @@ STEPS_PER_BAR = 16
 BAR = 30  # the least ratio that the project asks for
 
 
-def ours(files: list[MidiFile]) -> int:
+def ours(files: list[MusicFile]) -> int:
     """Distinct windows that pass the default filters."""
     found = extract(files, DEFAULT_FILTERS)
     return len(np.unique(found.digests(), axis=0))
 
 
-def note_seqs(files: list[MidiFile]) -> int:
+def note_seqs(files: list[MusicFile]) -> int:
     """Distinct windows of note_seq's melodies."""
     return len({window for file in files for window in _note_seq_windows(file.content)})
 
@@ -103,7 +103,7 @@ class Cost(NamedTuple):
     found: int
 
 
-def _timed(work: Callable[[list[MidiFile]], int], files: list[MidiFile]) -> Cost:
+def _timed(work: Callable[[list[MusicFile]], int], files: list[MusicFile]) -> Cost:
     wall, processor = time.perf_counter(), time.process_time()
     found = work(files)
     return Cost(time.perf_counter() - wall, time.process_time() - processor, found)
@@ -129,7 +129,7 @@ def main() -> None:
     chosen = parser.parse_args()
     import note_seq  # noqa: F401  (imported before anything is timed)
 
-    files = list(read_midi_files(chosen.paths))
+    files = list(read_music_files(chosen.paths))
     size = sum(len(file.content) for file in files)
     print(f"{len(files)} files, {size:,} bytes; {_one_core()}; load {os.getloadavg()[0]:.1f}; {platform.platform()}")
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "symusic", "note-seq"))

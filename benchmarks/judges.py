@@ -73,7 +73,7 @@ def sets(corpus: Corpus, seed: int, chain: MarkovChain) -> Iterator[tuple[str, E
     learnt = subject.priors[-1]
     yield "generate", redraw_copies(subject, learnt, draw_samples(subject, learnt, COUNT, seed), seed, guard)
     rng = np.random.default_rng(seed)
-    written = prior.written(np.stack([prior.numbers(rng) for _ in range(COUNT)]))
+    written = prior.melodies(np.stack([prior.numbers(rng) for _ in range(COUNT)]))
     if written is not None:
         yield "the language model alone", canonical(written.numpy().astype(np.uint8))[0]
     yield "--prior normal", draw_samples(subject, subject.priors[0], COUNT, seed)

@@ -30,9 +30,9 @@ from melodylc.constraints.bank import find_bank
 from melodylc.constraints.fitting import THREADS
 from melodylc.constraints.request import Request
 from melodylc.data.alphabet import canonical
+from melodylc.latent.actor import Move
 from melodylc.latent.distance import z_mse
 from melodylc.latent.precision import autocast
-from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.rewards import Rule
 from melodylc.rewards.base import Scores

@@ -35,11 +35,10 @@ from melodylc.constraints.objective import MelodyBox
 from melodylc.constraints.request import Request
 from melodylc.data.alphabet import canonical
 from melodylc.data.files import atomic_write
-from melodylc.latent.actor import mlp
+from melodylc.latent.actor import Move, mlp
 from melodylc.latent.distance import distance, z_mse
 from melodylc.latent.fit import Round
 from melodylc.latent.precision import autocast
-from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.rewards import Rule
 from melodylc.sampling.fitting import find_edits, fit_actor

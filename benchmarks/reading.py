@@ -19,7 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from melodylc.data.archives import MidiFile, read_midi_files
+from melodylc.data.archives import MusicFile, read_music_files
 from melodylc.data.bars import BAR_SIGNATURES, bar_runs, layout
 from melodylc.data.errors import MidiError
 from melodylc.data.scores import Score
@@ -137,7 +137,7 @@ def _damage(content: bytearray, draw: random.Random) -> None:
         content[draw.randrange(min(14, len(content)))] = draw.randrange(256)
 
 
-def notes(files: Iterator[MidiFile], count: int, seed: int) -> int:
+def notes(files: Iterator[MusicFile], count: int, seed: int) -> int:
     """Print how files and damaged ones were read; how many faults there were."""
     contents: list[bytes] = []
     faults = 0
@@ -197,7 +197,7 @@ def is_whole(score: Score) -> bool:
     return all(bool(((part.starts >= begin) & (part.starts < end)).all()) for part in piece.score.parts)
 
 
-def whole(files: Iterator[MidiFile]) -> None:
+def whole(files: Iterator[MusicFile]) -> None:
     """Print a table of collections."""
     rows: dict[str, Counter[str]] = defaultdict(Counter)
     for file in files:
@@ -228,7 +228,7 @@ def main() -> None:
     parser.add_argument("--mutated", type=int, default=10_000, help="damaged files to read")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
-    files = read_midi_files(chosen.paths)
+    files = read_music_files(chosen.paths)
     if chosen.what == "whole":
         whole(files)
     elif faults := notes(files, chosen.mutated, chosen.seed):

@@ -40,10 +40,10 @@ from melodylc.evaluation.diversity import differ
 from melodylc.evaluation.real import Ground
 from melodylc.evaluation.samples import draw_real
 from melodylc.evaluation.statistics import Features, features, overlapping_areas
+from melodylc.latent.actor import Move
 from melodylc.latent.distance import z_mse
 from melodylc.latent.precision import autocast
 from melodylc.latent.store import load_actor
-from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.models.prior import pool
 from melodylc.rewards import Rule

@@ -22,7 +22,7 @@ from melodylc.data.corpus import Corpus
 from melodylc.data.rows import evaluation_rows, evenly
 from melodylc.evaluation.reconstruction import Answers, Reconstruction, answers
 from melodylc.evaluation.statistics import features
-from melodylc.evaluation.subject import StandardNormal, Subject, chunks
+from melodylc.evaluation.subject import StandardNormal, Subject, batch_slices
 from melodylc.models.checkpoint import load_model
 from melodylc.models.config import ModelConfig, named_config
 from melodylc.training.run import MODEL, train_vae
@@ -137,7 +137,7 @@ def judge(corpus: Corpus, path: Path) -> Judged:
     of = np.asarray(corpus.heldout_collection[rows])
     each = {corpus.collections[number]: evenly(rows[of == number], EACH) for number in np.unique(of)}
     z = StandardNormal(vae.config.z).sample(SAMPLES, 1)
-    melodies = np.concatenate([subject.melodies(z[part])[0] for part in chunks(SAMPLES)])
+    melodies = np.concatenate([subject.melodies(z[part])[0] for part in batch_slices(SAMPLES)])
     return Judged(
         overall=given_back(subject, corpus, evenly(rows, OVERALL)).figures(),
         collections={name: given_back(subject, corpus, some).figures() for name, some in each.items()},

@@ -24,8 +24,8 @@ from melodylc.constraints.bank import find_bank
 from melodylc.constraints.request import Request
 from melodylc.data.alphabet import canonical
 from melodylc.data.files import atomic_write
+from melodylc.latent.actor import Move
 from melodylc.latent.precision import autocast
-from melodylc.models.bars import Move
 from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.models.prior import Numbers, Prior
 from melodylc.rewards import Rule

@@ -1,4 +1,4 @@
-"""`melodylc data build PATH... -o CORPUS`: extract melodies from MIDI files."""
+"""`melodylc data build PATH... -o CORPUS`: extract melodies from MIDI, ABC, MusicXML and Humdrum files."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from melodylc.data.corpus import Corpus
 
 _SHOWN_PROBLEMS = 20
+_SHOWN_REASONS = 12
 
 
 @click.group()
@@ -33,6 +34,12 @@ def data() -> None:
 @click.option("--least-notes", type=click.IntRange(0, 256), help="Least notes in 16 bars.  [16]")
 @click.option("--least-pitches", type=click.IntRange(0, 128), help="Least different pitches.  [5]")
 @click.option("--least-bars", type=click.IntRange(0, 16), help="Least different bars.  [4]")
+@click.option(
+    "--windows",
+    type=click.Choice(["phrases", "every-bar"]),
+    help="Where melodies begin: with the first full bar, with parts after repeats, and every four bars from there; "
+    "or with every bar.  [phrases; every-bar with the presets named reference]",
+)
 @click.option("--heldout", type=click.FloatRange(0, 0.5), default=0.05, show_default=True, help="Share of works.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; all cores by default. The corpus is the same.")
@@ -40,14 +47,16 @@ def build(
     paths: tuple[Path, ...],
     output: Path,
     preset: str,
+    windows: str | None,
     heldout: float,
     as_json: bool,
     workers: int | None,
     **bounds: float | None,
 ) -> None:
-    """Extract the melodies of 16 bars from MIDI files in folders and archives (zip, tar.*) into CORPUS.
+    """Extract the melodies of 16 bars from files of music in folders and archives (zip, tar.*) into CORPUS.
 
-    Run again after it was stopped, it goes on where it was.
+    They are MIDI (.mid), ABC (.abc), MusicXML (.musicxml, .xml, .mxl) or Humdrum (.krn). Run again after it was
+    stopped, it goes on where it was. CORPUS/files.tsv says of every file what became of it.
     """
     from dataclasses import replace
 
@@ -55,14 +64,15 @@ def build(
     from melodylc.data.build import build as build_corpus
     from melodylc.data.windows import PRESETS
 
-    chosen = {name.split("_")[1]: value for name, value in bounds.items() if value is not None}
+    chosen: dict[str, object] = {name.split("_")[1]: value for name, value in bounds.items() if value is not None}
+    chosen |= {"windows": windows} if windows else {}
     filters = replace(PRESETS[preset], **chosen)  # type: ignore[arg-type]
-    with ui.progress("reading MIDI files") as step:
+    with ui.progress("reading files") as step:
         seen = 0
 
         def progress(done: int, reused: int) -> None:
             nonlocal seen
-            step(done - seen, label=f"reading MIDI files ({reused} from an earlier run)" if reused else None)
+            step(done - seen, label=f"reading files ({reused} from an earlier run)" if reused else None)
             seen = done
 
         corpus = build_corpus(paths, output, filters=filters, heldout=heldout, workers=workers, progress=progress)
@@ -73,7 +83,8 @@ def _show(corpus: "Corpus") -> None:
     from melodylc.cli import ui
 
     manifest = corpus.manifest
-    ui.table(["", "count"], list(_summary(manifest)))
+    ui.table(["what became of the files", "files"], list(_outcomes(manifest)))
+    ui.table(["what became of their windows", "windows"], list(_summary(manifest)))
     ui.table(
         ["collection", "files", "unreadable", "tracks", "windows", "different alone", "train", "held out"],
         [
@@ -86,13 +97,22 @@ def _show(corpus: "Corpus") -> None:
     click.echo(f"wrote {corpus.folder}  fingerprint {corpus.fingerprint}")
 
 
+def _outcomes(manifest: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    """A row for each reason; they add up to all files."""
+    outcomes = dict(manifest["outcomes"])
+    first = {kind: outcomes.pop(kind) for kind in ("gave melodies", "unreadable") if kind in outcomes}
+    yield from first.items()
+    rare = sum(count for kind, count in list(outcomes.items())[_SHOWN_REASONS:])
+    yield from list(outcomes.items())[:_SHOWN_REASONS]
+    if rare:
+        yield "other reasons, in files.tsv", rare
+    yield "all", manifest["counts"]["files"]
+
+
 def _summary(manifest: dict[str, Any]) -> Iterator[tuple[str, int]]:
     counts, bounds = manifest["counts"], manifest["filters"]
-    yield "files read", counts["files"] - counts["unreadable"]
-    yield "files unreadable", counts["unreadable"]
-    yield "files without 16 bars in a row of 4/4, 2/2 or 2/4", counts["unused"]
-    yield "tracks that aren't drums", counts["tracks"]
-    yield "windows of 16 bars of 4/4 or 2/2", counts["windows"]
+    begin = "at phrases" if bounds["windows"] == "phrases" else "at every bar"
+    yield f"16 bars of 4/4 or 2/2 from {counts['tracks']:,} tracks, {begin}", counts["windows"]
     yield f"dropped: less than {bounds['sounding']:.0%} sounding", counts["sounding"]
     yield f"dropped: a rest of more than {bounds['rest']} sixteenths", counts["rest"]
     yield f"dropped: fewer than {bounds['notes']} notes", counts["notes"]
@@ -112,4 +132,4 @@ def _problems(unreadable: list[list[str]]) -> Iterator[str]:
     for problem, count in rest.most_common(_SHOWN_PROBLEMS):
         yield f"unreadable: {count} more: {problem}"
     if rest:
-        yield "all unreadable files are named in corpus.json"
+        yield "all unreadable files are named in files.tsv"

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from melodylc.cli.options import make_request, method_option, prior_option, realism_option, request_options
+from melodylc.cli.options import (
+    GroupedCommand,
+    make_request,
+    method_option,
+    prior_option,
+    realism_option,
+    request_options,
+)
 from melodylc.cli.ui import reporting, say, table
 from melodylc.cli.writings import take_writing, writing_options
 from melodylc.data.errors import InputError
@@ -22,7 +29,7 @@ MOST = 10_000
 MOST_SEED = 2**63 - 1
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @request_options
 @click.option("-n", "--count", default=8, show_default=True, type=click.IntRange(1, MOST), help="How many melodies.")
 @click.option("--seed", type=click.IntRange(0, MOST_SEED), help="Same seed, same melodies.  [default: a new one]")

@@ -1,7 +1,7 @@
 """Options that several commands share: what a melody is asked for."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 
@@ -31,6 +31,42 @@ def prior_option(command: Command) -> Command:
         type=click.Choice(["learnt", "normal"]),
         help="What latents are drawn from: the learnt prior or the paper's N(0, I).  [default: learnt if there is one]",
     )(command)
+
+
+class GroupedCommand(click.Command):
+    """A command whose help shows options in named groups, the first ones first.
+
+    >>> titles = [title for title, _ in GroupedCommand.GROUPS]
+    >>> titles[0], titles[-1]
+    ('Options', 'For experiments')
+    """
+
+    GROUPS: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = (
+        ("Options", ("scale", "density", "chords", "reward", "count", "output")),
+        ("More of what is asked", ("tonic", "pitch_range", "variety", "reward_seconds", "best_of", "seed")),
+        (
+            "How files are written",
+            (
+                *("tempo", "formats", "preview", "with_chords", "program", "type", "ppq", "velocity", "swing"),
+                *("humanize", "channel", "transpose", "repeat", "loop_marker", "join", "no_tempo", "names"),
+            ),
+        ),
+        (
+            "For experiments",
+            ("method", "draws", "verify", "allow_copies", "actor", "model", "prior", "realism"),
+        ),
+    )
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the groups; what is in none stands with the last."""
+        records = {param.name: param.get_help_record(ctx) for param in self.get_params(ctx)}
+        for number, (title, names) in enumerate(self.GROUPS):
+            rows = [record for name in names if (record := records.pop(name, None))]
+            if number == len(self.GROUPS) - 1:
+                rows += [record for record in records.values() if record]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
 
 class MethodName(click.ParamType[str]):

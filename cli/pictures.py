@@ -10,7 +10,7 @@ import click
 from melodylc.cli.ui import console, progress
 
 if TYPE_CHECKING:
-    from melodylc.data.pictures.base import Pictures, Split
+    from melodylc.data.pictures.base import Pictures, PictureSplit
     from melodylc.latent.fit import Progress, Round
     from melodylc.latent.gan import GANStep
     from melodylc.training.loop import Report
@@ -43,7 +43,7 @@ seed_option = click.option(
 )
 
 
-def load_pictures(data: str, folder: Path | None, split: "Split") -> "Pictures":
+def load_pictures(data: str, folder: Path | None, split: "PictureSplit") -> "Pictures":
     """A split of a data set, with a bar while it is read."""
     from melodylc.data.pictures.loading import dataset
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         InputError,
         MelodylcError,
         MidiError,
+        ScoreError,
     )
     from melodylc.data.interop import (
         from_note_sequence,
@@ -54,6 +55,7 @@ __all__ = [
     "MidiError",
     "Note",
     "Scale",
+    "ScoreError",
     "Source",
     "Writing",
     "canonical",
@@ -71,7 +73,7 @@ __all__ = [
 _NAMES = {
     "alphabet": ("BARS", "HOLD", "REST", "STATES", "STEPS", "STEPS_PER_BAR", "canonical"),
     "corpus": ("Corpus",),
-    "errors": ("CheckpointError", "CorpusError", "InputError", "MelodylcError", "MidiError"),
+    "errors": ("CheckpointError", "CorpusError", "InputError", "MelodylcError", "MidiError", "ScoreError"),
     "interop": ("from_note_sequence", "from_pretty_midi", "to_note_sequence", "to_pretty_midi"),
     "keys": ("Scale", "parse_scale"),
     "melody": ("Melody", "Note"),

@@ -1,16 +1,16 @@
-"""MIDI files out of folders and archives, one by one, nothing unpacked to the disk.
+"""Files of music out of folders and archives, one by one, nothing unpacked to the disk.
 
 | a PATH that is                                     | is the collection   | files are named        |
 |----------------------------------------------------|---------------------|------------------------|
 | a folder                                           | its own name        | by their path inside   |
 | an archive: .zip, .tar, .tar.gz, .tar.bz2, .tar.xz | its name, less that | the same, less a first |
 | (known by content, not name), or one in a folder   |                     | folder called the same |
-| a MIDI file                                        | its folder's name   | by their name          |
+| a file of music                                    | its folder's name   | by their name          |
 
 So a collection has the same name and files whether it is packed or not.
 
 An archive comes from outside, and is read as such: one that holds a member that climbs out (`../`,
-absolute), a link, a device, or a MIDI file of more than `MAX_FILE` bytes is refused as a whole; so
+absolute), a link, a device, or a file of music of more than `MAX_FILE` bytes is refused as a whole; so
 is one that unpacks to more than `MAX_RATIO` times its size (and 64 MiB). Archives inside archives
 are not opened.
 """
@@ -31,18 +31,21 @@ from typing import IO, NamedTuple
 
 from melodylc.data.errors import InputError
 from melodylc.data.files import reason
+from melodylc.data.readers import ENDINGS, pieces
 from melodylc.data.smf import MAX_FILE
 
 MAX_RATIO = 200  # unpacked to packed; xz makes of the shared archives a 60th
 FREE_SIZE = 64 << 20  # bytes that any archive may unpack to, whatever its ratio
-MIDI_ENDINGS = frozenset((".mid", ".midi", ".smf", ".kar", ".rmi"))
 
 _DAMAGES = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, gzip.BadGzipFile)
 _DAMAGES_TOO = (NotImplementedError, RuntimeError, ValueError, UnicodeError, OSError, OverflowError)
 
 
-class MidiFile(NamedTuple):
-    """One file: where it comes from and its bytes, empty where `problem` says why it has none."""
+class MusicFile(NamedTuple):
+    """One piece: where it comes from and its bytes, empty where `problem` says why it has none.
+
+    `file`: its path in the collection; of a book of tunes, `#`, number and title of the tune follow.
+    """
 
     collection: str
     file: str
@@ -50,11 +53,11 @@ class MidiFile(NamedTuple):
     problem: str = ""
 
 
-def read_midi_files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[MidiFile]:
-    """All MIDI files of folders, archives and single files, in a fixed order; flat memory.
+def read_music_files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[MusicFile]:
+    """All files of music of folders, archives and single files, in a fixed order; flat memory.
 
     Raises:
-        InputError: a path that isn't there or is neither; one without any MIDI file in it; an
+        InputError: a path that isn't there or is neither; one without any file of music in it; an
             archive that is damaged or hostile. One line that names it.
     """
     given = [Path(path) for path in paths]
@@ -63,9 +66,11 @@ def read_midi_files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[MidiFil
         found = False
         for file in _open(path):
             found = True
-            yield file._replace(collection=_printable(file.collection), file=_printable(file.file))
+            collection = _printable(file.collection)
+            for name, content in pieces(file.content, file.file):
+                yield MusicFile(collection, _printable(name), content, file.problem)
         if not found:
-            raise InputError(f"no MIDI files in {str(path)!r} (looked for {', '.join(sorted(MIDI_ENDINGS))})")
+            raise InputError(f"no files of music in {str(path)!r} (looked for {', '.join(sorted(ENDINGS))})")
 
 
 def _printable(name: str) -> str:
@@ -74,35 +79,35 @@ def _printable(name: str) -> str:
 
 
 def check_paths(paths: Iterable[str | os.PathLike[str]]) -> None:
-    """Refuse paths that aren't there or can hold no MIDI, before the work begins.
+    """Refuse paths that aren't there or can hold no music, before the work begins.
 
     Raises:
         InputError: the first such path, or none given at all.
     """
     given = [Path(path) for path in paths]
     if not given:
-        raise InputError("no folder or archive of MIDI files given")
+        raise InputError("no folder, archive or file of music given")
     for path in given:
         if not path.is_dir() and not _kind(path):
             raise InputError(
-                f"{str(path)!r} is neither a folder, nor an archive (zip, tar, tar.gz, tar.bz2, tar.xz), nor MIDI"
+                f"{str(path)!r} is neither a folder, nor an archive (zip, tar, tar.gz, tar.bz2, tar.xz), nor music"
             )
 
 
-def _open(path: Path) -> Iterator[MidiFile]:
+def _open(path: Path) -> Iterator[MusicFile]:
     if path.is_dir():
         return _folder(path)
     kind = _kind(path)
     return _archive(path, kind) if kind in _ARCHIVES else iter([_loose(path, path.resolve().parent.name, path.name)])
 
 
-def _folder(root: Path) -> Iterator[MidiFile]:
+def _folder(root: Path) -> Iterator[MusicFile]:
     collection = root.resolve().name
     for folder, folders, names in os.walk(root, onerror=_unreadable):
         folders.sort()
         for name in sorted(names):
             path = Path(folder, name)
-            if path.suffix.lower() in MIDI_ENDINGS:
+            if path.suffix.lower() in ENDINGS:
                 yield _loose(path, collection, path.relative_to(root).as_posix())
             elif _ending(name) and path.is_file() and (kind := _kind(path)) in _ARCHIVES:
                 yield from _archive(path, kind)
@@ -112,26 +117,27 @@ def _unreadable(error: OSError) -> None:
     raise InputError(f"can't read {str(error.filename)!r}: {reason(error)}") from error
 
 
-def _loose(path: Path, collection: str, name: str) -> MidiFile:
+def _loose(path: Path, collection: str, name: str) -> MusicFile:
     try:
         about = path.stat()
         if not stat.S_ISREG(about.st_mode):
-            return MidiFile(collection, name, b"", "not a regular file")
+            return MusicFile(collection, name, b"", "not a regular file")
         if about.st_size > MAX_FILE:
-            return MidiFile(collection, name, b"", f"larger than {MAX_FILE >> 20} MiB")
-        return MidiFile(collection, name, path.read_bytes())
+            return MusicFile(collection, name, b"", f"larger than {MAX_FILE >> 20} MiB")
+        return MusicFile(collection, name, path.read_bytes())
     except OSError as error:
-        return MidiFile(collection, name, b"", f"can't be read: {reason(error)}")
+        return MusicFile(collection, name, b"", f"can't be read: {reason(error)}")
 
 
 # -- archives ----------------------------------------------------------------------------------
 
 _ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _ARCHIVES = frozenset(("zip", "tar", "gz", "bz2", "xz"))
+_NOTATION = frozenset(ending for ending, form in ENDINGS.items() if form != "MIDI")  # which no first bytes tell
 _MAGIC = (
-    (0, b"MThd", "midi"),
-    (8, b"RMID", "midi"),
-    (128, b"MThd", "midi"),  # after a MacBinary header
+    (0, b"MThd", "music"),
+    (8, b"RMID", "music"),
+    (128, b"MThd", "music"),  # after a MacBinary header
     (0, b"PK\x03\x04", "zip"),
     (0, b"PK\x05\x06", "zip"),
     (0, b"\x1f\x8b", "gz"),
@@ -146,9 +152,13 @@ def _ending(name: str) -> str:
 
 
 def _kind(path: Path) -> str:
+    """What a file is: an archive of some kind, "music", or nothing that is known."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
             return ""
+        if path.suffix.lower() in _NOTATION and about.st_size:
+            return "music"
         with open(path, "rb") as file:
             head = file.read(512)
     except OSError as error:
@@ -156,13 +166,13 @@ def _kind(path: Path) -> str:
     return next((kind for at, magic, kind in _MAGIC if head[at : at + len(magic)] == magic), "")
 
 
-def _archive(path: Path, kind: str) -> Iterator[MidiFile]:
+def _archive(path: Path, kind: str) -> Iterator[MusicFile]:
     collection = path.name[: -len(_ending(path.name)) or None]
     with _damage_named(path):
         for name, content in _zip(path) if kind == "zip" else _tar(path, kind):
             parts = PurePosixPath(name).parts
             inner = parts[1:] if len(parts) > 1 and parts[0] == collection else parts
-            yield MidiFile(collection, "/".join(inner), content)
+            yield MusicFile(collection, "/".join(inner), content)
 
 
 @contextmanager
@@ -185,7 +195,7 @@ def _tar(path: Path, kind: str) -> Iterator[tuple[str, bytes]]:
                 _refuse_escape(path, member.name)
                 if not (member.isfile() or member.isdir()):
                     raise _not_a_file(path, member.name)
-                if member.isfile() and _is_midi(member.name):
+                if member.isfile() and _is_music(member.name):
                     _refuse_large(path, member.name, member.size)
                     file = archive.extractfile(member)
                     yield member.name, file.read() if file else b""
@@ -248,12 +258,12 @@ def _zip(path: Path) -> Iterator[tuple[str, bytes]]:
             _refuse_escape(path, member.filename)
             if stat.S_ISLNK(member.external_attr >> 16):
                 raise _not_a_file(path, member.filename)
-            if _is_midi(member.filename):
+            if _is_music(member.filename):
                 _refuse_large(path, member.filename, member.file_size)
         if sum(member.file_size for member in members) > _size_bound(path):
             raise _bomb(path)
         for member in sorted(members, key=lambda m: m.filename):
-            if _is_midi(member.filename) and not member.is_dir():
+            if _is_music(member.filename) and not member.is_dir():
                 yield member.filename, archive.read(member)
 
 
@@ -269,8 +279,8 @@ def _not_a_file(path: Path, name: str) -> InputError:
 
 def _refuse_large(path: Path, name: str, size: int) -> None:
     if size > MAX_FILE:
-        raise InputError(f"archive {str(path)!r}: {name!r} has {size:,} bytes; a MIDI file may have {MAX_FILE:,}")
+        raise InputError(f"archive {str(path)!r}: {name!r} has {size:,} bytes; a file of music may have {MAX_FILE:,}")
 
 
-def _is_midi(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in MIDI_ENDINGS and not PurePosixPath(name).name.startswith("._")
+def _is_music(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in ENDINGS and not PurePosixPath(name).name.startswith("._")

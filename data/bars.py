@@ -33,8 +33,8 @@ class Section(NamedTuple):
     """A stretch of bars of four quarters.
 
     `start`: its first tick; `first`: how many bars are before it, upbeats not counted; `upbeat`: the ticks of its
-    upbeat; `repeats`: the bars of it, from 0, with which a part begins after a repeat or double bar, as far as that
-    shows by upbeats.
+    upbeat; `repeats`: the bars of it, from 0, with which a part begins after a repeat or double bar, as far as the file
+    says or that shows by upbeats.
     """
 
     start: int
@@ -90,6 +90,8 @@ def layout(score: Score) -> Layout:
     runs = _merge_bars(runs, full, whole)
     joints = [run.end for run in runs if run.joint]
     score, remarks, lines = _fill_bars(score, runs, full, whole)
+    lines = sorted({*lines, *score.double_bars})
+    joints = sorted({*joints, *score.double_bars})
     if remarks:
         runs = _merge_bars(bar_runs(score), full, whole)
         joints = lines
@@ -315,7 +317,9 @@ def _shift_times(score: Score, shifts: list[_Shift]) -> Score:
         return part._replace(starts=starts, ends=np.maximum(ends, starts), length=_later(shifts, part.length))
 
     parts = tuple(moved(part) for part in score.parts)
-    return score._replace(parts=parts, end=_later(shifts, score.end), length=_later(shifts, score.length))
+    double_bars = tuple(tick + int(sums[np.searchsorted(ticks, tick, side="right")]) for tick in score.double_bars)
+    end, length = _later(shifts, score.end), _later(shifts, score.length)
+    return score._replace(parts=parts, end=end, length=length, double_bars=double_bars)
 
 
 def _plural(count: int, noun: str) -> str:

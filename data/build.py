@@ -5,15 +5,16 @@ where it was; it goes when the corpus stands. The corpus is written there as wel
 output's place at once, as a whole. A second build of the same corpus at the same time is refused.
 """
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from melodylc.data.archives import check_paths, read_midi_files
-from melodylc.data.corpus import Corpus
-from melodylc.data.errors import CorpusError, InputError
+from melodylc.data.archives import check_paths, read_music_files
+from melodylc.data.corpus import MANIFEST, Corpus
+from melodylc.data.errors import InputError
 from melodylc.data.extract import VERSION, Made, all_cores, shards
 from melodylc.data.files import reason, sweep
 from melodylc.data.locks import lock
@@ -23,7 +24,7 @@ from melodylc.data.windows import DEFAULT_FILTERS, Filters
 STAGING, FORMER = "corpus", "former"  # in the work folder: the corpus to be, and the one it replaces
 HELDOUT_SHARE = 0.05
 MAX_HELDOUT_SHARE = 0.5
-Progress = Callable[[int, int], None]  # files done, of them taken from an earlier run
+BuildProgress = Callable[[int, int], None]  # files done, of them taken from an earlier run
 
 
 def build(
@@ -33,12 +34,12 @@ def build(
     filters: Filters = DEFAULT_FILTERS,
     heldout: float = HELDOUT_SHARE,
     workers: int | None = None,
-    progress: Progress = lambda done, reused: None,
+    progress: BuildProgress = lambda done, reused: None,
 ) -> Corpus:
     """Extract all melodies of folders and archives into a corpus.
 
     Args:
-        paths: folders, archives and MIDI files; see `melodylc.data.archives`.
+        paths: folders, archives and files of music; see `melodylc.data.archives`.
         output: a folder that isn't there, is empty, or holds an earlier corpus, which is replaced.
         filters: what a window must have.
         heldout: share of works to hold out, 0..0.5.
@@ -74,10 +75,10 @@ def build(
 
 
 def _build(
-    paths: Sequence[str | Path], work: Path, filters: Filters, heldout: float, workers: int, progress: Progress
+    paths: Sequence[str | Path], work: Path, filters: Filters, heldout: float, workers: int, progress: BuildProgress
 ) -> None:
     made: list[Made] = []
-    for shard in shards(read_midi_files(paths), filters, work, workers):
+    for shard in shards(read_music_files(paths), filters, work, workers):
         made.append(shard)
         progress(sum(m.files for m in made), sum(m.files for m in made if m.reused))
     staging = work / STAGING
@@ -105,9 +106,9 @@ def check_output(target: Path) -> None:
 def _corpus_files(target: Path) -> set[str]:
     """What the corpus that is already there lists as its own."""
     try:
-        return {str(name) for name in Corpus.open(target).manifest["files"]}
-    except (CorpusError, KeyError, TypeError):
-        return set()
+        return {str(name) for name in json.loads((target / MANIFEST).read_text(encoding="utf-8"))["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()  # whatever its format: an old corpus is replaced as well
 
 
 def _replace(target: Path, work: Path) -> None:

@@ -383,12 +383,14 @@ def _quality(text: str) -> tuple[str, tuple[Degree, ...]] | None:
     # A power chord has no triad, a suspended one neither third nor another triad.
     if "".join(changes) != found["changes"] or (extension == "5" and (triad or major)) or (sus and triad):
         return None
-    if triad and major and not seventh:
+    if (triad and major and not seventh) or ("alt" in changes and extension != "7"):
         return None
     major = major and seventh
     degrees = _degrees(triad, major, extension, sus or "", changes)
-    word = "Maj" if triad else "maj"
-    return triad + (word if major else "") + extension + (sus or "") + "".join(changes), degrees
+    # A change right behind the root would be read as the root's own sign: Gb9 is the ninth chord on Gb.
+    signed = not (triad or extension or sus) and changes and changes[0][0] in "b#"
+    word = ("Maj" if triad else "maj") if major or signed else ""
+    return triad + word + extension + (sus or "") + "".join(changes), degrees
 
 
 def _degrees(triad: str, major: bool, extension: str, sus: str, changes: list[str]) -> tuple[Degree, ...]:

@@ -6,6 +6,9 @@
 | `*_piece.npy`                         | (n,) int32, index into `pieces.json`                         |
 | `*_collection.npy`                    | (n,) int16, index into the manifest's `collections`          |
 | `*_track.npy`, `*_bar.npy`            | (n,) int16 and int32: track of the file, its bar; from 0     |
+| `*_offset.npy`                        | (n,) int16, bars since the part of the piece began           |
+| `*_role.npy`                          | (n,) uint8, index into `melodylc.data.roles.ROLES`           |
+| `files.tsv`                           | what became of every file, a line each                       |
 | `pieces.json`                         | a list of [collection, file, work]                           |
 | `corpus.json`                         | the manifest: options, counts, fingerprint, the files' names |
 
@@ -13,6 +16,7 @@ Melodies stand in the order of their collection, file, track and bar, whatever t
 """
 
 import json
+import shlex
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -25,9 +29,10 @@ from melodylc.data.alphabet import STEPS
 from melodylc.data.arrays import Events
 from melodylc.data.errors import CorpusError
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "corpus.json"
 PIECES = "pieces.json"
+FILES = "files.tsv"
 SIDES = ("train", "heldout")
 _KEYS = frozenset(("fingerprint", "collections", *SIDES))
 COLUMNS: Mapping[str, type[np.generic]] = {
@@ -35,6 +40,8 @@ COLUMNS: Mapping[str, type[np.generic]] = {
     "collection": np.int16,
     "track": np.int16,
     "bar": np.int32,
+    "offset": np.int16,
+    "role": np.uint8,
 }
 
 
@@ -69,6 +76,11 @@ class Corpus:
             raise CorpusError(f"no corpus in {str(path)!r} (no {MANIFEST}); make one: `melodylc data build`") from error
         except ValueError as error:
             raise CorpusError(f"{str(path / MANIFEST)!r} is damaged; build the corpus again") from error
+        if isinstance(manifest, dict) and manifest.get("format") == 1:
+            raise CorpusError(
+                f"{str(path)!r} is an old corpus, without roles; build it again: "
+                f"melodylc data build PATH... -o {shlex.quote(str(path))}"
+            )
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or _KEYS - set(manifest):
             raise CorpusError(f"{str(path)!r} isn't a corpus of format {FORMAT}; build it again: `melodylc data build`")
         return cls(path, manifest)
@@ -130,6 +142,26 @@ class Corpus:
     def heldout_bar(self) -> npt.NDArray[np.int32]:
         """(m,) bar of the file that the melody begins with, from 0."""
         return self._column("heldout", "bar")
+
+    @cached_property
+    def train_offset(self) -> npt.NDArray[np.int16]:
+        """(n,) bars since the part of the piece began that the melody begins in; phrases begin with every fourth."""
+        return self._column("train", "offset")
+
+    @cached_property
+    def heldout_offset(self) -> npt.NDArray[np.int16]:
+        """(m,) bars since the part of the piece began that the melody begins in; phrases begin with every fourth."""
+        return self._column("heldout", "offset")
+
+    @cached_property
+    def train_role(self) -> npt.NDArray[np.uint8]:
+        """(n,) index into `melodylc.data.roles.ROLES`."""
+        return self._column("train", "role")
+
+    @cached_property
+    def heldout_role(self) -> npt.NDArray[np.uint8]:
+        """(m,) index into `melodylc.data.roles.ROLES`."""
+        return self._column("heldout", "role")
 
     def _events(self, side: str) -> Events:
         array = self._load(f"{side}.npy", np.uint8)

@@ -19,7 +19,11 @@ class InputError(MelodylcError, ValueError):
     """Something given from outside (an argument, a file, a folder) can't be used."""
 
 
-class MidiError(InputError):
+class ScoreError(InputError):
+    """A file of music is broken, or isn't what was asked for."""
+
+
+class MidiError(ScoreError):
     """A MIDI file is broken, or isn't what was asked for."""
 
 

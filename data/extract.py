@@ -1,4 +1,4 @@
-"""From MIDI files to shards: what one worker does, and how the work is dealt out.
+"""From files of music to shards: what one worker does, and how the work is dealt out.
 
 Files are read in a fixed order and dealt in chunks of a fixed size; each chunk becomes one shard, a
 file whose name is a hash of everything it depends on: the chunk's names and bytes, the filters,
@@ -21,7 +21,6 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from itertools import product
 from multiprocessing import resource_tracker
 from pathlib import Path
 from types import ModuleType
@@ -31,20 +30,23 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS, STEPS
-from melodylc.data.archives import MidiFile
+from melodylc.data.archives import MusicFile
 from melodylc.data.arrays import Events
 from melodylc.data.bars import Layout, layout
-from melodylc.data.errors import MidiError
+from melodylc.data.errors import ScoreError
 from melodylc.data.files import atomic_write
-from melodylc.data.smf import read_score
-from melodylc.data.windows import FILTERS, Filters, melody_line
+from melodylc.data.readers import read_music
+from melodylc.data.roles import roles
+from melodylc.data.windows import FILTERS, Filters, melody_line, offsets
 
-VERSION = 2  # of everything that decides what a shard holds
+VERSION = 3  # of everything that decides what a shard holds
 CHUNK_FILES = 128
 CHUNK_BYTES = 8 << 20
 DIGEST_SIZE = 16  # bytes; two of a billion different windows would meet once in 10**20 corpora
 
-ROW = np.dtype([("piece", np.int32), ("track", np.int16), ("bar", np.int32)])
+MAX_CELLS = 1 << 22  # bars of all tracks together that are looked at side by side
+
+ROW = np.dtype([("piece", np.int32), ("track", np.int16), ("bar", np.int32), ("offset", np.int16), ("role", np.uint8)])
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Extracted(NamedTuple):
         return np.frombuffer(hashed, np.uint64).reshape(-1, 2)
 
 
-def extract(files: Iterable[MidiFile], filters: Filters) -> Extracted:
+def extract(files: Iterable[MusicFile], filters: Filters) -> Extracted:
     """The windows of files that pass the filters. A file that can't be read is reported, not fatal."""
     events, rows, reports = [np.empty((0, STEPS), np.uint8)], [np.empty(0, ROW)], []
     for index, file in enumerate(files):
@@ -90,23 +92,33 @@ def extract(files: Iterable[MidiFile], filters: Filters) -> Extracted:
     return Extracted(np.concatenate(events), np.concatenate(rows), reports)
 
 
-def extract_file(file: MidiFile, filters: Filters) -> tuple[Events, npt.NDArray[Any], FileReport]:
+def extract_file(file: MusicFile, filters: Filters) -> tuple[Events, npt.NDArray[Any], FileReport]:
     """One file's windows (n, 256), where each begins, and the report."""
     report = FileReport(file.collection, file.file, file.problem)
     events, rows = [np.empty((0, STEPS), np.uint8)], [np.empty(0, ROW)]
     try:
-        piece = None if file.problem else layout(read_score(file.content))
-    except MidiError as error:
+        piece = None if file.problem else _layout(file)
+    except ScoreError as error:
         piece, report = None, replace(report, problem=str(error))
     if piece is None:
         return events[0], rows[0], report
     score = piece.score
     counts = np.zeros(len(FILTERS) + 1, np.int64)  # the last: kept, which `select` calls -1
-    for section, part in product((one for one in piece.sections if one.bars >= BARS), score.parts):
-        failed, kept = filters.select(melody_line(part, section, score.division))
-        counts += np.bincount(failed % len(counts), minlength=len(counts))
-        events.append(kept)
-        rows.append(_rows(part.track, section.first + np.flatnonzero(failed < 0)))
+    for section in piece.sections:
+        if section.bars < BARS or not score.parts:
+            continue
+        numbers, distances = filters.numbers(section), offsets(section)
+        lines = [melody_line(part, section, score.division) for part in score.parts]
+        each_role = roles([part.name for part in score.parts], lines)
+        for part, line, role in zip(score.parts, lines, each_role, strict=True):
+            failed, kept = filters.select(line, numbers)
+            counts += np.bincount(failed % len(counts), minlength=len(counts))
+            events.append(kept)
+            bars = numbers[failed < 0]
+            found = np.zeros(len(bars), ROW)
+            found["track"], found["bar"] = part.track, section.first + bars
+            found["offset"], found["role"] = distances[bars], role[bars]
+            rows.append(found)
     dropped = tuple(counts[:-1].tolist())
     report = replace(
         report,
@@ -117,6 +129,19 @@ def extract_file(file: MidiFile, filters: Filters) -> tuple[Events, npt.NDArray[
         remarks=(*score.remarks, *score.repairs, *piece.remarks),
     )
     return np.concatenate(events), np.concatenate(rows), report
+
+
+def _layout(file: MusicFile) -> Layout:
+    """The bars of a file's piece.
+
+    Raises:
+        ScoreError: it can't be read, or is larger than any piece.
+    """
+    piece = layout(read_music(file.content, file.file))
+    cells = sum(section.bars for section in piece.sections) * len(piece.score.parts)
+    if cells > MAX_CELLS:
+        raise ScoreError(f"claims {cells:,} bars in its tracks together, more than {MAX_CELLS:,}")
+    return piece
 
 
 def _why_unused(piece: Layout) -> str:
@@ -133,12 +158,6 @@ def _joined(one: Extracted, other: Extracted) -> Extracted:
     other.rows["piece"] += len(one.reports)
     events, rows = np.concatenate([one.events, other.events]), np.concatenate([one.rows, other.rows])
     return Extracted(events, rows, one.reports + other.reports)
-
-
-def _rows(track: int, bars: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-    rows = np.zeros(len(bars), ROW)
-    rows["track"], rows["bar"] = track, bars
-    return rows
 
 
 # -- shards ------------------------------------------------------------------------------------
@@ -166,9 +185,9 @@ def load_shard(path: Path) -> tuple[Extracted, npt.NDArray[np.uint64]]:
         return Extracted(shard["events"], shard["rows"], reports), shard["digests"]
 
 
-def chunks(files: Iterable[MidiFile]) -> Iterator[list[MidiFile]]:
+def chunks(files: Iterable[MusicFile]) -> Iterator[list[MusicFile]]:
     """Files in lists of at most `CHUNK_FILES`, about `CHUNK_BYTES`."""
-    chunk: list[MidiFile] = []
+    chunk: list[MusicFile] = []
     size = 0
     for file in files:
         chunk.append(file)
@@ -180,7 +199,7 @@ def chunks(files: Iterable[MidiFile]) -> Iterator[list[MidiFile]]:
         yield chunk
 
 
-def shard_name(chunk: list[MidiFile], filters: Filters) -> str:
+def shard_name(chunk: list[MusicFile], filters: Filters) -> str:
     """The name that says what a shard holds."""
     digest = hashlib.blake2b(f"{VERSION} {filters}".encode(), digest_size=16)
     for file in chunk:
@@ -197,7 +216,7 @@ class Made(NamedTuple):
     reused: bool
 
 
-def shards(files: Iterable[MidiFile], filters: Filters, folder: Path, workers: int) -> Iterator[Made]:
+def shards(files: Iterable[MusicFile], filters: Filters, folder: Path, workers: int) -> Iterator[Made]:
     """Each chunk's shard in order, made by `workers` processes; three chunks a worker are in memory."""
     crew = _Crew(workers, filters)
     waiting: deque[_Order] = deque()
@@ -213,7 +232,7 @@ def shards(files: Iterable[MidiFile], filters: Filters, folder: Path, workers: i
 
 
 class _Order(NamedTuple):
-    chunk: list[MidiFile]
+    chunk: list[MusicFile]
     path: Path
     future: "Future[None] | None"  # None: an earlier run made it
 
@@ -226,7 +245,7 @@ class _Crew:
         self._filters = filters
         self._pool: ProcessPoolExecutor | None = None
 
-    def order(self, chunk: list[MidiFile], path: Path) -> _Order:
+    def order(self, chunk: list[MusicFile], path: Path) -> _Order:
         """Have a shard made, if it isn't there."""
         if zipfile.is_zipfile(path):
             return _Order(chunk, path, None)
@@ -248,7 +267,7 @@ class _Crew:
             save_shard(order.path, self._carefully(order.chunk))
         return Made(order.path, len(order.chunk), order.future is None)
 
-    def _carefully(self, files: list[MidiFile]) -> Extracted:
+    def _carefully(self, files: list[MusicFile]) -> Extracted:
         """Extract in a process of its own; where that dies, find by halves the file it dies of."""
         with _pool(1) as pool:
             try:
@@ -258,7 +277,7 @@ class _Crew:
             except BrokenProcessPool:
                 pass
         if len(files) == 1:
-            return extract([files[0]._replace(content=b"", problem="the MIDI reader crashed on it")], self._filters)
+            return extract([files[0]._replace(content=b"", problem="the reader crashed on it")], self._filters)
         half = len(files) // 2
         return _joined(self._carefully(files[:half]), self._carefully(files[half:]))
 
@@ -320,7 +339,7 @@ def _start() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _work(chunk: list[MidiFile], filters: Filters, path: Path) -> None:
+def _work(chunk: list[MusicFile], filters: Filters, path: Path) -> None:
     save_shard(path, extract(chunk, filters))
 
 

@@ -27,7 +27,7 @@ from melodylc.data.midi import (
     TICKS_PER_QUARTER,
     TICKS_PER_STEP,
     VELOCITY,
-    Meter,
+    MeterChange,
     TickNote,
     from_ticks,
 )
@@ -178,7 +178,7 @@ def _from_seconds(
 
     return from_ticks(
         [TickNote(note.pitch, tick(note.start), tick(note.end)) for note in notes],
-        [Meter(meter.numerator, meter.denominator, tick(meter.time)) for meter in meters],
+        [MeterChange(meter.numerator, meter.denominator, tick(meter.time)) for meter in meters],
         resolution,
     )
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from melodylc.data.errors import InputError
 from melodylc.data.scales import MODES, Kind, rotation, told_by_tonic
 
-Mode = str
+ModeName = str
 """The name of a mode: a key of `melodylc.data.scales.MODES`, or NOTES."""
 
-NOTES: Mode = "notes"
+NOTES: ModeName = "notes"
 """The mode of a scale that is a set of notes."""
 
 LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -32,7 +32,7 @@ ROOTS: dict[Kind, tuple[str, ...]] = {
     "minor": ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B", "D#", "Ab", "A#"),
 }
 
-_SHORT: dict[Mode, str] = {"major": "maj", "minor": "min"}
+_SHORT: dict[ModeName, str] = {"major": "maj", "minor": "min"}
 _MINOR_THIRD = 3
 _SIGNS = {"♯": "#", "♭": "b", "sharp": "#", "flat": "b"}
 _LONGEST_TEXT = 80
@@ -63,7 +63,7 @@ class Scale:
     """
 
     tonic: int | None
-    mode: Mode
+    mode: ModeName
     root: str = ""
     notes: frozenset[int] = frozenset()
 
@@ -223,12 +223,12 @@ A scale is a root and a mode (cmaj, "c minor", f#m, d-dorian, eb-minor-pentatoni
     )
 
 
-def _roots(mode: Mode) -> tuple[str, ...]:
+def _roots(mode: ModeName) -> tuple[str, ...]:
     """How roots are written below a mode: as in minor keys where its third is minor, else as in major keys."""
     return ROOTS["minor" if mode != NOTES and _MINOR_THIRD in MODES[mode].steps else "major"]
 
 
-def _usual(tonic: int, mode: Mode) -> str:
+def _usual(tonic: int, mode: ModeName) -> str:
     return next(root for root in _roots(mode) if pitch_class(root) == tonic)
 
 
@@ -275,7 +275,7 @@ _MODE_WORDS = {"": "major"} | {
 }
 
 
-def _mode(word: str) -> Mode | None:
+def _mode(word: str) -> ModeName | None:
     if word in ("m", "M"):
         return "minor" if word == "m" else "major"
     return _MODE_WORDS.get(word.lower())

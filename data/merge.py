@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.alphabet import STEPS
 from melodylc.data.arrays import Events, Mask
-from melodylc.data.corpus import COLUMNS, FORMAT, MANIFEST, PIECES, SIDES
+from melodylc.data.corpus import COLUMNS, FILES, FORMAT, MANIFEST, PIECES, SIDES
 from melodylc.data.extract import ROW, FileReport, load_shard
 from melodylc.data.files import FINGERPRINT_LENGTH, atomic_write
 from melodylc.data.overlap import NoteRows, shared_with
@@ -141,6 +141,13 @@ def write_corpus(folder: Path, pool: Pool, parts: Split, about: dict[str, Any]) 
     in_order = sorted(zip(ranks.tolist(), pool.reports, parts.works, strict=True), key=lambda row: row[0])
     pieces = [(report.collection, report.file, work) for _, report, work in in_order]
     _write_json(folder / PIECES, pieces, indent=0)
+    melodies = {side: np.bincount(pool.rows["piece"][parts.sides[side]], minlength=len(ranks)) for side in SIDES}
+    places = np.argsort(ranks, kind="stable")
+    outcomes = [
+        _outcome(report, int(sum(melodies[side][place] for side in SIDES)))
+        for place, (_, report, _) in zip(places, in_order, strict=True)
+    ]
+    _write_files(folder / FILES, [report for _, report, _ in in_order], outcomes, [melodies[s][places] for s in SIDES])
     manifest = {
         "format": FORMAT,
         "fingerprint": fingerprint.hexdigest()[:FINGERPRINT_LENGTH],
@@ -149,6 +156,7 @@ def write_corpus(folder: Path, pool: Pool, parts: Split, about: dict[str, Any]) 
         "heldout_works": len(parts.heldout_works),
         **about,
         "counts": {**totals(pool.reports), **parts.counts},
+        "outcomes": dict(Counter(outcome.kind for outcome in outcomes).most_common()),
         "collections": _by_collection(pool, parts, collections),
         "unreadable": [[report.collection, report.file, report.problem] for _, report, _ in in_order if report.problem],
         "unused": [[report.collection, report.file, report.unused] for _, report, _ in in_order if report.unused],
@@ -156,10 +164,42 @@ def write_corpus(folder: Path, pool: Pool, parts: Split, about: dict[str, Any]) 
         "files": [
             MANIFEST,
             PIECES,
+            FILES,
             *(f"{side}{name}.npy" for side in SIDES for name in ("", *map("_{}".format, COLUMNS))),
         ],
     }
     _write_json(folder / MANIFEST, manifest, indent=1)
+
+
+class _Outcome(NamedTuple):
+    """What became of a file: in few words, as the table counts them, and in its own."""
+
+    kind: str
+    why: str = ""
+
+
+def _outcome(report: FileReport, melodies: int) -> _Outcome:
+    if report.problem:
+        return _Outcome("unreadable", report.problem)
+    if melodies:
+        return _Outcome("gave melodies")
+    if report.unused:
+        short = report.unused.endswith("in a row at most")
+        return _Outcome("fewer than 16 bars of 4/4 in a row" if short else report.unused, report.unused)
+    if report.windows > sum(report.dropped):
+        return _Outcome("all its melodies are in other files")
+    return _Outcome("no window passed the filters")
+
+
+def _write_files(path: Path, reports: list[FileReport], outcomes: list[_Outcome], melodies: list[Indices]) -> None:
+    """A line for each file, with tabs: what became of it, and how many melodies it gave."""
+    lines = ["\t".join(("collection", "file", "outcome", "reason", "tracks", "windows", *SIDES, "remarks"))]
+    for place, (report, outcome) in enumerate(zip(reports, outcomes, strict=True)):
+        numbers = (report.tracks, report.windows, *(int(of[place]) for of in melodies))
+        cells = (report.collection, report.file, *outcome, *map(str, numbers), "; ".join(report.remarks))
+        lines.append("\t".join(" ".join(cell.split()) for cell in cells))
+    with atomic_write(path, "w") as file:
+        file.write("\n".join(lines) + "\n")
 
 
 def _columns(pool: Pool, order: Indices, collections: list[str], ranks: Indices) -> dict[str, npt.NDArray[Any]]:
@@ -168,8 +208,7 @@ def _columns(pool: Pool, order: Indices, collections: list[str], ranks: Indices)
     return {
         "piece": ranks[rows["piece"]],
         "collection": number[rows["piece"]],
-        "track": rows["track"],
-        "bar": rows["bar"],
+        **{name: rows[name] for name in ("track", "bar", "offset", "role")},
     }
 
 

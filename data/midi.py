@@ -42,7 +42,7 @@ class TickNote(NamedTuple):
     end: int
 
 
-class Meter(NamedTuple):
+class MeterChange(NamedTuple):
     """A time signature, and the tick from which it holds."""
 
     numerator: int
@@ -123,7 +123,7 @@ def read_midi(source: str | os.PathLike[str] | bytes) -> Melody:
         raise MidiError(f"{label}: {error}{more}") from error
 
 
-def from_ticks(notes: Iterable[TickNote], meters: Iterable[Meter], ticks_per_quarter: int) -> Melody:
+def from_ticks(notes: Iterable[TickNote], meters: Iterable[MeterChange], ticks_per_quarter: int) -> Melody:
     """The melody of notes that stand in ticks, if they are one.
 
     Args:
@@ -156,11 +156,11 @@ def _melody(score: Score) -> Melody:
         raise InputError("it holds no notes")
     columns = ((part.pitches.tolist(), part.starts.tolist(), part.ends.tolist()) for part in score.parts)
     notes = [TickNote(*row) for rows in columns for row in zip(*rows, strict=True)]
-    meters = [Meter(over, under, tick) for tick, over, under in score.signatures]
+    meters = [MeterChange(over, under, tick) for tick, over, under in score.signatures]
     return from_ticks(notes, meters, score.division)
 
 
-def _check_meter(meter: Meter, ticks_per_quarter: int) -> None:
+def _check_meter(meter: MeterChange, ticks_per_quarter: int) -> None:
     bar = QUARTERS_PER_BAR * ticks_per_quarter
     if meter.tick >= BARS * bar:
         return

@@ -43,7 +43,7 @@ import numpy.typing as npt
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STEPS, STEPS_PER_BAR
 from melodylc.data.arrays import Events, Mask, Values
 
-Integers = npt.NDArray[np.int64]
+_Integers = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 Columns = Iterator[tuple[str, npt.NDArray[np.generic]]]
 
@@ -148,7 +148,7 @@ class NoteTables:
         self.interval = np.where(self.pair, np.diff(self.pitch, axis=1), 0)
         self.wait = np.where(self.pair, np.minimum(np.diff(self.start, axis=1), LONGEST_WAIT), 0)
 
-    def last(self, table: Integers) -> Integers:
+    def last(self, table: _Integers) -> _Integers:
         """Each melody's last of (n, m): (n,)."""
         return np.asarray(table[np.arange(len(table)), np.maximum(self.count - 1, 0)])
 
@@ -172,7 +172,7 @@ def _entropy(shares: Values) -> Values:
     return np.asarray(-(shares * np.log2(np.where(shares > 0, shares, 1))).sum(axis=1), np.float64)
 
 
-def _histogram(kinds: Integers, of: Mask, width: int) -> Values:
+def _histogram(kinds: _Integers, of: Mask, width: int) -> Values:
     row = np.nonzero(of)[0]
     table = np.bincount(row * width + kinds[of], minlength=len(of) * width).reshape(len(of), width)
     return np.asarray(table / np.maximum(table.sum(axis=1, keepdims=True), 1), np.float64)
@@ -362,7 +362,7 @@ def _motion(notes: NoteTables) -> Columns:
     yield "motion.longest_repeat", _longest(pair & (steps == 0))
 
 
-def _longest(hits: Mask) -> Integers:
+def _longest(hits: Mask) -> _Integers:
     """The longest run of true values in each row of (n, m): (n,)."""
     places = np.arange(1, hits.shape[1] + 1)
     broken = np.maximum.accumulate(np.where(hits, 0, places), axis=1)
@@ -480,7 +480,7 @@ _BASE = np.uint64(0x9E3779B97F4A7C15 | 1)
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
 
 
-def _scrambled(symbols: Integers) -> Words:
+def _scrambled(symbols: _Integers) -> Words:
     """Small whole numbers as 64-bit words that look random (splitmix64's last rounds)."""
     word = (symbols.astype(np.uint64) + np.uint64(1)) * _BASE
     word ^= word >> np.uint64(30)
@@ -492,7 +492,7 @@ def _scrambled(symbols: Integers) -> Words:
 class _Sequences:
     """Sequences of symbols, a row a melody, of which any n in a row can be compared."""
 
-    def __init__(self, symbols: Integers, count: Integers) -> None:
+    def __init__(self, symbols: _Integers, count: _Integers) -> None:
         n, self.most = symbols.shape
         self.count = count  # (n,) symbols in each row
         self.powers = np.ones(self.most + 1, np.uint64)
@@ -520,7 +520,7 @@ class _Sequences:
         twice[:, :-1] |= same
         return np.asarray(twice.sum(axis=1) / np.maximum(there.sum(axis=1), 1), np.float64)
 
-    def longest_repeat(self, overlapping: bool = True) -> Integers:
+    def longest_repeat(self, overlapping: bool = True) -> _Integers:
         """Symbols of the longest run that occurs twice, (n,): by bisection, over all rows at once."""
         low, high = np.zeros(len(self.count), np.int64), np.maximum(self.count - 1, 0)
         while (open_ := low < high).any():
@@ -529,7 +529,7 @@ class _Sequences:
             low, high = np.where(open_ & found, middle, low), np.where(open_ & ~found, middle - 1, high)
         return low
 
-    def _repeats(self, length: Integers, overlapping: bool) -> Mask:
+    def _repeats(self, length: _Integers, overlapping: bool) -> Mask:
         """Whether so many symbols (n,), each at least 0, occur twice in each row."""
         places = np.arange(self.most)
         ends = np.minimum(places + length[:, None], self.most)
@@ -624,7 +624,7 @@ def _blocks_and_lags(notes: NoteTables) -> Columns:
     yield from _likeness(notes, counts)
 
 
-def _likeness(notes: NoteTables, counts: Integers) -> Columns:
+def _likeness(notes: NoteTables, counts: _Integers) -> Columns:
     """How far bars and phrases are alike, without being equal."""
     n = len(notes.events)
     sung = counts >= 1

@@ -24,7 +24,7 @@ _BLOCK = 4096
 _FILTER_BITS = 22
 
 Hashes = npt.NDArray[np.uint64]
-Lengths = npt.NDArray[np.int64]
+RunLengths = npt.NDArray[np.int64]
 
 
 def _mix(hashes: Hashes) -> Hashes:
@@ -84,7 +84,7 @@ def shared_with(training: Melodies, heldout: Melodies) -> Mask:
     return np.asarray(longest_shared(training, heldout, RUN_BARS, RUN_BARS) == RUN_BARS, np.bool_)
 
 
-def longest_shared(training: Melodies, melodies: Melodies, least: int = 1, most: int = BARS) -> Lengths:
+def longest_shared(training: Melodies, melodies: Melodies, least: int = 1, most: int = BARS) -> RunLengths:
     """The longest run of bars that each of (m, 256) melodies shares with any one of (n, 256) training melodies.
 
     Only runs of `least` to `most` bars are looked for; 0 where there is none. Memory holds the hashes of `melodies`;

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from melodylc.data.errors import MidiError
+from melodylc.data.errors import ScoreError
 
 MAX_BARS = 20_000  # of four quarters: eleven hours at 120 beats a minute
 MAX_STEPS = 1 << 22  # sixteenths that a track's notes cover together: 13 voices through all that time
@@ -38,18 +38,19 @@ class Score(NamedTuple):
     repairs: tuple[str, ...] = ()  # what was assumed or left out of its notes and messages
     length: int = 0  # the tick of the last end of track
     note_ons: int = 0  # notes that begin, drums too
+    double_bars: tuple[int, ...] = ()  # ticks where a part of the piece begins, if the file says: repeats, double bars
 
 
-def check_size(score: Score) -> Score:
+def check_size(score: Score, error: type[ScoreError] = ScoreError) -> Score:
     """The score, if its ticks and notes are within bounds, so that nothing grows with a number in a file.
 
     Raises:
-        MidiError: it claims more than any piece of music.
+        ScoreError: it claims more than any piece of music; of the kind `error`.
     """
     ticks = [score.end, *(tick for tick, _, _ in score.signatures)]
     if max(ticks) > MAX_BARS * 4 * score.division:
-        raise MidiError(f"claims {max(ticks) / score.division / 4:,.0f} bars, more than {MAX_BARS:,}")
+        raise error(f"claims {max(ticks) / score.division / 4:,.0f} bars, more than {MAX_BARS:,}")
     for part in score.parts:
         if int((part.ends - part.starts).sum()) * 4 // score.division + len(part.starts) > MAX_STEPS:
-            raise MidiError(f"a track whose notes cover more than {MAX_STEPS:,} sixteenths")
+            raise error(f"a track whose notes cover more than {MAX_STEPS:,} sixteenths")
     return score

@@ -439,7 +439,7 @@ def _score(events: _Events, header: _Header, remarks: list[str]) -> Score:
         length=int(lengths.max()),
         note_ons=len(paired.begins),
     )
-    return check_size(read)
+    return check_size(read, MidiError)
 
 
 def _note_events(

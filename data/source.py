@@ -1,4 +1,4 @@
-"""A MIDI file of anybody's as a melody: which track, which bars, and what had to be done.
+"""A file of anybody's as a melody: which track, which bars, and what had to be done.
 
 Where the user says neither track nor bars, they are chosen so:
 
@@ -29,22 +29,17 @@ import numpy as np
 from melodylc.data.alphabet import BARS, HOLD, REST, STEPS, STEPS_PER_BAR
 from melodylc.data.arrays import Events
 from melodylc.data.bars import BAR_SIGNATURES, Layout, Section, counted_in_four, layout
-from melodylc.data.errors import InputError, MidiError
+from melodylc.data.errors import InputError, MidiError, ScoreError
 from melodylc.data.melody import Melody, pitch_name
+from melodylc.data.readers import form_of, read_music
+from melodylc.data.roles import is_melodic
 from melodylc.data.scores import Part, Score, Ticks
-from melodylc.data.smf import read_content, read_score
+from melodylc.data.smf import read_content
 from melodylc.data.texts import folded, printable
 from melodylc.data.windows import DEFAULT_FILTERS, different_bars, different_pitches, melody_line, sixteenths, windows
 
 Short = Literal["loop", "pad"]
 _LOOPS = frozenset((1, 2, 4, 8, 16))  # bars
-# What tracks with the melody are called, or a part of it; compared without case and accents.
-_MELODIC_NAMES = """
-    melod lead voc voice vox solo solist sing song voix chant voz canto cantus cantant voce gesang stimme sopran vokal
-    sang röst zang śpiew laulu ének dallam мелод вокал голос соло μελωδ φωνη メロディ 旋律 歌 ボーカル ヴォーカル 人声
-    멜로디 보컬
-"""
-_MELODIC = re.compile("|".join(folded(name, accents=False) for name in _MELODIC_NAMES.split()))
 _LONGEST_NAME = 40
 _ONE_VOICE = 0.8  # share of notes that must stay for a track to count as one voice
 
@@ -114,7 +109,7 @@ def parse_bars(text: str) -> tuple[int, int]:
 def extract_melody(
     source: str | os.PathLike[str] | bytes, choice: Choice = ANY, *, name: str = "the given bytes"
 ) -> Source:
-    """The melody of any MIDI file: one track, 16 bars, one voice, on sixteenths.
+    """The melody of any MIDI, ABC, MusicXML or Humdrum file: one track, 16 bars, one voice, on sixteenths.
 
     Notes move to the nearest sixteenth, and of notes that sound together the highest stays, as in training; what sounds
     at the start but began before it is left out. Fewer than 16 bars are repeated or padded.
@@ -125,7 +120,8 @@ def extract_melody(
         name: what the content is called.
 
     Raises:
-        MidiError: the file can't be read, isn't MIDI, has no such track or bars, no notes there, or no bars in 4/4.
+        ScoreError: the file can't be read, isn't music, has no such track or bars, no notes there, or no bars in 4/4; a
+            MidiError unless it is notation.
 
     >>> extract_melody("nowhere.mid")
     Traceback (most recent call last):
@@ -135,10 +131,13 @@ def extract_melody(
     melodylc.data.errors.MidiError: song.mid: not a MIDI file (no MThd at its start)
     """
     file = name if isinstance(source, bytes) else os.fspath(source)
+    content = b""
     try:
-        return _source(file, read_score(source if isinstance(source, bytes) else read_content(Path(source))), choice)
+        content = source if isinstance(source, bytes) else read_content(Path(source))
+        return _source(file, read_music(content, file), choice)
     except InputError as error:
-        raise MidiError(f"{file}: {error}") from error
+        kind = MidiError if form_of(content, file) == "MIDI" else ScoreError
+        raise kind(f"{file}: {error}") from error
 
 
 class _Take(NamedTuple):
@@ -319,7 +318,7 @@ def _passes(events: Events) -> bool:
 
 def _rank(take: _Take, division: int) -> tuple[bool, float, float]:
     share = float((_cut(take) < HOLD).sum() / max(1, len(_start_bar(take, division))))
-    named = bool(_MELODIC.search(folded(take.part.name, accents=False)))
+    named = is_melodic(take.part.name)
     return named, 1.0 if share >= _ONE_VOICE else round(share, 1), float(take.part.pitches.mean())
 
 

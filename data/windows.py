@@ -5,10 +5,12 @@
    up), and lasts one at least.
 3. **One voice a track**: at each sixteenth the highest note that sounds; of equal ones the latest.
    A note cut off by a higher one stays off when that ends. What began before the window rests.
-4. **Windows**: every 16 bars in a row, one bar apart, 256 canonical events each.
+4. **Windows**: 16 bars in a row, 256 canonical events each. They begin with *phrases*: with the first full bar of a
+   section, with the first after a repeat or double bar, and every four bars from there; or with every bar.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -74,6 +76,24 @@ def windows(line: Events, numbers: Ticks | None = None) -> Events:
     return found
 
 
+Beginnings = Literal["phrases", "every-bar"]
+PHRASE = 4  #: bars
+
+
+def offsets(section: Section) -> Ticks:
+    """How far each window of a section lies from where its part begins, in bars: (bars - 15,), none where it is short.
+
+    A part begins with the section, and after a repeat or double bar. Phrases begin with every fourth bar.
+
+    >>> offsets(Section(start=0, bars=20, first=0, repeats=(3,))).tolist()
+    [0, 1, 2, 0, 1]
+    """
+    starts = np.array((0, *section.repeats))
+    numbers = np.arange(max(0, section.bars - BARS + 1))
+    distance: Ticks = numbers - starts[np.searchsorted(starts, numbers, side="right") - 1]
+    return distance
+
+
 def _count(line: Events) -> int:
     return max(0, len(line) // STEPS_PER_BAR - BARS + 1)
 
@@ -105,21 +125,28 @@ class Filters:
     notes: int = 16  # least notes
     pitches: int = 5  # least different pitches
     bars: int = 4  # least different bars
+    windows: Beginnings = "phrases"  # with which bars windows begin
 
-    def select(self, line: Events) -> tuple[npt.NDArray[np.int8], Events]:
-        """Choose among the windows of a canonical line of n bars.
+    def numbers(self, section: Section) -> Ticks:
+        """The bars of a section with which windows begin."""
+        found = offsets(section)
+        return np.flatnonzero(found % PHRASE == 0) if self.windows == "phrases" else np.arange(len(found))
+
+    def select(self, line: Events, numbers: Ticks | None = None) -> tuple[npt.NDArray[np.int8], Events]:
+        """Choose among the windows of a canonical line of n bars that begin with the bars `numbers`, or all n - 15.
 
         The first three filters are read off the whole line; only what they leave is made into windows.
 
         Returns:
-            For each of the n - 15 windows, the index in `FILTERS` of the first it fails, -1 for none;
+            For each of these windows, the index in `FILTERS` of the first it fails, -1 for none;
             and those with -1, shape (m, 256).
 
         >>> Filters().select(np.full(16 * 17, REST, np.uint8))[0].tolist()
         [0, 0]
         """
-        failed = np.full(_count(line), -1, np.int8)
-        starts = np.arange(len(failed)) * STEPS_PER_BAR
+        numbers = np.arange(_count(line)) if numbers is None else numbers
+        failed = np.full(len(numbers), -1, np.int8)
+        starts = numbers * STEPS_PER_BAR
         first = np.minimum(_next(line < HOLD)[starts], starts + STEPS)  # before its first note a window rests
         held = np.minimum(_next(line != HOLD)[starts], first) - starts
         too_long = _marks_between(_run_lengths(line == REST) > self.rest, first, starts + STEPS) > 0
@@ -131,7 +158,7 @@ class Filters:
         for index, mask in reversed(list(enumerate(broken))):
             failed[mask] = index
         left = np.flatnonzero(failed < 0)
-        melodies = windows(line, left)
+        melodies = windows(line, numbers[left])
         few_pitches, few_bars = different_pitches(melodies) < self.pitches, different_bars(melodies) < self.bars
         failed[left] = np.where(few_pitches, 3, np.where(few_bars, 4, -1))
         return failed, melodies[failed[left] < 0]
@@ -157,8 +184,8 @@ def _run_lengths(marks: npt.NDArray[np.bool_]) -> Ticks:
 DEFAULT_FILTERS = Filters()
 PRESETS = {
     "magenta": DEFAULT_FILTERS,
-    "reference": Filters(rest=STEPS, notes=0, pitches=0, bars=0),
-    "reference-strict": DEFAULT_FILTERS,
+    "reference": Filters(rest=STEPS, notes=0, pitches=0, bars=0, windows="every-bar"),
+    "reference-strict": Filters(windows="every-bar"),
 }
 
 

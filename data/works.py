@@ -25,6 +25,8 @@ from pathlib import PurePosixPath
 
 _INDEX = re.compile(r"^\d{5}-")  # the position that the shared archives put before each name
 
+_BOOK = re.compile(r"\.abc#(?=[^/]*$)")  # a tune of a book: its number and title follow
+
 # -- dance tunes -------------------------------------------------------------------------------
 
 # What a collection's names carry around the title itself.
@@ -234,7 +236,10 @@ def keys(collection: str, file: str) -> tuple[str, ...]:
         file: the path inside it, with "/" and its ending.
     """
     path = PurePosixPath(file)
-    stem = str(path.with_suffix("")) if path.suffix else file
+    if _BOOK.search(file):
+        stem = _BOOK.sub(".abc_", file).replace(" ", "_")
+    else:
+        stem = str(path.with_suffix("")) if path.suffix else file
     return _RULES[collection](collection, _INDEX.sub("", stem)) if collection in _RULES else _plain(collection, stem)
 
 

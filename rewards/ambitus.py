@@ -18,8 +18,8 @@ from melodylc.data.errors import InputError
 from melodylc.data.melody import pitch_name
 from melodylc.rewards.base import Scores
 from melodylc.rewards.features import (
+    Counts,
     EventsReward,
-    Numbers,
     begins,
     check_between,
     check_number,
@@ -93,23 +93,23 @@ class Ambitus(EventsReward):
         return partial_credit(satisfied, _fullest(counts, self.most + 1) / np.maximum(notes, 1) * far)
 
 
-def _histogram(events: Events) -> Numbers:
+def _histogram(events: Events) -> Counts:
     """Notes of each pitch, shape (n, 128)."""
     rows, _ = np.nonzero(notes := begins(events))
     cells = rows * PITCHES + events[notes]
     return np.bincount(cells, minlength=len(events) * PITCHES).reshape(len(events), PITCHES)
 
 
-def _span(counts: Numbers) -> Numbers:
+def _span(counts: Counts) -> Counts:
     """Semitones from the lowest to the highest pitch that occurs, shape (n,); 0 for no notes."""
     used = counts > 0
     return np.where(used.any(axis=1), PITCHES - 1 - used[:, ::-1].argmax(axis=1) - used.argmax(axis=1), 0)
 
 
-def _fullest(counts: Numbers, width: int) -> Numbers:
+def _fullest(counts: Counts, width: int) -> Counts:
     """Most notes that any `width` neighbouring pitches hold, shape (n,)."""
     below = np.pad(counts.cumsum(axis=1), ((0, 0), (1, 0)))
-    most: Numbers = (below[:, width:] - below[:, :-width]).max(axis=1)
+    most: Counts = (below[:, width:] - below[:, :-width]).max(axis=1)
     return most
 
 

@@ -20,8 +20,8 @@ from melodylc.data.melody import pitch_name
 from melodylc.rewards.ambitus import Register
 from melodylc.rewards.base import Reward, Scores
 from melodylc.rewards.features import (
+    Counts,
     EventsReward,
-    Numbers,
     begins,
     check_number,
     durations,
@@ -60,7 +60,7 @@ class _Note(EventsReward):
         held = _allowed_of_all(other)
         return None if held is None or self.pitches & held else f"no note is in {self.name} and {other.name} at once"
 
-    def _nearness(self, pitches: Numbers, there: Mask) -> Scores:
+    def _nearness(self, pitches: Counts, there: Mask) -> Scores:
         target, any_octave = _parse(self.pitch)
         away = np.abs(pitches - target)
         if any_octave:
@@ -134,7 +134,7 @@ class LastLength(EventsReward):
         return partial_credit(lengths >= self.least, lengths / self.least)
 
 
-def _first(events: Events) -> tuple[Numbers, Mask]:
+def _first(events: Events) -> tuple[Counts, Mask]:
     """The pitch of the first note, and whether there is one; shapes (n,)."""
     notes = begins(events)
     pitches = np.take_along_axis(events, notes.argmax(axis=1)[:, None], axis=1)[:, 0]

@@ -16,7 +16,7 @@ from melodylc.data.melody import Melody
 from melodylc.rewards.base import Reward, Scores
 from melodylc.rewards.parameters import Parameters
 
-Numbers = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.int64]
 
 _BELOW_ONE = float(np.nextafter(1.0, 0.0))
 
@@ -60,7 +60,7 @@ def partial_credit(satisfied: Mask, credit: npt.ArrayLike) -> Scores:
     return np.where(satisfied, 1.0, np.clip(credit, 0.0, _BELOW_ONE))
 
 
-def share(part: Numbers, whole: Numbers) -> Scores:
+def share(part: Counts, whole: Counts) -> Scores:
     """part / whole, and 0 where both are 0."""
     shares: Scores = part / np.maximum(whole, 1)
     return shares
@@ -129,13 +129,13 @@ def silent(events: Events) -> Mask:
     return rests
 
 
-def note_counts(events: Events) -> Numbers:
+def note_counts(events: Events) -> Counts:
     """Notes of each melody, shape (n,)."""
-    counts: Numbers = begins(events).sum(axis=1)
+    counts: Counts = begins(events).sum(axis=1)
     return counts
 
 
-def previous(mask: Mask) -> Numbers:
+def previous(mask: Mask) -> Counts:
     """At each step, the last one before it where `mask` is true, or -1; shape (n, 256).
 
     >>> previous(np.array([[True, False, False, True, False]])).tolist()
@@ -145,7 +145,7 @@ def previous(mask: Mask) -> Numbers:
     return np.pad(seen[:, :-1], ((0, 0), (1, 0)), constant_values=-1)
 
 
-def intervals(events: Events) -> tuple[Numbers, Mask]:
+def intervals(events: Events) -> tuple[Counts, Mask]:
     """At each step where a note begins, semitones from the note before it; and where there is one. Shapes (n, 256).
 
     Rests between the two don't matter, as in jSymbolic's melodic intervals.
@@ -157,7 +157,7 @@ def intervals(events: Events) -> tuple[Numbers, Mask]:
     return moved, notes & (before >= 0)
 
 
-def durations(events: Events) -> Numbers:
+def durations(events: Events) -> Counts:
     """At each step where a note begins, its length in sixteenths; 0 elsewhere. Shape (n, 256)."""
     # Backwards, the last step that isn't a hold is where the note will have ended.
     ends = STEPS - 1 - previous((events != HOLD)[:, ::-1])[:, ::-1]

@@ -16,8 +16,8 @@ from melodylc.data.alphabet import PITCHES
 from melodylc.data.arrays import Events
 from melodylc.rewards.base import Scores
 from melodylc.rewards.features import (
+    Counts,
     EventsReward,
-    Numbers,
     between,
     check_number,
     intervals,
@@ -112,7 +112,7 @@ class Repeats(EventsReward):
         return partial_credit((part <= self.most) & (all_ > 0), between(part, 0, self.most) * (all_ > 0))
 
 
-def _count(events: Events, smallest: int, largest: int) -> tuple[Numbers, Numbers]:
+def _count(events: Events, smallest: int, largest: int) -> tuple[Counts, Counts]:
     """Intervals of smallest..largest semitones, up or down, and all intervals; shapes (n,)."""
     moved, there = intervals(events)
     within = there & (np.abs(moved) >= smallest) & (np.abs(moved) <= largest)

@@ -27,7 +27,7 @@ REQUIRED = inspect.Parameter.empty  #: the default of a parameter that has none
 Value = Any  #: a parameter's value: None, bool, int, float, str, or a tuple of them
 
 
-class Kind(NamedTuple):
+class ParameterKind(NamedTuple):
     """A type of values: in words, from what was typed, and from a value. Both raise ValueError."""
 
     words: str
@@ -39,7 +39,7 @@ class Parameter(NamedTuple):
     """One parameter: its name, the type of its values, and its default, if any."""
 
     name: str
-    kind: Kind
+    kind: ParameterKind
     default: Value = REQUIRED
 
     def read(self, text: str) -> Value:
@@ -134,7 +134,7 @@ def nearest(name: str, known: Iterable[str], otherwise: str) -> str:
     return f"choose from {', '.join(names)}" if names else otherwise
 
 
-def kind_of(annotation: Any) -> Kind:
+def kind_of(annotation: Any) -> ParameterKind:
     """The kind of values that an annotation allows.
 
     Raises:
@@ -184,7 +184,7 @@ def _type_of(default: Value) -> Any:
     return tuple[type(default[0]), ...] if isinstance(default, tuple) and default else type(default)  # type: ignore[misc]
 
 
-def _literal(values: list[Any]) -> Kind:
+def _literal(values: list[Any]) -> ParameterKind:
     texts = {str(value): value for value in values}
 
     def read(text: str) -> Value:
@@ -193,10 +193,10 @@ def _literal(values: list[Any]) -> Kind:
     def check(value: Value) -> Value:
         return value if any(value == one and type(value) is type(one) for one in values) else _refuse(value)
 
-    return Kind(" or ".join(texts), read, check)
+    return ParameterKind(" or ".join(texts), read, check)
 
 
-def _several(element: Kind) -> Kind:
+def _several(element: ParameterKind) -> ParameterKind:
     def check(value: Value) -> Value:
         if isinstance(value, str) or not isinstance(value, Iterable):
             return _refuse(value)
@@ -206,10 +206,10 @@ def _several(element: Kind) -> Kind:
     def read(text: str) -> Value:
         return tuple(element.read(part.strip()) for part in text.split(","))
 
-    return Kind(f"a list such as {_EXAMPLES.get(element.words, 'a,b')}", read, check)
+    return ParameterKind(f"a list such as {_EXAMPLES.get(element.words, 'a,b')}", read, check)
 
 
-def _either(kinds: list[Kind]) -> Kind:
+def _either(kinds: list[ParameterKind]) -> ParameterKind:
     def first(ways: Iterable[Callable[[Any], Value]], value: Any) -> Value:
         for way in ways:
             try:
@@ -220,7 +220,7 @@ def _either(kinds: list[Kind]) -> Kind:
 
     # Any text can be read as text: that comes last.
     readers = [kind.read for kind in sorted(kinds, key=lambda kind: kind is _SIMPLE[str])]
-    return Kind(
+    return ParameterKind(
         " or ".join(kind.words for kind in kinds),
         lambda text: first(readers, text),
         lambda value: first([kind.check for kind in kinds], value),
@@ -254,11 +254,11 @@ def _refuse(value: object) -> Any:
 
 
 _TRUTHS = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}
-_SIMPLE: dict[Any, Kind] = {
-    int: Kind("a whole number", int, _whole),
-    float: Kind("a number", lambda text: _number(float(text)), _number),
-    bool: Kind("true or false", _truth, _exactly(bool)),
-    str: Kind("text", str, _exactly(str)),
-    types.NoneType: Kind("none", _none, _exactly(types.NoneType)),
+_SIMPLE: dict[Any, ParameterKind] = {
+    int: ParameterKind("a whole number", int, _whole),
+    float: ParameterKind("a number", lambda text: _number(float(text)), _number),
+    bool: ParameterKind("true or false", _truth, _exactly(bool)),
+    str: ParameterKind("text", str, _exactly(str)),
+    types.NoneType: ParameterKind("none", _none, _exactly(types.NoneType)),
 }
 _EXAMPLES = {"a whole number": "0,2,4", "a number": "0.5,1", "true or false": "true,false"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import mido
 
-from melodylc.data.archives import MidiFile
+from melodylc.data.archives import MusicFile
 from melodylc.data.extract import Extracted, extract, save_shard
 from melodylc.data.windows import Filters
 
@@ -72,7 +72,7 @@ def small_collection(folder: Path, count: int = 12) -> Path:
 # Spawned processes import these by name.
 
 
-def extract_or_crash(files: Iterable[MidiFile], filters: Filters) -> Extracted:
+def extract_or_crash(files: Iterable[MusicFile], filters: Filters) -> Extracted:
     """As `extract`, but a certain content kills the process, as a bug in a C++ reader would."""
     files = list(files)
     if any(file.content == DEADLY for file in files):
@@ -80,6 +80,6 @@ def extract_or_crash(files: Iterable[MidiFile], filters: Filters) -> Extracted:
     return extract(files, filters)
 
 
-def work_or_crash(chunk: list[MidiFile], filters: Filters, path: Path) -> None:
+def work_or_crash(chunk: list[MusicFile], filters: Filters, path: Path) -> None:
     """What the processes of a build do, with the same weakness."""
     save_shard(path, extract_or_crash(chunk, filters))

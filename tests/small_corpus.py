@@ -12,10 +12,12 @@ import pytest
 
 from melodylc.data.build import build
 from melodylc.data.corpus import Corpus, Piece
+from melodylc.data.windows import Filters
 
 SCALE = (0, 2, 4, 5, 7, 9, 11, 12)
 FILES = {"reels": 6, "hymns": 4, "airs": 2}
 BARS = 24  # nine windows a file
+EVERY_BAR = Filters(windows="every-bar")
 
 
 def write_tune(path: Path, seed: int) -> None:
@@ -42,7 +44,7 @@ def build_small(factory: pytest.TempPathFactory) -> Corpus:
             for index in range(count):
                 write_tune(folder / collection / f"{chr(97 + index) * 5}.mid", 100 * number + index)
         paths = [folder / collection for collection in FILES]
-        _built.append(build(paths, folder / "corpus", heldout=0.5, workers=1))
+        _built.append(build(paths, folder / "corpus", filters=EVERY_BAR, heldout=0.5, workers=1))
     return _built[0]
 
 

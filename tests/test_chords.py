@@ -13,6 +13,8 @@ import mido
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from melodylc.constraints.request import Request
 from melodylc.constraints.transposable import check_transposed, transposed_rule
@@ -69,6 +71,7 @@ SPELLINGS = {
     ("C7b9b13", "C7(b9,b13)"): {0, 1, 4, 7, 8, 10},
     ("C7alt", "Calt"): {0, 1, 3, 4, 6, 8, 10},
     ("C5",): {0, 7},
+    ("Cmajb5", "C(b5)"): {0, 4, 6},
     ("Cno3",): {0, 7},
     ("C/E",): {0, 4, 7},
     ("C/D", "C/d"): {0, 2, 4, 7},
@@ -215,6 +218,22 @@ def test_what_cannot_be_read_is_said_with_its_place(text: str, message: str) -> 
         parse_progression(text)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(
+        st.sampled_from([*"CDbgHI#♭m79°øΔ/(,|.% :[]vV-+13", "maj", "sus", "add", "dim", "alt", "no", "|:"]), max_size=9
+    ),
+    st.sampled_from([None, "cmaj", "f#m", "gb", "c whole tone", "0,2,4", "0,2,4 tonic 2"]),
+)
+def test_whatever_is_typed_has_a_name_that_reads_back_or_is_refused(parts: list[str], key: str | None) -> None:
+    try:
+        found = parse_progression("".join(parts), None if key is None else parse_scale(key))
+    except InputError:
+        return  # in one line, as those above
+    assert parse_progression(found.name) == found
+    assert parse_progression(found.transposed(5).name) == found.transposed(5)
 
 
 def test_a_chord_of_parts_that_are_none_is_refused() -> None:

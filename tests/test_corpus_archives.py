@@ -16,7 +16,7 @@ import pytest
 from corpus_midi import write_folder
 
 from melodylc.data import archives
-from melodylc.data.archives import MidiFile, read_midi_files
+from melodylc.data.archives import MusicFile, read_music_files
 from melodylc.data.errors import InputError
 from melodylc.data.smf import MAX_FILE
 
@@ -29,8 +29,8 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def read(*paths: Path) -> list[MidiFile]:
-    return list(read_midi_files(paths))
+def read(*paths: Path) -> list[MusicFile]:
+    return list(read_music_files(paths))
 
 
 def tar(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
@@ -126,7 +126,7 @@ def test_names_that_aren_t_utf8(tmp_path: Path) -> None:
 @pytest.mark.parametrize("made", [lambda path: path.mkdir(), lambda path: saved(path, plain_tar({"x.txt": b""}))])
 def test_without_midi(made: Callable[[Path], None], tmp_path: Path) -> None:
     made(tmp_path / "empty")
-    assert "no MIDI files in" in refused(tmp_path / "empty")
+    assert "no files of music in" in refused(tmp_path / "empty")
 
 
 def test_not_there(tmp_path: Path) -> None:
@@ -145,8 +145,23 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     assert [file.problem for file in read(tmp_path)] == ["not a regular file"]
 
 
+def test_notation_of_all_forms_books_by_tune(tmp_path: Path) -> None:
+    files = {
+        "a.abc": b"X:1\nT:Air/Song\nK:C\nC|\n\nX:2\nK:C\nD|",
+        "b.krn": b"**kern\n*-",
+        "c.musicxml": b"<score-partwise/>",
+        "d.mxl": b"PK\x03\x04",
+        "e.XML": b"",
+    }
+    folder = write_folder(tmp_path / "scores", files)
+    names = ["a.abc#1 Air-Song", "a.abc#2", "b.krn", "c.musicxml", "d.mxl", "e.XML"]
+    assert [file.file for file in read(folder)] == names
+    assert [(file.collection, file.file) for file in read(folder / "d.mxl")] == [("scores", "d.mxl")]
+    assert read(folder / "a.abc")[1].content.startswith(b"X:2")
+
+
 def test_no_paths() -> None:
-    with pytest.raises(InputError, match="no folder or archive"):
+    with pytest.raises(InputError, match="no folder, archive or file"):
         read()
 
 
@@ -214,7 +229,7 @@ def test_a_member_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(archives, "MAX_FILE", 100)
     files = {"a.mid": b"MThd" + bytes(100)}
     for path in (saved(tmp_path / "x.tar", plain_tar(files)), zipped(tmp_path / "x.zip", files)):
-        assert "has 104 bytes; a MIDI file may have 100" in refused(path)
+        assert "has 104 bytes; a file of music may have 100" in refused(path)
 
 
 @pytest.mark.parametrize("kind", PACK)

@@ -21,17 +21,19 @@ from corpus_midi import DEADLY, midi, small_collection, tune, write_folder
 
 from melodylc.data import build as build_module
 from melodylc.data import extract
-from melodylc.data.archives import MidiFile, read_midi_files
+from melodylc.data.archives import MusicFile, read_music_files
 from melodylc.data.build import build
 from melodylc.data.corpus import Corpus, Piece
 from melodylc.data.errors import CorpusError, InputError
 from melodylc.data.extract import extract_file
 from melodylc.data.merge import first_ones
 from melodylc.data.overlap import shared_with
+from melodylc.data.roles import ROLES
 from melodylc.data.windows import DEFAULT_FILTERS, PRESETS, Filters
 from melodylc.data.works import held_out
 
 RunCli = Callable[..., Run]
+EVERY_BAR = Filters(windows="every-bar")
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data" / "midi"
 
 
@@ -60,7 +62,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_counts(corpus: Corpus) -> None:
     counts = corpus.manifest["counts"]
     assert (counts["files"], counts["unreadable"], counts["tracks"]) == (41, 1, 40)
-    assert counts["windows"] == 10 * (1 + 2 + 3 + 4)
+    assert counts["windows"] == 40  # 16 to 19 bars: one phrase has 16 bars from it on
     dropped = sum(counts[name] for name in ("sounding", "rest", "notes", "pitches", "bars"))
     dropped += counts["duplicates"] + counts["heldout_shared"]
     assert len(corpus.train) + len(corpus.heldout) + dropped == counts["windows"]
@@ -77,7 +79,7 @@ def test_every_melody_knows_where_it_comes_from(corpus: Corpus, source: Path) ->
         assert len(events) > 0
         for melody, piece, track, bar in zip(events, pieces, tracks, bars, strict=True):
             file = source / corpus.pieces[piece].file
-            found, rows, _ = extract_file(MidiFile("tunes", file.name, file.read_bytes()), DEFAULT_FILTERS)
+            found, rows, _ = extract_file(MusicFile("tunes", file.name, file.read_bytes()), DEFAULT_FILTERS)
             (row,) = np.flatnonzero((rows["track"] == track) & (rows["bar"] == bar))
             assert np.array_equal(found[row], melody)
 
@@ -101,7 +103,8 @@ def test_melodies_are_different_and_in_order(corpus: Corpus) -> None:
 def test_duplicates_across_collections(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_folder(tmp_path / name, {"x.mid": midi(tune(1, 18)), f"{name}.mid": midi(tune(len(name) + ord(name[0])))})
-    made = build([tmp_path / "two", tmp_path / "one"], tmp_path / "corpus", heldout=0, workers=1)
+    paths = [tmp_path / "two", tmp_path / "one"]
+    made = build(paths, tmp_path / "corpus", filters=EVERY_BAR, heldout=0, workers=1)
     assert made.manifest["counts"]["duplicates"] == 3
     assert [made.manifest["collections"][name]["unique"] for name in ("one", "two")] == [4, 4]
     assert [made.manifest["collections"][name]["train"] for name in ("one", "two")] == [4, 1]
@@ -234,7 +237,7 @@ def test_a_crash_of_the_reader_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     expected = build([folder], tmp_path / "without", workers=1)
     (folder / "deadly.mid").write_bytes(DEADLY)
     made = build([folder], tmp_path / "with", workers=1)
-    assert ["tunes", "deadly.mid", "the MIDI reader crashed on it"] in made.manifest["unreadable"]
+    assert ["tunes", "deadly.mid", "the reader crashed on it"] in made.manifest["unreadable"]
     assert made.fingerprint == expected.fingerprint
 
 
@@ -354,13 +357,90 @@ def test_the_command_ends_with_a_table(source: Path, tmp_path: Path, run_cli: Ru
     made = Corpus.open(tmp_path / "corpus")
     assert shown.code == 0
     rows = {line.rsplit(maxsplit=1)[0].strip(): line.split()[-1] for line in shown.out.splitlines() if line.split()}
-    assert rows["files read"] == "40"
-    assert rows["files unreadable"] == "1"
-    assert rows["windows of 16 bars of 4/4 or 2/2"] == "100"
+    assert (rows["unreadable"], rows["all"]) == ("1", "41")
+    assert rows["16 bars of 4/4 or 2/2 from 40 tracks, at phrases"] == "40"
     assert rows["dropped: exact duplicates"] == str(made.manifest["counts"]["duplicates"])
     assert rows["melodies for training"] == str(len(made.train))
     assert made.fingerprint in shown.out
     assert "unreadable: tunes/broken.mid: not a MIDI file" in shown.err
+
+
+WALTZ = b"X:1\nM:3/4\nL:1/4\nK:C\n" + b"CDE|" * 40
+
+
+def reel(key: str, bars: int) -> str:
+    """A tune in ABC of so many different bars."""
+    body = "".join(f"{a}{b}{a}c d{b}G{a}|" for a, b in zip("GABcdefgaGBA" * 3, "ABcdefgabcAe" * 3, strict=True))
+    return f"M:4/4\nL:1/8\nK:{key}\n" + "|".join(body.split("|")[:bars]) + "|\n"
+
+
+def test_every_file_is_accounted_for(tmp_path: Path, run_cli: RunCli) -> None:
+    held = midi([(60, 0, 32 * 1920)])
+    files = {
+        "book.abc": f"X:1\nT:One\n{reel('C', 16)}\nX:2\nT:Two\n{reel('G', 20)}".encode(),
+        "waltz.abc": WALTZ,
+        "short.abc": f"X:1\n{reel('C', 7)}".encode(),
+        "again.abc": f"X:1\n{reel('C', 16)}".encode(),
+        "broken.krn": b"**kern\n4c\t4d\n",
+        "held.mid": held,
+        "notes.txt": b"no music",
+        "song.mid": midi(tune(5)),
+    }
+    folder = write_folder(tmp_path / "mixed", files)
+    shown = run_cli("data", "build", folder, "-o", tmp_path / "corpus", "--workers", 1, "--heldout", 0)
+    made = Corpus.open(tmp_path / "corpus")
+    outcomes = {
+        "gave melodies": 3,
+        "unreadable": 1,
+        "in 3/4": 1,
+        "fewer than 16 bars of 4/4 in a row": 1,
+        "no window passed the filters": 1,
+        "all its melodies are in other files": 1,
+    }
+    assert made.manifest["outcomes"] == outcomes
+    for kind, count in outcomes.items():
+        assert any(line.split() == [*kind.split(), str(count)] for line in shown.out.splitlines())
+    rows = [line.split("\t") for line in (made.folder / "files.tsv").read_text("utf-8").splitlines()[1:]]
+    assert {row[1]: row[2:4] for row in rows if row[2] != "gave melodies"} == {
+        "book.abc#1 One": ["all its melodies are in other files", ""],
+        "broken.krn": ["unreadable", "damaged at line 2: 2 fields where there are 1 spine"],
+        "held.mid": ["no window passed the filters", ""],
+        "short.abc": ["fewer than 16 bars of 4/4 in a row", "7 bars of 4/4 in a row at most"],
+        "waltz.abc": ["in 3/4", "in 3/4"],
+    }
+    assert sum(int(row[6]) for row in rows) == len(made.train) == 4
+
+
+def test_windows_begin_with_phrases_and_say_how_far(tmp_path: Path) -> None:
+    bars = reel("C", 22).splitlines()[3].strip("|").split("|")
+    body = f"G2|{'|'.join(bars[:6])}||{'|'.join(bars[6:])}|"
+    folder = write_folder(tmp_path / "tunes", {"a.abc": f"X:1\nM:4/4\nL:1/8\nK:C\n{body}\n".encode()})
+    every = build([folder], tmp_path / "every", filters=EVERY_BAR, heldout=0, workers=1)
+    assert every.train_bar.tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert every.train_offset.tolist() == [0, 1, 2, 3, 4, 5, 0]
+    phrases = build([folder], tmp_path / "phrases", heldout=0, workers=1)
+    assert phrases.train_bar.tolist() == [0, 4, 6]
+    assert phrases.train_offset.tolist() == [0, 4, 0]
+    assert np.array_equal(phrases.train, every.train[every.train_offset % 4 == 0])
+
+
+def test_a_corpus_knows_the_roles_of_its_voices(tmp_path: Path) -> None:
+    def moved(semitones: int) -> list[corpus_midi.Note]:
+        return [(pitch + semitones, start, end) for pitch, start, end in tune(0)]
+
+    folder = write_folder(tmp_path / "tunes", {"a.mid": midi(moved(-12), moved(24), moved(12))})
+    made = build([folder], tmp_path / "corpus", heldout=0, workers=1)
+    assert [ROLES[role] for role in made.train_role] == ["bass", "lead", "inner"]
+    assert made.train_role.dtype == np.uint8
+
+
+def test_an_old_corpus_is_refused_with_the_command_and_replaced(source: Path, tmp_path: Path) -> None:
+    output = tmp_path / "corpus"
+    manifest = build([source], output, workers=1).manifest
+    (output / "corpus.json").write_text(json.dumps({**manifest, "format": 1}))
+    with pytest.raises(CorpusError, match=r"without roles; build it again: melodylc data build PATH\.\.\. -o "):
+        Corpus.open(output)
+    assert build([source], output, workers=1).manifest == manifest
 
 
 def test_no_melodies_explain_themselves(tmp_path: Path, run_cli: RunCli) -> None:
@@ -376,7 +456,7 @@ def test_options_reach_the_filters(tmp_path: Path, run_cli: RunCli) -> None:
     words = ["data", "build", folder, "-o", tmp_path / "corpus", "--workers", 1, "--preset", "reference"]
     assert run_cli(*words, "--least-notes", 20, "--longest-rest", 8, "--heldout", 0).code == 0
     filters = Corpus.open(tmp_path / "corpus").manifest["filters"]
-    assert filters == {"sounding": 0.3, "rest": 8, "notes": 20, "pitches": 0, "bars": 0}
+    assert filters == {"sounding": 0.3, "rest": 8, "notes": 20, "pitches": 0, "bars": 0, "windows": "every-bar"}
 
 
 def test_many_broken_files_are_counted_by_reason(tmp_path: Path, run_cli: RunCli) -> None:
@@ -448,7 +528,7 @@ def test_presets_reproduce_the_independent_counts(name: str) -> None:
     if not path.exists():
         pytest.skip(f"the shared archives aren't beside the repository ({path.name})")
     for preset, expected in zip(("reference", "reference-strict"), REFERENCE[name], strict=True):
-        found = extract.extract(read_midi_files([path]), PRESETS[preset])
+        found = extract.extract(read_music_files([path]), PRESETS[preset])
         count = len(np.unique(found.digests(), axis=0))
         assert count == pytest.approx(expected, rel=0.02)
         assert not any(report.problem for report in found.reports)
@@ -457,7 +537,14 @@ def test_presets_reproduce_the_independent_counts(name: str) -> None:
 def test_manifest_is_plain_json(corpus: Corpus) -> None:
     manifest = json.loads((corpus.folder / "corpus.json").read_text("utf-8"))
     assert manifest == corpus.manifest
-    assert manifest["filters"] == {"sounding": 0.3, "rest": 16, "notes": 16, "pitches": 5, "bars": 4}
+    assert manifest["filters"] == {
+        "sounding": 0.3,
+        "rest": 16,
+        "notes": 16,
+        "pitches": 5,
+        "bars": 4,
+        "windows": "phrases",
+    }
 
 
 def test_an_archive_that_breaks_off_is_named_and_makes_no_corpus(source: Path, tmp_path: Path) -> None:

@@ -149,7 +149,8 @@ def test_filters_do_what_they_say(line: Events, filters: Filters) -> None:
 
 def test_presets() -> None:
     assert len(FILTERS) == 5
-    assert PRESETS["magenta"] == PRESETS["reference-strict"] == Filters(0.3, 16, 16, 5, 4)
+    assert PRESETS["magenta"] == Filters(0.3, 16, 16, 5, 4)
+    assert PRESETS["reference-strict"] == Filters(0.3, 16, 16, 5, 4, "every-bar")
     only_sounding = PRESETS["reference"]
     line = np.full(STEPS, HOLD, np.uint8)
     line[0] = 60

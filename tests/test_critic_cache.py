@@ -15,7 +15,7 @@ from melodylc.constraints.critic_cache import critic_path, keep_critic, kept_cri
 from melodylc.constraints.fitting import find_critic
 from melodylc.latent.critic import Critic
 from melodylc.latent.fit import FitSettings, fit
-from melodylc.latent.objective import Scores, VectorObjective
+from melodylc.latent.objective import PartScores, VectorObjective
 from melodylc.latent.optimise import SATISFY_SETTINGS, OptimiseSettings, satisfy
 from melodylc.models.checkpoint import LoadedModel, shipped_model
 from melodylc.rewards import Rule, density, pitch_classes, variety
@@ -98,7 +98,7 @@ def test_an_actor_without_a_critic_gets_one_taught_and_kept(
     assert all(torch.equal(*pair) for pair in zip(before, found.move.parameters(), strict=True))
 
 
-def circle(z: Tensor) -> Scores:
+def circle(z: Tensor) -> PartScores:
     """1 inside a circle around (1.5, 1.5), and less the farther from it: the prior is inside once in fifty."""
     far = (z - 1.5).norm(dim=1).numpy().astype(np.float64)
     return np.asarray(np.clip(1 - (far - 0.75) / 4, 0, 1))[:, None]

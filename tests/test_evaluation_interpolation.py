@@ -13,7 +13,7 @@ from test_evaluation_statistics import random_melodies
 from torch import Tensor
 
 from melodylc.data.alphabet import STEPS as EVENTS
-from melodylc.evaluation.interpolation import ALL, STEPS, Walks, compare_walks, inside, ranges, walk
+from melodylc.evaluation.interpolation import ALL, STEPS, Walks, compare_walks, ranges, walk, within_ranges
 from melodylc.evaluation.statistics import features
 from melodylc.evaluation.subject import Subject
 from melodylc.latent.distance import arc
@@ -69,15 +69,15 @@ def test_ranges_hold_what_percentiles_say() -> None:
     limits, levels = ranges(real), features(real).levels()
     for name, (low, high) in limits.items():
         assert (low, high) == pytest.approx(np.percentile(levels[name], [1, 99]))
-    found = inside(others, limits)
+    found = within_ranges(others, limits)
     hits = []
     for name, (low, high) in limits.items():
         hits.append([low <= value <= high for value in features(others).levels()[name]])
         assert found[name] == pytest.approx(np.mean(hits[-1])), name
     assert found[ALL] == pytest.approx(np.mean(np.all(hits, axis=0)))
     silence = np.full((4, EVENTS), 129, np.uint8)
-    assert inside(silence, limits)["longest_rest"] == 0
-    assert inside(silence, limits)[ALL] == 0
+    assert within_ranges(silence, limits)["longest_rest"] == 0
+    assert within_ranges(silence, limits)[ALL] == 0
 
 
 def test_each_seed_is_judged_by_its_own_range() -> None:
@@ -89,6 +89,6 @@ def test_each_seed_is_judged_by_its_own_range() -> None:
     assert found.pairs == 10
     assert found.real == found.samples["p"]
     assert found.samples["silence"].shares[ALL].mean == 0.0
-    by_hand = [inside(one.between, ranges(events))[ALL] for one, events in zip(walks, real, strict=True)]
+    by_hand = [within_ranges(one.between, ranges(events))[ALL] for one, events in zip(walks, real, strict=True)]
     assert found.between.shares[ALL].values == pytest.approx(tuple(by_hand))
     assert found.jump.values == (walks[0].jump(), walks[1].jump())

@@ -28,9 +28,9 @@ from melodylc.evaluation.report import markdown
 from melodylc.evaluation.report_rules import rule_conditions, rule_tables
 from melodylc.evaluation.rule_figures import wilson
 from melodylc.evaluation.rule_picture import SHARE, picture
-from melodylc.evaluation.rules import TRIES, Case, Row, RuleEvaluator, RuleSettings, RulesEvaluation, read_rows
+from melodylc.evaluation.rules import TRIES, Case, RivalName, RuleEvaluator, RuleSettings, RulesEvaluation, read_rows
 from melodylc.evaluation.statistics import MAJOR, best_root
-from melodylc.evaluation.ways import Optimised, Rejected, Single, Snapped, Source, Way, fit_cost, snapped
+from melodylc.evaluation.ways import CandidateSource, Optimised, Rejected, Single, Snapped, Way, fit_cost, snapped
 from melodylc.latent.actor import Actor, ActorConfig, Move
 from melodylc.latent.critic import Critic
 from melodylc.latent.distance import z_mse
@@ -105,7 +105,7 @@ def evaluator(
 
 
 def draw(model: LoadedModel, way: Way, seed: int, count: int) -> Drawn:
-    return way.draw(Source(model, model.prior()), seed, count, lambda _: None)
+    return way.draw(CandidateSource(model, model.prior()), seed, count, lambda _: None)
 
 
 # -- how far apart -----------------------------------------------------------------------------
@@ -245,7 +245,7 @@ def test_figures_are_those_of_the_draws(model: LoadedModel, actor: FoundActor, c
     done = evaluator(model, actor, critic).run()
     case = done.cases["mine"]
     assert list(case.rows) == ["prior", "nearest", "moved", "rejection", "snapping", "optimize", "actor"]
-    ways: dict[Row, tuple[Way, int]] = {
+    ways: dict[RivalName, tuple[Way, int]] = {
         "prior": (Single(), 5),
         "nearest": (Single(RULE), 5),
         "moved": (Single(RULE, actor, "moved"), 5),
@@ -300,7 +300,7 @@ def test_an_evaluation_that_was_stopped_goes_on_where_it_was(
     whole, drawn = evaluator(model, actor).run(), list[int]()
     chunk = ways._chunk
 
-    def spy(source: Source, seed: int, *given: object) -> Drawn:
+    def spy(source: CandidateSource, seed: int, *given: object) -> Drawn:
         drawn.append(seed)
         return chunk(source, seed, *given)  # type: ignore[arg-type]
 

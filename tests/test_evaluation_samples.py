@@ -19,7 +19,7 @@ from melodylc.data.rows import evaluation_rows
 from melodylc.evaluation.copies import find_copies
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.real import Held
-from melodylc.evaluation.samples import Draws, SampleFigures, compare_samples, draw_real, draw_samples
+from melodylc.evaluation.samples import PriorSamples, SampleFigures, compare_samples, draw_real, draw_samples
 from melodylc.evaluation.statistics import features, overlapping_areas
 from melodylc.evaluation.subject import CHUNK, StandardNormal, Subject
 from melodylc.models.config import named_config
@@ -137,10 +137,12 @@ def test_samples_are_those_of_the_prior_however_they_are_cut() -> None:
     assert told == [CHUNK, 4]
 
 
-def compared(samples: dict[str, list[Events]]) -> tuple[list[Draws], SampleFigures]:
+def compared(samples: dict[str, list[Events]]) -> tuple[list[PriorSamples], SampleFigures]:
     """Two seeds of a hundred melodies each."""
     drawn = [
-        Draws(random_melodies(10 * seed, 100), random_melodies(10 * seed + 1, 100), (random_melodies(3, 60),) * 2)
+        PriorSamples(
+            random_melodies(10 * seed, 100), random_melodies(10 * seed + 1, 100), (random_melodies(3, 60),) * 2
+        )
         for seed in range(2)
     ]
     return drawn, compare_samples(drawn, samples)

@@ -6,7 +6,7 @@ import pytest
 from mido.midifiles.meta import _key_signature_decode
 
 from melodylc.data.errors import InputError
-from melodylc.data.keys import LETTERS, ROOTS, Mode, Scale, parse_scale
+from melodylc.data.keys import LETTERS, ROOTS, ModeName, Scale, parse_scale
 from melodylc.data.scales import Kind
 
 # Every root that can be spelled, with its pitch class.
@@ -200,6 +200,6 @@ def test_a_typo_gets_the_nearest_names(typo: str, nearest: str) -> None:
         ((0, "major", "Cx"), "a letter"),
     ],
 )
-def test_scales_that_do_not_exist_are_refused(arguments: tuple[int | None, Mode, str], reason: str) -> None:
+def test_scales_that_do_not_exist_are_refused(arguments: tuple[int | None, ModeName, str], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         Scale(*arguments)

@@ -11,10 +11,10 @@ import torch
 from melodylc.data import InputError
 from melodylc.latent.actor import Actor, ActorConfig, LatentLayout, Move, condition
 from melodylc.latent.fit import DistanceWeight, FitResult, FitSettings, Progress, Round, fit
-from melodylc.latent.objective import Scores, VectorObjective
+from melodylc.latent.objective import PartScores, VectorObjective
 from melodylc.latent.samples import Measurement, Samples, decode_and_score, summarise
 
-Score = Callable[[torch.Tensor], Scores]
+Score = Callable[[torch.Tensor], PartScores]
 DIM = 8
 SIGMA = torch.full((DIM,), 0.3)
 SMALL = FitSettings(
@@ -38,12 +38,12 @@ SMALL = FitSettings(
 FEW = replace(SMALL, rounds=4, check_every=2, warmup=5, actor_steps=2, critic_steps=2)
 
 
-def steps(z: torch.Tensor) -> Scores:
+def steps(z: torch.Tensor) -> PartScores:
     """How many of the first four dimensions exceed 1: flat almost everywhere, optimal for 6 in 10,000 by chance."""
     return np.asarray((z[:, :4] > 1).double().mean(dim=1, keepdim=True))
 
 
-def two(z: torch.Tensor) -> Scores:
+def two(z: torch.Tensor) -> PartScores:
     """One part on three dimensions, another on two more that it doesn't know of."""
     return np.asarray(torch.stack([(z[:, :3] > 0.5).double().mean(dim=1), (z[:, 3:5] < -0.5).double().mean(dim=1)], 1))
 
@@ -184,7 +184,7 @@ def test_an_interrupt_with_nothing_to_keep_goes_on() -> None:
 def test_the_best_state_is_kept_not_the_last() -> None:
     spoilt = False
 
-    def score(z: torch.Tensor) -> Scores:
+    def score(z: torch.Tensor) -> PartScores:
         return steps(z) * (0.0 if spoilt else 1.0)
 
     def spoil(entry: Round) -> None:
@@ -264,7 +264,7 @@ class Sums:
         together = torch.cat(moved, 1)[..., 0]
         return together, together.cumsum(1)
 
-    def score(self, decoded: torch.Tensor) -> Scores:
+    def score(self, decoded: torch.Tensor) -> PartScores:
         return np.asarray((1 - (decoded - 1).abs().clamp(0.1, 1)).add(0.1).mean(1, keepdim=True).clamp(max=1).double())
 
     def context(self, decoded: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
@@ -340,7 +340,7 @@ class OneOfThree(VectorObjective):
         return torch.eye(3)[torch.randint(3, (count,), generator=generator)]
 
 
-def which(z: torch.Tensor) -> Scores:
+def which(z: torch.Tensor) -> PartScores:
     middle = (z[:, 0].abs() < 0.5) & (z[:, 1] > 1)
     return np.asarray(torch.stack([z[:, 0] > 1, z[:, 0] < -1, middle], 1).double())
 
@@ -407,7 +407,7 @@ def test_what_no_vector_leads_to_is_scored_and_taught() -> None:
     """A score that all of the bank lacks: only what is made of it shows the critic where it is to be had."""
     scored: list[torch.Tensor] = []
 
-    def far(z: torch.Tensor) -> Scores:
+    def far(z: torch.Tensor) -> PartScores:
         scored.append(z)
         return np.asarray((z[:, :1] > 6).double())
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from melodylc.data.errors import InputError
 from melodylc.latent.actor import LatentLayout, Move
-from melodylc.latent.objective import Scores, VectorObjective
+from melodylc.latent.objective import PartScores, VectorObjective
 from melodylc.latent.realism import Realism, RealismSettings, RealismTraining, fit_realism
 
 DIM = 4
@@ -37,7 +37,7 @@ SMALL = RealismSettings(
 FEW = replace(SMALL, rounds=2, warmup=2, critic_steps=2, actor_steps=1)
 
 
-def unscored(z: Tensor) -> Scores:
+def unscored(z: Tensor) -> PartScores:
     raise AssertionError("a game of realism asks no score")
 
 
@@ -94,7 +94,7 @@ class Sum:
     def draw_labels(self, count: int, generator: torch.Generator) -> Tensor:
         return torch.zeros(count, 0)
 
-    def score(self, decoded: Tensor) -> Scores:
+    def score(self, decoded: Tensor) -> PartScores:
         return np.zeros((len(decoded), 1))
 
     def context(self, decoded: Tensor, z: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from melodylc.data import smf
-from melodylc.data.archives import MidiFile
+from melodylc.data.archives import MusicFile
 from melodylc.data.errors import MidiError
 from melodylc.data.extract import extract
 from melodylc.data.scores import MAX_BARS, Score
@@ -358,7 +358,7 @@ def test_a_broken_file_is_refused_with_its_reason(content: bytes, reason: str) -
 
 @pytest.mark.parametrize(("content", "reason"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_file_is_reported_and_the_rest_goes_on(content: bytes, reason: str) -> None:
-    found = extract([MidiFile("c", "bad.mid", content), MidiFile("c", "good.mid", GOOD)], DEFAULT_FILTERS)
+    found = extract([MusicFile("c", "bad.mid", content), MusicFile("c", "good.mid", GOOD)], DEFAULT_FILTERS)
     bad, good = found.reports
     assert reason in bad.problem
     assert (good.problem, good.tracks) == ("", 1)
@@ -375,19 +375,19 @@ def test_a_broken_file_is_reported_and_the_rest_goes_on(content: bytes, reason: 
     ],
 )
 def test_every_file_is_accounted_for(content: bytes, unused: str) -> None:
-    (report,) = extract([MidiFile("c", "a.mid", content)], DEFAULT_FILTERS).reports
+    (report,) = extract([MusicFile("c", "a.mid", content)], DEFAULT_FILTERS).reports
     assert (report.unused, report.windows > 0, report.problem) == (unused, not unused, "")
 
 
 def test_what_was_assumed_stands_in_the_report() -> None:
-    (report,) = extract([MidiFile("c", "a.mid", SAID["no tracks"][0])], DEFAULT_FILTERS).reports
+    (report,) = extract([MusicFile("c", "a.mid", SAID["no tracks"][0])], DEFAULT_FILTERS).reports
     assert report.remarks == ("its header says 0 tracks; 1 found, and all were read",)
 
 
 def test_claimed_ticks_cost_no_memory() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for content, _ in CLAIMS.values():
-        extract([MidiFile("c", "bad.mid", content)], DEFAULT_FILTERS)
+        extract([MusicFile("c", "bad.mid", content)], DEFAULT_FILTERS)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 64 << 10  # kilobytes
 

@@ -14,10 +14,10 @@ from melodylc.data.arrays import Events
 from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.rewards import Rule, density, pitch_classes, tonic
 from melodylc.rewards.base import Scores
-from melodylc.sampling.methods.steer import Candidate, Plan, Steer, SteerSettings
+from melodylc.sampling.methods.steer import Candidate, Steer, SteerPlan, SteerSettings
 from melodylc.sampling.steering.filter import ParticleFilter, backwards, copies, effective, resample
-from melodylc.sampling.steering.limits import events_allowed, inside, pitches_allowed
-from melodylc.sampling.steering.potential import Judge, continued, fit_potential, repeated, transposed
+from melodylc.sampling.steering.limits import events_allowed, keeps_within, pitches_allowed
+from melodylc.sampling.steering.potential import RuleCounter, continued, fit_potential, repeated, transposed
 from melodylc.sampling.steering.rewrite import rewrite
 from melodylc.sampling.steering.writer import LanguageWriter
 
@@ -122,7 +122,7 @@ def same(one: Candidate, other: Candidate) -> bool:
 
 def plan_of(
     scores: Callable[[Events], Scores], toy: Toy = TWO, **settings: object
-) -> tuple[Steer[ToyState], Plan[ToyState]]:
+) -> tuple[Steer[ToyState], SteerPlan[ToyState]]:
     steer = Steer(toy, SteerSettings(**settings))  # type: ignore[arg-type]
     return steer, steer.prepare(scores)
 
@@ -134,7 +134,7 @@ def test_the_filter_samples_from_the_exact_conditional_whatever_potential_and_pr
 ) -> None:
     _, plan = plan_of(busy)
     potential = replace(plan.potential, sharpness=sharpness)
-    end = ParticleFilter(TWO, potential, copies=again).run([Judge(busy)], 3000, [np.random.default_rng(0)])[0]
+    end = ParticleFilter(TWO, potential, copies=again).run([RuleCounter(busy)], 3000, [np.random.default_rng(0)])[0]
     good = (end.scores == 1).all(1) & np.isfinite(end.weights)
     share = np.exp(end.weights[good] - end.weights[good].max())
     paths = paths_of(end.events[good])
@@ -151,7 +151,7 @@ def test_limits_are_corrected_by_p_over_q(conditional: npt.NDArray[np.float64]) 
     table[4 : STEPS // 2 : STEPS_PER_BAR, HOLD] = False
     _, plan = plan_of(busy)
     potential = replace(plan.potential, sharpness=0.0)
-    end = ParticleFilter(TWO, potential, table).run([Judge(busy)], 4000, [np.random.default_rng(0)])[0]
+    end = ParticleFilter(TWO, potential, table).run([RuleCounter(busy)], 4000, [np.random.default_rng(0)])[0]
     paths, chances = every_path()
     here = paths[:, :8].all(1)
     share = np.exp(end.weights) / np.exp(end.weights).sum()
@@ -233,7 +233,7 @@ def test_bars_that_break_a_rule_are_written_anew() -> None:
         scores: Scores = (events < PITCHES).sum(1, keepdims=True) / 64
         return scores
 
-    result = rewrite(TWO, Judge(full), melodies, 4, 1000.0, np.random.default_rng(0))
+    result = rewrite(TWO, RuleCounter(full), melodies, 4, 1000.0, np.random.default_rng(0))
     assert result.scores.tolist() == [[1.0]]
     assert result.nats[0] == pytest.approx(-np.log(0.5) - 15 * np.log(STAY))
 
@@ -242,12 +242,12 @@ def test_a_scale_is_found_by_asking() -> None:
     """Six melodies of random pitches: the rule is known by its answers alone."""
     rng = np.random.default_rng(0)
     melodies = np.where(rng.random((8, STEPS)) < 0.4, rng.integers(50, 80, (8, STEPS)), HOLD)
-    table = pitches_allowed(Judge(Rule((pitch_classes({0, 4, 7}), density(4))).graded), melodies)
+    table = pitches_allowed(RuleCounter(Rule((pitch_classes({0, 4, 7}), density(4))).graded), melodies)
     assert table is not None
     assert np.flatnonzero(table[9, 48:60]).tolist() == [0, 4, 7]
     assert table[:, HOLD:].all()
-    assert pitches_allowed(Judge(Rule((tonic(0),)).graded), melodies) is None
-    assert pitches_allowed(Judge(busy), melodies) is None
+    assert pitches_allowed(RuleCounter(Rule((tonic(0),)).graded), melodies) is None
+    assert pitches_allowed(RuleCounter(busy), melodies) is None
 
 
 def test_places_are_found_by_asking() -> None:
@@ -257,11 +257,11 @@ def test_places_are_found_by_asking() -> None:
 
     rng = np.random.default_rng(0)
     melodies = np.where(rng.random((8, STEPS)) < 0.4, rng.integers(50, 80, (8, STEPS)), HOLD)
-    table = events_allowed(Judge(on_beats), melodies)
+    table = events_allowed(RuleCounter(on_beats), melodies)
     assert table is not None
     assert not table[::4, HOLD:].any()
     assert table[1::4].all()
-    assert on_beats(canonical(inside(melodies, table))[0]).min() == 1
+    assert on_beats(canonical(keeps_within(melodies, table))[0]).min() == 1
 
 
 def test_a_table_that_spells_a_melody_is_not_believed() -> None:
@@ -273,7 +273,7 @@ def test_a_table_that_spells_a_melody_is_not_believed() -> None:
 
     rng = np.random.default_rng(0)
     melodies = np.where(rng.random((8, STEPS)) < 0.4, rng.integers(50, 80, (8, STEPS)), HOLD)
-    assert events_allowed(Judge(this), melodies) is None
+    assert events_allowed(RuleCounter(this), melodies) is None
 
 
 def test_guesses_of_the_whole() -> None:
@@ -287,8 +287,8 @@ def test_the_twist_is_what_tells_the_end() -> None:
     """Of a share of notes the repetition; of the last note, nothing until the last bar."""
     rng = np.random.default_rng(0)
     melodies = np.where(rng.random((32, STEPS)) < 0.4, rng.integers(50, 80, (32, STEPS)), HOLD)
-    share = fit_potential(Judge(Rule((pitch_classes({0, 2, 4, 5, 7, 9, 11}),)).graded), melodies, 1.0, rng)
-    last = fit_potential(Judge(Rule((tonic(0),)).graded), melodies, 1.0, rng)
+    share = fit_potential(RuleCounter(Rule((pitch_classes({0, 2, 4, 5, 7, 9, 11}),)).graded), melodies, 1.0, rng)
+    last = fit_potential(RuleCounter(Rule((tonic(0),)).graded), melodies, 1.0, rng)
     assert share.weights[11, 0].sum() > 0.5
     assert last.weights[:14].sum(2).mean() < 0.25
     assert share.shifts == last.shifts == tuple(range(-6, 6))
@@ -303,7 +303,7 @@ def test_an_easy_rule_steers_gently() -> None:
 
 
 def test_a_judge_asks_once_about_what_is_equal() -> None:
-    judge = Judge(busy)
+    judge = RuleCounter(busy)
     same = np.array([bar_of(60, 1) * BARS] * 5)
     assert judge(same).shape == (5, 1)
     assert judge.calls == 1

@@ -13,8 +13,8 @@ from melodylc.data.errors import InputError
 from melodylc.data.files import FINGERPRINT_LENGTH
 
 Bytes = npt.NDArray[np.uint8]
-Split = Literal["train", "valid", "test"]
-SPLITS: tuple[Split, ...] = get_args(Split)
+PictureSplit = Literal["train", "valid", "test"]
+SPLITS: tuple[PictureSplit, ...] = get_args(PictureSplit)
 
 
 class PicturesError(InputError):
@@ -30,7 +30,7 @@ class Pictures:
     """
 
     dataset: str  #: "mnist", "cifar10", "celeba" or "faces"
-    split: Split
+    split: PictureSplit
     pixels: Bytes  #: (n, channels, height, width)
     labels: Bytes  #: (n, labels), 0 or 1
     names: tuple[str, ...]  #: of the labels

@@ -13,7 +13,7 @@ import numpy as np
 
 from melodylc.data.files import reason
 from melodylc.data.pictures.attributes import ATTRIBUTES
-from melodylc.data.pictures.base import SPLITS, Bytes, Pictures, PicturesError, Split, open_folder
+from melodylc.data.pictures.base import SPLITS, Bytes, Pictures, PicturesError, PictureSplit, open_folder
 
 SIDE = 64
 CROP = 128
@@ -26,7 +26,7 @@ WHAT = (
 
 
 def load_celeba(
-    folder: Path, split: Split, most: int | None = None, report: Callable[[int, int], None] = lambda *_: None
+    folder: Path, split: PictureSplit, most: int | None = None, report: Callable[[int, int], None] = lambda *_: None
 ) -> Pictures:
     """The faces of a split, (n, 3, 64, 64), with the paper's ten attributes.
 
@@ -108,7 +108,7 @@ def read_attributes(path: Path) -> dict[str, list[int]]:
     return {row[0]: _values(row, len(head), columns, path) for row in rows}
 
 
-def read_partition(path: Path) -> dict[str, Split]:
+def read_partition(path: Path) -> dict[str, PictureSplit]:
     """The split of each file of a list: 0 train, 1 valid, 2 test.
 
     Raises:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from melodylc.data.files import reason
-from melodylc.data.pictures.base import Bytes, Pictures, PicturesError, Split, one_hot, open_folder
+from melodylc.data.pictures.base import Bytes, Pictures, PicturesError, PictureSplit, one_hot, open_folder
 
 CLASSES = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
 SIDE = 32
@@ -19,7 +19,7 @@ TEST = ("test_batch.bin",)
 WHAT = "CIFAR-10's binary version (cifar-10-binary.tar.gz, https://www.cs.toronto.edu/~kriz/cifar.html), unpacked"
 
 
-def load_cifar10(folder: Path, split: Split) -> Pictures:
+def load_cifar10(folder: Path, split: PictureSplit) -> Pictures:
     """The pictures of a split, (n, 3, 32, 32).
 
     Raises:
@@ -53,6 +53,6 @@ def read_batch(path: Path) -> Bytes:
     return np.frombuffer(content, np.uint8).reshape(-1, RECORD)
 
 
-def _part(records: Bytes, split: Split) -> Bytes:
+def _part(records: Bytes, split: PictureSplit) -> Bytes:
     held = len(records) // 10
     return {"train": records[: len(records) - held], "valid": records[len(records) - held :], "test": records}[split]

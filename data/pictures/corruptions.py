@@ -20,7 +20,7 @@ import numpy.typing as npt
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.base import Bytes
 
-Floats = npt.NDArray[np.float64]
+_Floats = npt.NDArray[np.float64]
 Random = np.random.Generator
 SEVERITIES = (1, 2, 3, 4, 5)
 
@@ -41,24 +41,24 @@ def corrupt(pictures: Bytes, name: str, severity: int, seed: int = 0) -> Bytes:
     return _bytes(found).transpose(0, 3, 1, 2)
 
 
-def gaussian_noise(x: Floats, level: int, rng: Random) -> Floats:
+def gaussian_noise(x: _Floats, level: int, rng: Random) -> _Floats:
     """Normal noise on every value."""
     return x + rng.normal(0, (0.04, 0.06, 0.08, 0.09, 0.10)[level], x.shape)
 
 
-def shot_noise(x: Floats, level: int, rng: Random) -> Floats:
+def shot_noise(x: _Floats, level: int, rng: Random) -> _Floats:
     """Poisson noise, as of few photons."""
     photons = (500, 250, 100, 75, 50)[level]
     return rng.poisson(x * photons) / photons
 
 
-def impulse_noise(x: Floats, level: int, rng: Random) -> Floats:
+def impulse_noise(x: _Floats, level: int, rng: Random) -> _Floats:
     """Salt and pepper."""
     hit = rng.random(x.shape) < (0.01, 0.02, 0.03, 0.05, 0.07)[level]
     return np.where(hit, rng.random(x.shape) < 0.5, x)
 
 
-def defocus_blur(x: Floats, level: int, rng: Random) -> Floats:
+def defocus_blur(x: _Floats, level: int, rng: Random) -> _Floats:
     """A disc instead of a point."""
     radius, alias = ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1))[level]
     at = np.arange(-8, 9)
@@ -68,7 +68,7 @@ def defocus_blur(x: Floats, level: int, rng: Random) -> Floats:
     return _filter(x, kernel[0, :, :, 0])
 
 
-def glass_blur(x: Floats, level: int, rng: Random) -> Floats:
+def glass_blur(x: _Floats, level: int, rng: Random) -> _Floats:
     """Blurred, neighbouring pixels exchanged, blurred again."""
     sigma, reach, rounds = ((0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2))[level]
     x = np.floor(gaussian_blur(x, sigma) * 255)
@@ -83,19 +83,19 @@ def glass_blur(x: Floats, level: int, rng: Random) -> Floats:
     return gaussian_blur(x / 255, sigma)
 
 
-def motion_blur(x: Floats, level: int, rng: Random) -> Floats:
+def motion_blur(x: _Floats, level: int, rng: Random) -> _Floats:
     """Averaged along a line."""
     radius, sigma = ((6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5))[level]
     return _move(x, radius, sigma, rng.uniform(-45, 45, len(x)))
 
 
-def zoom_blur(x: Floats, level: int, rng: Random) -> Floats:
+def zoom_blur(x: _Floats, level: int, rng: Random) -> _Floats:
     """The mean of several enlargements."""
     factors = np.arange(1, (1.06, 1.11, 1.16, 1.21, 1.26)[level], 0.01)
     return (x + sum(_zoom(x, factor) for factor in factors)) / (len(factors) + 1)
 
 
-def snow(x: Floats, level: int, rng: Random) -> Floats:
+def snow(x: _Floats, level: int, rng: Random) -> _Floats:
     """Flakes that fall, and a whiter picture."""
     settings = (
         (0.1, 0.2, 1, 0.6, 8, 3, 0.95),
@@ -109,35 +109,35 @@ def snow(x: Floats, level: int, rng: Random) -> Floats:
     flakes = np.where(flakes < least, 0, flakes).clip(0, 1)
     flakes = _move(flakes, radius, sigma, rng.uniform(-135, -45, len(x)))
     grey = (x @ np.array([0.299, 0.587, 0.114]))[..., None]
-    found: Floats = share * x + (1 - share) * np.maximum(x, 1.5 * grey + 0.5) + flakes + flakes[:, ::-1, ::-1]
+    found: _Floats = share * x + (1 - share) * np.maximum(x, 1.5 * grey + 0.5) + flakes + flakes[:, ::-1, ::-1]
     return found
 
 
-def fog(x: Floats, level: int, rng: Random) -> Floats:
+def fog(x: _Floats, level: int, rng: Random) -> _Floats:
     """A cloud by the diamond-square algorithm."""
     dense, decay = ((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75))[level]
     brightest = x.max(axis=(1, 2, 3), keepdims=True)
     clouds = np.stack([_plasma(x.shape[1], decay, rng) for _ in x])[..., None]
-    found: Floats = (x + dense * clouds) * brightest / (brightest + dense)
+    found: _Floats = (x + dense * clouds) * brightest / (brightest + dense)
     return found
 
 
-def brightness(x: Floats, level: int, rng: Random) -> Floats:
+def brightness(x: _Floats, level: int, rng: Random) -> _Floats:
     """More V of HSV."""
     value = x.max(axis=-1, keepdims=True)
     raised = (value + (0.05, 0.1, 0.15, 0.2, 0.3)[level]).clip(0, 1)
-    found: Floats = np.where(value > 0, x * raised / np.maximum(value, 1e-12), raised)
+    found: _Floats = np.where(value > 0, x * raised / np.maximum(value, 1e-12), raised)
     return found
 
 
-def contrast(x: Floats, level: int, rng: Random) -> Floats:
+def contrast(x: _Floats, level: int, rng: Random) -> _Floats:
     """Nearer to each channel's mean."""
     means = x.mean(axis=(1, 2), keepdims=True)
-    found: Floats = (x - means) * (0.75, 0.5, 0.4, 0.3, 0.15)[level] + means
+    found: _Floats = (x - means) * (0.75, 0.5, 0.4, 0.3, 0.15)[level] + means
     return found
 
 
-def elastic_transform(x: Floats, level: int, rng: Random) -> Floats:
+def elastic_transform(x: _Floats, level: int, rng: Random) -> _Floats:
     """A random affine map, and a smooth displacement after it."""
     side = x.shape[1]
     settings = ((0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03))
@@ -145,7 +145,7 @@ def elastic_transform(x: Floats, level: int, rng: Random) -> Floats:
     return np.stack([_elastic(picture, strength, smooth, shift, rng) for picture in x])
 
 
-def pixelate(x: Floats, level: int, rng: Random) -> Floats:
+def pixelate(x: _Floats, level: int, rng: Random) -> _Floats:
     """Reduced and enlarged, by boxes."""
     from PIL import Image
 
@@ -157,12 +157,12 @@ def pixelate(x: Floats, level: int, rng: Random) -> Floats:
     )
 
 
-def jpeg_compression(x: Floats, level: int, rng: Random) -> Floats:
+def jpeg_compression(x: _Floats, level: int, rng: Random) -> _Floats:
     """Written as a JPEG of low quality and read again."""
     return np.stack([_jpeg(one, (80, 65, 58, 50, 40)[level]) for one in _bytes(x)])
 
 
-CORRUPTIONS: dict[str, Callable[[Floats, int, Random], Floats]] = {
+CORRUPTIONS: dict[str, Callable[[_Floats, int, Random], _Floats]] = {
     made.__name__: made
     for made in (
         *(gaussian_noise, shot_noise, impulse_noise),
@@ -173,7 +173,7 @@ CORRUPTIONS: dict[str, Callable[[Floats, int, Random], Floats]] = {
 }
 
 
-def gaussian_blur(x: Floats, sigma: float) -> Floats:
+def gaussian_blur(x: _Floats, sigma: float) -> _Floats:
     """Pictures (n, h, w, channels) under a Gaussian window of 4 deviations, edges repeated."""
     reach = int(4 * sigma + 0.5)
     if not reach:
@@ -183,12 +183,12 @@ def gaussian_blur(x: Floats, sigma: float) -> Floats:
     return _filter(_filter(x, weights[:, None]), weights[None, :])
 
 
-def _bytes(x: Floats) -> Bytes:
+def _bytes(x: _Floats) -> Bytes:
     found: Bytes = (x.clip(0, 1) * 255 + 1e-6).astype(np.uint8)  # theirs are cut off, not rounded
     return found
 
 
-def _filter(x: Floats, kernel: Floats) -> Floats:
+def _filter(x: _Floats, kernel: _Floats) -> _Floats:
     """Correlation with a kernel of odd sides, edges repeated."""
     down, right = kernel.shape[0] // 2, kernel.shape[1] // 2
     padded = np.pad(x, ((0, 0), (down, down), (right, right), (0, 0)), mode="edge")
@@ -198,7 +198,7 @@ def _filter(x: Floats, kernel: Floats) -> Floats:
     return result
 
 
-def _sample_at(x: Floats, down: Floats, right: Floats, mirror: bool = False) -> Floats:
+def _sample_at(x: _Floats, down: _Floats, right: _Floats, mirror: bool = False) -> _Floats:
     """Bilinear samples of a picture (h, w, channels) at places of shape (...), edges repeated or mirrored."""
     height, width = x.shape[:2]
     if mirror:
@@ -208,11 +208,11 @@ def _sample_at(x: Floats, down: Floats, right: Floats, mirror: bool = False) -> 
     below, beside = (down - row)[..., None], (right - column)[..., None]
     upper = x[row, column] * (1 - beside) + x[row, column + 1] * beside
     lower = x[row + 1, column] * (1 - beside) + x[row + 1, column + 1] * beside
-    found: Floats = upper * (1 - below) + lower * below
+    found: _Floats = upper * (1 - below) + lower * below
     return found
 
 
-def _move(x: Floats, radius: int, sigma: float, degrees: Floats) -> Floats:
+def _move(x: _Floats, radius: int, sigma: float, degrees: _Floats) -> _Floats:
     weights = np.exp(-(np.arange(2 * radius + 1) ** 2) / (2 * sigma**2))
     weights /= weights.sum()
     rows, columns = np.mgrid[0 : x.shape[1], 0 : x.shape[2]].astype(float)
@@ -224,7 +224,7 @@ def _move(x: Floats, radius: int, sigma: float, degrees: Floats) -> Floats:
     return result
 
 
-def _zoom(x: Floats, factor: float) -> Floats:
+def _zoom(x: _Floats, factor: float) -> _Floats:
     side = x.shape[1]
     kept = int(np.ceil(side / factor))
     first = (side - kept) // 2
@@ -235,7 +235,7 @@ def _zoom(x: Floats, factor: float) -> Floats:
     return np.stack([_sample_at(one[first : first + kept, first : first + kept], down, right) for one in x])
 
 
-def _plasma(side: int, decay: float, rng: Random) -> Floats:
+def _plasma(side: int, decay: float, rng: Random) -> _Floats:
     heights = np.zeros((side, side))
     step, wibble = side, 100.0
     while step >= 2:
@@ -251,11 +251,11 @@ def _plasma(side: int, decay: float, rng: Random) -> Floats:
         heights[half::step, ::step] = along / 4 + wibble * rng.uniform(-wibble, wibble, along.shape)
         step, wibble = half, wibble / decay
     heights -= heights.min()
-    scaled: Floats = heights / heights.max()
+    scaled: _Floats = heights / heights.max()
     return scaled
 
 
-def _elastic(picture: Floats, strength: float, smooth: float, shift: float, rng: Random) -> Floats:
+def _elastic(picture: _Floats, strength: float, smooth: float, shift: float, rng: Random) -> _Floats:
     side = picture.shape[0]
     middle, third = side // 2, side // 3
     points = np.array([[middle + third, middle + third], [middle + third, middle - third], [middle - third] * 2], float)
@@ -269,7 +269,7 @@ def _elastic(picture: Floats, strength: float, smooth: float, shift: float, rng:
     return _sample_at(warped, rows + waves[..., 1], columns + waves[..., 0], mirror=True)
 
 
-def _jpeg(picture: Bytes, quality: int) -> Floats:
+def _jpeg(picture: Bytes, quality: int) -> _Floats:
     from PIL import Image
 
     content = io.BytesIO()

@@ -18,16 +18,16 @@ import numpy as np
 import numpy.typing as npt
 
 from melodylc.data.pictures.attributes import ATTRIBUTES
-from melodylc.data.pictures.base import Bytes, Pictures, Split
+from melodylc.data.pictures.base import Bytes, Pictures, PictureSplit
 
 SIDE = 64
 _SEEDS = {"train": 0, "valid": 1, "test": 2}
 _HAIR = {"Black_Hair": (0.08, 0.07, 0.07), "Blond_Hair": (0.9, 0.78, 0.35), "Brown_Hair": (0.42, 0.25, 0.12)}
 _GREY = (0.6, 0.6, 0.62)
-Plane = npt.NDArray[np.float64]
+_Plane = npt.NDArray[np.float64]
 
 
-def draw_faces(count: int, split: Split = "train", seed: int = 0) -> Pictures:
+def draw_faces(count: int, split: PictureSplit = "train", seed: int = 0) -> Pictures:
     """`count` faces with random attributes, (count, 3, 64, 64); face k is the same however many there are.
 
     >>> draw_faces(2).pixels.shape, bool((draw_faces(5).pixels[:2] == draw_faces(2).pixels).all())
@@ -117,7 +117,7 @@ class _Face:
     def _bar(self, x: float, y: float, wide: float, tall: float, colour: tuple[float, float, float]) -> None:
         self._paint(np.minimum(wide - np.abs(self.x - x), tall - np.abs(self.y - y)), colour)
 
-    def _paint(self, inside: Plane, colour: "npt.ArrayLike") -> None:
+    def _paint(self, inside: _Plane, colour: "npt.ArrayLike") -> None:
         """Lay a colour where `inside` is positive, with edges softened over a pixel."""
         share = np.clip(inside * SIDE / 2 + 0.5, 0, 1)[..., None]
         self.canvas = (1 - share) * self.canvas + share * np.asarray(colour)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.attributes import ATTRIBUTES
-from melodylc.data.pictures.base import Pictures, Split
+from melodylc.data.pictures.base import Pictures, PictureSplit
 from melodylc.data.pictures.celeba import load_celeba
 from melodylc.data.pictures.cifar10 import CLASSES, load_cifar10
 from melodylc.data.pictures.faces import draw_faces
 from melodylc.data.pictures.mnist import DIGITS, load_mnist
 
-Report = Callable[[int, int], None]
-Loader = Callable[[Path | None, Split, Report], Pictures]
+_Report = Callable[[int, int], None]
+Loader = Callable[[Path | None, PictureSplit, _Report], Pictures]
 FACES = {"train": 4000, "valid": 500, "test": 500}  #: toy faces drawn
 
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from melodylc.data.files import reason
-from melodylc.data.pictures.base import Bytes, Pictures, PicturesError, Split, one_hot, open_folder
+from melodylc.data.pictures.base import Bytes, Pictures, PicturesError, PictureSplit, one_hot, open_folder
 
 DIGITS = tuple("0123456789")
 VALID = 5000  #: of the training digits
 WHAT = "MNIST's four idx files (train-images-idx3-ubyte.gz and so on, from http://yann.lecun.com/exdb/mnist/)"
 
 
-def load_mnist(folder: Path, split: Split) -> Pictures:
+def load_mnist(folder: Path, split: PictureSplit) -> Pictures:
     """The digits of a split, (n, 1, 28, 28).
 
     Raises:

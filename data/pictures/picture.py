@@ -18,7 +18,7 @@ from melodylc.data.pictures.base import Bytes
 
 SIDE = 64
 SHAPE = (SIDE, SIDE, 3)
-Plane = npt.NDArray[np.float64]
+_Plane = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +36,14 @@ class Picture:
     pixels: Bytes  #: (64, 64, 3), uint8: rows from the top, columns from the left, red, green and blue
 
     @property
-    def rgb(self) -> Plane:
+    def rgb(self) -> _Plane:
         """(64, 64, 3) numbers in [0, 1]."""
         return self.pixels / 255
 
     @property
-    def grey(self) -> Plane:
+    def grey(self) -> _Plane:
         """(64, 64) brightness in [0, 1], the mean of the three channels; 1 is white."""
-        grey: Plane = self.pixels.astype(np.float64).mean(axis=2) / 255
+        grey: _Plane = self.pixels.astype(np.float64).mean(axis=2) / 255
         return grey
 
     @property

@@ -22,7 +22,7 @@ FORMAT = "melodylc-bank/1"
 SIZE = 8192  #: samples
 SEED = 0
 _TOGETHER = 256
-Report = Callable[[int, int], None]  #: how many samples are there, of how many
+BankReport = Callable[[int, int], None]  #: how many samples are there, of how many
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Bank:
         return Bank(self.z[rows], self.events[rows])
 
 
-def find_bank(model: LoadedModel, prior: Prior, report: Report = lambda done, of: None) -> Bank:
+def find_bank(model: LoadedModel, prior: Prior, report: BankReport = lambda done, of: None) -> Bank:
     """The bank of a model and one of its priors: shipped, cached, or made now and cached where that can be."""
     name = f"bank-{prior.name}.safetensors"
     kept = cache_folder() / "banks" / f"{model.fingerprint}-{prior.name}.safetensors"
@@ -52,7 +52,7 @@ def find_bank(model: LoadedModel, prior: Prior, report: Report = lambda done, of
     return made
 
 
-def make_bank(model: LoadedModel, prior: Prior, count: int, report: Report = lambda done, of: None) -> Bank:
+def make_bank(model: LoadedModel, prior: Prior, count: int, report: BankReport = lambda done, of: None) -> Bank:
     """`count` samples, always the same ones of a model and a prior, decoded in full precision on one thread."""
     rng = np.random.default_rng(SEED)
     latents, events = [], []

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from melodylc.constraints.bank import Bank as SampleBank
-from melodylc.constraints.bank import Report as BankReport
-from melodylc.constraints.bank import find_bank
+from melodylc.constraints.bank import BankReport, find_bank
 from melodylc.constraints.critic_cache import keep_critic, kept_critic
 from melodylc.constraints.objective import MelodyBox
 from melodylc.constraints.pretraining.augmentation import augment_melodies, canonical_events
@@ -22,7 +21,7 @@ from melodylc.data.errors import InputError
 from melodylc.data.files import check_writable, reason
 from melodylc.latent.actor import Actor
 from melodylc.latent.critic import Critic
-from melodylc.latent.fit import DistanceWeight, FitResult, FitSettings, Measure, Progress, fit
+from melodylc.latent.fit import DistanceWeight, FitResult, FitSettings, MeasureActor, Progress, fit
 from melodylc.latent.objective import Objective
 from melodylc.latent.samples import Samples
 from melodylc.models.checkpoint import LoadedModel
@@ -67,7 +66,7 @@ def fit_on_bank(
     actor: Actor | None = None,
     realism: RealismTerm | None = None,
     starts: Samples | None = None,
-    judge: Measure | None = None,
+    judge: MeasureActor | None = None,
     seed: int = 0,
 ) -> FitResult:
     """A fit whose first lessons are a bank's samples, but for those that judge actors; see `melodylc.latent.fit`."""

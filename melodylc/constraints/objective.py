@@ -10,7 +10,7 @@ from melodylc.constraints import common_requests as common
 from melodylc.constraints.features import exact, expected
 from melodylc.data.alphabet import STATES, STEPS, STEPS_PER_BAR, canonical
 from melodylc.latent.actor import LatentLayout, Move
-from melodylc.latent.objective import Scores
+from melodylc.latent.objective import PartScores
 from melodylc.latent.precision import autocast
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
@@ -69,7 +69,7 @@ class MelodyBox(_Melodies):
         """Nothing, (n, 0): all of the rule is asked of all."""
         return torch.zeros(count, 0)
 
-    def score(self, decoded: Tensor) -> Scores:
+    def score(self, decoded: Tensor) -> PartScores:
         """What the rule, with its weights, says of canonical melodies: (n, parts)."""
         return self.rule.graded(canonical(decoded.numpy())[0])
 
@@ -82,7 +82,7 @@ class CommonBox(_Melodies):
         """Labels (n, 7)."""
         return common.draw(count, generator)
 
-    def score(self, decoded: Tensor) -> Scores:
+    def score(self, decoded: Tensor) -> PartScores:
         """What all that may be asked in C says of canonical melodies: (n, 7)."""
         melodies = canonical(decoded.numpy())[0]
         return np.stack([part.batch(melodies) for part in common.PARTS], axis=1)

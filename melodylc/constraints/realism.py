@@ -43,7 +43,7 @@ MELODIES = 4096  #: that a critic is taught on, and as many samples
 MOVED = 3072  #: samples that actors of rules move to be shown, each as many as any other
 UNASKED = Rule((density(1),))  #: a box has a rule, and a game of realism never asks it
 _TOGETHER = 256
-Report = Callable[[int, int, str], None]  #: steps done since the last call, of how many, and what
+_Report = Callable[[int, int, str], None]  #: steps done since the last call, of how many, and what
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def train_realism(
     settings: RealismSettings | None = None,
     count: int | None = None,
     seed: int = 0,
-    report: Report = lambda done, of, what: None,
+    report: _Report = lambda done, of, what: None,
     actors: Mapping[str, Move] | None = None,
     moved: int | None = None,
 ) -> Realism:

@@ -19,7 +19,7 @@ from melodylc.models.noise import Noise
 from melodylc.models.refinement import Refinement
 from melodylc.threads import fixed_threads
 
-Report = Callable[[int], None]
+_Report = Callable[[int], None]
 _FARTHER = 1.25  # times the distance, where a variation is no other melody
 _TRIES = 8
 
@@ -45,7 +45,7 @@ class LatentPaths:
         return [edit_result(number, melody, one) for number, one in enumerate(self._decode_melodies(z), start=1)]
 
     def vary(
-        self, melody: Melody, count: int, seed: int, distance: float, report: Report = lambda done: None
+        self, melody: Melody, count: int, seed: int, distance: float, report: _Report = lambda done: None
     ) -> list[EditResult]:
         """Melodies near one, all of them different.
 
@@ -61,7 +61,7 @@ class LatentPaths:
         return made
 
     def interpolate(
-        self, one: Melody, other: Melody, count: int, seed: int, report: Report = lambda done: None
+        self, one: Melody, other: Melody, count: int, seed: int, report: _Report = lambda done: None
     ) -> list[EditResult]:
         """Melodies from one to another, on an arc between their latents; of three or more, the ends are they."""
         ends = Melody.stack((one, other))
@@ -111,7 +111,7 @@ _NONE = Melody.stack([])
 
 
 def morph(
-    melody: Melody, steps: Sequence[Transformer], seed: int, report: Report = lambda done: None
+    melody: Melody, steps: Sequence[Transformer], seed: int, report: _Report = lambda done: None
 ) -> list[EditResult]:
     """One melody under one rule after another: each step is as near to the one before as its own rule lets it be."""
     made: list[EditResult] = []

@@ -15,7 +15,7 @@ from torch import Tensor
 from melodylc.data.alphabet import canonical
 from melodylc.data.arrays import Events
 from melodylc.edits.operators import EditSequence
-from melodylc.models.bars import Move
+from melodylc.latent.actor import Move
 from melodylc.models.noise import Noise
 from melodylc.models.vae import MelodyVAE
 

@@ -23,7 +23,7 @@ from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STEPS, STEPS_PER_B
 from melodylc.data.arrays import Events, Mask, Values
 from melodylc.editing.change import Change, bar_classes
 
-Judge = Callable[[Events], Values]
+ScoreParts = Callable[[Events], Values]
 """Canonical melodies (n, 256) to a score for each part of a rule, (n, parts), in [0, 1]; satisfied is 1."""
 
 NUDGES = (-2, -1, 1, 2)  #: semitones that a pitch may move by though nobody proposed it
@@ -47,7 +47,7 @@ class Aim:
     """What is searched for."""
 
     change: Change  #: from the melody that should be kept
-    judge: Judge
+    judge: ScoreParts
     others: Events  #: (m, 256) melodies that it should differ from
 
     def look(self, events: Events) -> tuple[Values, Mask]:

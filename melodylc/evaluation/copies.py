@@ -13,7 +13,7 @@ import numpy as np
 
 from melodylc.data.alphabet import BARS
 from melodylc.data.arrays import Events
-from melodylc.data.overlap import RUN_BARS, Lengths, Melodies, longest_shared
+from melodylc.data.overlap import RUN_BARS, Melodies, RunLengths, longest_shared
 from melodylc.evaluation.figures import Spread
 
 
@@ -26,7 +26,7 @@ class Copied:
     by_length: tuple[int, ...]  #: melodies with a longest run of 0, 1 .. 16 bars, all sets together
 
     @classmethod
-    def of(cls, longest: Sequence[Lengths]) -> Self:
+    def of(cls, longest: Sequence[RunLengths]) -> Self:
         """The figures of one array a seed."""
         return cls(
             bars=Spread.of(one.mean() for one in longest),

@@ -16,7 +16,7 @@ import torch
 from melodylc.data.arrays import Events, Values
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.statistics import features
-from melodylc.evaluation.subject import Subject, chunks
+from melodylc.evaluation.subject import Subject, batch_slices
 from melodylc.latent.distance import arc
 
 STEPS = 8  #: melodies between the two ends
@@ -66,11 +66,11 @@ def walk(subject: Subject, events: Events, report: Callable[[int], None] = lambd
     `report` is told of every melody that was written, STEPS + 2 times the pairs.
     """
     pairs = len(events) // 2
-    means = torch.cat([subject.encode(events[part]).z for part in chunks(len(events))])
+    means = torch.cat([subject.encode(events[part]).z for part in batch_slices(len(events))])
     places = torch.linspace(0, 1, STEPS + 2)
     z = torch.stack([arc(means[:pairs], means[pairs:], float(place)) for place in places], dim=1).flatten(0, 1)
     parts = []
-    for part in chunks(len(z)):
+    for part in batch_slices(len(z)):
         parts.append(subject.melodies(z[part])[0])
         report(part.stop - part.start)
     return Walks(np.concatenate(parts).reshape(pairs, STEPS + 2, -1))
@@ -86,7 +86,7 @@ def _percentiles(found: Mapping[str, Values]) -> dict[str, Values]:
     return {name: np.percentile(values, RANGE) for name, values in found.items()}
 
 
-def inside(events: Events, limits: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+def within_ranges(events: Events, limits: Mapping[str, tuple[float, float]]) -> dict[str, float]:
     """The share of melodies (n, 256) inside each range, and inside all."""
     found = features(events).levels()
     hits = {name: (found[name] >= low) & (found[name] <= high) for name, (low, high) in limits.items()}
@@ -104,7 +104,7 @@ def compare_walks(
     limits = [ranges(events) for events in reference]
 
     def share(melodies: Sequence[Events]) -> Inside:
-        found = [inside(events, limit) for events, limit in zip(melodies, limits, strict=True)]
+        found = [within_ranges(events, limit) for events, limit in zip(melodies, limits, strict=True)]
         return Inside({name: Spread.of(one[name] for one in found) for name in found[0]})
 
     return InterpolationFigures(

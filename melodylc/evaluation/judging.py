@@ -43,7 +43,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Likeness:
+class LikenessReport:
     """How well each set can be told from real melodies."""
 
     melodies: int  #: at most in each set, a seed
@@ -61,7 +61,7 @@ def judge_sets(
     seeds: Sequence[int],
     rule: Rule | None = None,
     without: Sequence[str] = ("register",),
-) -> Likeness | None:
+) -> LikenessReport | None:
     """Judge sets of melodies, one array a seed each; None where there are too few melodies or works to judge by.
 
     Sets with fewer than `LEAST` melodies are left out.
@@ -92,7 +92,7 @@ def judge_sets(
         for name, given in samples.items():
             found[name].append(two_sample(real, works, given[at][:count], judges=judges, without=without))
     first = next(iter(found.values()))
-    return Likeness(
+    return LikenessReport(
         melodies=count,
         works=Spread.of(done.works for done in first),
         trained=Spread.of(borrowed),

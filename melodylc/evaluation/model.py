@@ -21,7 +21,7 @@ from melodylc.data.rows import HIGHEST, LOWEST, evenly
 from melodylc.evaluation.copies import CopyFigures, find_copies
 from melodylc.evaluation.figures import check_seeds, plain
 from melodylc.evaluation.interpolation import STEPS, InterpolationFigures, compare_walks, walk
-from melodylc.evaluation.judging import Likeness, judge_sets
+from melodylc.evaluation.judging import LikenessReport, judge_sets
 from melodylc.evaluation.real import Ground, before_dropping
 from melodylc.evaluation.reconstruction import Answers, Reconstruction, answers
 from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_real, draw_samples, redraw_copies
@@ -34,7 +34,7 @@ from melodylc.versions import versions
 FORMAT = "melodylc-evaluation/1"
 HELD_OUT = "held-out works"
 GUARDED = ", copies refused"  #: a prior's samples as `generate` gives them
-Report = Callable[[int, str], None]  #: melodies that went through the model since the last call, and what for
+_Report = Callable[[int, str], None]  #: melodies that went through the model since the last call, and what for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,9 @@ class ModelEvaluation:
     by_collection: dict[str, Reconstruction]
     unseen: dict[str, Reconstruction]  #: the collection that the model was trained without, if any
     samples: SampleFigures
-    likeness: Likeness | None  #: whether samples can be told from real melodies; None where there are too few to say
+    likeness: (
+        LikenessReport | None
+    )  #: whether samples can be told from real melodies; None where there are too few to say
     copies: CopyFigures
     interpolation: InterpolationFigures
 
@@ -101,7 +103,7 @@ class Evaluator:
         drawn = settings.samples * len(self.subject.priors) + settings.pairs * (STEPS + 2)
         return given_back + drawn * len(settings.seeds)
 
-    def run(self, report: Report = lambda count, what: None) -> ModelEvaluation:
+    def run(self, report: _Report = lambda count, what: None) -> ModelEvaluation:
         """Measure everything. `report` hears of `work` melodies in all."""
         settings, seeds = self.settings, self.settings.seeds
         given = self._give_back(np.asarray(self.corpus.heldout[self.rows]), "giving melodies back", report)
@@ -158,7 +160,7 @@ class Evaluator:
             "versions": versions(),
         }
 
-    def _give_back(self, events: Events, what: str, report: Report) -> Answers:
+    def _give_back(self, events: Events, what: str, report: _Report) -> Answers:
         return answers(self.subject, events, self.settings.seeds, lambda count: report(count, what))
 
     @property
@@ -168,7 +170,7 @@ class Evaluator:
             return 0
         return len(self._refined_rows) + len(self._refined_unseen)
 
-    def _give_back_refined(self, report: Report) -> dict[str, Reconstruction]:
+    def _give_back_refined(self, report: _Report) -> dict[str, Reconstruction]:
         how, settings, what = self.settings.refine, self.settings, "giving back what posteriors are fitted to"
         if how is None:
             return {}
@@ -198,7 +200,7 @@ class Evaluator:
         found = np.concatenate([getattr(self.corpus, side)[rows] for side, rows in sides])
         return np.asarray(found[evenly(np.arange(len(found)), count)])
 
-    def _give_unseen_back(self, report: Report) -> dict[str, Reconstruction]:
+    def _give_unseen_back(self, report: _Report) -> dict[str, Reconstruction]:
         if self.left_out is None:
             return {}
         return {self.left_out: self._give_back(self.unseen, f"giving {self.left_out} back", report).figures()}

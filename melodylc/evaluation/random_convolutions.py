@@ -29,8 +29,8 @@ from melodylc.data.alphabet import HOLD, PITCHES, REST, STEPS, STEPS_PER_BAR
 from melodylc.data.arrays import Events, Mask, Values
 from melodylc.data.musical_features import NoteTables
 
-Floats = npt.NDArray[np.float32]
-Integers = npt.NDArray[np.int64]
+_Floats = npt.NDArray[np.float32]
+_Integers = npt.NDArray[np.int64]
 
 KERNELS = 1500  #: of each series
 PLACES = 7  #: of a kernel
@@ -77,7 +77,7 @@ def ridge_scores(known: Values, labels: Mask, unknown: Values, seed: int = 0) ->
     return np.asarray(unknown @ (known.T @ best) + target.mean(), np.float64)
 
 
-def heard_before(symbols: Integers, there: Mask) -> Integers:
+def heard_before(symbols: _Integers, there: Mask) -> _Integers:
     """At each of some symbols (n, m) how many up to it stand in the same order earlier, too, perhaps overlapping.
 
     >>> heard_before(np.array([[1, 2, 3, 1, 2, 9]]), np.ones((1, 6), bool)).tolist()
@@ -92,7 +92,7 @@ def heard_before(symbols: Integers, there: Mask) -> Integers:
     return longest
 
 
-def _symbols(notes: NoteTables) -> tuple[Integers, Integers, Integers]:
+def _symbols(notes: NoteTables) -> tuple[_Integers, _Integers, _Integers]:
     return notes.interval + PITCHES, notes.wait, (notes.interval + PITCHES) * 64 + notes.wait
 
 
@@ -108,10 +108,10 @@ def _height(notes: NoteTables) -> Values:
     )
 
 
-def _note_channels(notes: NoteTables, heard: list[Integers]) -> Floats:
+def _note_channels(notes: NoteTables, heard: list[_Integers]) -> _Floats:
     there, second = notes.there, _later(notes.pair)
-    interval: Integers = np.asarray(_later(notes.interval))
-    wait: Integers = np.asarray(_later(notes.wait))
+    interval: _Integers = np.asarray(_later(notes.interval))
+    wait: _Integers = np.asarray(_later(notes.wait))
     place = notes.start % STEPS_PER_BAR
     found = [second & (np.clip(interval, -WIDEST, WIDEST) == size) for size in range(-WIDEST, WIDEST + 1)]
     found += [second & (interval > 0), second & (interval < 0)]
@@ -128,12 +128,12 @@ def _note_channels(notes: NoteTables, heard: list[Integers]) -> Floats:
     return np.stack([np.asarray(channel, np.float32) for channel in found], axis=1)
 
 
-def _step_channels(notes: NoteTables, heard: list[Integers]) -> Floats:
+def _step_channels(notes: NoteTables, heard: list[_Integers]) -> _Floats:
     events, onsets = notes.events, notes.onsets
     row, place = notes.melody, notes.place
     step = notes.start[row, place]
 
-    def spread(table: npt.NDArray[np.generic]) -> Floats:
+    def spread(table: npt.NDArray[np.generic]) -> _Floats:
         """What notes (n, m) have, at their onsets (n, 256)."""
         out = np.zeros(events.shape, np.float32)
         out[row, step] = table[row, place]
@@ -155,7 +155,7 @@ def _step_channels(notes: NoteTables, heard: list[Integers]) -> Floats:
     return np.stack([np.asarray(channel, np.float32) for channel in found], axis=1)
 
 
-def _pooled(channels: Floats, there: Mask, gaps: tuple[int, ...], draw: torch.Generator) -> Floats:
+def _pooled(channels: _Floats, there: Mask, gaps: tuple[int, ...], draw: torch.Generator) -> _Floats:
     """Of series (n, channels, m), where they are there (n, m): (n, 3 * KERNELS)."""
     of = channels.transpose(1, 0, 2)[:, there].astype(np.float64)
     mean, deviation = of.mean(axis=1), np.maximum(of.std(axis=1), 0.05)

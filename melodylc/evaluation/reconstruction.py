@@ -20,7 +20,7 @@ import numpy.typing as npt
 from melodylc.data.alphabet import BARS, HOLD, STEPS, STEPS_PER_BAR
 from melodylc.data.arrays import Events, Mask, Values
 from melodylc.evaluation.figures import Spread
-from melodylc.evaluation.subject import Encoded, Subject, chunks
+from melodylc.evaluation.subject import Encoded, Subject, batch_slices
 
 ACTIVE_NATS = 0.01
 
@@ -133,7 +133,7 @@ def answers(
 
 def _answer(subject: Subject, events: Events, seed: int | None, report: Callable[[int], None]) -> Answer:
     parts = []
-    for number, part in enumerate(chunks(len(events))):
+    for number, part in enumerate(batch_slices(len(events))):
         parts.append(_chunk(subject, events[part], None if seed is None else _seed(seed, number)))
         report(part.stop - part.start)
     return Answer(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Answer)))

@@ -7,7 +7,7 @@ from melodylc.data.leave_out import LEFT_OUT
 from melodylc.evaluation.copies import CopyFigures
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.interpolation import InterpolationFigures
-from melodylc.evaluation.judging import Judged, Likeness
+from melodylc.evaluation.judging import Judged, LikenessReport
 from melodylc.evaluation.model import HELD_OUT, ModelEvaluation
 from melodylc.evaluation.reconstruction import Accuracy, Reconstruction
 from melodylc.evaluation.samples import SampleFigures
@@ -207,7 +207,7 @@ def _level(levels: dict[str, Spread], feature: str) -> str:
 # -- judges of likeness --------------------------------------------------------------------------
 
 
-def likeness_tables(found: Likeness) -> list[Table]:
+def likeness_tables(found: LikenessReport) -> list[Table]:
     """What the judges say of each set, and its form."""
     rows = [*([("real: training works", found.floor)] if found.floor else []), *found.sets.items()]
     judges = tuple(next(iter(found.sets.values())).areas)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.report import Table, copies_table, likeness_tables, samples_table, told_versions
-from melodylc.evaluation.rule_figures import Draws, Interval
+from melodylc.evaluation.rule_figures import Interval, RuleSamples
 from melodylc.evaluation.rules import CaseFigures, RulesEvaluation
 
 NOTE = (
@@ -56,11 +56,11 @@ def _told(case: CaseFigures) -> Iterator[str]:
         yield f"The actor: {case.fingerprint}, {case.rounds} rounds, which cost {case.fit:,} decodes{moved}."
 
 
-def _start(row: str, draws: Draws, samples: int) -> str:
+def _start(row: str, draws: RuleSamples, samples: int) -> str:
     return row if draws.count == samples else f"{row} ({draws.count} a seed)"
 
 
-def _cells(start: str, draws: Draws) -> Iterator[str]:
+def _cells(start: str, draws: RuleSamples) -> Iterator[str]:
     yield start
     for part in draws.parts.values():
         yield _within(part.mean, part.mean_interval)

@@ -32,7 +32,7 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Part:
+class RulePart:
     """How one part of a rule is kept."""
 
     mean: Spread
@@ -54,11 +54,11 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Draws:
+class RuleSamples:
     """What draws are like under a rule; see the module."""
 
     count: int  #: a seed
-    parts: dict[str, Part]
+    parts: dict[str, RulePart]
     all: Spread
     interval: Interval
     z_mse: Spread | None  #: None where no latent was moved
@@ -81,7 +81,7 @@ class Draws:
         how_far = Spread.of(apart(one.events) for one in drawn)
         return cls(
             count=len(kept[0]),
-            parts={name: Part.of([one[:, at] for one in scores]) for at, name in enumerate(rule.names)},
+            parts={name: RulePart.of([one[:, at] for one in scores]) for at, name in enumerate(rule.names)},
             all=Spread.of(one.mean() for one in kept),
             interval=wilson(sum(int(one.sum()) for one in kept), sum(map(len, kept))),
             z_mse=_known(one.z_mse.mean() for one in drawn),

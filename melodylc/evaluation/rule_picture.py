@@ -8,7 +8,7 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from melodylc.data.texts import printable
-from melodylc.evaluation.rule_figures import Draws, Interval
+from melodylc.evaluation.rule_figures import Interval, RuleSamples
 from melodylc.evaluation.rules import CaseFigures, RulesEvaluation
 
 NAMES, COLUMN, GAP, LINE, HEAD, MARGIN = 96, 150, 58, 26, 44, 12
@@ -66,7 +66,7 @@ def _columns(done: RulesEvaluation, name: str, case: CaseFigures) -> Iterator[Co
         )
 
 
-def _apart(draws: Draws) -> Bar | None:
+def _apart(draws: RuleSamples) -> Bar | None:
     return Bar(draws.over_prior.mean) if draws.over_prior else None
 
 

@@ -24,11 +24,20 @@ from melodylc.data.overlap import NoteRows
 from melodylc.evaluation.copies import CopyFigures, find_copies
 from melodylc.evaluation.drawn import Drawn, Kept
 from melodylc.evaluation.figures import check_seeds, plain
-from melodylc.evaluation.judging import Likeness, judge_sets
+from melodylc.evaluation.judging import LikenessReport, judge_sets
 from melodylc.evaluation.real import Ground, before_dropping
-from melodylc.evaluation.rule_figures import Draws
+from melodylc.evaluation.rule_figures import RuleSamples
 from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_real
-from melodylc.evaluation.ways import Optimised, Rejected, Single, Snapped, Source, Way, common_classes, fit_cost
+from melodylc.evaluation.ways import (
+    CandidateSource,
+    Optimised,
+    Rejected,
+    Single,
+    Snapped,
+    Way,
+    common_classes,
+    fit_cost,
+)
 from melodylc.latent.critic import Critic
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
@@ -36,13 +45,13 @@ from melodylc.rewards import Rule
 from melodylc.versions import versions
 
 FORMAT = "melodylc-rules/2"
-Row = Literal["prior", "nearest", "arranged", "moved", "rejection", "snapping", "optimize", "actor"]
-ROWS: tuple[Row, ...] = get_args(Row)
+RivalName = Literal["prior", "nearest", "arranged", "moved", "rejection", "snapping", "optimize", "actor"]
+ROWS: tuple[RivalName, ...] = get_args(RivalName)
 TRIES = 100  #: of rejection, where there is no actor whose cost could be spent
-Report = Callable[[int, str], None]  #: draws since the last call, and what of
+_Report = Callable[[int, str], None]  #: draws since the last call, and what of
 
 
-def read_rows(text: str) -> tuple[Row, ...]:
+def read_rows(text: str) -> tuple[RivalName, ...]:
     """Rows as one types them, with commas between.
 
     Raises:
@@ -69,7 +78,7 @@ class RuleSettings:
     samples: int = 1000  #: draws a seed
     few: int = 100  #: the same of rejection and optimisation, which cost as much as a fit
     tries: int | None = None  #: draws of the prior for a melody of rejection; None: what an actor's draw costs
-    rows: tuple[Row, ...] = ROWS  #: the prior is always among them
+    rows: tuple[RivalName, ...] = ROWS  #: the prior is always among them
     seeds: tuple[int, ...] = (1, 2, 3)
 
     def __post_init__(self) -> None:
@@ -79,8 +88,8 @@ class RuleSettings:
                 raise InputError(f"{count} {name} to evaluate on: take {least} or more")
         check_seeds(self.seeds)
 
-    def count(self, row: Row) -> int:
-        """Draws a seed of a row."""
+    def count(self, row: RivalName) -> int:
+        """RuleSamples a seed of a row."""
         return min(self.few, self.samples) if row in ("rejection", "optimize") else self.samples
 
 
@@ -100,11 +109,11 @@ class Case:
         transposed = transposed_rule(self.rule, -shift) if shift else None
         return self.rule if transposed is None else transposed
 
-    def ways(self, settings: RuleSettings) -> dict[Row, Way]:
+    def ways(self, settings: RuleSettings) -> dict[RivalName, Way]:
         """What can be drawn of the rows that are asked for."""
         classes = common_classes(self.rule)
         shift = self.actor.shift if self.actor else 0
-        made: dict[Row, Way | None] = {
+        made: dict[RivalName, Way | None] = {
             "prior": Single(),
             "nearest": Single(self.rule),
             "arranged": Single(self.rule, self.actor, "begun") if self._arranged else None,
@@ -121,7 +130,7 @@ class Case:
         return self.actor is not None and bool(self.actor.edits)
 
     def tries(self, settings: RuleSettings, decodes: float = 1.0) -> int:
-        """Draws of the prior that one of the actor's pays for, its fit's share included.
+        """RuleSamples of the prior that one of the actor's pays for, its fit's share included.
 
         `decodes` is what an actor's draw costs by itself.
         """
@@ -139,7 +148,7 @@ class CaseFigures:
     """How a rule is kept in each way."""
 
     rule: str
-    rows: dict[str, Draws]
+    rows: dict[str, RuleSamples]
     tries: int  #: of rejection, for a melody
     fit: int  #: what the actor's fit cost, in melodies decoded
     rounds: int | None  #: of that fit
@@ -154,7 +163,7 @@ class RulesEvaluation:
     conditions: dict[str, Any]
     cases: dict[str, CaseFigures]
     samples: SampleFigures | None  #: every row against real melodies, on a corpus
-    likeness: dict[str, Likeness]  #: of each case, against real melodies that obey; of those with enough of them
+    likeness: dict[str, LikenessReport]  #: of each case, against real melodies that obey; of those with enough of them
     copies: CopyFigures | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -196,7 +205,7 @@ class RuleEvaluator:
         if twice or not names:
             raise InputError(f"{twice!r} twice: name each rule once" if twice else "no rule to evaluate: give one")
         self.model, self.cases, self.settings, self.corpus = model, cases, settings, corpus
-        self.source, self.kept = Source(model, model.prior(prior)), Kept(folder)
+        self.source, self.kept = CandidateSource(model, model.prior(prior)), Kept(folder)
         self.ground = Ground.of(model.provenance, corpus) if corpus else None
         self.ways = {case.name: case.ways(settings) for case in cases}
 
@@ -206,7 +215,7 @@ class RuleEvaluator:
         counts = [self.settings.count(row) for ways in self.ways.values() for row in ways]
         return sum(counts) * len(self.settings.seeds)
 
-    def run(self, report: Report = lambda count, what: None) -> RulesEvaluation:
+    def run(self, report: _Report = lambda count, what: None) -> RulesEvaluation:
         """Measure everything. `report` hears of `work` draws in all."""
         drawn = {case.name: self._drawn(case, report) for case in self.cases}
         report(0, "asking the rules")
@@ -234,8 +243,8 @@ class RuleEvaluator:
             "versions": versions(),
         }
 
-    def _drawn(self, case: Case, report: Report) -> dict[Row, list[Drawn]]:
-        ways, drawn = self.ways[case.name], dict[Row, list[Drawn]]()
+    def _drawn(self, case: Case, report: _Report) -> dict[RivalName, list[Drawn]]:
+        ways, drawn = self.ways[case.name], dict[RivalName, list[Drawn]]()
         for row in sorted(ways, key=lambda row: row == "rejection"):  # last: the actor's draws say what it may cost
             if row == "rejection" and "actor" in drawn:
                 decodes = float(np.mean([one.decodes.mean() for one in drawn["actor"]]))
@@ -243,7 +252,7 @@ class RuleEvaluator:
             drawn[row] = [self._seed(case.name, row, ways[row], seed, report) for seed in self.settings.seeds]
         return {row: drawn[row] for row in ways}
 
-    def _seed(self, name: str, row: Row, way: Way, seed: int, report: Report) -> Drawn:
+    def _seed(self, name: str, row: RivalName, way: Way, seed: int, report: _Report) -> Drawn:
         count, told = self.settings.count(row), f"drawing: {name}, {row}"
         report(0, told)
 
@@ -255,15 +264,17 @@ class RuleEvaluator:
             report(count, told)
         return drawn
 
-    def _key(self, seed: int, row: Row, way: Way) -> tuple[object, ...]:
+    def _key(self, seed: int, row: RivalName, way: Way) -> tuple[object, ...]:
         return (self.model.fingerprint, self.source.prior.identity, way.key, seed, self.settings.count(row))
 
-    def _figures(self, case: Case, drawn: Mapping[Row, Sequence[Drawn]]) -> CaseFigures:
-        prior, actor = Draws.of(case.rule, drawn["prior"]), case.actor
+    def _figures(self, case: Case, drawn: Mapping[RivalName, Sequence[Drawn]]) -> CaseFigures:
+        prior, actor = RuleSamples.of(case.rule, drawn["prior"]), case.actor
         rejected = self.ways[case.name].get("rejection")
         return CaseFigures(
             rule=case.rule.identity,
-            rows={row: prior if row == "prior" else Draws.of(case.rule, one, prior) for row, one in drawn.items()},
+            rows={
+                row: prior if row == "prior" else RuleSamples.of(case.rule, one, prior) for row, one in drawn.items()
+            },
             tries=rejected.tries if isinstance(rejected, Rejected) else case.tries(self.settings),
             fit=case.fitted(),
             rounds=actor.stored.header.settings.get("rounds") if actor else None,
@@ -271,7 +282,7 @@ class RuleEvaluator:
             semitones=actor.shift if actor else 0,
         )
 
-    def _sets(self, drawn: Mapping[str, Mapping[Row, Sequence[Drawn]]]) -> dict[str, list[Events]]:
+    def _sets(self, drawn: Mapping[str, Mapping[RivalName, Sequence[Drawn]]]) -> dict[str, list[Events]]:
         """Melodies of every row under a name of its own, those of the prior once."""
         return {
             _sample_name(name, row, alone=len(drawn) == 1): [one.events for one in given]
@@ -279,9 +290,9 @@ class RuleEvaluator:
             for row, given in rows.items()
         }
 
-    def _likeness(self, drawn: Mapping[str, Mapping[Row, Sequence[Drawn]]]) -> dict[str, Likeness]:
+    def _likeness(self, drawn: Mapping[str, Mapping[RivalName, Sequence[Drawn]]]) -> dict[str, LikenessReport]:
         """What obeys of each row, before the judges; without the features of keys where a rule names a scale."""
-        found: dict[str, Likeness] = {}
+        found: dict[str, LikenessReport] = {}
         if self.corpus is None or self.ground is None:
             return {}
         for case in self.cases:

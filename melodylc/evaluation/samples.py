@@ -21,7 +21,7 @@ from melodylc.data.arrays import Events
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.real import Held
 from melodylc.evaluation.statistics import Features, features, overlapping_areas
-from melodylc.evaluation.subject import Prior, Subject, chunks
+from melodylc.evaluation.subject import PriorSubject, Subject, batch_slices
 
 Areas = Mapping[str, float]
 Refuse = Callable[[Events], npt.NDArray[np.bool_]]
@@ -31,7 +31,7 @@ TRIES = 100  #: at most, that a copy is drawn again
 
 
 @dataclass(frozen=True)
-class Draws:
+class PriorSamples:
     """What one seed drew of real melodies."""
 
     reference: Events  #: (n, 256)
@@ -71,26 +71,26 @@ class SampleFigures:
     priors: dict[str, Against]
 
 
-def draw_real(held: Held, count: int, seed: int) -> Draws:
+def draw_real(held: Held, count: int, seed: int) -> PriorSamples:
     """The real melodies that one seed compares with."""
     rng = np.random.default_rng((seed, 0))
     reference, other = (held.draw(rows, count, rng) for rows in held.halves(rng))
     one, two = (held.draw(rows, count, rng) for rows in held.halves_by_work(rng))
-    return Draws(reference, other, (one, two))
+    return PriorSamples(reference, other, (one, two))
 
 
 def draw_samples(
-    subject: Subject, prior: Prior, count: int, seed: int, report: Callable[[int], None] = lambda count: None
+    subject: Subject, prior: PriorSubject, count: int, seed: int, report: Callable[[int], None] = lambda count: None
 ) -> Events:
     """Melodies of a prior, (count, 256); `report` is told of each that was written."""
     z, parts = prior.sample(count, seed), []
-    for part in chunks(count):
+    for part in batch_slices(count):
         parts.append(subject.melodies(z[part])[0])
         report(part.stop - part.start)
     return np.concatenate(parts)
 
 
-def redraw_copies(subject: Subject, prior: Prior, samples: Events, seed: int, refuse: Refuse) -> Events:
+def redraw_copies(subject: Subject, prior: PriorSubject, samples: Events, seed: int, refuse: Refuse) -> Events:
     """Samples (n, 256) as `melodylc generate` gives them: those that copy training melodies are drawn again."""
     samples = samples.copy()
     for attempt in range(TRIES):
@@ -102,7 +102,7 @@ def redraw_copies(subject: Subject, prior: Prior, samples: Events, seed: int, re
     return samples
 
 
-def compare_samples(drawn: Sequence[Draws], samples: Mapping[str, Sequence[Events]]) -> SampleFigures:
+def compare_samples(drawn: Sequence[PriorSamples], samples: Mapping[str, Sequence[Events]]) -> SampleFigures:
     """Hold the samples of each prior, one array a seed, against the real melodies of the same seeds."""
     references = [draws.reference for draws in drawn]
     ceiling = _comparison(references, [draws.other for draws in drawn])

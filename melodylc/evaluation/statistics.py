@@ -34,7 +34,7 @@ import numpy.typing as npt
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STEPS, STEPS_PER_BAR
 from melodylc.data.arrays import Events, Values
 
-Integers = npt.NDArray[np.int64]
+_Integers = npt.NDArray[np.int64]
 
 LENGTHS = 16  #: kinds of note length
 HISTOGRAMS = frozenset(("pitch_classes", "pitch_transitions", "note_lengths", "length_transitions"))
@@ -78,15 +78,15 @@ class _Notes:
     """The notes of n melodies, one after the other."""
 
     melody: npt.NDArray[np.intp]  # which of the n
-    pitch: Integers
-    length: Integers  # sixteenths
-    count: Integers  # (n,)
+    pitch: _Integers
+    length: _Integers  # sixteenths
+    count: _Integers  # (n,)
 
-    def shares(self, kinds: Integers, width: int) -> Values:
+    def shares(self, kinds: _Integers, width: int) -> Values:
         """(n, width): shares of each melody's notes of each kind; zeros where it has none."""
         return _shares(self.melody, kinds, len(self.count), width)
 
-    def transitions(self, kinds: Integers, width: int) -> Values:
+    def transitions(self, kinds: _Integers, width: int) -> Values:
         """(n, width * width): shares of its pairs of neighbours, from kind to kind."""
         pair = self.melody[1:] == self.melody[:-1]
         return _shares(self.melody[1:][pair], (kinds[:-1] * width + kinds[1:])[pair], len(self.count), width * width)
@@ -128,7 +128,7 @@ def features(events: Events) -> Features:
     )
 
 
-def best_root(events: Events) -> Integers:
+def best_root(events: Events) -> _Integers:
     """The root, 0..11, of the major scale that holds most notes of each melody (n, 256): the lowest of equals, (n,).
 
     >>> best_root(np.array([[62, 66, 69, 67, 73, HOLD]], np.uint8))  # D major
@@ -149,7 +149,7 @@ def _notes(events: Events) -> _Notes:
     return _Notes(melody, pitch, ends[melody, start + 1] - start, np.bincount(melody, minlength=len(events)))
 
 
-def _shares(rows: npt.NDArray[np.intp], kinds: Integers, count: int, width: int) -> Values:
+def _shares(rows: npt.NDArray[np.intp], kinds: _Integers, count: int, width: int) -> Values:
     table = np.bincount(rows * width + kinds, minlength=count * width).reshape(count, width)
     return np.asarray(table / np.maximum(table.sum(axis=1, keepdims=True), 1), np.float64)
 

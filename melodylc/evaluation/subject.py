@@ -49,7 +49,7 @@ class Forced:
     encoded: Encoded  #: the latents of q(z|x) along the true melodies
 
 
-class Prior(Protocol):
+class PriorSubject(Protocol):
     """What latents are drawn from."""
 
     @property
@@ -101,10 +101,10 @@ class Subject:
     """A VAE and the priors that it can be sampled from."""
 
     def __init__(
-        self, vae: MelodyVAE, priors: tuple[Prior, ...] | None = None, refine: Refinement | None = None
+        self, vae: MelodyVAE, priors: tuple[PriorSubject, ...] | None = None, refine: Refinement | None = None
     ) -> None:
         self.vae, self.refine = vae, refine
-        self.priors: tuple[Prior, ...] = (StandardNormal(vae.config.z),) if priors is None else priors
+        self.priors: tuple[PriorSubject, ...] = (StandardNormal(vae.config.z),) if priors is None else priors
 
     def refined(self, how: Refinement) -> "Subject":
         """The same, with posteriors that are fitted to each melody."""
@@ -137,10 +137,10 @@ def subject_of(model: LoadedModel) -> Subject:
     return Subject(model.vae, (normal, Learnt(best)) if isinstance(best, LearntPrior) else (normal,))
 
 
-def chunks(count: int) -> Iterator[slice]:
+def batch_slices(count: int) -> Iterator[slice]:
     """Parts of `count` melodies that go through a model together.
 
-    >>> list(chunks(300))
+    >>> list(batch_slices(300))
     [slice(0, 256, None), slice(256, 300, None)]
     """
     for start in range(0, count, CHUNK):

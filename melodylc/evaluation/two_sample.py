@@ -7,7 +7,7 @@ from some of the melodies and scores the others, and its area under the curve is
     AUC = P(s(real) > s(generated)) + P(s(real) = s(generated)) / 2,     0.5 is chance, 1 is certainty
 
 **Folds** hold whole groups: a work's melodies are all learnt from or all judged, or a judge would know works by heart.
-Scores are compared within a fold alone, for those of two folds come from two judges. **The standard error** is that of
+_Scores are compared within a fold alone, for those of two folds come from two judges. **The standard error** is that of
 clustered placements (Obuchowski 1997, "Nonparametric analysis of clustered ROC curve data", DeLong's if no group has
 two members): forty windows of one symphony are less than forty melodies. It leaves out that other training sets would
 make other judges.
@@ -36,10 +36,10 @@ from melodylc.data.errors import InputError
 from melodylc.data.musical_features import musical_features, names, selected
 from melodylc.evaluation.random_convolutions import random_convolutions, ridge_scores
 
-Integers = npt.NDArray[np.int64]
-Rows = npt.NDArray[np.intp]
+_Integers = npt.NDArray[np.int64]
+_Rows = npt.NDArray[np.intp]
 Labels = npt.NDArray[np.bool_]
-Scores = Callable[[Values, Labels, Values, int], Values]
+_Scores = Callable[[Values, Labels, Values, int], Values]
 """(features (n, k) to learn from, which of them are real, features (m, k), seed) -> (m,), higher for real."""
 
 FOLDS = 5
@@ -161,7 +161,7 @@ def two_sample(
     )
 
 
-def deal(groups: Integers, folds: int, seed: int) -> Integers:
+def deal(groups: _Integers, folds: int, seed: int) -> _Integers:
     """Which fold (n,) each of some melodies goes to: whole groups, the largest first, each to the emptiest fold.
 
     >>> deal(np.array([0, 0, 0, 1, 1, 2]), 2, 0).tolist() in ([0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0])
@@ -182,10 +182,10 @@ def deal(groups: Integers, folds: int, seed: int) -> Integers:
 def clustered_area(
     real: Values,
     generated: Values,
-    real_groups: Integers,
-    generated_groups: Integers,
-    real_fold: Integers | None = None,
-    generated_fold: Integers | None = None,
+    real_groups: _Integers,
+    generated_groups: _Integers,
+    real_fold: _Integers | None = None,
+    generated_fold: _Integers | None = None,
 ) -> Area:
     """The area of scores (m,) and (n,), compared within each fold, with Obuchowski's standard error.
 
@@ -205,14 +205,14 @@ def clustered_area(
     return Area(float((above.mean() + below.mean()) / 2), float(variance**0.5))
 
 
-def _variance(placements: Values, groups: Integers) -> float:
+def _variance(placements: Values, groups: _Integers) -> float:
     """Of the mean of placements (n,) that come in groups."""
     groups = _numbers(groups)
     sums = np.bincount(groups, weights=placements - placements.mean())
     return float((sums**2).sum() * len(sums) / max(len(sums) - 1, 1) / len(placements) ** 2)
 
 
-def _numbers(groups: npt.ArrayLike) -> Integers:
+def _numbers(groups: npt.ArrayLike) -> _Integers:
     return np.asarray(np.unique(groups, return_inverse=True)[1], np.int64).reshape(-1)
 
 
@@ -230,7 +230,7 @@ def _trees(known: Values, real: Labels, unknown: Values, seed: int) -> Values:
     return np.asarray(trees.fit(known, real).decision_function(unknown), np.float64)
 
 
-JUDGES: Mapping[str, Scores] = {"trees": _trees, "events": ridge_scores}
+JUDGES: Mapping[str, _Scores] = {"trees": _trees, "events": ridge_scores}
 
 
 def _form(table: Values, real: Labels) -> dict[str, tuple[float, float]]:

@@ -25,7 +25,7 @@ from melodylc.data.alphabet import PITCHES, STATES, canonical
 from melodylc.data.arrays import Events
 from melodylc.edits.transposition import transpose_events
 from melodylc.evaluation.drawn import Drawn
-from melodylc.evaluation.subject import CHUNK, chunks
+from melodylc.evaluation.subject import CHUNK, batch_slices
 from melodylc.latent.critic import Critic
 from melodylc.latent.distance import distance, z_mse
 from melodylc.latent.fit import FitSettings
@@ -36,13 +36,13 @@ from melodylc.rewards import Rule
 from melodylc.rewards.pitch import PitchClasses
 from melodylc.sampling.mixture import Decoding, Mixture
 
-Report = Callable[[int], None]
+_Report = Callable[[int], None]
 GRADIENT = 3  #: what a gradient costs, in melodies decoded: the way back is twice the way there
 _TOGETHER = 32  # latents that are optimised together
 
 
 @dataclass(frozen=True)
-class Source:
+class CandidateSource:
     """What latents are drawn from, and decoded by."""
 
     model: LoadedModel
@@ -70,12 +70,12 @@ class Way(Protocol):
         """What tells it from other ways."""
         ...
 
-    def draw(self, source: Source, seed: int, count: int, report: Report) -> Drawn:
+    def draw(self, source: CandidateSource, seed: int, count: int, report: _Report) -> Drawn:
         """`count` melodies of a seed, the same whatever follows them; `report` hears of each."""
         ...
 
 
-Stage = Literal["begun", "moved", "mended"]
+SamplingStage = Literal["begun", "moved", "mended"]
 """How far draws go for a rule: arranged, encoded and decoded; then moved by an actor; or all of it, mended too."""
 
 
@@ -85,7 +85,7 @@ class Single:
 
     rule: Rule | None = None
     actor: FoundActor | None = None
-    stage: Stage = "mended"
+    stage: SamplingStage = "mended"
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -96,10 +96,10 @@ class Single:
             return ("nearest", self.rule.identity)
         return ("single", self.rule.identity, self.actor.stored.fingerprint, self.actor.shift, self.stage)
 
-    def draw(self, source: Source, seed: int, count: int, report: Report) -> Drawn:
+    def draw(self, source: CandidateSource, seed: int, count: int, report: _Report) -> Drawn:
         """One after the other, `CHUNK` at a time."""
         parts = []
-        for part in chunks(count):
+        for part in batch_slices(count):
             at = seed, part.start
             some = (
                 _chunk(source, *at, self.rule, self.actor, self.stage)
@@ -122,7 +122,7 @@ class Snapped:
         """The pitch classes."""
         return ("snapped", *sorted(self.classes))
 
-    def draw(self, source: Source, seed: int, count: int, report: Report) -> Drawn:
+    def draw(self, source: CandidateSource, seed: int, count: int, report: _Report) -> Drawn:
         """The prior's, snapped; there is no latent whose distance could be told."""
         drawn = Single().draw(source, seed, count, report)
         none = np.full(count, nan)
@@ -141,7 +141,7 @@ class Rejected:
         """The rule and the tries."""
         return ("rejected", self.rule.identity, self.tries)
 
-    def draw(self, source: Source, seed: int, count: int, report: Report) -> Drawn:
+    def draw(self, source: CandidateSource, seed: int, count: int, report: _Report) -> Drawn:
         """One melody's draws after the other's; the prior's single draws are the first of them."""
         found: list[Drawn] = []
         spent, first = 0, 0
@@ -172,7 +172,7 @@ class Optimised:
         weights = tuple(float(it.double().abs().sum()) for it in self.critic.state_dict().values())
         return ("optimised", self.rule.identity, SATISFY_SETTINGS, weights, self.shift)
 
-    def draw(self, source: Source, seed: int, count: int, report: Report) -> Drawn:
+    def draw(self, source: CandidateSource, seed: int, count: int, report: _Report) -> Drawn:
         """Some at a time."""
         parts = []
         for first in range(0, count, _TOGETHER):
@@ -180,7 +180,7 @@ class Optimised:
             report(len(parts[-1].events))
         return Drawn.joined(parts)
 
-    def _some(self, source: Source, seed: int, first: int) -> Drawn:
+    def _some(self, source: CandidateSource, seed: int, first: int) -> Drawn:
         vae = source.model.vae
         z = Mixture(self.rule, vae).start(source.prior, source.numbers(seed, first, _TOGETHER)).z
         found = satisfy(z, MelodyBox(vae, self.rule), self.critic, source.model.sigma_bar)
@@ -227,12 +227,12 @@ def fit_cost(settings: Mapping[str, Any]) -> int:
 
 @torch.no_grad()
 def _chunk(
-    source: Source,
+    source: CandidateSource,
     seed: int,
     first: int,
     rule: Rule | None = None,
     actor: FoundActor | None = None,
-    stage: Stage = "mended",
+    stage: SamplingStage = "mended",
 ) -> Drawn:
     # Always as many together: the shape decides how sums are rounded, and so what a seed's melody is.
     numbers, vae = source.numbers(seed, first, CHUNK), source.model.vae
@@ -247,7 +247,7 @@ def _chunk(
     return _drawn(source, begun.z, done, actor.shift if actor else 0)
 
 
-def _drawn(source: Source, start: Tensor, done: Decoding, shift: int = 0) -> Drawn:
+def _drawn(source: CandidateSource, start: Tensor, done: Decoding, shift: int = 0) -> Drawn:
     events, touched = canonical(done.events.to(torch.uint8).numpy())
     far, squared = (of(done.z, start, source.model.sigma_bar).double().numpy() for of in (distance, z_mse))
     return Drawn(transpose_events(events, shift), touched.sum(axis=1).astype(np.int64), far, squared, done.cost.numpy())

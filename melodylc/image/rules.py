@@ -24,7 +24,7 @@ from melodylc.image.pipeline import PICTURE_GROUP, as_bytes, sample_prior
 from melodylc.image.store import LoadedVAE
 from melodylc.latent.actor import LatentLayout, Move
 from melodylc.latent.fit import DistanceWeight, FitSettings, Progress, fit
-from melodylc.latent.objective import Scores
+from melodylc.latent.objective import PartScores
 from melodylc.latent.store import StoredActor, load_actor, save_actor
 from melodylc.rewards import Rule
 from melodylc.rewards.domains import PICTURES
@@ -64,7 +64,7 @@ class PictureObjective:
         end = z if move is None else self.move_at_once(z, self.context(z, z), move)
         return end, torch.cat([as_bytes(self.vae.decode(part)) for part in torch.split(end, _TOGETHER)])
 
-    def score(self, decoded: Tensor) -> Scores:
+    def score(self, decoded: Tensor) -> PartScores:
         """What the rule, with its weights, says of pictures: (n, parts)."""
         return self.rule.graded(as_rgb(decoded.numpy()))
 
@@ -111,7 +111,7 @@ class RulePictures:
     """Pictures of single draws, no retry, and what the rule says of them."""
 
     pixels: Tensor  #: (n, channels, side, side), uint8
-    scores: Scores  #: (n, parts)
+    scores: PartScores  #: (n, parts)
 
     @property
     def satisfaction(self) -> int:

@@ -19,7 +19,7 @@ from melodylc.data.errors import InputError
 from melodylc.data.pictures.base import Pictures
 from melodylc.image.models import PictureClassifier, PictureVAE
 from melodylc.models.noise import Noise
-from melodylc.training.loop import Rows
+from melodylc.training.loop import BatchRows
 from melodylc.training.settings import StageSettings
 from melodylc.training.stages import ALONE, Metrics, charge
 from melodylc.training.team import Team
@@ -45,17 +45,17 @@ class PictureTable:
         self.pixels = torch.cat([torch.from_numpy(np.array(part.pixels)) for part in (train, valid)])
         self.labels = torch.cat([torch.from_numpy(np.array(part.labels)) for part in (train, valid)]).float()
 
-    def draw(self, stage: int, step: int, count: int) -> Rows:
+    def draw(self, stage: int, step: int, count: int) -> BatchRows:
         """Numbers (count,) of training pictures, for one step of one stage."""
         return np.random.default_rng((self.seed, stage, step)).integers(0, self.count, count)
 
     @property
-    def training(self) -> Rows:
+    def training(self) -> BatchRows:
         """Numbers of all training pictures."""
         return np.arange(self.count)
 
     @property
-    def validation(self) -> Rows:
+    def validation(self) -> BatchRows:
         """Numbers of up to `VALIDATION` validation pictures."""
         return np.arange(self.count, min(len(self.pixels), self.count + VALIDATION))
 

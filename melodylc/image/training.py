@@ -40,8 +40,8 @@ from melodylc.latent.gan import AttributeCritic, AuxiliaryGAN, GANSettings, GANS
 from melodylc.latent.realism import measure_realism, realism_gan
 from melodylc.latent.samples import Encodings
 from melodylc.models.noise import Noise
-from melodylc.training.game import play
-from melodylc.training.loop import Report, Rows, Trainer
+from melodylc.training.game import train_gan
+from melodylc.training.loop import BatchRows, Report, Trainer
 from melodylc.training.run import MODEL, commit, prepare
 from melodylc.training.settings import TrainSettings
 from melodylc.training.stages import ALONE, Metrics
@@ -166,7 +166,7 @@ def train_actor(
     encodings = encode_pictures(model, train)
     identity = {**dataset_header(train), "vae": model.fingerprint, "settings": {**asdict(settings), "seed": seed}}
     gan = LatentGAN(encodings, model.sigma_bar, settings, seed)
-    play(gan, path.parent, identity, report)
+    train_gan(gan, path.parent, identity, report)
     rows = LabelCombinations.of(encodings.labels)
     save_picture_actor(path, gan.final_actor(), gan.critic, train.names, rows, {**identity, **training_header([])})
     return path
@@ -241,7 +241,7 @@ def train_picture_realism(
     prepare(path.parent)
     gan = realism_gan(encode_pictures(model, train), model.sigma_bar, settings, seed)
     identity = {**dataset_header(train), "vae": model.fingerprint, "settings": {**asdict(settings), "seed": seed}}
-    play(gan, path.parent, identity, report)
+    train_gan(gan, path.parent, identity, report)
     result = measure_realism(gan)
     no_labels, figures = LabelCombinations(torch.zeros(1, 0), torch.ones(1)), {"belief": asdict(result.figures)}
     save_picture_actor(path, result.actor, result.critic, (), no_labels, {**identity, **training_header([]), **figures})
@@ -257,7 +257,7 @@ def train_auxiliary(
     encodings = encode_pictures(model, train)
     gan = AuxiliaryGAN(encodings, model.sigma_bar, settings, seed)
     identity = {**dataset_header(train), "vae": model.fingerprint, "settings": {**asdict(settings), "seed": seed}}
-    play(gan, path.parent, identity, report)
+    train_gan(gan, path.parent, identity, report)
     rows = LabelCombinations.of(encodings.labels)
     save_picture_actor(path, gan.final_actor(), gan.critic, train.names, rows, {**identity, **training_header([])})
     return path
@@ -292,10 +292,10 @@ class _EncodingRows:
         self.count = len(encodings) - min(HELDOUT_ENCODINGS, len(encodings) // 5)
 
     @property
-    def held(self) -> Rows:
+    def held(self) -> BatchRows:
         return np.arange(self.count, len(self.encodings))
 
-    def draw(self, stage: int, step: int, count: int) -> Rows:
+    def draw(self, stage: int, step: int, count: int) -> BatchRows:
         return np.random.default_rng((self.seed, stage, step)).integers(0, self.count, count)
 
 

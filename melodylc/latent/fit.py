@@ -36,7 +36,7 @@ from melodylc.latent.objective import Objective
 from melodylc.latent.precision import autocast
 from melodylc.latent.samples import (
     Measurement,
-    Prior,
+    PriorSampler,
     Samples,
     decode_and_score,
     score_samples,
@@ -47,7 +47,7 @@ from melodylc.latent.samples import (
 ExtraCost = Callable[[Tensor], Tensor]
 """A cost of the features of moved vectors, (n, rows, width) to (n,), with a gradient; nobody trains it."""
 
-Measure = Callable[[Actor], Measurement]
+MeasureActor = Callable[[Actor], Measurement]
 """What single samples of an actor give."""
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
@@ -233,9 +233,9 @@ def fit(
     objective: Objective,
     sigma_bar: Tensor,
     *,
-    prior: Prior | None = None,
+    prior: PriorSampler | None = None,
     bank: Samples | None = None,
-    measure: Measure | None = None,
+    measure: MeasureActor | None = None,
     starts: Samples | None = None,
     settings: FitSettings | None = None,
     seed: int = 0,
@@ -300,7 +300,7 @@ class _Fit(ActorCritic):
     def __init__(
         self,
         objective: Objective,
-        prior: Prior | None,
+        prior: PriorSampler | None,
         sigma_bar: Tensor,
         settings: FitSettings,
         generator: torch.Generator,
@@ -330,7 +330,7 @@ class _Fit(ActorCritic):
         """Full for a while, then a straight line down to a twentieth."""
         return max(0.05, min(1.0, left / (1 - self.settings.full_rate_share)))
 
-    def run(self, seed: int, report: Progress, measure: Measure | None) -> FitResult:
+    def run(self, seed: int, report: Progress, measure: MeasureActor | None) -> FitResult:
         interrupted = False
         try:
             for event in self._rounds():

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from melodylc.latent.actor import LatentLayout, Move
 
-Scores = npt.NDArray[np.float64]
+PartScores = npt.NDArray[np.float64]
 """Numbers in [0, 1], a row for each latent vector, a column for each part of a rule; satisfaction is 1."""
 
 
@@ -35,8 +35,8 @@ class Objective(Protocol):
         """Vectors (n, dim) after every part was moved in its turn, and what they decode to, (n, ...)."""
         ...
 
-    def score(self, decoded: Tensor) -> Scores:
-        """Scores (n, parts) in [0, 1] of what was decoded; satisfaction is exactly 1. Only ever called."""
+    def score(self, decoded: Tensor) -> PartScores:
+        """PartScores (n, parts) in [0, 1] of what was decoded; satisfaction is exactly 1. Only ever called."""
         ...
 
     def context(self, decoded: Tensor, z: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ class VectorObjective:
     """
 
     dim: int
-    score_vectors: Callable[[Tensor], Scores]  #: (n, dim) to (n, parts)
+    score_vectors: Callable[[Tensor], PartScores]  #: (n, dim) to (n, parts)
     feature_map: Callable[[Tensor], Tensor] = field(default=lambda z: z[:, None])  #: to (n, rows, width)
 
     @property
@@ -90,7 +90,7 @@ class VectorObjective:
         end = z if move is None else self.move_at_once(z, self.context(z, z), move)
         return end, end
 
-    def score(self, decoded: Tensor) -> Scores:
+    def score(self, decoded: Tensor) -> PartScores:
         """Their scores (n, parts)."""
         return self.score_vectors(decoded)
 

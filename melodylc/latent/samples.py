@@ -16,11 +16,11 @@ from melodylc.latent.actor import Move
 from melodylc.latent.distance import distance, z_mse
 from melodylc.latent.objective import Objective
 
-Prior = Callable[[int, torch.Generator], Tensor]
+PriorSampler = Callable[[int, torch.Generator], Tensor]
 """Draws n latent vectors, shape (n, dim), with the generator's randomness alone."""
 
 
-def standard_normal(dim: int) -> Prior:
+def standard_normal(dim: int) -> PriorSampler:
     """The prior N(0, I).
 
     >>> standard_normal(3)(2, torch.Generator().manual_seed(0)).shape

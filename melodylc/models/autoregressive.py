@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from melodylc.data.alphabet import BARS, STEPS_PER_BAR
-from melodylc.models.bars import BarEncoder, DenseBarDecoder, Move
+from melodylc.latent.actor import Move
+from melodylc.models.bars import BarEncoder, DenseBarDecoder
 from melodylc.models.config import ModelConfig
 from melodylc.models.local_search import BarSearch, Judge, LocalSearch, SearchResult
 from melodylc.models.noise import Noise
@@ -33,7 +34,7 @@ SHARP = 0.13  #: where the posterior's deviations start: low, so that z tells so
 
 
 @dataclass
-class Past:
+class BarMemory:
     """What the conductor remembers of the bars so far: keys and values (n, heads, bars, d), embeddings (n, bars, d)."""
 
     keys: Tensor
@@ -41,22 +42,22 @@ class Past:
     places: Tensor
     embeddings: Tensor
 
-    def then(self, later: "Past") -> "Past":
+    def then(self, later: "BarMemory") -> "BarMemory":
         """What came first, then what came later."""
-        return Past(
+        return BarMemory(
             torch.cat((self.keys, later.keys), 2),
             torch.cat((self.values, later.values), 2),
             torch.cat((self.places, later.places), 2),
             torch.cat((self.embeddings, later.embeddings), 1),
         )
 
-    def of(self, rows: Tensor) -> "Past":
+    def of(self, rows: Tensor) -> "BarMemory":
         """Of some rows, which may come more than once."""
-        return Past(*(getattr(self, part.name)[rows] for part in fields(self)))
+        return BarMemory(*(getattr(self, part.name)[rows] for part in fields(self)))
 
-    def repeat(self, times: int) -> "Past":
+    def repeat(self, times: int) -> "BarMemory":
         """The same n again and again."""
-        return Past(*(torch.cat([getattr(self, part.name)] * times) for part in fields(self)))
+        return BarMemory(*(torch.cat([getattr(self, part.name)] * times) for part in fields(self)))
 
 
 class Attention(nn.Module):
@@ -120,12 +121,12 @@ class Conductor(nn.Module):
         self.head = nn.Linear(config.song_hidden, 2 * embedding)
         nn.init.constant_(self.head.bias[embedding:], SHY)
 
-    def remember(self, embeddings: Tensor) -> Past:
+    def remember(self, embeddings: Tensor) -> BarMemory:
         """What is kept of bars (n, m, embedding)."""
         keys, values, places = self.memory(embeddings).chunk(3, dim=-1)
-        return Past(_heads(keys, HEADS), _heads(values, HEADS), places[:, None], embeddings)
+        return BarMemory(_heads(keys, HEADS), _heads(values, HEADS), places[:, None], embeddings)
 
-    def forward(self, state: Tensor, z: Tensor, past: Past) -> Tensor:
+    def forward(self, state: Tensor, z: Tensor, past: BarMemory) -> Tensor:
         """Embeddings (n, q, embedding) of the last q bars, from states (n, q, hidden), parts of z (n, q, z / 16)."""
         said = torch.cat((state, z), dim=-1)
         query, place = self.queries(said).chunk(2, dim=-1)
@@ -175,7 +176,7 @@ class AutoregressiveSong(nn.Module):
         """As `teacher_forced`, but every bar follows the bars as they come out, as in `decode_moved`."""
         features, normal = self._features(self.bars(events)), self._normal(noise, len(events))
 
-        def choose(bar: int, state: Tensor, past: Past) -> Encoding:
+        def choose(bar: int, state: Tensor, past: BarMemory) -> Encoding:
             here, steps = slice(bar, bar + 1), slice(bar * STEPS_PER_BAR, (bar + 1) * STEPS_PER_BAR)
             chance = None if normal is None else normal[:, here]
             encoding = self._encode(features[:, here], state, chance)
@@ -194,7 +195,7 @@ class AutoregressiveSong(nn.Module):
         features, mender = self._features(self.bars(events)), BarSearch(events, judge, how)
         parts = None if z is None else z.reshape(len(z), BARS, self.part)
 
-        def choose(bar: int, state: Tensor, past: Past) -> Encoding:
+        def choose(bar: int, state: Tensor, past: BarMemory) -> Encoding:
             here, steps = slice(bar, bar + 1), slice(bar * STEPS_PER_BAR, (bar + 1) * STEPS_PER_BAR)
             posterior = self._encode(features[:, here], state, None)
 
@@ -257,7 +258,7 @@ class AutoregressiveSong(nn.Module):
     def _decode(self, z: Tensor, move: Move | None) -> tuple[Encoding, Tensor, Tensor]:
         parts = z.reshape(len(z), BARS, self.part)
 
-        def choose(bar: int, state: Tensor, past: Past) -> Encoding:
+        def choose(bar: int, state: Tensor, past: BarMemory) -> Encoding:
             part = parts[:, bar : bar + 1]
             if move is not None:
                 for _ in range(MOVES):
@@ -267,7 +268,9 @@ class AutoregressiveSong(nn.Module):
 
         return self._walk(len(z), choose)
 
-    def _walk(self, count: int, choose: Callable[[int, Tensor, Past], Encoding]) -> tuple[Encoding, Tensor, Tensor]:
+    def _walk(
+        self, count: int, choose: Callable[[int, Tensor, BarMemory], Encoding]
+    ) -> tuple[Encoding, Tensor, Tensor]:
         """Bar after bar: the latents that were chosen, bar embeddings (n, 16, embedding), and events (n, 256)."""
         latest, memory, past = self._start(count), None, None
         encodings, embeddings, bars = [], [], []
@@ -296,7 +299,7 @@ class AutoregressiveSong(nn.Module):
         encoding: Encoding = self.posterior(self.blocks(silu(features + self.context(state))), normal)
         return encoding
 
-    def _misfit(self, events: Tensor, state: Tensor, past: Past, how: Refinement) -> Misfit:
+    def _misfit(self, events: Tensor, state: Tensor, past: BarMemory, how: Refinement) -> Misfit:
         """What latents (draws * n, q, part) get wrong of the last q bars, whose events are (n, 16 * q)."""
         bars = events.repeat(how.draws, 1).reshape(-1, STEPS_PER_BAR)
         states, pasts = state.repeat(how.draws, 1, 1), past.repeat(how.draws)

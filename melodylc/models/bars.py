@@ -10,8 +10,6 @@ The paper's LSTM writes them one after another:
     p(bar | e) = prod_t Categorical(x_t | x_1 .. x_{t-1}, e)
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
@@ -21,9 +19,6 @@ from melodylc.data.alphabet import BARS, STATES, STEPS_PER_BAR
 START = STATES  #: what precedes a bar's first event
 MASK = STATES + 1  #: what stands for an event hidden from the decoder in training
 INPUTS = STATES + 2
-
-Move = Callable[[Tensor, Tensor, int], Tensor]
-"""What moves parts of latents: parts (n, q, size), their contexts (n, q, context), the first one's number."""
 
 
 class BarEncoder(nn.Module):

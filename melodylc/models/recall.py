@@ -208,7 +208,7 @@ def _logprob(logits: Tensor, index: Tensor) -> Tensor:
 # -- what a segment may know -------------------------------------------------------------------
 
 
-class Sources(NamedTuple):
+class CopySources(NamedTuple):
     """What stood at the same place some bars ago, each (m, sources) unless said."""
 
     content: Ints  #: onset, hold, rest or nothing
@@ -219,7 +219,7 @@ class Sources(NamedTuple):
     best: Ints  #: (m,) the lag that has agreed for longest, 0 for none
 
 
-class Past(NamedTuple):
+class SegmentMemory(NamedTuple):
     """What else a segment depends on, each (m,) unless said."""
 
     pitch: Ints  #: of the latest note, `BASE` before the first
@@ -235,7 +235,7 @@ class Past(NamedTuple):
     lengths: Ints  #: (m, 4, 16) how many segments of each length there were, by the place of the beat where they began
 
 
-def inputs(sources: Sources, past: Past) -> Inputs:
+def inputs(sources: CopySources, past: SegmentMemory) -> Inputs:
     """What the network is given of segments."""
     onset = sources.content == _ONSET
     exact = sources.pitch - past.pitch[:, None]
@@ -274,9 +274,9 @@ def inputs(sources: Sources, past: Past) -> Inputs:
         (np.where(onset, exact + PITCHES - 1, silent), np.where(onset, sources.interval + PITCHES - 1, NOWHERE)), 1
     )
     pitches = past.pitch[:, None] + np.arange(1 - PITCHES, PITCHES)
-    begins = place == 0
+    segment_starts = place == 0
     sounds = (past.kind != SILENCE) & (past.kind != NOWHERE)
-    more = np.stack((begins | (past.kind != SILENCE), begins & sounds), 1)
+    more = np.stack((segment_starts | (past.kind != SILENCE), segment_starts & sounds), 1)
     parts = (
         rows,
         np.concatenate([count / (1 + count.sum(1, keepdims=True)) for count in (so_far, lately)], 1),
@@ -303,7 +303,7 @@ def _log_shares(counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return shares
 
 
-def kind_of(event: Ints, pitch: Ints) -> Ints:
+def segment_kind(event: Ints, pitch: Ints) -> Ints:
     """The kind of the segment that begins with an event, given the latest pitch."""
     return np.where(event < PITCHES, event - pitch + PITCHES - 1, np.where(event == HOLD, TIE, SILENCE))
 
@@ -328,7 +328,7 @@ def entries(events: Ints, pitch: Ints, gap: Ints) -> Ints:
     return np.stack((content, events, events - pitch, gap), -1)
 
 
-def begins(bars: npt.NDArray[np.integer[Any]]) -> Bools:
+def segment_starts(bars: npt.NDArray[np.integer[Any]]) -> Bools:
     """Where segments of bars (..., 16) begin."""
     there: Bools = bars != HOLD
     there[..., 1:] &= (bars[..., 1:] != REST) | (bars[..., :-1] != REST)
@@ -339,7 +339,7 @@ def begins(bars: npt.NDArray[np.integer[Any]]) -> Bools:
 def gaps(bars: Ints) -> Ints:
     """Steps (..., 16) from every place of bars to the next segment or the bar's end."""
     places = np.arange(STEPS_PER_BAR)
-    following = np.where(begins(bars), places, STEPS_PER_BAR)[..., :0:-1]
+    following = np.where(segment_starts(bars), places, STEPS_PER_BAR)[..., :0:-1]
     following = np.minimum.accumulate(following, -1)[..., ::-1]
     end = np.full_like(following[..., :1], STEPS_PER_BAR)
     return np.concatenate((following, end), -1) - places
@@ -358,7 +358,7 @@ def best_lag(runs: Ints) -> Ints:
     return np.where(runs.max(1) > 0, longest + 1, 0)
 
 
-def sources_of(table: Ints, melody: Ints, step: Ints, runs: Ints) -> Sources:
+def sources_of(table: Ints, melody: Ints, step: Ints, runs: Ints) -> CopySources:
     """What is there some bars before steps (m,) of melodies (m,).
 
     `table` (n, 256, 4) holds `entries`; `runs` (m, 3, 15): for how many steps every lag has agreed.
@@ -370,7 +370,7 @@ def sources_of(table: Ints, melody: Ints, step: Ints, runs: Ints) -> Sources:
     there = (lags > 0) & (place >= 0)
     found = np.where(there[..., None], table[melody[:, None], place.clip(0)], (_NOTHING, 0, 0, 0))
     agreed = np.take_along_axis(runs, (lags - 1).clip(0)[:, None], 2) * there[:, None]
-    return Sources(found[..., 0], found[..., 1], found[..., 2], found[..., 3], agreed, best)
+    return CopySources(found[..., 0], found[..., 1], found[..., 2], found[..., 3], agreed, best)
 
 
 class Segments(NamedTuple):
@@ -378,8 +378,8 @@ class Segments(NamedTuple):
 
     melody: Ints  #: which melody
     number: Ints  #: which segment of it
-    sources: Sources
-    past: Past
+    sources: CopySources
+    past: SegmentMemory
     kind: Ints
     length: Ints
 
@@ -393,11 +393,11 @@ def segments(events: Ints, role: Ints) -> Segments:
     pitch = np.where(latest < 0, BASE, np.take_along_axis(events, latest.clip(0), 1))
     bars = events.reshape(-1, BARS, STEPS_PER_BAR)
     gap = gaps(bars).reshape(-1, STEPS)
-    melody, step = at = np.nonzero(begins(bars).reshape(-1, STEPS))
+    melody, step = at = np.nonzero(segment_starts(bars).reshape(-1, STEPS))
     at_start = np.searchsorted(melody, np.arange(len(events)))
     number = np.arange(len(step)) - at_start[melody]
     event, length, earlier = events[at], gap[at], number > 0
-    kind = kind_of(event, pitch[at])
+    kind = segment_kind(event, pitch[at])
     heard = latest[at] >= 0
     low = _before(np.minimum.accumulate(np.where(onset, events, PITCHES), 1), BASE)[at]
     high = _before(np.maximum.accumulate(np.where(onset, events, -1), 1), BASE)[at]
@@ -408,7 +408,7 @@ def segments(events: Ints, role: Ints) -> Segments:
     )
     classes, number_at = classes_of(pitches), np.zeros(events.shape, np.int64)
     number_at[at] = np.arange(len(step))
-    past = Past(
+    past = SegmentMemory(
         pitch[at],
         np.where(earlier, np.roll(kind, 1), NOWHERE),
         np.where(earlier, np.roll(length, 1), 0),
@@ -470,7 +470,7 @@ class RecallState:
     compared: Ints  #: (n, 256, 3) what `codes` says of them
     table: Ints  #: (n, 256, 4) `entries`
     runs: Ints  #: (n, 3, 15) for how many steps every lag has agreed
-    past: Past  #: what the next segment depends on
+    past: SegmentMemory  #: what the next segment depends on
     hidden: Tensor  #: (n, layers, hidden) of the LSTM
     cell: Tensor  #: (n, layers, hidden)
 
@@ -480,7 +480,7 @@ class RecallState:
         arrays = {
             name: getattr(self, name)[rows] for name in ("written", "compared", "table", "runs", "hidden", "cell")
         }
-        return replace(self, past=Past(*(part[rows] for part in self.past)), **arrays)
+        return replace(self, past=SegmentMemory(*(part[rows] for part in self.past)), **arrays)
 
 
 def start(model: RecallLM, count: int, role: npt.ArrayLike | None = None) -> RecallState:
@@ -495,7 +495,9 @@ def start(model: RecallLM, count: int, role: npt.ArrayLike | None = None) -> Rec
         np.zeros((count, STEPS, 3), np.int64),
         np.zeros((count, STEPS, 4), np.int64),
         np.zeros((count, 3, ALL_LAGS), np.int64),
-        Past(base, np.full(count, NOWHERE), zeros, zeros, base, base, base, roles, pitches, pitches[:, :12], lengths),
+        SegmentMemory(
+            base, np.full(count, NOWHERE), zeros, zeros, base, base, base, roles, pitches, pitches[:, :12], lengths
+        ),
         states,
         states,
     )
@@ -626,7 +628,7 @@ class _Reader:
         self.bar, self.gaps, self.temperature = bar, gaps(bar), temperature
 
     def kind(self, logits: Tensor, rows: Ints, at: int, pitch: Ints) -> tuple[Ints, npt.NDArray[np.float64]]:
-        kind = kind_of(self.bar[rows, at], pitch)
+        kind = segment_kind(self.bar[rows, at], pitch)
         return kind, np.log(_shares(logits, self.temperature)[np.arange(len(rows)), kind])
 
     def length(self, logits: Tensor, rows: Ints, at: int) -> tuple[Ints, npt.NDArray[np.float64]]:
@@ -639,7 +641,7 @@ def _advance(model: RecallLM, state: RecallState, writer: _Writer) -> tuple[Reca
     """The state after another bar, the bar (n, 16) and its log-probability (n,)."""
     count, first = len(state.written), STEPS_PER_BAR * state.bar
     written, compared, table = state.written.copy(), state.compared.copy(), state.table.copy()
-    runs, past = state.runs.copy(), Past(*(part.copy() for part in state.past))
+    runs, past = state.runs.copy(), SegmentMemory(*(part.copy() for part in state.past))
     hidden, cell = state.hidden.clone(), state.cell.clone()
     left, going, logprob = np.zeros(count, np.int64), np.full(count, REST), np.zeros(count)
     past.lately[:] = _heard_since(written, _bar_before(past.step), first)
@@ -649,7 +651,7 @@ def _advance(model: RecallLM, state: RecallState, writer: _Writer) -> tuple[Reca
         rows = np.flatnonzero(left == 0)
         event, pitch = going.copy(), past.pitch.copy()
         if len(rows):
-            here = Past(*(part[rows] for part in past))
+            here = SegmentMemory(*(part[rows] for part in past))
             given = inputs(sources_of(table, rows, here.step, runs[rows]), here)
             x = model.network_input(given)
             latest, memory = model.step(x, hidden[rows], cell[rows])
@@ -681,7 +683,7 @@ def _heard_since(written: Ints, step: Ints, end: int) -> Ints:
     return np.stack([((notes < PITCHES) & (notes % 12 == pitch)).sum(1) for pitch in _TURN], 1)
 
 
-def _remember(past: Past, event: Ints) -> None:
+def _remember(past: SegmentMemory, event: Ints) -> None:
     """Take in one event of every melody, in place."""
     past.step[:] += 1
     rows = np.flatnonzero(event < PITCHES)

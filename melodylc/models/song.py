@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from melodylc.data.alphabet import BARS, STATES, STEPS, STEPS_PER_BAR
-from melodylc.models.bars import LstmBarDecoder, Move
+from melodylc.latent.actor import Move
+from melodylc.models.bars import LstmBarDecoder
 from melodylc.models.config import ModelConfig
 from melodylc.models.local_search import BarSearch, Judge, LocalSearch, SearchResult
 from melodylc.models.noise import Noise

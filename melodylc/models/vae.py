@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from melodylc.data.alphabet import STEPS, STEPS_PER_BAR, canonical
 from melodylc.data.arrays import Events
+from melodylc.latent.actor import Move
 from melodylc.models.autoregressive import AutoregressiveSong
-from melodylc.models.bars import DenseBarDecoder, LstmBarDecoder, Move
+from melodylc.models.bars import DenseBarDecoder, LstmBarDecoder
 from melodylc.models.config import ModelConfig
 from melodylc.models.local_search import Judge, LocalSearch, SearchResult
 from melodylc.models.noise import Noise

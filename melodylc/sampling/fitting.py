@@ -18,8 +18,7 @@ from torch import Tensor
 from melodylc.cache import cache_entry
 from melodylc.constraints import fitting
 from melodylc.constraints.actors import FoundActor, cache_path, find_actor, load_given_actor
-from melodylc.constraints.bank import Bank, find_bank
-from melodylc.constraints.bank import Report as BankReport
+from melodylc.constraints.bank import Bank, BankReport, find_bank
 from melodylc.constraints.common_requests import IDENTITY, IN_C, PARTS, CommonRequest
 from melodylc.constraints.critic_cache import keep_critic
 from melodylc.constraints.fitting import THREADS, RealismTerm, find_critic, fit_on_bank, probe

@@ -20,7 +20,7 @@ from melodylc.data.alphabet import canonical
 from melodylc.data.arrays import Events
 from melodylc.edits.operators import EditSequence, apply_edits
 from melodylc.edits.transposition import best_transposition, transpose_events
-from melodylc.models.bars import Move
+from melodylc.latent.actor import Move
 from melodylc.models.local_search import LocalSearch
 from melodylc.models.prior import Numbers, Prior
 from melodylc.models.vae import MelodyVAE

@@ -311,7 +311,7 @@ def reconstruct(source: MelodySource, **options: Any) -> EditProduction:
 
 
 @dataclass(frozen=True)
-class Score:
+class MelodyScore:
     """What rules say of a melody."""
 
     source: Source
@@ -335,7 +335,7 @@ def score(
     variety: bool = False,
     reward_seconds: float = SECONDS,
     **choice: Any,
-) -> Score:
+) -> MelodyScore:
     """How far a melody follows rules, as a whole and bar by bar; `melodylc score` from Python.
 
     Without any rule, all built-in ones that need no parameter.
@@ -363,7 +363,7 @@ def score(
     whole, bars = by_bar(parts, found.melody)
     names = [part.name for part in parts]
     rows = tuple(dict(zip(names, row, strict=True)) for row in bars[: found.bars].tolist())
-    return Score(found, dict(zip(names, whole.tolist(), strict=True)), rows)
+    return MelodyScore(found, dict(zip(names, whole.tolist(), strict=True)), rows)
 
 
 def _request_and_actor(

@@ -328,6 +328,7 @@ def _provenance_values(provenance: Provenance, run: Run) -> dict[str, Any]:
             "found": draw.passes,
             "copied": draw.is_copy,
             "refused": draw.copies,
+            "details": draw.details,
             **({} if draw.number in run.melodies else {"notes": _note_values(draw.melody)}),
         }
         for draw in list(provenance.draws.values())
@@ -350,6 +351,7 @@ def _draw(values: Any, melodies: Mapping[int, Melody], seed: int) -> Result:
         passes=fields.whole("found", 0, _MOST),
         is_copy=fields.flag("copied", False),
         copies=fields.whole("refused", 0, _MOST, 0),
+        details=fields.object("details", 16),
     )
     fields.end()
     return draw

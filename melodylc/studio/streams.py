@@ -16,7 +16,7 @@ from melodylc.data.errors import MelodylcError
 
 MAX_JOBS = 8  #: under way or waiting, at a time
 Emit = Callable[[dict[str, Any]], None]
-Result = TypeVar("Result")
+StreamResult = TypeVar("StreamResult")
 
 
 class TooManyJobs(MelodylcError):
@@ -34,7 +34,7 @@ class Engine:
         self._pool = ThreadPoolExecutor(1, "melodylc-studio")
         self._jobs = 0
 
-    def submit(self, work: Callable[[], Result]) -> "asyncio.Future[Result]":
+    def submit(self, work: Callable[[], StreamResult]) -> "asyncio.Future[StreamResult]":
         """Queue work; the place in the queue is taken, or refused, before this returns.
 
         Raises:

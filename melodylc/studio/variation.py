@@ -23,7 +23,7 @@ from melodylc.constraints.actors import FoundActor
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, STEPS, STEPS_PER_BAR, canonical
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
-from melodylc.models.bars import Move
+from melodylc.latent.actor import Move
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule
 from melodylc.threads import fixed_threads

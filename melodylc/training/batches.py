@@ -11,7 +11,7 @@ from melodylc.data.arrays import Events, Rows
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CorpusError
 from melodylc.data.rows import HIGHEST, LOWEST, Sources, source_weights, transpose
-from melodylc.models.recall import UNKNOWN, begins
+from melodylc.models.recall import UNKNOWN, segment_starts
 
 #: how often a language model meets a lead, an inner voice, a bass, or one of no role
 ROLE_SHARES = (0.7, 0.18, 0.12, 1.0)
@@ -68,7 +68,7 @@ class RoleBatches:
         rng = np.random.default_rng((self.seed, stage, group))
         rows = np.searchsorted(self.cumulative, rng.random(self.TOGETHER * count), "right").clip(max=len(self.role) - 1)
         events = transpose(self.events[rows], rng.integers(LOWEST, HIGHEST + 1, size=len(rows)))
-        order = np.argsort(begins(events.reshape(len(rows), -1, STEPS_PER_BAR)).sum((1, 2)), kind="stable")
+        order = np.argsort(segment_starts(events.reshape(len(rows), -1, STEPS_PER_BAR)).sum((1, 2)), kind="stable")
         dealt = np.c_[events, self.role[rows]][order].reshape(self.TOGETHER, count, -1)
         return np.asarray(rng.permutation(dealt), np.uint8)
 

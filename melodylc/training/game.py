@@ -18,7 +18,7 @@ GAME = "melodylc-game/1"
 LOG_EVERY = 100  #: turns
 
 
-def play(
+def train_gan(
     game: LatentGAN, folder: Path, identity: dict[str, Any], report: Callable[[GANStep], None] = lambda _: None
 ) -> None:
     """Play, or go on playing, in `folder`, until the game's number of steps.

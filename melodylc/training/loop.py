@@ -43,14 +43,14 @@ VALIDATION_CHUNK = 256
 CHECKPOINT_SECONDS = 180.0
 
 
-Rows = npt.NDArray[np.integer[Any]]
+BatchRows = npt.NDArray[np.integer[Any]]
 """What a stage's loss is given, one example a row: events, or numbers of pictures that the stage looks up."""
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """Where batches come from: a pure function of stage and step."""
 
-    def draw(self, stage: int, step: int, count: int) -> Rows:
+    def draw(self, stage: int, step: int, count: int) -> BatchRows:
         """`count` rows for one step of one stage."""
         ...
 
@@ -99,8 +99,8 @@ class Trainer:
         model: nn.Module,
         stages: Callable[[StageSettings], Stage],
         settings: TrainSettings,
-        batches: Source,
-        validation: Rows,
+        batches: BatchSource,
+        validation: BatchRows,
         folder: Path,
         identity: dict[str, Any],
         commit: str,

@@ -25,7 +25,7 @@ from melodylc.latent.gan import AttributeCritic
 from melodylc.latent.optimise import OptimiseSettings, optimise
 from melodylc.threads import fixed_threads
 
-Plane = npt.NDArray[np.float64]
+_Plane = npt.NDArray[np.float64]
 GRID = 160  #: places of a contour map in each direction
 EXTENT = 3.0
 
@@ -95,7 +95,7 @@ def optimisation_frames(
 
 
 @torch.no_grad()
-def critic_map(model: LoadedVAE, critic: torch.nn.Module, pictures: Pictures) -> tuple[Plane, tuple[int, int], Plane]:
+def critic_map(model: LoadedVAE, critic: torch.nn.Module, pictures: Pictures) -> tuple[_Plane, tuple[int, int], _Plane]:
     """D over the two most used dimensions, others 0: the map (h, w), which two, and encodings there (n, 2)."""
     first, second = model.sigma_bar.argsort()[:2].tolist()
     places = torch.linspace(-EXTENT, EXTENT, GRID)
@@ -135,9 +135,9 @@ BANDS = 10
 
 def draw_contour_map(
     path: Path,
-    maps: Mapping[str, Plane],
+    maps: Mapping[str, _Plane],
     extent: float,
-    points: Plane,
+    points: _Plane,
     kinds: Sequence[int],
     axes: tuple[str, str],
 ) -> None:
@@ -198,7 +198,7 @@ def draw_curves(path: Path, lines: Mapping[str, Sequence[float]], title: str, mo
     _write(path, sheet)
 
 
-def band_colours(values: Plane) -> Plane:
+def band_colours(values: _Plane) -> _Plane:
     """Colours (h, w, 3) of numbers in [0, 1], in ten bands with a dark line between two.
 
     >>> band_colours(np.array([[0.0, 0.04, 1.0]]))[0, :, 0].tolist()
@@ -211,7 +211,7 @@ def band_colours(values: Plane) -> Plane:
     edge[1:] |= band[1:] != band[:-1]
     if min(band.shape) > BANDS:  # lines would hide a map of a few cells
         colours = np.where(edge[..., None], 0.6 * colours, colours)
-    bands: Plane = colours.astype(np.float64)
+    bands: _Plane = colours.astype(np.float64)
     return bands
 
 

@@ -31,9 +31,9 @@ from melodylc.data.errors import InputError
 from melodylc.rewards import Rule
 from melodylc.rewards.base import Scores
 from melodylc.sampling.methods.base import Candidates, Method, Task
-from melodylc.sampling.steering.filter import Finished, ParticleFilter, Realism
-from melodylc.sampling.steering.limits import Table, events_allowed, pitches_allowed
-from melodylc.sampling.steering.potential import Judge, Melodies, Potential, fit_potential
+from melodylc.sampling.steering.filter import Finished, LogRealism, ParticleFilter
+from melodylc.sampling.steering.limits import EventTable, events_allowed, pitches_allowed
+from melodylc.sampling.steering.potential import MelodyRows, Potential, RuleCounter, fit_potential
 from melodylc.sampling.steering.rewrite import rewrite
 from melodylc.sampling.steering.writer import BarWriter, FoundWriter, State, find_writer
 
@@ -66,7 +66,7 @@ class Candidate:
     calls: int  #: melodies that the rule judged for it
     ess: tuple[float, ...]  #: effective sample size after each bar of the last run of the filter, in particles
     sweeps: int  #: times that bars were written anew
-    edited: float  #: share of steps neither drawn from the model nor from a proposal that is corrected by p/q
+    edited: float  #: share of steps in bars that sweeps changed, which p/q doesn't correct; 0 without sweeps
     bits: float  #: -log2 p(x) under the language model over the number of notes
 
     @property
@@ -76,23 +76,23 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Plan(Generic[State]):
+class SteerPlan(Generic[State]):
     """What is known of a rule before the first melody: a function of rule, model and settings alone."""
 
     writer: BarWriter[State]
     scores: Callable[[Events], Scores]
     settings: SteerSettings
-    probes: Melodies  #: (n, 256)
+    probes: MelodyRows  #: (n, 256)
     potential: Potential
-    pitches: Table | None  #: events that the rule allows by their pitch
+    pitches: EventTable | None  #: events that the rule allows by their pitch
     calls: int  #: melodies that the rule judged
 
     @cached_property
-    def allowed(self) -> Table | None:
+    def allowed(self) -> EventTable | None:
         """Events that the rule allows, by their places too; it is asked about those when a melody is hard to find."""
         if self.pitches is not None:
             return self.pitches
-        return events_allowed(Judge(self.scores), self.probes)
+        return events_allowed(RuleCounter(self.scores), self.probes)
 
 
 class Steer(Generic[State]):
@@ -105,13 +105,13 @@ class Steer(Generic[State]):
     """
 
     def __init__(
-        self, writer: BarWriter[State], settings: SteerSettings | None = None, realism: Realism | None = None
+        self, writer: BarWriter[State], settings: SteerSettings | None = None, realism: LogRealism | None = None
     ) -> None:
         self.writer = writer
         self.settings = settings or SteerSettings()
         self.realism = realism
 
-    def prepare(self, scores: Callable[[Events], Scores]) -> Plan[State]:
+    def prepare(self, scores: Callable[[Events], Scores]) -> SteerPlan[State]:
         """Ask a rule about some of the model's melodies: which of its parts depend on the key, which single notes it
         allows.
 
@@ -120,12 +120,12 @@ class Steer(Generic[State]):
         """
         rng = np.random.default_rng(0)
         probes = write(self.writer, self.settings.probes, rng)
-        judge = Judge(scores)
+        judge = RuleCounter(scores)
         potential = fit_potential(judge, probes, self.settings.sharpness, rng)
         pitches = pitches_allowed(judge, probes) if len(potential.shifts) > 1 else None
-        return Plan(self.writer, scores, self.settings, probes, potential, pitches, judge.calls)
+        return SteerPlan(self.writer, scores, self.settings, probes, potential, pitches, judge.calls)
 
-    def sample(self, plan: Plan[State], seed: int, numbers: Iterable[int], attempt: int = 1) -> list[Candidate]:
+    def sample(self, plan: SteerPlan[State], seed: int, numbers: Iterable[int], attempt: int = 1) -> list[Candidate]:
         """One melody for each number. Each depends on the plan, the seed, its own number and the attempt alone.
 
         First attempts go through the model in fixed groups of `GROUP`, since the shape decides how sums are rounded; so
@@ -139,18 +139,18 @@ class Steer(Generic[State]):
         return [every[number] for number in numbers]
 
     def _group(
-        self, plan: Plan[State], seed: int, group: range, attempt: int, numbers: Sequence[int]
+        self, plan: SteerPlan[State], seed: int, group: range, attempt: int, numbers: Sequence[int]
     ) -> list[Candidate]:
         """The melodies of a group that are among `numbers`."""
         rngs = [np.random.default_rng((seed, number, attempt)) for number in group]
-        judges = [Judge(plan.scores) for _ in group]
+        judges = [RuleCounter(plan.scores) for _ in group]
         filtering = ParticleFilter(self.writer, plan.potential, plan.pitches, realism=self._realism)
         ends = filtering.run(judges, self.settings.particles[0], rngs)
         each = zip(group, judges, ends, rngs, strict=True)
         return [self._go_on(plan, number, judge, end, rng) for number, judge, end, rng in each if number in numbers]
 
     def _go_on(
-        self, plan: Plan[State], number: int, judge: Judge, end: Finished, rng: np.random.Generator
+        self, plan: SteerPlan[State], number: int, judge: RuleCounter, end: Finished, rng: np.random.Generator
     ) -> Candidate:
         """The melody of a first run of the filter, or of others where no particle of that obeys."""
         settings = self.settings
@@ -169,7 +169,7 @@ class Steer(Generic[State]):
         return self._rewritten(plan, number, judge, ends, written, rng)
 
     @property
-    def _realism(self) -> Realism | None:
+    def _realism(self) -> LogRealism | None:
         judge, power = self.realism, self.settings.realism
         return None if judge is None or not power else lambda events: power * judge(events)
 
@@ -184,9 +184,9 @@ class Steer(Generic[State]):
 
     def _rewritten(
         self,
-        plan: Plan[State],
+        plan: SteerPlan[State],
         number: int,
-        judge: Judge,
+        judge: RuleCounter,
         ends: Sequence[Finished],
         written: int,
         rng: np.random.Generator,
@@ -197,8 +197,7 @@ class Steer(Generic[State]):
         _, first = np.unique(events, axis=0, return_index=True)
         best = first[np.argsort(-scores[first].sum(1), kind="stable")][: settings.chains]
         events, nats = events[best], np.concatenate([end.nats for end in ends])[best]
-        scores = scores[best]
-        sweeps = 0
+        scores, start, sweeps = scores[best], events, 0
         for sweep in range(settings.sweeps):
             sharpness = settings.sharpness * 2.0**sweep
             result = rewrite(self.writer, judge, events, settings.candidates, sharpness, rng, plan.allowed)
@@ -207,7 +206,9 @@ class Steer(Generic[State]):
             if (scores == 1).all(1).any():
                 break
         row = int(scores.sum(1).argmax()) if not (scores == 1).all(1).any() else int((scores == 1).all(1).argmax())
-        return self._candidate(number, events[row], scores[row], nats[row], written, judge, ends[-1], sweeps)
+        changed = (events[row] != start[row]).reshape(BARS, STEPS_PER_BAR).any(1)
+        edited = float(changed.mean())
+        return self._candidate(number, events[row], scores[row], nats[row], written, judge, ends[-1], sweeps, edited)
 
     def _candidate(
         self,
@@ -216,9 +217,10 @@ class Steer(Generic[State]):
         scores: Values,
         nats: float,
         written: int,
-        judge: Judge,
+        judge: RuleCounter,
         end: Finished,
         sweeps: int = 0,
+        edited: float = 0.0,
     ) -> Candidate:
         notes = max(int((events < PITCHES).sum()), 1)
         return Candidate(
@@ -230,13 +232,13 @@ class Steer(Generic[State]):
             calls=judge.calls,
             ess=tuple((end.ess * len(end.events)).tolist()),
             sweeps=sweeps,
-            edited=0.0,
+            edited=edited,
             bits=float(nats) / float(np.log(2)) / notes,
         )
 
 
-def write(writer: BarWriter[State], count: int, rng: np.random.Generator) -> Melodies:
-    """Melodies (count, 256) of a model, written together."""
+def write(writer: BarWriter[State], count: int, rng: np.random.Generator) -> MelodyRows:
+    """MelodyRows (count, 256) of a model, written together."""
     state, bars = writer.start(count), []
     for _ in range(BARS):
         state, bar, _ = writer.write_bar(state, torch.from_numpy(rng.random((count, STEPS_PER_BAR), np.float32)))
@@ -260,7 +262,7 @@ class SteerMethod(Method):
 
     found: FoundWriter
     steer: Steer[Any]
-    plan: Plan[Any] | None  #: None where nothing is asked
+    plan: SteerPlan[Any] | None  #: None where nothing is asked
 
     @classmethod
     def prepare(cls, task: Task) -> Self:

@@ -27,11 +27,11 @@ import torch
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STATES, STEPS_PER_BAR, canonical
 from melodylc.data.arrays import Events, Values
 from melodylc.rewards.base import Scores
-from melodylc.sampling.steering.limits import Table
-from melodylc.sampling.steering.potential import Bars, Judge, Potential, repeated, transposed
+from melodylc.sampling.steering.limits import EventTable
+from melodylc.sampling.steering.potential import Bars, Potential, RuleCounter, repeated, transposed
 from melodylc.sampling.steering.writer import BarWriter, State
 
-Realism = Callable[[Events], Values]
+LogRealism = Callable[[Events], Values]
 """log D (n,) of canonical melodies (n, 256): how probably each is real."""
 
 CLOSED = -12.0  #: nats below the best at which a transposition is given up
@@ -61,11 +61,11 @@ class ParticleFilter(Generic[State]):
 
     writer: BarWriter[State]  #: the model
     potential: Potential  #: the rule's, for unfinished melodies
-    allowed: Table | None = None  #: which events the rule allows; None for all
+    allowed: EventTable | None = None  #: which events the rule allows; None for all
     copies: bool = False  #: whether earlier bars are proposed again
-    realism: Realism | None = None  #: what more is liked; asked after every four bars, repeated until the end
+    realism: LogRealism | None = None  #: what more is liked; asked after every four bars, repeated until the end
 
-    def run(self, judges: Sequence[Judge], count: int, rngs: Sequence[np.random.Generator]) -> list[Finished]:
+    def run(self, judges: Sequence[RuleCounter], count: int, rngs: Sequence[np.random.Generator]) -> list[Finished]:
         """Write `count` melodies with each random stream, judged by its own judge.
 
         The model writes all of them at once. Particles of different streams never meet, but how sums are rounded
@@ -125,7 +125,9 @@ class _Proposed:
 class _Cloud:
     """The particles of one melody."""
 
-    def __init__(self, filtering: "ParticleFilter[Any]", judge: Judge, count: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, filtering: "ParticleFilter[Any]", judge: RuleCounter, count: int, rng: np.random.Generator
+    ) -> None:
         self.potential, self.realism = filtering.potential, filtering.realism
         self.judge, self.rng = judge, rng
         self.shifts = np.array(self.potential.shifts)
@@ -138,14 +140,14 @@ class _Cloud:
     def uniforms(self) -> npt.NDArray[np.float32]:
         return self.rng.random((len(self.bars), STEPS_PER_BAR), np.float32)
 
-    def limits(self, allowed: Table) -> Table:
+    def limits(self, allowed: EventTable) -> EventTable:
         """Events (n, 16, 130), as the model writes them, that one of the likely transpositions allows."""
         bar = self.bars.shape[1]
         here = allowed[bar * STEPS_PER_BAR : (bar + 1) * STEPS_PER_BAR]
         shares = np.exp(self.psi - self.psi.max(1, keepdims=True))
         likely = shares >= LIKELY * shares.sum(1, keepdims=True)
         moved = np.stack([here[:, transposed(np.arange(STATES)[None], shift)[0]] for shift in self.shifts])
-        table: Table = likely.astype(np.float32) @ moved.reshape(len(moved), -1).astype(np.float32) > 0
+        table: EventTable = likely.astype(np.float32) @ moved.reshape(len(moved), -1).astype(np.float32) > 0
         return table.reshape(len(self.psi), STEPS_PER_BAR, STATES)
 
     def mix(self, proposed: _Proposed) -> _Proposed:

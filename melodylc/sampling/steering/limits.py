@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from melodylc.data.alphabet import HOLD, PITCHES, REST, STATES, STEPS, canonical
 from melodylc.data.arrays import Values
-from melodylc.sampling.steering.potential import Judge, Melodies
+from melodylc.sampling.steering.potential import MelodyRows, RuleCounter
 
-Table = npt.NDArray[np.bool_]
+EventTable = npt.NDArray[np.bool_]
 """Which events may stand at each step, (256, 130)."""
 
 LOWEST, HIGHEST = 24, 108  #: pitches that are tried by themselves
@@ -33,13 +33,13 @@ LEFT = 0.3  #: share of what a part lacks that may be left inside a table
 TESTED = 6  #: melodies that a table is tested with
 
 
-def everything() -> Table:
+def everything() -> EventTable:
     """The table that allows all."""
     return np.ones((STEPS, STATES), bool)
 
 
-def inside(melodies: Melodies, table: Table) -> Melodies:
-    """Melodies (n, 256) with every event that a table forbids replaced by one that it allows.
+def keeps_within(melodies: MelodyRows, table: EventTable) -> MelodyRows:
+    """MelodyRows (n, 256) with every event that a table forbids replaced by one that it allows.
 
     A note moves to the nearest pitch that is allowed; where none is, or for a hold or rest, the first of hold, rest
     and the pitch nearest to the note before that is allowed.
@@ -61,7 +61,7 @@ def inside(melodies: Melodies, table: Table) -> Melodies:
     return fixed
 
 
-def pitches_allowed(judge: Judge, melodies: Melodies) -> Table | None:
+def pitches_allowed(judge: RuleCounter, melodies: MelodyRows) -> EventTable | None:
     """The table of the pitches that the rule allows everywhere, tested with melodies (n, 256); None without one."""
     pitches = np.arange(LOWEST, HIGHEST)
     rhythm = melodies[(melodies < PITCHES).sum(1).argmax()]
@@ -69,21 +69,21 @@ def pitches_allowed(judge: Judge, melodies: Melodies) -> Table | None:
     return _tested(judge, melodies, [_by_pitch(alone[:, part] == 1, pitches) for part in range(alone.shape[1])])
 
 
-def events_allowed(judge: Judge, melodies: Melodies) -> Table | None:
+def events_allowed(judge: RuleCounter, melodies: MelodyRows) -> EventTable | None:
     """The table of the events that the rule allows at each step, tested with melodies (n, 256); None without one."""
     easy = (judge(melodies) == 1).mean(0) > EASY
     tables = [everything() if easy[part] else _at_places(judge, melodies[0], part) for part in range(len(easy))]
     return _tested(judge, melodies, tables)
 
 
-def _by_pitch(allowed: npt.NDArray[np.bool_], pitches: npt.NDArray[np.int64]) -> Table:
+def _by_pitch(allowed: npt.NDArray[np.bool_], pitches: npt.NDArray[np.int64]) -> EventTable:
     table = everything()
     table[:, :PITCHES] = False
     table[:, pitches[allowed]] = True
     return table
 
 
-def _at_places(judge: Judge, melody: npt.NDArray[np.int64], part: int) -> Table:
+def _at_places(judge: RuleCounter, melody: npt.NDArray[np.int64], part: int) -> EventTable:
     """Events that leave a part of the rule at 1 where they are put into a melody that obeys it; pitches by their class.
 
     The melody that obeys is found by climbing: wherever some event scores more, it is put there, everywhere at once.
@@ -103,7 +103,7 @@ def _at_places(judge: Judge, melody: npt.NDArray[np.int64], part: int) -> Table:
     return everything()
 
 
-def _exchanged(judge: Judge, melody: npt.NDArray[np.int64], part: int) -> tuple[float, Values]:
+def _exchanged(judge: RuleCounter, melody: npt.NDArray[np.int64], part: int) -> tuple[float, Values]:
     """A part's score of a melody, and those (256, 14) with each event that is tried at each step."""
     wholes = np.broadcast_to(melody, (STEPS, len(TRIED), STEPS)).copy()
     steps = np.arange(STEPS)
@@ -112,13 +112,13 @@ def _exchanged(judge: Judge, melody: npt.NDArray[np.int64], part: int) -> tuple[
     return float(scores[0]), scores[1:].reshape(STEPS, -1)
 
 
-def _tested(judge: Judge, melodies: Melodies, tables: list[Table]) -> Table | None:
+def _tested(judge: RuleCounter, melodies: MelodyRows, tables: list[EventTable]) -> EventTable | None:
     """What those of the tables that pass the test allow together."""
     both, passed = everything(), False
     for part, table in enumerate(tables):
         if table.all() or not table.any(1).all() or (_kinds(table) > 1).mean() < FREE:
             continue
-        some = inside(melodies[-TESTED:], table)
+        some = keeps_within(melodies[-TESTED:], table)
         lacks = 1 - judge(np.concatenate((melodies[-TESTED:], some)))[:, part]
         if lacks[TESTED:].sum() > LEFT * lacks[:TESTED].sum():
             continue
@@ -128,7 +128,7 @@ def _tested(judge: Judge, melodies: Melodies, tables: list[Table]) -> Table | No
     return both if passed and both.any(1).all() else None
 
 
-def _kinds(table: Table) -> npt.NDArray[np.int64]:
+def _kinds(table: EventTable) -> npt.NDArray[np.int64]:
     """How many pitch classes, hold and rest are allowed at each step."""
     classes = np.zeros((STEPS, 12), bool)
     for pitch in range(PITCHES):
@@ -137,7 +137,7 @@ def _kinds(table: Table) -> npt.NDArray[np.int64]:
     return kinds
 
 
-def _one_outside(melody: npt.NDArray[np.int64], table: Table, place: float) -> Melodies:
+def _one_outside(melody: npt.NDArray[np.int64], table: EventTable, place: float) -> MelodyRows:
     """The melody (1, 256) with one event outside the table, near a place in [0, 1]; (0, 256) where there is none."""
     steps = np.flatnonzero((melody < PITCHES) & ~table[:, :PITCHES].all(1))
     if not steps.size:

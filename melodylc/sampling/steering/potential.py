@@ -31,7 +31,7 @@ from melodylc.rewards.base import Scores
 
 Bars = npt.NDArray[np.int64]
 """Bars of melodies so far, (n, b, 16), as the model wrote them."""
-Melodies = npt.NDArray[np.int64]
+MelodyRows = npt.NDArray[np.int64]
 """Events of whole melodies, (n, 256), canonical or not."""
 
 SHIFTS = tuple(range(-6, 6))  #: transpositions that melodies are tried in, semitones
@@ -45,7 +45,7 @@ REFERENCES = 2
 
 
 @dataclass
-class Judge:
+class RuleCounter:
     """A rule that counts its calls, and judges equal melodies once.
 
     Args:
@@ -74,14 +74,14 @@ def transposed(events: npt.NDArray[np.integer], shifts: npt.NDArray[np.integer] 
     return np.where(events < PITCHES, np.clip(events + by, 0, PITCHES - 1), events).astype(np.int64)
 
 
-def repeated(bars: Bars, loop: int) -> Melodies:
+def repeated(bars: Bars, loop: int) -> MelodyRows:
     """Bars (n, b, 16) and then their last `loop` over and over until there are sixteen, (n, 256)."""
     so_far = bars.shape[1]
     rest = so_far - loop + np.arange(BARS - so_far) % loop
     return bars[:, np.concatenate((np.arange(so_far), rest))].reshape(len(bars), STEPS)
 
 
-def continued(bars: Bars, reference: Melodies) -> Melodies:
+def continued(bars: Bars, reference: MelodyRows) -> MelodyRows:
     """Bars (n, b, 16) and then those of a reference (256,): (n, 256)."""
     whole = np.broadcast_to(reference, (len(bars), STEPS)).copy()
     whole[:, : bars.shape[1] * STEPS_PER_BAR] = bars.reshape(len(bars), -1)
@@ -94,10 +94,10 @@ class Potential:
 
     sharpness: float  #: nats that a part costs where it is 0
     shifts: tuple[int, ...]  #: transpositions to try; one where none matters to the rule
-    references: Melodies  #: (k, 256)
+    references: MelodyRows  #: (k, 256)
     weights: Values  #: (16, parts, 3); row b - 1 is for b bars
 
-    def __call__(self, judge: Judge, bars: Bars) -> tuple[Values, Scores | None]:
+    def __call__(self, judge: RuleCounter, bars: Bars) -> tuple[Values, Scores | None]:
         """log psi (n,) of bars (n, b, 16), transposed already; of whole melodies their scores (n, parts), too."""
         so_far = bars.shape[1]
         if so_far == BARS:
@@ -108,7 +108,7 @@ class Potential:
         return -self.sharpness * (lacks * weights).sum((1, 2)), None
 
 
-def _lacks(judge: Judge, bars: Bars, references: Melodies, use: npt.NDArray[np.bool_]) -> Values:
+def _lacks(judge: RuleCounter, bars: Bars, references: MelodyRows, use: npt.NDArray[np.bool_]) -> Values:
     """again, rest and least of each part, (n, parts, 3), of bars (n, b, 16); what isn't to be used is 0."""
     count, so_far = bars.shape[:2]
     guesses = [repeated(bars, so_far)] if use[0] or use[2] else []
@@ -131,7 +131,11 @@ def _lacks(judge: Judge, bars: Bars, references: Melodies, use: npt.NDArray[np.b
 
 
 def fit_potential(
-    judge: Judge, melodies: Melodies, sharpness: float, rng: np.random.Generator, references: Melodies | None = None
+    judge: RuleCounter,
+    melodies: MelodyRows,
+    sharpness: float,
+    rng: np.random.Generator,
+    references: MelodyRows | None = None,
 ) -> Potential:
     """The potential for a rule, from whole melodies (n, 256) of the model.
 

@@ -20,28 +20,28 @@ from melodylc.data.alphabet import BARS, REST, STEPS, STEPS_PER_BAR
 from melodylc.data.arrays import Values
 from melodylc.rewards.base import Scores
 from melodylc.sampling.steering.filter import MOVES, backwards
-from melodylc.sampling.steering.limits import Table
-from melodylc.sampling.steering.potential import Judge, Melodies, transposed
+from melodylc.sampling.steering.limits import EventTable
+from melodylc.sampling.steering.potential import MelodyRows, RuleCounter, transposed
 from melodylc.sampling.steering.writer import BarWriter, State
 
 
 @dataclass(frozen=True)
 class Rewritten:
-    """Melodies after a sweep."""
+    """MelodyRows after a sweep."""
 
-    events: Melodies  #: (n, 256)
+    events: MelodyRows  #: (n, 256)
     scores: Scores  #: (n, parts)
     nats: Values  #: (n,) -log p
 
 
 def rewrite(
     writer: BarWriter[State],
-    judge: Judge,
-    melodies: Melodies,
+    judge: RuleCounter,
+    melodies: MelodyRows,
     candidates: int,
     sharpness: float,
     rng: np.random.Generator,
-    allowed: Table | None = None,
+    allowed: EventTable | None = None,
     copies: int = 4,
 ) -> Rewritten:
     """One sweep through the bars of melodies (n, 256).
@@ -103,11 +103,11 @@ def rewrite(
     return Rewritten(melodies, scores, nats)
 
 
-def _bar(melodies: Melodies, bar: int) -> torch.Tensor:
+def _bar(melodies: MelodyRows, bar: int) -> torch.Tensor:
     return torch.from_numpy(melodies[:, bar * STEPS_PER_BAR : (bar + 1) * STEPS_PER_BAR].copy())
 
 
-def _suspects(judge: Judge, melodies: Melodies, scores: Scores) -> npt.NDArray[np.bool_]:
+def _suspects(judge: RuleCounter, melodies: MelodyRows, scores: Scores) -> npt.NDArray[np.bool_]:
     """Which bars of melodies (n, 256) break the rule, (n, 16); at least one of each that doesn't obey."""
     bars = melodies.reshape(-1, BARS, STEPS_PER_BAR)
     others = [np.full_like(bars, REST), *(np.roll(bars, by, 1) for by in (1, -1, 4))]
@@ -124,7 +124,7 @@ def _suspects(judge: Judge, melodies: Melodies, scores: Scores) -> npt.NDArray[n
     return better
 
 
-def _borrowed(judge: Judge, melodies: Melodies, bar: int, count: int, rng: np.random.Generator) -> Melodies:
+def _borrowed(judge: RuleCounter, melodies: MelodyRows, bar: int, count: int, rng: np.random.Generator) -> MelodyRows:
     """Bars (n, count, 16) from elsewhere in melodies, also moved or backwards: those that the rule likes best here."""
     bars = melodies.reshape(-1, BARS, STEPS_PER_BAR)
     elsewhere = [other for other in range(BARS) if other != bar]
@@ -136,5 +136,5 @@ def _borrowed(judge: Judge, melodies: Melodies, bar: int, count: int, rng: np.ra
     told = judge(tried.reshape(-1, STEPS)).reshape(len(melodies), sources.shape[1], -1).sum(2)
     told = told + 1e-6 * rng.random(told.shape)  # ties are broken by chance
     best = np.argsort(-told, axis=1, kind="stable")[:, :count]
-    chosen: Melodies = np.take_along_axis(sources, best[:, :, None], 1)
+    chosen: MelodyRows = np.take_along_axis(sources, best[:, :, None], 1)
     return chosen
