@@ -2,7 +2,7 @@
 
     python benchmarks/builtin_rewards.py corpus
 
-The table in docs/builtin-rewards.md. Held-out melodies are drawn at random; prior samples are decoded from N(0, I)
+The table in docs/reference/rewards.md. Held-out melodies are drawn at random; prior samples are decoded from N(0, I)
 by argmax.
 """
 

@@ -1,4 +1,4 @@
-"""How long a melody takes to decode, and how far bfloat16 writes the same events. The table in docs/benchmarks.md.
+"""How long a melody takes to decode, and how far bfloat16 writes the same events: docs/experiments/benchmarks.md.
 
     python benchmarks/decoding.py
 

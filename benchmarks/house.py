@@ -1,4 +1,4 @@
-"""The house in figures: names, modules, circles, lines, words. The bars stand in docs/benchmarks.md.
+"""The house in figures: names, modules, circles, lines, words. The bars stand in docs/experiments/benchmarks.md.
 
     python benchmarks/house.py [--names]
 

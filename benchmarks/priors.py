@@ -1,4 +1,4 @@
-"""Simple priors of latents beside N(0, I) and the learnt one, on the model that ships. The figures in docs/method.md.
+"""Simple priors of latents beside N(0, I) and the learnt one, on the model that ships: docs/experiments/method.md.
 
     python benchmarks/priors.py CORPUS [--flow]
 

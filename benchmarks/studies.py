@@ -1,4 +1,4 @@
-"""What the choices behind `base` are worth, on a smaller model and a fixed number of steps. Tables in docs/method.md.
+"""What choices behind `base` are worth, on a smaller model, in a fixed number of steps: docs/experiments/method.md.
 
     python benchmarks/studies.py CORPUS [STUDY ...] [--seeds N]
 

@@ -1,4 +1,4 @@
-"""Verified melodies a second, by rejection and with an actor, in one run. The table in docs/benchmarks.md.
+"""Verified melodies a second, by rejection and with an actor, in one run: docs/experiments/benchmarks.md.
 
     python benchmarks/verified.py
 

@@ -615,7 +615,7 @@ def test_music21_s_jsymbolic_measures_the_same(music21: ModuleType) -> None:
 
 # ---------------------------------------------------------------------------------- the list
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "builtin-rewards.md"
+DOCUMENT = Path(__file__).parent.parent / "docs" / "reference" / "rewards.md"
 FUNCTIONS = sorted({re.split(r"\W", case.name)[0] for case in CASES} - {"pitch_classes"} | {"in_scale"})
 
 

@@ -4,7 +4,6 @@ import errno
 import io
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -399,9 +398,9 @@ def test_every_exit_code_is_in_the_reference(root: Path) -> None:
     from melodylc.cli.main import EXIT_CODES
 
     text = (root / "docs" / "reference" / "exit-codes.md").read_text("utf-8")
+    assert "(docs/reference/exit-codes.md)" in (root / "README.md").read_text("utf-8")
     for code, meaning in EXIT_CODES.items():
         assert f"| {code} | {meaning} |" in text
-        assert re.search(rf"^\| (?:\d+, )*{code}(?:, \d+)* \|", (root / "README.md").read_text("utf-8"), re.MULTILINE)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_the_digits_asked_for_are_those_that_come() -> None:
         made = generate_pictures(chain, wanted, 16, seed=1)
         told = classifier.labels(as_inputs(torch.from_numpy(made.pixels), 28))
         right += int(told[:, digit].sum())
-    assert right >= 150  # of 160; docs/images.md gives the rate, on many more
+    assert right >= 150  # of 160; docs/experiments/pictures.md gives the rate, on many more
 
 
 def test_what_ships_was_trained_together_on_the_same_digits() -> None:

@@ -1,4 +1,4 @@
-"""The picture in docs/studio.md: the studio with eight melodies of seed 7, as Debian's chromium shows it.
+"""The picture in docs/how-to/studio.md: the studio with eight melodies of seed 7, as Debian's chromium shows it.
 
 python tools/screenshot.py [FILE] [light|dark] [WIDTHxHEIGHT]
 
@@ -58,5 +58,5 @@ def picture(address: str, path: Path, scheme: str, size: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    given = [*sys.argv[1:], *("docs/studio.png", "light", "1280x800")[len(sys.argv) - 1 :]]
+    given = [*sys.argv[1:], *("docs/pictures/studio.png", "light", "1280x800")[len(sys.argv) - 1 :]]
     main(Path(given[0]), given[1], given[2])
