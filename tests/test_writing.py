@@ -17,7 +17,7 @@ from test_midi import MELODIES, SILENCE, TUNE
 from melodylc.data.errors import InputError
 from melodylc.data.formats.midi_file import LOOP_MARKER, Voice, midi_file
 from melodylc.data.formats.performance import perform
-from melodylc.data.formats.programs import NAMES, parse_program, program_name
+from melodylc.data.formats.programs import ALIASES, NAMES, parse_program, program_name
 from melodylc.data.formats.render import JOINED, Piece, render
 from melodylc.data.keys import Scale, parse_scale
 from melodylc.data.melody import Melody
@@ -370,7 +370,32 @@ def test_general_midi_has_its_own_names() -> None:
     assert program_name(1) == "Acoustic Grand Piano"
 
 
-@pytest.mark.parametrize("text", ["0", "129", "-1", "kazoo", "", "piano", "€"])
+@pytest.mark.parametrize(
+    ("word", "program"),
+    [
+        *[("piano", 1), ("Guitar", 25), ("bass", 34), ("bass-guitar", 34), ("strings", 49), ("flute", 74), ("sax", 66)],
+        *[("organ", 17), ("synth", 82), ("lead", 82), ("pad", 90), ("trumpet", 57), ("violin", 41), ("cello", 43)],
+        *[("clarinet", 72), ("choir", 53), ("harp", 47), ("horn", 61), ("electric piano", 5), ("marimba", 13)],
+    ],
+)
+def test_programs_by_the_words_that_people_use(word: str, program: int) -> None:
+    assert parse_program(word) == program
+
+
+def test_every_word_for_a_program_is_one_and_hides_no_name() -> None:
+    names = {name.lower() for name in NAMES}
+    for word, name in ALIASES.items():
+        assert name in NAMES
+        assert word not in names
+        assert parse_program(word) == NAMES.index(name) + 1
+
+
+def test_a_slip_of_the_pen_gets_the_nearest_programs() -> None:
+    with pytest.raises(InputError, match=r"no program is called 'pianno'; nearest: piano"):
+        parse_program("pianno")
+
+
+@pytest.mark.parametrize("text", ["0", "129", "-1", "kazoo", "", "drum", "€"])
 def test_programs_that_are_none(text: str) -> None:
     with pytest.raises(InputError, match="program"):
         parse_program(text)
