@@ -49,7 +49,7 @@ class Order:
         if self.realism and self.request.rule is None:
             raise InputError("--realism is about fitting, and nothing is asked: give --scale, --density or --reward")
         self.writing.check_count(self.count)
-        check_transposable(self.request.rewards, self.writing.transpose)
+        check_transposable(self.request, self.writing.transpose)
 
     @property
     def budget(self) -> int:
