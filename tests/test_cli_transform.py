@@ -60,7 +60,7 @@ def manifest(folder: Path) -> dict[str, Any]:
 
 def melodies(folder: Path) -> list[Melody]:
     """Those that were made, in order."""
-    return [read_midi(path) for path in sorted(folder.glob("[0-9]*.mid"))]
+    return [read_midi(path) for path in sorted(folder.glob("*-seed*-[0-9][0-9].mid"))]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -81,11 +81,14 @@ def test_a_real_melody_obeys_stays_near_and_lies_beside_what_it_was(run_cli: Cli
     assert first != second
     assert read_midi(out / "before.mid") == before
     assert similarity(before, first).onsets > 0.8
-    assert {"before.svg", "01.svg", "02.svg"} < set(contents(out))
-    assert ">before<" in (out / "01.svg").read_text("utf-8")
+    assert {"before.svg", "song-c-major-92bpm-seed7-01.svg", "song-c-major-92bpm-seed7-02.svg"} < set(contents(out))
+    assert ">before<" in (out / "song-c-major-92bpm-seed7-01.svg").read_text("utf-8")
     found = manifest(out)
-    assert [entry["file"] for entry in found["files"]] == ["before.mid", "01.mid", "02.mid"]
-    assert found["files"][1]["kept"] == similarity(before, first).to_dict()
+    assert [entry["file"] for entry in found["files"]] == [
+        "before.mid",
+        *(f"song-c-major-92bpm-seed7-0{n}.mid" for n in (1, 2)),
+    ]
+    assert found["files"][1]["similarity"] == similarity(before, first).to_dict()
     assert found["files"][1]["passed"]
     assert "--tempo 92 " in found["command"], "the file's own tempo is the tempo"
     assert "bars 1..16" in run.err

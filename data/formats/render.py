@@ -14,7 +14,7 @@ from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
 from melodylc.data.writing import FORMATS, Writing
 
-JOINED = "melodies.mid"
+JOINED = "melodies"  #: what a file of all melodies is called
 
 
 class Piece(NamedTuple):
@@ -47,13 +47,14 @@ def check_formats(writing: Writing) -> None:
         find()
 
 
-def render(pieces: Sequence[Piece], writing: Writing, scale: Scale | None = None) -> Rendered:
+def render(pieces: Sequence[Piece], writing: Writing, scale: Scale | None = None, joined: str = JOINED) -> Rendered:
     """The files of melodies, transposed as `writing` says; the same arguments give the same bytes.
 
     Args:
         pieces: the melodies as they were made; stems that differ.
         writing: everything but the notes.
         scale: that they were made in; it is transposed with them.
+        joined: the name of the file that holds all of them, where `writing` asks for one, and of the track in it.
 
     Raises:
         InputError: a note that leaves 0..127, or what a format may refuse.
@@ -69,11 +70,11 @@ def render(pieces: Sequence[Piece], writing: Writing, scale: Scale | None = None
     files: dict[str, bytes] = {}
     if writing.join:
         voices = [Voice(piece.title, piece.melody, piece.seed) for piece in pieces]
-        files[JOINED] = midi_file(voices, writing, scale, name=pieces[0].title.rsplit("-", 1)[0])
+        files[f"{joined}.mid"] = midi_file(voices, writing, scale, name=joined)
     of: list[list[str]] = [[] for _ in pieces]
     for piece, names in zip(pieces, of, strict=True):
         for kind in writing.formats:
-            name = JOINED if kind == "midi" and writing.join else f"{piece.stem}.{FORMATS[kind]}"
+            name = f"{joined if kind == 'midi' and writing.join else piece.stem}.{FORMATS[kind]}"
             names.append(name)
             if name not in files:
                 files[name] = _WRITERS[kind](piece, writing, scale)

@@ -106,6 +106,16 @@ class EditOrder:
         return "-".join([*names, self.what, *self.request.slugs, *to, f"seed{self.seed}"])
 
     @property
+    def name_parts(self) -> list[str]:
+        """What stands first in the names of files: the sources' names, and what was done, where it isn't to transform.
+
+        >>> EditOrder("reconstruct").name_parts
+        ['melodylc', 'reconstruct']
+        """
+        names = [Path(source.file).stem[:25] or "melody" for source in self.sources] or ["melodylc"]
+        return names if self.what == "transform" else [*names, self.what]
+
+    @property
     def command(self) -> str | None:
         """The command line that makes these melodies again; None where no command line can ask for a rule of Python."""
         if not self.request.typed or not all(source.file for source in self.sources):

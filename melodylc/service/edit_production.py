@@ -9,6 +9,7 @@ from melodylc.constraints.actors import FoundActor, find_actor
 from melodylc.constraints.request import Request
 from melodylc.constraints.transposable import check_transposed
 from melodylc.data.formats.render import Piece, Rendered, render
+from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
 from melodylc.data.texts import printable
 from melodylc.data.tonality import estimate_key
@@ -61,9 +62,9 @@ class EditProduction(Production[EditResult]):
         """
         order = self.order
         check_transposed(order.request, [one.melody for one in self.accepted], order.writing.transpose)
-        before, after, scale = self._before(), self._after(), order.request.scale or order.to_key
+        before, after, scale = self._before(), self._after(), self._scale()
         if order.writing.join:
-            return render([*before, *after], order.writing, scale)
+            return render([*before, *after], order.writing, scale, self.joined_name)
         keys = [estimate_key(piece.melody) for piece in before]  # what they were made of keeps its own
         scales = [order.requests[one.number - 1].scale if order.to else scale for one in self.accepted]
         pieces = zip([*before, *after], [*keys, *scales], strict=True)
@@ -81,12 +82,12 @@ class EditProduction(Production[EditResult]):
         order = self.order
         before = order.sources[0].melody if len(order.sources) == 1 else None
         return [
-            Piece(self.name(one), self._named(one), one.melody, (order.seed, one.number), before)
+            Piece(self.name(one), self.track_name(one), one.melody, (order.seed, one.number), before)
             for one in self.accepted
         ]
 
-    def _named(self, one: EditResult) -> str:
-        return f"melodylc {self.order.what} {self.order.seed}-{one.number}"
+    def _scale(self) -> Scale | None:
+        return self.order.request.scale or self.order.to_key
 
     def manifest(self, rendered: Rendered) -> dict[str, Any]:
         """What the melodies are, how they came about and what they score; no time of day, so it reproduces too."""

@@ -64,11 +64,8 @@ class Generation(Production[Result]):
             InputError: a note that `Writing.transpose` moves out of 0..127, or away from the rule.
         """
         seed, semitones = self.order.seed, self.order.writing.transpose
-        pieces = [
-            Piece(self.name(one), f"melodylc {seed}-{one.number}", one.melody, (seed, one.number))
-            for one in self.accepted
-        ]
-        rendered = render(pieces, self.order.writing, self.order.request.scale)
+        pieces = [Piece(self.name(one), self.track_name(one), one.melody, (seed, one.number)) for one in self.accepted]
+        rendered = render(pieces, self.order.writing, self.order.request.scale, self.joined_name)
         check_transposed(self.order.request, [one.melody for one in self.accepted], semitones)
         return rendered
 

@@ -72,6 +72,13 @@ class Order:
         return "-".join(["melodylc", *(parts or ["free"]), f"seed{self.seed}"])
 
     @property
+    def name_parts(self) -> list[str]:
+        """What stands first in the names of files, before the key."""
+        if self.actor:
+            return [self.actor.stem]
+        return [] if self.request.slugs else ["free"]
+
+    @property
     def command(self) -> str | None:
         """The command line that makes these melodies again; None where no command line can ask for a rule of Python.
 
