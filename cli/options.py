@@ -31,7 +31,7 @@ def middle_c_option(command: Command) -> Command:
         type=click.Choice(["C4", "C3"], case_sensitive=False),
         default="C4",
         show_default=True,
-        help="What notes that are typed and shown call MIDI pitch 60; Live, Logic and Yamaha say C3.",
+        help="What notes in --range call MIDI pitch 60; Live, Logic and Yamaha say C3.",
     )(command)
 
 
