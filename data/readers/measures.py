@@ -112,6 +112,26 @@ def _times(measures: Sequence[Measure], index: int, number: int) -> int:
     return number + 1 if more and number < MOST_TIMES else number
 
 
+def extend_endings(measures: Sequence[Measure]) -> None:
+    """Let an ending last up to its repeat where its bracket is too short.
+
+    Lead sheets often have a bracket over the first bar of an ending alone. Bars between it and a repeat with another
+    ending behind it belong to it.
+    """
+    for index, measure in enumerate(measures):
+        last = index
+        if not measure.ending or measure.times:
+            continue
+        while last + 1 < len(measures) and not (measures[last].times or measures[last + 1].forward):
+            if measures[last + 1].ending:
+                break
+            last += 1
+        another = last + 1 < len(measures) and bool(measures[last + 1].ending)
+        if last > index and measures[last].times and another:
+            for between in measures[index + 1 : last + 1]:
+                between.ending = measure.ending
+
+
 @dataclass
 class _Line:
     """A voice as it is played: notes, and where those are that a tie leads from, by pitch."""
@@ -154,6 +174,7 @@ def assemble(
     double_bars: list[int] = []
     now = count = high = 0
     before: int | None = None
+    extend_endings(measures)
     for index in play_order(measures):
         measure = measures[index]
         length = round(measure.length or measure_length(measure.meter))
