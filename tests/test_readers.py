@@ -118,6 +118,7 @@ def test_abc_keys(key: str, expected: list[int]) -> None:
         ("C4|1D4:|E4|", "CDCE"),
         ("|::C4::|", "CCC"),
         ("C4||D4|]", "CD"),
+        ("|:C4|1D4:|3E4||F4|", "CDCEF"),
     ],
 )
 def test_abc_repeats(body: str, expected: str) -> None:

@@ -37,7 +37,7 @@ MAX_UNPACKED = 64 << 20  #: bytes of the score in a compressed file
 _MAX_DEPTH = 64
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _CAPTURED = frozenset(("part-list", "measure"))
-_BEATS = {"whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2), "16th": Fraction(1, 4)}
+_BEATS = {"whole": Fraction(4), "half": Fraction(2), "quarter": Fraction(1), "eighth": Fraction(1, 2)}
 _ZIP_DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
 
@@ -328,7 +328,7 @@ def _tempo(element: Element) -> float:
     for mark in element.iter("metronome"):
         unit, pace = (mark.findtext("beat-unit") or "").strip(), mark.findtext("per-minute") or ""
         if unit in _BEATS and pace.strip().replace(".", "", 1).isdigit():
-            dots = Fraction(3, 2) if mark.find("beat-unit-dot") is not None else 1
+            dots = Fraction(3, 2) if mark.find("beat-unit-dot") is not None else Fraction(1)
             return _pace(Fraction(pace.strip()) * _BEATS[unit] * dots)
     return 0.0
 
