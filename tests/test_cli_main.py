@@ -186,8 +186,8 @@ def test_a_real_ctrl_c_ends_a_real_process() -> None:
 @pytest.mark.parametrize("deaf", [False, True], ids=["", "to Ctrl-C"])
 def test_the_signals_that_end_a_process_are_ctrl_c(name: str, code: int, deaf: bool) -> None:
     body = (
-        "from melodylc.training.loop import undisturbed\n"
-        "    with undisturbed():\n"
+        "from melodylc.training.loop import without_signals\n"
+        "    with without_signals():\n"
         "        print('ready', flush=True); time.sleep(1); print('whole', flush=True)\n"
         "    time.sleep(60)"
     )

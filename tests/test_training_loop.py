@@ -29,7 +29,7 @@ from melodylc.models.noise import Noise
 from melodylc.models.vae import MelodyVAE
 from melodylc.training import loop, stages
 from melodylc.training.batches import Batches
-from melodylc.training.loop import STATE, Position, Report, Trainer, TrainingStopped, undisturbed
+from melodylc.training.loop import STATE, Position, Report, Trainer, TrainingStopped, without_signals
 from melodylc.training.settings import StageSettings, TrainSettings
 from melodylc.training.stages import make_stage
 
@@ -303,7 +303,7 @@ def test_validation_does_not_touch_what_training_draws(make: Make, tmp_path: Pat
 def test_interrupts_are_held_to_the_end_of_a_block() -> None:
     done = []
 
-    @undisturbed()
+    @without_signals()
     def work() -> None:
         interrupt()
         interrupt()
@@ -319,7 +319,7 @@ def test_interrupts_are_held_to_the_end_of_a_block() -> None:
 def test_interrupts_that_are_ignored_stay_ignored() -> None:
     former = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with undisturbed():
+        with without_signals():
             interrupt()
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:

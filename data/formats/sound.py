@@ -51,7 +51,7 @@ def wav(voice: Voice, writing: Writing) -> bytes:
     found = fluidsynth.find()
     frames = loop_frames(writing.tempo)
     sound = fluidsynth.play(found, voice, writing, RATE) if found else _built_in(voice, writing, frames)
-    looped = _wrapped(sound, frames)
+    looped = _wrap(sound, frames)
     looped *= PEAK / max(float(np.abs(looped).max()), 1e-9)
     samples = np.tile(np.rint(looped * 32_767).astype("<i2"), (writing.repeat, 1))
     file = io.BytesIO()
@@ -72,7 +72,7 @@ def loop_frames(tempo: float) -> int:
     return round(BARS * QUARTERS_PER_BAR * 60 / tempo * RATE)
 
 
-def _wrapped(sound: Samples, frames: int) -> Samples:
+def _wrap(sound: Samples, frames: int) -> Samples:
     """`sound` as a loop: shape (n, channels) to (frames, channels), with what is beyond added from the start."""
     whole = -(-len(sound) // frames) * frames
     padded = np.pad(sound, ((0, max(whole, frames) - len(sound)), (0, 0)))

@@ -47,7 +47,7 @@ def read_compressed(content: bytes) -> Score:
     Raises:
         ScoreError: why it can't be used, without the file's name.
     """
-    return read_musicxml(_unpacked(content))
+    return read_musicxml(_unpack(content))
 
 
 def read_musicxml(content: bytes) -> Score:
@@ -65,7 +65,7 @@ def read_musicxml(content: bytes) -> Score:
     return document.score()
 
 
-def _unpacked(content: bytes) -> bytes:
+def _unpack(content: bytes) -> bytes:
     """The score in a compressed file: what its container names, or the first that may be one."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:

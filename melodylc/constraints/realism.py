@@ -110,10 +110,10 @@ def train_realism(
         shown = [_decode(box, start, lambda done: report(done, of, "asking actors"), it) for it in actors.values()]
         others = torch.cat(shown)
 
-    def told(number: int, figures: RealismFigures) -> None:
+    def report_round(number: int, figures: RealismFigures) -> None:
         report(1, of, f"D of real ones {figures.real:.2f}, of samples {figures.prior:.2f}, moved {figures.moved:.2f}")
 
-    found = fit_realism(box, real, (z, decoded), model.sigma_bar, settings, seed, told, others)
+    found = fit_realism(box, real, (z, decoded), model.sigma_bar, settings, seed, report_round, others)
     about = {"belief": asdict(found.figures), "seed": seed, "corpus": corpus.fingerprint}
     about["actors"] = list(actors)
     view = list(box.features(real[1][:1]).shape[1:])
@@ -125,9 +125,11 @@ def real_samples(
     corpus: Corpus, model: LoadedModel, count: int, seed: int, report: Callable[[int], None] = lambda done: None
 ) -> Decoded:
     """Samples of q(z|x), (count, z), of melodies x drawn as training draws them, and what they become."""
-    told = model.provenance
-    rows = leave_out(corpus, (told.get(LEFT_OUT) or {}).get("collection")).train
-    batches = Batches(corpus, float((told.get("settings") or {}).get("balance", TrainSettings.balance)), seed, rows)
+    provenance = model.provenance
+    rows = leave_out(corpus, (provenance.get(LEFT_OUT) or {}).get("collection")).train
+    batches = Batches(
+        corpus, float((provenance.get("settings") or {}).get("balance", TrainSettings.balance)), seed, rows
+    )
     box, noise, latents, events = MelodyBox(model.vae, UNASKED), Noise(seed), [], []
     for step, at in enumerate(range(0, count, _TOGETHER)):
         drawn = torch.from_numpy(batches.draw(0, step, min(_TOGETHER, count - at)).astype(np.int64))

@@ -45,10 +45,10 @@ def _case(name: str, case: CaseFigures, samples: int) -> Table:
     columns = ("draws of", *parts, "all", "z_MSE", "L_dist", "distinct", "differ", "apart", "over the prior's")
     columns += ("pitches", "notes", "touched", "decodes")
     rows = [tuple(_cells(_start(row, draws, samples), draws)) for row, draws in case.rows.items()]
-    return Table(name, columns, rows, " ".join([NOTE, *_told(case)]))
+    return Table(name, columns, rows, " ".join([NOTE, *_rate_cell(case)]))
 
 
-def _told(case: CaseFigures) -> Iterator[str]:
+def _rate_cell(case: CaseFigures) -> Iterator[str]:
     if "rejection" in case.rows:
         yield f"rejection: the first of {case.tries} draws of the prior that obeys, else the last."
     if case.fingerprint:

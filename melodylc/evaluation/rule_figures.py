@@ -84,8 +84,8 @@ class RuleSamples:
             parts={name: RulePart.of([one[:, at] for one in scores]) for at, name in enumerate(rule.names)},
             all=Spread.of(one.mean() for one in kept),
             interval=wilson(sum(int(one.sum()) for one in kept), sum(map(len, kept))),
-            z_mse=_known(one.z_mse.mean() for one in drawn),
-            distance=_known(one.distance.mean() for one in drawn),
+            z_mse=_finite(one.z_mse.mean() for one in drawn),
+            distance=_finite(one.distance.mean() for one in drawn),
             distinct=Spread.of(distinct(one.events) for one in drawn),
             differ=Spread.of(differ(one.events) for one in drawn),
             apart=how_far,
@@ -108,7 +108,7 @@ def wilson(hits: int, count: int, z: float = 1.96) -> Interval:
     return max((middle - width) / (1 + spread), 0.0), min((middle + width) / (1 + spread), 1.0)
 
 
-def _known(values: Iterable[float]) -> Spread | None:
+def _finite(values: Iterable[float]) -> Spread | None:
     found = Spread.of(values)
     return None if isnan(found.mean) else found
 

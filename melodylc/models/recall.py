@@ -211,7 +211,7 @@ class _Steps:
             states.append((x, memory))
         return torch.stack([state for state, _ in states], 1), torch.stack([memory for _, memory in states], 1)
 
-    def said(self, hidden: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    def head_inputs(self, hidden: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """What `kinds` and `for_length` make of the LSTM's output and input."""
         kinds, lengths = torch.split(torch.addmm(self.bias, torch.cat((hidden, x), 1), self.heads), self.sizes, dim=1)
         return kinds, lengths
@@ -676,7 +676,7 @@ def _advance(model: RecallLM, state: RecallState, writer: _Writer, bars: int = 1
         x = model.network_input(given)
         latest, memory = network.lstm(x, hidden[rows], cell[rows])
         hidden[rows], cell[rows] = latest, memory
-        for_kind, for_length = network.said(latest[:, -1], x)
+        for_kind, for_length = network.head_inputs(latest[:, -1], x)
         kind, of_kind = writer.kind(model.kind_logits(for_kind, given), rows, here.step - first, here.pitch)
         logits = model.length_logits(for_length, torch.from_numpy(kind), given)
         length, of_length = writer.length(logits, rows, here.step - first)

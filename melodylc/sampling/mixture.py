@@ -55,10 +55,11 @@ class Mixture:
     """How melodies are made to follow a rule.
 
     >>> from melodylc.models.checkpoint import shipped_model
+    >>> from melodylc.models.prior import stream_numbers
     >>> from melodylc.rewards import pitch_classes
     >>> model, rule = shipped_model(), Rule((pitch_classes([0, 2, 4, 7, 9]),))
     >>> mixture = Mixture(rule, model.vae, (("snap", 0, 2, 4, 7, 9),))
-    >>> numbers = np.stack([model.prior().numbers(np.random.default_rng(seed)) for seed in range(8)])
+    >>> numbers = stream_numbers(model.prior(), 1, range(1, 9))
     >>> int((mixture.satisfaction(mixture.start(model.prior(), numbers).events) == 1).sum()) > 4
     True
     """

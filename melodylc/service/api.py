@@ -45,7 +45,7 @@ def load_model(path: str | Path | None = None) -> LoadedModel:
         InputError: missing, damaged, or something else.
 
     >>> load_model().vae.config.z
-    512
+    256
     """
     return open_model(path)
 
@@ -182,7 +182,7 @@ class FittedActor:
     actor: FoundActor
 
     @property
-    def measured(self) -> Rates:
+    def rates(self) -> Rates:
         """How often single melodies follow the rule, the model's own and with the actor."""
         return self.actor.stored.rates
 

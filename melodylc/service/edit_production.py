@@ -143,7 +143,7 @@ def run_edit_order(order: EditOrder, reporter: Reporter = SILENT, model: LoadedM
         actor = actor_for(task, other_keys=False)
         return Guide(actor, critic_for(task, actor) if actor and order.method == "optimize" else None)
 
-    def shipped(request: Request) -> Guide | None:
+    def shipped_guide(request: Request) -> Guide | None:
         actor = find_actor(loaded, request.rule, order.prior) if request.rule is not None else None
         return Guide(actor) if actor and actor.origin == "shipped" else None
 
@@ -173,7 +173,7 @@ def run_edit_order(order: EditOrder, reporter: Reporter = SILENT, model: LoadedM
         def later() -> Proposer:
             return _proposer(loaded, learnt, guide_for(learnt))
 
-        if key not in found and order.method == "actor" and (ready := shipped(learnt)):
+        if key not in found and order.method == "actor" and (ready := shipped_guide(learnt)):
             found[key] = ready
         # Not what the cache happens to hold: the same command makes the same melodies everywhere.
         wanted = key in found or order.method != "actor" or order.strength is not None

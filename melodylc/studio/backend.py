@@ -113,8 +113,8 @@ class Backend:
             steered = SteerMethod.prepare(Task(self.model, request)) if self._writes else None
             self._methods[key] = Auto(Task(self.model, request), steered)
         method = self._methods[key]
-        if actor is not None and isinstance(method, Auto) and "combined" not in method.__dict__ and not self._writes:
-            method.__dict__["combined"] = Combined(self.model, self.model.prior(), request.rule, actor)
+        if actor is not None and isinstance(method, Auto) and "fallback" not in method.__dict__ and not self._writes:
+            method.__dict__["fallback"] = Combined(self.model, self.model.prior(), request.rule, actor)
         return method
 
     def variator(self, plan: Plan) -> Variator:

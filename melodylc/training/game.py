@@ -12,7 +12,14 @@ from melodylc.data.locks import lock
 from melodylc.latent.actor_critic import current_names
 from melodylc.latent.gan import FORMER_GAN_NAMES, GANStep, LatentGAN
 from melodylc.latent.tensor_files import first_line, read_tensors, write_tensors
-from melodylc.training.loop import CHECKPOINT_SECONDS, LOG_FILE, STATE_FILE, TrainingStopped, refuse_other, undisturbed
+from melodylc.training.loop import (
+    CHECKPOINT_SECONDS,
+    LOG_FILE,
+    STATE_FILE,
+    TrainingStopped,
+    refuse_other,
+    without_signals,
+)
 
 GAME = "melodylc-game/1"
 LOG_EVERY = 100  #: turns
@@ -41,7 +48,7 @@ def _play(game: LatentGAN, folder: Path, identity: dict[str, Any], report: Calla
     saved = time.monotonic()
     try:
         while game.round_number < game.settings.steps:
-            with undisturbed():
+            with without_signals():
                 turn = game.step()
                 if turn.step % LOG_EVERY == 0 or turn.step == game.settings.steps:
                     _note(folder, turn)
@@ -61,7 +68,7 @@ def _play(game: LatentGAN, folder: Path, identity: dict[str, Any], report: Calla
 
 
 def _save(game: LatentGAN, path: Path, identity: dict[str, Any]) -> None:
-    with undisturbed():
+    with without_signals():
         write_tensors(path, game.state(), GAME, {"identity": identity})
 
 

@@ -136,7 +136,7 @@ class Trainer:
         except KeyboardInterrupt:
             self._save(optimizer)
             raise
-        with undisturbed():
+        with without_signals():
             if self.best:
                 self.model.load_state_dict(self.best)
             self.best = {}
@@ -149,7 +149,7 @@ class Trainer:
         while (fraction := _fraction(position, settings)) < 1.0 and position.stale < self.settings.patience:
             for group in optimizer.param_groups:
                 group["lr"] = _rate(settings, position.step, fraction)
-            with undisturbed():
+            with without_signals():
                 metrics = self._step(stage, settings, optimizer, fraction)
                 position.step += 1
                 position.seconds = self.team.agree(time.monotonic() - started)
@@ -254,7 +254,7 @@ class Trainer:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def without_signals() -> Iterator[None]:
     """Hold Ctrl-C back while the block runs; it takes effect at the end."""
     if threading.current_thread() is not threading.main_thread():  # signals come to the main thread alone
         yield

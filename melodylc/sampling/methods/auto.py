@@ -37,7 +37,7 @@ class Auto(Method):
         return cls(task, SteerMethod.prepare(task) if steered else None)
 
     @cached_property
-    def combined(self) -> Combined:
+    def fallback(self) -> Combined:
         """The other method, which is prepared when it is needed."""
         return Combined.prepare(self.task)
 
@@ -45,7 +45,7 @@ class Auto(Method):
         """Candidates of one method or of the other."""
         if self.steer and (attempt <= STEERED or self.task.rule is None):
             return self.steer.sample(seed, numbers, attempt)
-        parts = [self._combined(seed, first, numbers, attempt) for first in self._firsts(numbers)]
+        parts = [self._fallback_candidates(seed, first, numbers, attempt) for first in self._firsts(numbers)]
         found = parts[0]
         for part in parts[1:]:
             found = found.joined_with(part)
@@ -54,16 +54,16 @@ class Auto(Method):
     def to_dict(self) -> dict[str, Any]:
         """What took part."""
         about = self.steer.to_dict() if self.steer else {}
-        if self.steer is None or "combined" in self.__dict__:
-            about |= self.combined.to_dict()
+        if self.steer is None or "fallback" in self.__dict__:
+            about |= self.fallback.to_dict()
         return about
 
     def _firsts(self, numbers: Sequence[int]) -> list[int]:
         """The first number of each group that some numbers are of."""
         return sorted({number - (number - 1) % Combined.together for number in numbers})
 
-    def _combined(self, seed: int, first: int, numbers: Sequence[int], attempt: int) -> Candidates:
+    def _fallback_candidates(self, seed: int, first: int, numbers: Sequence[int], attempt: int) -> Candidates:
         group = range(first, first + Combined.together)
-        found = self.combined.sample(seed, group, attempt)
+        found = self.fallback.sample(seed, group, attempt)
         rows = [row for row, number in enumerate(group) if number in numbers]
         return found.rows(rows, {"method": "combined"} if self.steer else {})

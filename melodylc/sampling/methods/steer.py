@@ -88,7 +88,7 @@ class SteerPlan(Generic[State]):
     calls: int  #: melodies that the rule judged
 
     @cached_property
-    def allowed(self) -> EventTable | None:
+    def event_limits(self) -> EventTable | None:
         """Events that the rule allows, by their places too; it is asked about those when a melody is hard to find."""
         if self.pitches is not None:
             return self.pitches
@@ -160,7 +160,7 @@ class Steer(Generic[State]):
             if count:
                 sharpness = max(potential.sharpness * settings.harder, settings.sharpness)
                 potential = replace(potential, sharpness=sharpness)
-                filtering = ParticleFilter(self.writer, potential, plan.allowed, True, self._realism)
+                filtering = ParticleFilter(self.writer, potential, plan.event_limits, True, self._realism)
                 ends += filtering.run([judge], count, [rng])
                 written += count
             if (row := self._chosen(ends[-1], rng)) is not None:
@@ -200,7 +200,7 @@ class Steer(Generic[State]):
         scores, start, sweeps = scores[best], events, 0
         for sweep in range(settings.sweeps):
             sharpness = settings.sharpness * 2.0**sweep
-            result = rewrite(self.writer, judge, events, settings.candidates, sharpness, rng, plan.allowed)
+            result = rewrite(self.writer, judge, events, settings.candidates, sharpness, rng, plan.event_limits)
             events, scores, nats, sweeps = result.events, result.scores, result.nats, sweep + 1
             written += settings.chains * settings.candidates
             if (scores == 1).all(1).any():

@@ -83,7 +83,7 @@ class ParticleFilter(Generic[State]):
                 after, written, likelihood, corrected = self.writer.write_bar_within(state, uniforms, limits)
                 correction = corrected.double().numpy()
             blocks = _blocks(len(clouds), written, likelihood, correction)
-            proposed = [_Proposed(new, nats, log_ratio) for new, nats, log_ratio in blocks]
+            proposed = [_ProposedBars(new, nats, log_ratio) for new, nats, log_ratio in blocks]
             if self.copies and bar:
                 mixed = [cloud.mix(each) for cloud, each in zip(clouds, proposed, strict=True)]
                 after, likelihood = self.writer.score_bar(
@@ -101,7 +101,7 @@ class ParticleFilter(Generic[State]):
 
 
 @dataclass(frozen=True)
-class _Proposed:
+class _ProposedBars:
     """Bars (n, 16) for each particle, their log p and log p/q, (n,); and of a mixture with copies what q takes."""
 
     bars: Bars
@@ -111,7 +111,7 @@ class _Proposed:
     share: float = 0.0  # of copies
     chance: Values = field(default_factory=lambda: np.zeros(1))  # (n,), that this bar is the copy that is proposed
 
-    def corrected(self, likelihood: Values) -> "_Proposed":
+    def corrected(self, likelihood: Values) -> "_ProposedBars":
         """The same with log p of the bars that are mixed, and so with log p/q.
 
         q = (1 - share) q_model + share q_copies, with log q_model = log p - correction.
@@ -150,7 +150,7 @@ class _Cloud:
         table: EventTable = likely.astype(np.float32) @ moved.reshape(len(moved), -1).astype(np.float32) > 0
         return table.reshape(len(self.psi), STEPS_PER_BAR, STATES)
 
-    def mix(self, proposed: _Proposed) -> _Proposed:
+    def mix(self, proposed: _ProposedBars) -> _ProposedBars:
         """Copies of earlier bars in place of some of the bars that the model wrote."""
         count = len(self.bars)
         share, chances, sources = self._copies(proposed.bars)
@@ -182,7 +182,7 @@ class _Cloud:
         chances = 0.9 * chances / chances.sum() + 0.1 / len(chances)
         return (0.5 if gain.max() > 3 else 0.1), chances / chances.sum(), sources
 
-    def add(self, proposed: _Proposed) -> None:
+    def add(self, proposed: _ProposedBars) -> None:
         """Take the next bars, and weigh them."""
         self.bars = np.concatenate((self.bars, proposed.bars[:, None]), 1)
         so_far = self.bars.shape[1]
