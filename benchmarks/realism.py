@@ -35,7 +35,7 @@ from melodylc.constraints.request import Request
 from melodylc.data.alphabet import HOLD, canonical
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
-from melodylc.edits.operators import words
+from melodylc.edits.operators import describe_edits
 from melodylc.evaluation.diversity import differ
 from melodylc.evaluation.real import Ground
 from melodylc.evaluation.samples import draw_real
@@ -179,7 +179,7 @@ def _fit(model: LoadedModel, rule: Rule, realism: RealismTerm | None, path: Path
             kept[way] = canonical(draft.events.to(torch.uint8).numpy())[0]
             obey[way] = float(np.mean(rule.satisfied(kept[way])))
             far[way] = float(z_mse(draft.z, begun, model.sigma_bar).mean())
-        about = {"edits": words(actor.edits), "seconds": spent, "obey": obey, "z_mse": far}
+        about = {"edits": describe_edits(actor.edits), "seconds": spent, "obey": obey, "z_mse": far}
         np.savez_compressed(path, about=np.array(json.dumps(about)), **kept)
     with np.load(path) as found:
         about = json.loads(str(found["about"]))
