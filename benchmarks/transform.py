@@ -1,6 +1,7 @@
 """Real melodies made to obey a scale: how many do, how fast, what is left of them, and what they are like.
 
     python benchmarks/transform.py runs/corpus 500
+    python benchmarks/transform.py runs/corpus 500 --keys
 
 Held-out melodies in whatever key they are in, transformed by `melodylc.editing` into C major, and beside that
 
@@ -13,6 +14,10 @@ as a whole to where most of its notes are in C major; the ceiling is what yet ot
 one sample is compared with another there, so the luck of the draw is in all of it. It isn't in the second table, which
 is against the same melodies as they were, moved likewise. Standard errors of differences are a jackknife's, ten times
 without a tenth of all melodies. Seconds are processor time of one melody by itself, on one thread, the model loaded.
+
+With --keys, melodies go to a major key, another for each, without any model: moved by `transposition` and bent by
+`bend` (`melodylc.data.tonality`), which is where `transform` begins. The bound is the largest share of intervals that
+any melody in the scale keeps, if each note moves by up to 6 semitones from there.
 """
 
 import argparse
@@ -29,7 +34,9 @@ from melodylc.cli.ui import table
 from melodylc.constraints.actors import find_actor
 from melodylc.constraints.request import Request
 from melodylc.data.alphabet import PITCHES
+from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
+from melodylc.data.tonality import bend, transposition
 from melodylc.editing.change import similarity
 from melodylc.editing.proposals import Proposer
 from melodylc.editing.transformer import Transformer
@@ -52,10 +59,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--in-place", action="store_true", help="also without moving melodies to another key")
+    parser.add_argument("--keys", action="store_true", help="into other keys, without the model: intervals alone")
     asked = parser.parse_args()
     real = np.load(asked.corpus / "heldout.npy", mmap_mode="r")
     chosen = np.random.default_rng(asked.seed).choice(len(real), 3 * asked.count, replace=False)
     source, reference, others = np.split(np.array(real[chosen]), 3)
+    if asked.keys:
+        _show_other_keys(source)
+        return
     request = Request.read(scale=[SCALE], variety=False)
     if request.rule is None or request.scale is None:
         raise SystemExit(f"no rule in {SCALE}")
@@ -77,6 +88,39 @@ def main() -> None:
         _show_ahead(other, {"others": reference, OWN: own}, made["transform"], made[other])
 
 
+def _show_other_keys(source: Events) -> None:
+    """How many intervals are left of melodies that go to a major key, those first of which few notes must be bent."""
+    rows = []
+    for number, melody in enumerate(Melody.unstack(source)):
+        scale, start = Scale(number % 12, "major"), time.process_time()
+        moved = melody.transposed(transposition(melody, scale))
+        bent = bend(moved, scale)
+        took = time.process_time() - start
+        outside = 1 - float(np.array(scale.mask)[moved.pitches % 12].mean())
+        intervals = max(1, melody.note_count - 1)
+        kept = [similarity(melody, one).intervals for one in (moved, bent)]
+        rows.append([outside, *kept, 1 - _fewest_changes(moved, scale) / intervals, took])
+    found = np.array(rows)
+    groups = {"all": found[:, 0] <= 1, "5% outside at most": found[:, 0] <= 0.05, "none outside": found[:, 0] == 0}
+    lines = [
+        [name, int(which.sum()), *(f"{value:.4f}" for value in found[which].mean(axis=0))]
+        for name, which in groups.items()
+    ]
+    columns = ["outside", "intervals moved", "moved and bent", "bound", "seconds"]
+    table(["into another key", "melodies", *columns], lines)
+
+
+def _fewest_changes(melody: Melody, scale: Scale) -> int:
+    """The fewest intervals that change where every note moves into the scale, by up to 6 semitones."""
+    moves = np.arange(-6, 7)
+    allowed = np.array(scale.mask)[(melody.pitches[:, None] + moves) % 12]
+    total = np.zeros(len(moves))
+    for number, row in enumerate(allowed):
+        ways = total[:, None] + (moves[:, None] != moves) * (number > 0)
+        total = np.where(row, ways.min(axis=0), np.inf)
+    return int(total.min())
+
+
 @cache
 def _transformer(keys: bool) -> Transformer:
     request = Request.read(scale=[SCALE], variety=False)
@@ -84,7 +128,7 @@ def _transformer(keys: bool) -> Transformer:
     actor = find_actor(model, taught) if taught else None
     if rule is None or actor is None:
         raise SystemExit(f"no actor for {SCALE} yet: fit one with `melodylc generate --scale {SCALE}`")
-    return Transformer(model, rule, Proposer(model.vae, actor.move), keys=keys)
+    return Transformer(model, rule, Proposer(model.vae, actor.move), keys=keys, scale=request.scale)
 
 
 def _transformed(keys: bool, events: Events) -> tuple[Events, float]:

@@ -114,10 +114,12 @@ def generate(
     return INCOMPLETE if done.missing else 0
 
 
-def _of_actor(path: Path, reward_seconds: float, variety: bool, **others: Any) -> "Request":
+def _of_actor(path: Path, reward_seconds: float, variety: bool, middle_c: str, **others: Any) -> "Request":
     given = [name for name, value in others.items() if value not in ((), None)]
     if given or not variety:
-        raise InputError(f"--actor brings its own rule: leave out --{(given or ['no-variety'])[0]}")
+        raise InputError(
+            f"--actor brings its own rule: leave out --{(given or ['no-variety'])[0].replace('pitch_', '')}"
+        )
     from melodylc.constraints.actors import request_of
 
     return request_of(path, reward_seconds)

@@ -24,6 +24,17 @@ def seconds_option(command: Command) -> Command:
     )(command)
 
 
+def middle_c_option(command: Command) -> Command:
+    """Add --middle-c to a command: what the notes that are typed call MIDI pitch 60."""
+    return click.option(
+        "--middle-c",
+        type=click.Choice(["C4", "C3"], case_sensitive=False),
+        default="C4",
+        show_default=True,
+        help="What notes in --range call MIDI pitch 60; Live, Logic and Yamaha say C3.",
+    )(command)
+
+
 def prior_option(command: Command) -> Command:
     """Add --prior to a command."""
     return click.option(
@@ -122,7 +133,7 @@ def realism_option(command: Command) -> Command:
 
 
 def request_options(command: Command) -> Command:
-    """Add --scale, --tonic, --density, --chords, --reward, --reward-seconds and --variety, as `make_request` takes."""
+    """Add --scale, --tonic, --density, --chords, --reward, --range and what belongs to them; see `make_request`."""
     return _request_options(command, varied=True)
 
 
@@ -135,6 +146,7 @@ def _request_options(command: Command, *, varied: bool) -> Command:
     options = (
         click.option(
             "--scale",
+            "--key",
             metavar="SCALE",
             multiple=True,
             help="A root and one of 35 modes (cmaj, f#m, 'd dorian', eb-minor-pentatonic) or notes (0,2,4,7,9). "
@@ -163,6 +175,14 @@ def _request_options(command: Command, *, varied: bool) -> Command:
             multiple=True,
             help="A rule: path.py:NAME, or NAME of `melodylc rewards list`, with ,parameter=value; joined with & | ~.",
         ),
+        click.option(
+            "--range",
+            "pitch_range",
+            metavar="RANGE",
+            help="Where every note lies: two notes (C4..A5), or a voice or an instrument (alto, violin, bass guitar).  "
+            "[default: any]",
+        ),
+        middle_c_option,
         seconds_option,
         click.option(
             "--variety/--no-variety",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from melodylc.service.edit_production import EditProduction
 
 _SOURCE = ("track", "bars", "short", "as_four_four")
-_REQUEST = ("scale", "tonic", "density", "chords", "reward", "reward_seconds", "variety")
+_REQUEST = (*("scale", "tonic", "density", "chords", "reward", "reward_seconds", "variety", "pitch_range", "middle_c"),)
 _PARTS = 6  # of a rule that a table has room for
 
 
@@ -58,7 +58,7 @@ def rule_options(command: Command) -> Command:
 
 def run(what: "What", files: tuple[Path, ...], **options: Any) -> int:
     """Do the work of such a command: the exit code."""
-    from melodylc.service.edit_order import EditOrder
+    from melodylc.service.edit_order import EditOrder, target_key
     from melodylc.service.output_folder import OutputFolder
 
     asked_tempo = click.get_current_context().get_parameter_source("tempo") is not click.core.ParameterSource.DEFAULT
@@ -66,6 +66,8 @@ def run(what: "What", files: tuple[Path, ...], **options: Any) -> int:
     request = _request(options)
     writing = take_writing(options)
     sources, choice = _sources(files, options)
+    if to_key := options.pop("to_key", None):
+        options["to_key"] = target_key(to_key, sources[0].melody)
     order = EditOrder(
         what=what,
         sources=sources,

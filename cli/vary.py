@@ -17,11 +17,11 @@ from melodylc.cli.reworking import count_option, rule_options, run, source_and_o
     default=0.3,
     show_default=True,
     type=click.FloatRange(0, 1, min_open=True),
-    help="How far they are: near 0 the melody itself, 1 a stranger.",
+    help="Their change, to a tenth: near 0 the melody itself, 1 a stranger.",
 )
 @source_and_output_options
 def vary(file: Path, **options: Any) -> int:
-    """Write variations of a melody of a MIDI file, all of them different; with a rule, they obey it.
+    """Write variations of a melody of a MIDI file, all of them different, the nearest first; with a rule, they obey it.
 
     \b
     melodylc vary song.mid -n 8 --distance 0.3

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _NAMES = (
     *("tempo", "formats", "preview", "type", "ppq", "program", "velocity", "swing", "humanize", "channel"),
-    *("transpose", "repeat", "loop_marker", "with_chords", "join"),
+    *("transpose", "repeat", "loop_marker", "no_tempo", "names", "with_chords", "join"),
 )
 
 
@@ -39,6 +39,14 @@ def writing_options(command: Command) -> Command:
         _visible_option("--transpose", 0, "Semitones to move melodies and scale by, together."),
         _visible_option("--repeat", 1, "How often the sixteen bars are played."),
         click.option("--loop-marker", is_flag=True, help="End with a silent controller, for players that ignore ends."),
+        click.option("--no-tempo", is_flag=True, help="Write no tempo into MIDI files: your DAW keeps its own."),
+        click.option(
+            "--names",
+            type=click.Choice(["long", "short"]),
+            default="long",
+            show_default=True,
+            help="Of files: c-minor-92bpm-seed7-03.mid, or 03.mid.",
+        ),
         click.option(
             "--with-chords",
             is_flag=True,

@@ -22,6 +22,7 @@ ModeName = str
 NOTES: ModeName = "notes"
 """The mode of a scale that is a set of notes."""
 
+GERMAN = "H"  #: what German calls the B of English
 LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 ACCIDENTALS = {"": 0, "#": 1, "b": -1}
 
@@ -191,10 +192,11 @@ def pitch_class(root: str) -> int:
 def parse_scale(text: str) -> Scale:
     """The scale that someone typed: a root and a mode, or notes.
 
-    A root is C to B with ``#``, ``b``, ``sharp`` or ``flat``. A mode is nothing, ``maj``, ``major`` or ``M`` for
-    major; ``m``, ``min`` or ``minor`` for natural minor; or a name of `melodylc.data.scales`, Ableton's or another.
-    Spaces, dashes and underscores may stand between, and capitals matter in ``M`` and ``m`` alone. A ``b`` after a
-    letter is a flat, unless the mode begins with it: ``bb`` is B flat major, ``bm`` B minor, ``b blues`` a blues on B.
+    A root is C to B with ``#``, ``b``, ``sharp`` or ``flat``; H is the German B. A mode is nothing, ``maj``, ``major``
+    or ``M`` for major; ``m``, ``min`` or ``minor`` for natural minor; or a name of `melodylc.data.scales`, Ableton's or
+    another. Spaces, dashes and underscores may stand between, and capitals matter in ``M`` and ``m`` alone. A ``b``
+    after a letter is a flat, unless the mode begins with it: ``bb`` is B flat major, ``bm`` B minor, ``b blues`` a
+    blues on B.
 
     Notes are two names or pitch classes (C = 0) or more, with commas or plus signs between; numbers may have spaces
     or dashes. They have no tonic, unless ``tonic`` and one of them follow. Numbers count from C, never from the tonic.
@@ -263,7 +265,7 @@ def _plain(text: str) -> str:
 
 def _readings(plain: str) -> Iterator[tuple[str, str]]:
     """A root and the word after it: with the accidental that may follow the letter, then without."""
-    letter, rest = plain[:1].upper(), plain[1:]
+    letter, rest = plain[:1].upper().replace(GERMAN, "B"), plain[1:]
     if letter in LETTERS:
         if rest[:1].lower() in ("#", "b"):
             yield letter + rest[0].lower(), rest[1:]
@@ -307,7 +309,7 @@ def _note(token: str) -> int:
     if re.fullmatch("[0-9]{1,2}", token) and int(token) < 12:
         return int(token)
     try:
-        return pitch_class(token.capitalize())
+        return pitch_class(token.capitalize().replace(GERMAN, "B"))
     except InputError:
         raise InputError(
             f"{_shown(token)} is no note of a scale: notes are names (c, f#, bb) or 0..11 (C = 0), as in 0,2,4,7,9"

@@ -24,6 +24,15 @@ def printable(text: str, most: int = 80) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text).strip()[:most]
 
 
+def file_stem(text: str, most: int = 40) -> str:
+    """`text` as a part of a file's name: letters and digits of any script, `#`, `+`, `.` and dashes.
+
+    >>> file_stem("My song (2): Eb/major"), file_stem("???")
+    ('My-song-2-Eb-major', '')
+    """
+    return re.sub(r"[^\w#+.]+", "-", text)[:most].strip("-.")
+
+
 def decode_name(content: bytes) -> str:
     r"""A name of unknown encoding, composed (NFC): UTF-8 where it is, else Shift-JIS, Windows-1251 or Windows-1252.
 

@@ -24,6 +24,7 @@ FORMATS = {
 """The kinds of files, and how their names end."""
 
 Join = Literal["after", "tracks"]
+Names = Literal["long", "short"]
 
 SLOWEST, FASTEST = 4.0, 1000.0
 DRUMS = 10  #: the channel that General MIDI keeps for them
@@ -58,6 +59,8 @@ class Writing:
     repeat: int = 1  #: how often the sixteen bars are played
     loop_marker: bool = False  #: whether a silent controller stands where the file ends
     with_chords: bool = False  #: whether the chords that were asked for stand in the files, as a track or as symbols
+    no_tempo: bool = False  #: whether MIDI files say no tempo, for programs that would take theirs from it
+    names: Names = "long"  #: of files: what was asked, tempo, seed and number, or the number alone
     join: Join | None = None  #: all melodies in one MIDI file: one after another, or one a track
 
     def __post_init__(self) -> None:
@@ -78,6 +81,8 @@ class Writing:
             raise InputError(f"a WAV file of {seconds / 60:.0f} minutes is too long: 60 at most, so lower --repeat")
         if self.join and "midi" not in self.formats:
             raise InputError("--join makes one MIDI file of all melodies: add midi to --format, or leave --join out")
+        if self.names not in get_args(Names):
+            raise InputError(f"--names is {' or '.join(get_args(Names))}, not {self.names!r}")
         if self.join not in (None, *get_args(Join)):
             raise InputError(f"--join is {' or '.join(get_args(Join))}, not {self.join!r}")
         if self.join == "tracks" and self.type == 0:

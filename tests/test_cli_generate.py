@@ -48,7 +48,7 @@ def test_every_file_obeys_and_the_manifest_says_so(run_cli: Cli, tmp_path: Path)
     assert run.code == 0, run.err
     found = manifest(out)
     assert found["method"]["actor"]["origin"] == "shipped"
-    assert [entry["file"] for entry in found["files"]] == ["01.mid", "02.mid", "03.mid"]
+    assert [entry["file"] for entry in found["files"]] == [f"c-major-92bpm-seed7-0{n}.mid" for n in (1, 2, 3)]
     for entry in found["files"]:
         content = (out / entry["file"]).read_bytes()
         melody = read_midi(content)
@@ -58,13 +58,13 @@ def test_every_file_obeys_and_the_manifest_says_so(run_cli: Cli, tmp_path: Path)
         assert entry["notes"] == melody.note_count > 0
         assert entry["sha256"] == hashlib.sha256(content).hexdigest()[:16]
         assert entry["distance"] >= 0
-    for word in ("01.mid", "pass", "prior", "actor", "seed 7"):
+    for word in ("c-major-92bpm-seed7-01.mid", "pass", "seed 7"):
         assert word in run.out + run.err
 
 
 def test_files_loop_on_the_bar_with_tempo_and_key(run_cli: Cli, tmp_path: Path) -> None:
     run_cli("generate", "--scale", "A minor", "--no-tonic", "-n", 1, "--seed", 1, "-o", tmp_path / "out", "--tempo", 90)
-    file = mido.MidiFile(tmp_path / "out" / "01.mid")
+    file = mido.MidiFile(tmp_path / "out" / "a-minor-90bpm-seed1-01.mid")
     conductor, melody = file.tracks
     assert (file.type, file.ticks_per_beat) == (1, 480)
     kinds = {message.type: message for message in conductor}
@@ -79,7 +79,8 @@ def test_fewer_are_the_start_of_more_and_the_same_command_gives_the_same_bytes(r
     run_cli(*options, "-n", 10, "-o", tmp_path / "ten")
     ten = midi_files(tmp_path / "ten")
     run_cli(*options, "-n", 3, "-o", tmp_path / "three")
-    assert midi_files(tmp_path / "three") == {name: ten[name] for name in ("01.mid", "02.mid", "03.mid")}
+    names = [f"c-major-120bpm-seed11-0{n}.mid" for n in (1, 2, 3)]
+    assert midi_files(tmp_path / "three") == {name: ten[name] for name in names}
     before = (tmp_path / "ten" / "manifest.json").read_bytes()
     assert run_cli(*options, "-n", 10, "-o", tmp_path / "ten").code == 0
     assert midi_files(tmp_path / "ten") == ten
@@ -245,7 +246,7 @@ def test_ctrl_c_leaves_nothing_behind(run_cli: Cli, tmp_path: Path, monkeypatch:
     ("words", "expected"),
     [
         (["--scale", "cmaaj"], "cmaj"),
-        (["--scale", "h-major"], "h-major"),
+        (["--scale", "j-major"], "j-major"),
         (["--scale", ""], "scale"),
         (["--density", "300"], "1..256"),
         (["--density", "96..64"], "swap"),

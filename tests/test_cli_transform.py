@@ -1,11 +1,13 @@
 """`melodylc transform` and its kin as a musician runs them, with the model and the actor that come with the package."""
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mido
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from melodylc.data import Melody, parse_scale, read_midi, write_midi
 from melodylc.data.source import extract_melody
 from melodylc.editing import search, transformer
 from melodylc.editing.change import similarity
+from melodylc.editing.paths import LatentPaths
 from melodylc.latent import optimise
 from melodylc.models.checkpoint import shipped_model
 from melodylc.models.refinement import Refinement
@@ -46,6 +49,12 @@ def tune(*wrong: int, up: int = 0) -> Melody:
     return Melody.from_notes((pitch + up, 4 * step, 4 * step + 4) for step, pitch in enumerate(pitches))
 
 
+def twinkle() -> Melody:
+    """A tune that everybody hears in C major."""
+    phrase = (60, 60, 67, 67, 69, 69, 67, 67, 65, 65, 64, 64, 62, 62, 60, 60)
+    return Melody.from_notes((pitch, 4 * step, 4 * step + 4) for step, pitch in enumerate(4 * phrase))
+
+
 def song(folder: Path, melody: Melody, name: str = "song.mid", tempo: float = 120) -> Path:
     path = folder / name
     write_midi(path, melody, tempo=tempo)
@@ -60,7 +69,7 @@ def manifest(folder: Path) -> dict[str, Any]:
 
 def melodies(folder: Path) -> list[Melody]:
     """Those that were made, in order."""
-    return [read_midi(path) for path in sorted(folder.glob("[0-9]*.mid"))]
+    return [read_midi(path) for path in sorted(folder.glob("*-seed*-[0-9][0-9].mid"))]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -81,11 +90,14 @@ def test_a_real_melody_obeys_stays_near_and_lies_beside_what_it_was(run_cli: Cli
     assert first != second
     assert read_midi(out / "before.mid") == before
     assert similarity(before, first).onsets > 0.8
-    assert {"before.svg", "01.svg", "02.svg"} < set(contents(out))
-    assert ">before<" in (out / "01.svg").read_text("utf-8")
+    assert {"before.svg", "song-c-major-92bpm-seed7-01.svg", "song-c-major-92bpm-seed7-02.svg"} < set(contents(out))
+    assert ">before<" in (out / "song-c-major-92bpm-seed7-01.svg").read_text("utf-8")
     found = manifest(out)
-    assert [entry["file"] for entry in found["files"]] == ["before.mid", "01.mid", "02.mid"]
-    assert found["files"][1]["kept"] == similarity(before, first).to_dict()
+    assert [entry["file"] for entry in found["files"]] == [
+        "before.mid",
+        *(f"song-c-major-92bpm-seed7-0{n}.mid" for n in (1, 2)),
+    ]
+    assert found["files"][1]["similarity"] == similarity(before, first).to_dict()
     assert found["files"][1]["passed"]
     assert "--tempo 92 " in found["command"], "the file's own tempo is the tempo"
     assert "bars 1..16" in run.err
@@ -121,6 +133,47 @@ def test_a_tune_in_another_key_is_moved_as_a_whole_unless_that_is_ruled_out(
     found = similarity(before, after)
     assert (found.intervals == 1) is not in_place
     assert (found.pitches > 0.1) is in_place
+
+
+def test_a_tune_in_c_goes_to_g_by_the_nearest_way_and_what_it_was_keeps_its_key(run_cli: Cli, tmp_path: Path) -> None:
+    before, out = twinkle(), tmp_path / "out"
+    assert run_cli("transform", song(tmp_path, before), "--key", "gmaj", "--seed", 1, "-o", out).code == 0
+    assert melodies(out) == [before.transposed(-5)]
+    found = {path.stem: mido.MidiFile(path) for path in out.glob("*.mid")}
+    keys = {name: [one.key for one in file.tracks[0] if one.type == "key_signature"] for name, file in found.items()}
+    assert keys == {"before": ["C"], "song-g-major-120bpm-seed1-01": ["G"]}
+
+
+def test_what_is_left_after_that_is_bent(run_cli: Cli, tmp_path: Path) -> None:
+    before, out = tune(21), tmp_path / "out"
+    assert run_cli("transform", song(tmp_path, before), "--scale", "gmaj", "--seed", 1, "-o", out).code == 0
+    (after,) = melodies(out)
+    assert np.flatnonzero(before.transposed(-5).events != after.events).tolist() == [4 * 21]
+
+
+@pytest.mark.parametrize(
+    ("words", "semitones", "key"),
+    [
+        (["--to-key", "g"], -5, "G"),
+        (["--to-key", "h"], -1, "B"),
+        (["--octave", -1], -12, None),
+        (["--to-key", "d", "--octave", 1], 14, "D"),
+        (["--scale", "cmaj", "--octave", 1], 12, "C"),
+        (["--range", "C3..C4"], -12, None),
+        (["--range", "C2..C3", "--middle-c", "C3"], -12, None),
+    ],
+)
+def test_transposition_alone(run_cli: Cli, tmp_path: Path, words: list[Any], semitones: int, key: str | None) -> None:
+    before, out = twinkle(), tmp_path / "out"
+    run = run_cli("transform", song(tmp_path, before), *words, "--seed", 1, "-o", out)
+    assert run.code == 0, run.err
+    assert melodies(out) == [before.transposed(semitones)]
+    (path,) = out.glob("*-01.mid")
+    found = [one.key for one in mido.MidiFile(path).tracks[0] if one.type == "key_signature"]
+    assert found == ([key] if key else [])
+    first = contents(out)
+    assert run_cli(*shlex.split(manifest(out)["command"])[1:], "-o", out).code == 0
+    assert contents(out) == first
 
 
 def test_strength_goes_farther_than_it_must(run_cli: Cli, tmp_path: Path) -> None:
@@ -241,6 +294,13 @@ def test_variations_differ_from_the_melody_and_from_one_another(run_cli: Cli, tm
     assert not words or all(C_MAJOR(one) == (1.0,) for one in made)
 
 
+@pytest.mark.parametrize("distance", [0.1, 0.3, 1.0])
+def test_variations_are_as_far_as_was_asked_and_in_order(distance: float) -> None:
+    changes = [one.change for one in LatentPaths(shipped_model()).vary(REAL[16], 3, 1, distance)]
+    assert changes == sorted(changes)
+    assert changes == pytest.approx([distance] * 3, rel=0.1)
+
+
 def test_a_small_distance_keeps_more_than_a_large_one(run_cli: Cli, tmp_path: Path) -> None:
     path, left = song(tmp_path, REAL[3]), []
     for distance in (0.05, 1):
@@ -281,7 +341,10 @@ def test_a_morph_obeys_one_scale_after_another(run_cli: Cli, tmp_path: Path, own
 
 
 BAD = {
-    "no rule": (["transform", "SONG"], "nothing to obey"),
+    "no rule": (["transform", "SONG"], "no rule to follow"),
+    "no range": (["transform", "song.mid", "--range", "bass gitar"], "nearest: bass guitar"),
+    "a range without a scale": (["transform", "song.mid", "--scale", "c", "--range", "c4..d4"], "holds 2 pitches"),
+    "an instrument": (["transform", "song.mid", "--scale", "c", "--program", "pianno"], "nearest: piano"),
     "no such file": (["transform", "nowhere.mid", "--scale", "cmaj"], "no such file"),
     "strength": (["transform", "SONG", "--scale", "cmaj", "--strength", "2"], "strength"),
     "distance": (["vary", "SONG", "--distance", "0"], "distance"),

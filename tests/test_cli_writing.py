@@ -19,7 +19,7 @@ from melodylc.data.writing import Writing
 from melodylc.service.order import Order
 
 Cli = Callable[..., Any]
-ASKED = ("generate", "--scale", "cmaj", "-n", "2", "--seed", "7")
+ASKED = ("generate", "--scale", "cmaj", "-n", "2", "--seed", "7", "--names", "short")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -133,7 +133,7 @@ def test_a_rule_that_hears_what_the_panel_does_not_is_caught_too(
 def test_notes_that_leave_the_keyboard(run_cli: Cli, tmp_path: Path) -> None:
     run = run_cli(*ASKED, "--transpose", 108, "-o", tmp_path / "out")
     assert_refused(run, "leaves 0..127: choose another --transpose")
-    assert "melodylc 7-" in run.err  # which melody
+    assert "seed7-" in run.err  # which melody
     assert list(tmp_path.iterdir()) == []
 
 
@@ -163,3 +163,27 @@ def test_bad_input_is_one_line_and_exit_code_2(
     monkeypatch.chdir(tmp_path)
     assert_refused(run_cli("generate", "-o", "out", *words), expected)
     assert list(tmp_path.iterdir()) == []
+
+
+# -- names ------------------------------------------------------------------------------------
+
+
+def test_files_and_tracks_say_where_they_come_from(run_cli: Cli, tmp_path: Path) -> None:
+    asked = ("generate", "--scale", "cmin", "--no-tonic", "--density", "low", "-n", 1, "--seed", 7, "--tempo", 92)
+    assert run_cli(*asked, "-o", tmp_path / "out").code == 0
+    (path,) = (tmp_path / "out").glob("*.mid")
+    assert path.name == "c-minor-16-64notes-92bpm-seed7-01.mid"
+    _, track = mido.MidiFile(path).tracks
+    assert track.name == path.stem
+    assert run_cli(*asked, "--transpose", 2, "--no-tempo", "-o", tmp_path / "d").code == 0
+    (path,) = (tmp_path / "d").glob("*.mid")
+    assert path.name == "d-minor-16-64notes-seed7-01.mid"
+    conductor, _ = mido.MidiFile(path).tracks
+    assert "set_tempo" not in {message.type for message in conductor}
+    assert extract_melody(path).tempo == 120
+
+
+def test_a_file_of_all_melodies_has_a_name_of_its_own_too(run_cli: Cli, tmp_path: Path) -> None:
+    words = ("generate", "--scale", "cmaj", "-n", 2, "--seed", 7, "--join", "after", "-o", tmp_path / "out")
+    assert run_cli(*words).code == 0
+    assert sorted(contents(tmp_path / "out")) == ["c-major-120bpm-seed7.mid", "manifest.json"]

@@ -151,6 +151,14 @@ def test_all_thirty_signatures_can_be_had() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "name"),
+    [("H major", "B major"), ("h", "B major"), ("hm", "B minor"), ("h dorian", "B dorian"), ("c,d,h", "C,D,B")],
+)
+def test_h_is_the_german_b(text: str, name: str) -> None:
+    assert parse_scale(text).name == name
+
+
+@pytest.mark.parametrize(
     ("typo", "nearest"),
     [
         ("cmajr", "cmaj"),
@@ -166,7 +174,7 @@ def test_all_thirty_signatures_can_be_had() -> None:
         ("lydian", "lydian"),
         ("gis minor", "gmin"),
         ("c##", "c#maj"),
-        ("h", "maj"),
+        ("j", "maj"),
         ("", "cmaj"),
         ("major", "maj"),
         ("Cm7", "cmin"),

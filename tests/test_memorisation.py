@@ -295,7 +295,7 @@ def test_generate_refuses_copies_and_its_manifest_says_so(
     assert (first["copies_of"], first["request"]["allow_copies"]) == (list(shipped.corpora), False)
 
     # The first melody becomes one that was trained on.
-    known = KnownRuns.of(read_midi((tmp_path / "before" / "01.mid").read_bytes()).events[None])
+    known = KnownRuns.of(read_midi((tmp_path / "before" / "free-120bpm-seed5-01.mid").read_bytes()).events[None])
     monkeypatch.setattr(
         "melodylc.service.generation.find_memorisation_filter", lambda model: MemorisationFilter(known, ("e" * 16,))
     )

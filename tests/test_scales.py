@@ -329,7 +329,7 @@ def test_notes_as_people_type_them(text: str, notes: set[int], tonic: int | None
     [
         ("0,12", "'12' is no note"),
         ("-1,2", "'-1' is no note"),
-        ("c,h", "'h' is no note"),
+        ("c,j", "'j' is no note"),
         ("c,,d", "'' is no note"),
         ("c,maj", "'maj' is no note"),
         ("0,1.5", "'1.5' is no note"),

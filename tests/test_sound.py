@@ -13,7 +13,7 @@ from test_midi import SILENCE, TUNE
 from melodylc.data.errors import InputError
 from melodylc.data.formats import fluidsynth
 from melodylc.data.formats.midi_file import Voice
-from melodylc.data.formats.sound import BUILT_IN, RATE, loop_frames, synthesiser, wav
+from melodylc.data.formats.sound import BUILT_IN, RATE, _tone, loop_frames, synthesiser, wav
 from melodylc.data.melody import Melody
 from melodylc.data.writing import Writing
 
@@ -66,10 +66,46 @@ def test_what_sounds_at_the_end_goes_on_at_the_start() -> None:
     assert np.abs(np.diff(around)).max() < 0.1
 
 
-def test_nothing_clips_and_velocity_is_heard() -> None:
-    busy = Melody.from_notes([(60 + step % 3, step, step + 1) for step in range(256)])
-    loud, soft = (np.abs(sound(busy, Writing(tempo=960.0, velocity=velocity))).max() for velocity in (127, 30))
-    assert 1 > loud > 2 * soft > 0
+@pytest.mark.parametrize("velocity", [1, 30, 127])
+@pytest.mark.parametrize(
+    "melody",
+    [
+        TUNE,
+        Melody.from_notes([(60 + step % 3, step, step + 1) for step in range(256)]),
+        Melody.from_notes([(24, 0, 256)]),
+        Melody.from_notes([(120, 0, 2), (60, 128, 256)]),
+    ],
+    ids=["tune", "busy", "held", "two"],
+)
+@pytest.mark.parametrize("tempo", [60.0, 960.0])
+def test_it_is_as_loud_as_records_are(melody: Melody, velocity: int, tempo: float) -> None:
+    writing = Writing(tempo=tempo, velocity=velocity)
+    samples = sound(melody, writing)
+    assert np.abs(samples).max() == pytest.approx(10 ** (-1 / 20), abs=1e-4)
+    step = loop_frames(tempo) / 256
+    heard = np.concatenate([samples[round(start * step) : round(end * step)] for _, start, end in melody.notes])
+    assert 10 * np.log10((heard**2).mean()) > -20
+
+
+def test_velocity_is_heard_within_a_melody_and_in_its_colour() -> None:
+    loud, soft = (_tone(60, 0.5, velocity / 127) for velocity in (127, 30))
+    assert np.abs(loud).max() > 2 * np.abs(soft).max() > 0
+
+    def overtones(tone: npt.NDArray[np.float32]) -> float:
+        spectrum = np.abs(np.fft.rfft(tone))
+        return float(spectrum[round(1.5 * 262 * len(tone) / RATE) :].max() / spectrum.max())
+
+    assert overtones(loud) > 2 * overtones(soft)
+
+
+@pytest.mark.parametrize("pitch", [0, 60, 100, 115, 127])
+def test_no_partial_folds_back(pitch: int) -> None:
+    tone = _tone(pitch, 0.5, 1.0)
+    spectrum = np.abs(np.fft.rfft(tone * np.hanning(len(tone))))
+    spectrum /= spectrum.max()
+    lowest = 440 * 2 ** ((pitch - 69) / 12)
+    below = spectrum[: round(0.9 * lowest * len(tone) / RATE)]
+    assert pitch < 24 or below[20:].max() < 0.02
 
 
 def test_the_same_bytes_again() -> None:

@@ -25,11 +25,15 @@ def source(tmp_path: Path) -> Source:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda: EditOrder("transform"), "nothing to obey"),
+        (lambda: EditOrder("transform"), "no rule to follow"),
         (lambda: EditOrder("vary", distance=0.0), "distance"),
         (lambda: EditOrder("vary", distance=1.5), "distance"),
         (lambda: EditOrder("transform", request=C_MAJOR, strength=-0.1), "strength"),
         (lambda: EditOrder("vary", count=0), "count"),
+        (lambda: EditOrder("transform", octave=9), "--octave is -8 to 8"),
+        (lambda: EditOrder("transform", octave=1, count=2), "a transposition is one melody"),
+        (lambda: EditOrder("transform", to_key=parse_scale("0,2,4")), "has none"),
+        (lambda: EditOrder("transform", request=C_MAJOR, to_key=parse_scale("g")), "--to-key transposes and no more"),
         (lambda: EditOrder("vary", seed=-1), "seed"),
         (lambda: EditOrder("morph", request=C_MAJOR), "--to-scale"),
         (lambda: EditOrder("morph", to=parse_scale("cmin")), "--scale"),

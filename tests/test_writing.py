@@ -17,7 +17,7 @@ from test_midi import MELODIES, SILENCE, TUNE
 from melodylc.data.errors import InputError
 from melodylc.data.formats.midi_file import LOOP_MARKER, Voice, midi_file
 from melodylc.data.formats.performance import perform
-from melodylc.data.formats.programs import NAMES, parse_program, program_name
+from melodylc.data.formats.programs import ALIASES, NAMES, parse_program, program_name
 from melodylc.data.formats.render import JOINED, Piece, render
 from melodylc.data.keys import Scale, parse_scale
 from melodylc.data.melody import Melody
@@ -227,6 +227,7 @@ def test_the_default_is_midi_bytes() -> None:
 
 # -- many melodies in one file -----------------------------------------------------------------
 
+FILE = f"{JOINED}.mid"
 LOW = Melody.from_notes([(48, 0, 16), (50, 16, 256)])
 PIECES = [Piece("01", "melodylc 7-1", TUNE, (7, 1)), Piece("02", "melodylc 7-2", LOW, (7, 2))]
 
@@ -234,12 +235,12 @@ PIECES = [Piece("01", "melodylc 7-1", TUNE, (7, 1)), Piece("02", "melodylc 7-2",
 @pytest.mark.parametrize("type_", [0, 1])
 def test_joined_one_after_another(type_: int) -> None:
     made = render(PIECES, Writing(join="after", type=type_, repeat=2), Scale(0, "major"))
-    assert (list(made.files), made.of) == ([JOINED], [[JOINED], [JOINED]])
-    heard = mido_hears(made.files[JOINED])
+    assert (list(made.files), made.of) == ([FILE], [[FILE], [FILE]])
+    heard = mido_hears(made.files[FILE])
     later = [(pitch, start + 512, end + 512) for pitch, start, end in expected(LOW, 2)]
     assert heard["notes"] == expected(TUNE, 2) + later
-    assert (heard["ends"], heard["names"]) == ({4 * 30_720}, ["melodylc 7"])
-    assert list(markers(made.files[JOINED])) == [(0, "melodylc 7-1"), (61_440, "melodylc 7-2")]
+    assert (heard["ends"], heard["names"]) == ({4 * 30_720}, ["melodies"])
+    assert list(markers(made.files[FILE])) == [(0, "melodylc 7-1"), (61_440, "melodylc 7-2")]
 
 
 def markers(content: bytes) -> Iterator[tuple[int, str]]:
@@ -253,10 +254,10 @@ def markers(content: bytes) -> Iterator[tuple[int, str]]:
 
 def test_joined_one_a_track() -> None:
     made = render(PIECES, Writing(join="tracks"), None)
-    heard = mido_hears(made.files[JOINED])
+    heard = mido_hears(made.files[FILE])
     assert heard["notes"] == expected(TUNE) + expected(LOW)
     assert (heard["ends"], heard["names"]) == ({30_720}, ["melodylc 7-1", "melodylc 7-2"])
-    assert symusic_hears(made.files[JOINED])["names"] == ["melodylc 7-1", "melodylc 7-2"]
+    assert symusic_hears(made.files[FILE])["names"] == ["melodylc 7-1", "melodylc 7-2"]
 
 
 def test_names_are_utf8() -> None:
@@ -267,8 +268,8 @@ def test_names_are_utf8() -> None:
 
 def test_joined_files_stand_beside_other_formats() -> None:
     made = render(PIECES, Writing(join="after", formats=("abc", "midi")), None)
-    assert made.of == [["01.abc", JOINED], ["02.abc", JOINED]]
-    assert sorted(made.files) == ["01.abc", "02.abc", JOINED]
+    assert made.of == [["01.abc", FILE], ["02.abc", FILE]]
+    assert sorted(made.files) == ["01.abc", "02.abc", FILE]
 
 
 def test_nothing_to_render() -> None:
@@ -370,7 +371,32 @@ def test_general_midi_has_its_own_names() -> None:
     assert program_name(1) == "Acoustic Grand Piano"
 
 
-@pytest.mark.parametrize("text", ["0", "129", "-1", "kazoo", "", "piano", "€"])
+@pytest.mark.parametrize(
+    ("word", "program"),
+    [
+        *[("piano", 1), ("Guitar", 25), ("bass", 34), ("bass-guitar", 34), ("strings", 49), ("flute", 74), ("sax", 66)],
+        *[("organ", 17), ("synth", 82), ("lead", 82), ("pad", 90), ("trumpet", 57), ("violin", 41), ("cello", 43)],
+        *[("clarinet", 72), ("choir", 53), ("harp", 47), ("horn", 61), ("electric piano", 5), ("marimba", 13)],
+    ],
+)
+def test_programs_by_the_words_that_people_use(word: str, program: int) -> None:
+    assert parse_program(word) == program
+
+
+def test_every_word_for_a_program_is_one_and_hides_no_name() -> None:
+    names = {name.lower() for name in NAMES}
+    for word, name in ALIASES.items():
+        assert name in NAMES
+        assert word not in names
+        assert parse_program(word) == NAMES.index(name) + 1
+
+
+def test_a_slip_of_the_pen_gets_the_nearest_programs() -> None:
+    with pytest.raises(InputError, match=r"no program is called 'pianno'; nearest: piano"):
+        parse_program("pianno")
+
+
+@pytest.mark.parametrize("text", ["0", "129", "-1", "kazoo", "", "drum", "€"])
 def test_programs_that_are_none(text: str) -> None:
     with pytest.raises(InputError, match="program"):
         parse_program(text)
@@ -381,3 +407,19 @@ def test_every_format_has_a_writer() -> None:
     made = render(pieces, Writing(tempo=1000, formats=tuple(FORMATS)), Scale(0, "major"))
     assert [name.split(".")[1] for name in made.of[0]] == list(FORMATS.values())
     assert all(made.files[name] for names in made.of for name in names)
+
+
+def test_no_tempo_is_left_out_of_midi_files_alone() -> None:
+    kinds = {
+        message.type
+        for track in mido.MidiFile(file=io.BytesIO(midi_file([Voice("x", TUNE)], Writing(no_tempo=True)))).tracks
+        for message in track
+    }
+    assert "set_tempo" not in kinds
+    assert "time_signature" in kinds
+    assert "Q:" in render([Piece("01", "t", TUNE)], Writing(no_tempo=True, formats=("abc",))).files["01.abc"].decode()
+
+
+def test_names_that_are_none() -> None:
+    with pytest.raises(InputError, match="--names is long or short"):
+        Writing(names="both")  # type: ignore[arg-type]

@@ -60,7 +60,7 @@ def play(found: FluidSynth, voice: Voice, writing: Writing, rate: int) -> npt.ND
     Raises:
         InputError: FluidSynth failed, with what it said.
     """
-    once = replace(writing, repeat=1, join=None, formats=("midi",))
+    once = replace(writing, repeat=1, join=None, formats=("midi",), no_tempo=False)
     with tempfile.TemporaryDirectory() as folder:
         score, sound = Path(folder) / "melody.mid", Path(folder) / "melody.wav"
         score.write_bytes(midi_file([voice], once))

@@ -83,7 +83,8 @@ def midi_file(
 
 
 def _conductor(voices: Sequence[Voice], writing: Writing, scale: Scale | None, loop: int) -> Iterator[_Timed]:
-    yield 0, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(writing.tempo))
+    if not writing.no_tempo:
+        yield 0, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(writing.tempo))
     yield 0, mido.MetaMessage("time_signature", numerator=4, denominator=4)
     if scale is not None and scale.key_signature is not None:
         yield 0, mido.MetaMessage("key_signature", key=scale.key_signature)

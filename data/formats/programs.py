@@ -36,6 +36,49 @@ Guitar Fret Noise, Breath Noise, Seashore, Bird Tweet, Telephone Ring, Helicopte
 NAMES: tuple[str, ...] = tuple(name.strip() for name in _TABLE.split(","))
 """The names: that of program n at n - 1."""
 
+ALIASES: dict[str, str] = {
+    "piano": "Acoustic Grand Piano",
+    "grand piano": "Acoustic Grand Piano",
+    "keys": "Electric Piano 1",
+    "electric piano": "Electric Piano 1",
+    "e piano": "Electric Piano 1",
+    "rhodes": "Electric Piano 1",
+    "wurlitzer": "Electric Piano 1",
+    "bells": "Tubular Bells",
+    "vibes": "Vibraphone",
+    "organ": "Drawbar Organ",
+    "hammond": "Drawbar Organ",
+    "guitar": "Acoustic Guitar (nylon)",
+    "acoustic guitar": "Acoustic Guitar (steel)",
+    "electric guitar": "Electric Guitar (clean)",
+    "bass": "Electric Bass (finger)",
+    "bass guitar": "Electric Bass (finger)",
+    "electric bass": "Electric Bass (finger)",
+    "double bass": "Contrabass",
+    "upright bass": "Acoustic Bass",
+    "slap bass": "Slap Bass 1",
+    "synth bass": "Synth Bass 1",
+    "strings": "String Ensemble 1",
+    "string ensemble": "String Ensemble 1",
+    "synth strings": "Synth Strings 1",
+    "pizzicato": "Pizzicato Strings",
+    "harp": "Orchestral Harp",
+    "choir": "Choir Aahs",
+    "voice": "Voice Oohs",
+    "vocals": "Voice Oohs",
+    "brass": "Brass Section",
+    "horn": "French Horn",
+    "sax": "Alto Sax",
+    "saxophone": "Alto Sax",
+    "lead": "Lead 2 (sawtooth)",
+    "synth": "Lead 2 (sawtooth)",
+    "synthesizer": "Lead 2 (sawtooth)",
+    "synthesiser": "Lead 2 (sawtooth)",
+    "saw": "Lead 2 (sawtooth)",
+    "pad": "Pad 2 (warm)",
+}
+"""What people call some of them, as `parse_program` compares names: lower case, single spaces."""
+
 _MOST_SHOWN = 8
 
 
@@ -54,21 +97,24 @@ def program_name(number: int) -> str:
 
 
 def parse_program(text: str) -> int:
-    """The program, 1 to 128, that someone typed: its number, its name, or a part that no other name has.
+    """The program, 1 to 128, that someone typed: its number, its name, a common word, or a part that no other name has.
 
     Raises:
         InputError: anything else, with the names that come near.
 
     >>> [parse_program(text) for text in ("74", "flute", "alto sax", "square", "Acoustic Guitar (nylon)")]
     [74, 74, 66, 81, 25]
-    >>> parse_program("harp")
+    >>> [program_name(parse_program(text)) for text in ("piano", "Bass guitar", "strings")]
+    ['Acoustic Grand Piano', 'Electric Bass (finger)', 'String Ensemble 1']
+    >>> parse_program("drum")
     Traceback (most recent call last):
-    melodylc.data.errors.InputError: several programs are called 'harp': Harpsichord, Orchestral Harp
+    melodylc.data.errors.InputError: several programs are called 'drum': Steel Drums, Taiko Drum, Synth Drum
     """
     if re.fullmatch(r"\s*-?[0-9]{1,9}\s*", text):
         program_name(int(text))
         return int(text)
     typed = _plain(text)
+    typed = _plain(ALIASES.get(typed, typed))
     exact = [number for number, name in enumerate(NAMES, 1) if _plain(name) == typed]
     found = exact or [number for number, name in enumerate(NAMES, 1) if typed and typed in _plain(name)]
     if len(found) == 1:
@@ -86,6 +132,6 @@ def _plain(text: str) -> str:
 def _nearest(typed: str) -> list[str]:
     import difflib
 
-    by_name = {_plain(name): name for name in NAMES}
+    by_name = {_plain(name): name for name in NAMES} | {name: name for name in ALIASES}
     near = difflib.get_close_matches(typed[:40], by_name, 3, 0.3)
     return [by_name[name] for name in near] or list(NAMES[:3])

@@ -15,7 +15,7 @@ from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
 from melodylc.data.writing import FORMATS, Writing
 
-JOINED = "melodies.mid"
+JOINED = "melodies"  #: what a file of all melodies is called
 
 
 class Piece(NamedTuple):
@@ -49,7 +49,11 @@ def check_formats(writing: Writing) -> None:
 
 
 def render(
-    pieces: Sequence[Piece], writing: Writing, scale: Scale | None = None, chords: Progression | None = None
+    pieces: Sequence[Piece],
+    writing: Writing,
+    scale: Scale | None = None,
+    chords: Progression | None = None,
+    joined: str = JOINED,
 ) -> Rendered:
     """The files of melodies, transposed as `writing` says; the same arguments give the same bytes.
 
@@ -59,6 +63,7 @@ def render(
         scale: that they were made in; it is transposed with them.
         chords: that they were made to fit; they are transposed, too. Pictures show them, other files where
             `writing.with_chords` asks for them.
+        joined: the name of the file that holds all of them, where `writing` asks for one, and of the track in it.
 
     Raises:
         InputError: a note that leaves 0..127, or what a format may refuse.
@@ -76,11 +81,11 @@ def render(
     files: dict[str, bytes] = {}
     if writing.join:
         voices = [Voice(piece.title, piece.melody, piece.seed) for piece in pieces]
-        files[JOINED] = midi_file(voices, writing, scale, pieces[0].title.rsplit("-", 1)[0], written)
+        files[f"{joined}.mid"] = midi_file(voices, writing, scale, joined, written)
     of: list[list[str]] = [[] for _ in pieces]
     for piece, names in zip(pieces, of, strict=True):
         for kind in writing.formats:
-            name = JOINED if kind == "midi" and writing.join else f"{piece.stem}.{FORMATS[kind]}"
+            name = f"{joined if kind == 'midi' and writing.join else piece.stem}.{FORMATS[kind]}"
             names.append(name)
             if name not in files:
                 files[name] = _WRITERS[kind](piece, writing, scale, chords if kind in ("svg", "png") else written)

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+from melodylc.data.alphabet import PITCHES
 from melodylc.data.chords import Progression, parse_progression
 from melodylc.data.errors import InputError
 from melodylc.data.keys import Scale, parse_scale
+from melodylc.data.ranges import MiddleC, PitchRange, parse_range, range_name
 from melodylc.rewards import (
     Chords,
     Density,
@@ -17,12 +19,15 @@ from melodylc.rewards import (
     parse_density,
     parse_reward,
     pitch_classes,
+    register,
     tonic,
     variety,
 )
 from melodylc.rewards.domains import MELODIES
 from melodylc.rewards.isolation import SECONDS
 from melodylc.rewards.specs import Find, existing
+
+_FEWEST_PITCHES = 3  #: in a range: with fewer there is no melody
 
 
 class NamedReward(NamedTuple):
@@ -54,8 +59,15 @@ class Request:
     chords: Progression | None = None  #: that a melody must fit; see `melodylc.rewards.chords`
     varied: bool = True  #: whether a melody must not obey by monotony
     seconds: float = SECONDS  #: that a call of a user's reward may take
+    pitch_range: PitchRange | None = None  #: in which every note lies; None: anywhere
 
     def __post_init__(self) -> None:
+        if self.pitch_range and len(self._pitches) < _FEWEST_PITCHES:
+            inside = " and ".join(scale.name for scale in self.scales)
+            raise InputError(
+                f"{range_name(self.pitch_range)} holds {len(self._pitches)} pitches{f' of {inside}' * bool(inside)}: "
+                f"a range has {_FEWEST_PITCHES} at least, so widen it"
+            )
         homeless = next((scale for scale in self.scales if scale.tonic is None), None)
         if self.end_on_tonic and homeless:
             raise InputError(
@@ -80,14 +92,16 @@ class Request:
         seconds: float = SECONDS,
         find: Find = existing,
         chords: str | None = None,
+        pitch_range: str | None = None,
+        middle_c: MiddleC = "C4",
     ) -> Self:
         """The request that someone typed; the inverse of `to_dict`. `find` says where a reward's file is.
 
         Numerals among the chords count in the first scale.
 
         Raises:
-            InputError: an unknown scale, a density out of range, a reward that can't be loaded, an ending of no scale,
-                a chord that can't be read.
+            InputError: an unknown scale or range, a density out of range, a reward that can't be loaded, an ending of
+                no scale, a chord that can't be read.
         """
         if tonic is not None and not scale:
             raise InputError(f"--{'' if tonic else 'no-'}tonic asks about the tonic of a scale: give --scale too")
@@ -100,6 +114,7 @@ class Request:
             chords=None if chords is None else parse_progression(chords, scales[0] if scales else None),
             varied=variety,
             seconds=seconds,
+            pitch_range=None if pitch_range in (None, "any") else parse_range(pitch_range, middle_c),
         )
 
     @property
@@ -114,8 +129,11 @@ class Request:
         parts += [tonic(scale.tonic) for scale in self.scales if scale.tonic is not None and self._ends(scale)]
         parts += [] if self.chords is None else [Chords(self.chords)]
         parts += [*self.densities, *(asked.reward for asked in self.rewards)]
+        if self.pitch_range:
+            parts.append(register(*self.pitch_range))
         if parts and self.varied and not any(isinstance(part.raw, Variety) for part in parts):
-            parts.append(variety())
+            usual = variety()
+            parts.append(variety(min(usual.pitches, len(self._pitches))) if self.pitch_range else usual)
         return Rule(tuple(parts)) if parts else None
 
     @property
@@ -127,6 +145,8 @@ class Request:
         words += [word for density in self.densities for word in ("--density", _typed(density))]
         words += [] if self.chords is None else ["--chords", self.chords.name]
         words += [word for asked in self.rewards for word in ("--reward", asked.text)]
+        if self.pitch_range:
+            words += ["--range", range_name(self.pitch_range)]
         return words if self.varied else [*words, "--no-variety"]
 
     @property
@@ -140,6 +160,7 @@ class Request:
         densities = [_typed(density).replace("..", "-") for density in self.densities]
         names = [name for asked in self.rewards for name in re.findall(r"([A-Za-z_]\w*)\(", asked.reward.name)]
         chords = [] if self.chords is None else [re.sub(r"[^\w#]+", "-", self.chords.name)[:40].strip("-")]
+        names += [range_name(self.pitch_range).replace("..", "-").lower()] if self.pitch_range else []
         return [scale.slug for scale in self.scales] + [re.sub("-$", "+", it) for it in densities] + chords + names
 
     def to_dict(self) -> dict[str, Any]:
@@ -151,7 +172,14 @@ class Request:
             "chords": None if self.chords is None else self.chords.name,
             "tonic": self.end_on_tonic,
             "variety": self.varied,
+            **({"pitch_range": range_name(self.pitch_range)} if self.pitch_range else {}),
         }
+
+    @property
+    def _pitches(self) -> list[int]:
+        """The pitches of the range that are in every scale."""
+        lowest, highest = self.pitch_range or (0, PITCHES - 1)
+        return [pitch for pitch in range(lowest, highest + 1) if all(scale.mask[pitch % 12] for scale in self.scales)]
 
     def _ends(self, scale: Scale) -> bool:
         return scale.told_by_tonic if self.end_on_tonic is None else self.end_on_tonic

@@ -21,17 +21,20 @@ from melodylc.rewards.pitch import PitchClasses, Tonic
 from melodylc.rewards.variety import Variety
 
 if TYPE_CHECKING:
-    from melodylc.constraints.request import NamedReward, Request
+    from melodylc.constraints.request import Request
 
 _FURTHEST = 24  # semitones that most of the panel can be moved by
 
 
-def check_transposable(rewards: "Sequence[NamedReward]", semitones: int) -> None:
-    """Make sure that these rewards say the same of a melody and of its transposition.
+def check_transposable(request: "Request", semitones: int) -> None:
+    """Make sure that what is asked says the same of a melody and of its transposition, but for the scales.
 
     Raises:
-        InputError: one doesn't, of one of 64 melodies at least.
+        InputError: a reward doesn't, of one of 64 melodies at least; or a range is asked.
     """
+    if request.pitch_range and semitones:
+        raise InputError(f"--transpose {semitones} would move the melodies out of --range: leave one of them out")
+    rewards = request.rewards
     if not rewards or not semitones:
         return
     before, after = _panel(semitones)

@@ -1,15 +1,16 @@
 """Other ways from melodies to melodies: given back, varied, in between, and from one rule to another."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from melodylc.data.alphabet import canonical
+from melodylc.data.alphabet import BARS, STEPS, STEPS_PER_BAR, canonical
 from melodylc.data.arrays import Events
 from melodylc.data.melody import Melody
+from melodylc.editing.change import Change
 from melodylc.editing.proposals import Proposer
 from melodylc.editing.transformer import EditResult, Transformer, edit_result
 from melodylc.latent.distance import arc
@@ -20,8 +21,10 @@ from melodylc.models.refinement import Refinement
 from melodylc.threads import fixed_threads
 
 _Report = Callable[[int], None]
-_FARTHER = 1.25  # times the distance, where a variation is no other melody
-_TRIES = 8
+_STRANGERS = 3  # melodies of the prior, towards which a variation may go
+_PLACES = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)  # how far
+_TRIES = 4  # variations that a rule may move away from where they should be
+_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
@@ -47,18 +50,20 @@ class LatentPaths:
     def vary(
         self, melody: Melody, count: int, seed: int, distance: float, report: _Report = lambda done: None
     ) -> list[EditResult]:
-        """Melodies near one, all of them different.
+        """Melodies near one, all of them different, by their distance.
 
-        z' = sqrt(1 - distance^2) * z + distance * p, with p of the prior: 0 is the melody itself, 1 a stranger. Events
-        that don't change with the latent stay as they are. Where nothing changes at all, it goes a little farther.
+        z' = sqrt(1 - r^2) * z + r * p, with p of the prior: of r = 0 comes the melody itself, of 1 a stranger. Events
+        that don't change with the latent stay as they are. Of many such melodies, for several p and r, and of those
+        that go too far with some bars as they were, the one is taken whose change (`melodylc.editing.change`) is
+        nearest to `distance`.
         """
         made: list[EditResult] = []
         for number in range(1, count + 1):
             others = Melody.stack([melody, *(one.melody for one in made)])
-            toward = self._variation(melody, others, np.random.default_rng((seed, number)), distance)
-            made.append(self._toward_rule(melody, toward, others, number, seed))
+            made.append(self._variation(melody, others, number, seed, distance))
             report(number)
-        return made
+        ranked = sorted(made, key=lambda one: one.change)
+        return [replace(one, number=number) for number, one in enumerate(ranked, start=1)]
 
     def interpolate(
         self, one: Melody, other: Melody, count: int, seed: int, report: _Report = lambda done: None
@@ -87,16 +92,35 @@ class LatentPaths:
         found = self.transformer.nearest(toward, toward, others, number, seed)
         return edit_result(number, before, found.melody, found.rewards, found.rounds, new=found.new)
 
-    def _variation(self, melody: Melody, others: Events, rng: np.random.Generator, distance: float) -> Melody:
+    def _variation(self, melody: Melody, others: Events, number: int, seed: int, distance: float) -> EditResult:
+        """One whose change is near `distance`; where a rule moves it from there, the next is aimed as far off."""
+        events, aim = self._variations(melody, np.random.default_rng((seed, number))), distance
+        change = Change(melody.events)(events)
+        found: list[EditResult] = []
+        taken = (events[:, None] == others).all(axis=2).any(axis=1)
+        for _ in range(1 if self.transformer is None else _TRIES):
+            misses = np.where(taken, np.inf, np.abs(change - aim))
+            at = int(misses.argmin())
+            taken[at] = True
+            found.append(self._toward_rule(melody, Melody(events[at]), others, number, seed))
+            if abs(found[-1].change - distance) <= _TOLERANCE * distance:
+                break
+            aim = max(0.0, aim + distance - found[-1].change)
+        return min(found, key=lambda one: (not (one.passed and one.new), abs(one.change - distance)))
+
+    def _variations(self, melody: Melody, rng: np.random.Generator) -> Events:
+        """Melodies at many distances (n, 256): whole ones first, then those with some bars as they were."""
         prior = self.model.prior(self.prior)
         with fixed_threads(1):
-            z, stranger = self._proposer.encode(melody.events[None]), prior.latents(prior.numbers(rng)[None])
-            for attempt in range(_TRIES):
-                far = min(1.0, distance * _FARTHER**attempt)
-                events = self._proposer.near(melody.events[None], (1 - far**2) ** 0.5 * z + far * stranger)[0]
-                if not (others == events).all(axis=1).any():
-                    break
-        return Melody(events)
+            numbers = np.stack([prior.numbers(rng) for _ in range(_STRANGERS)])
+            z, strangers = self._proposer.encode(melody.events[None]), prior.latents(numbers)
+            places = torch.tensor(_PLACES)[:, None, None]
+            way = (1 - places**2).sqrt() * z + places * strangers
+            whole = self._proposer.near(melody.events, way.flatten(0, 1))
+        bars = np.arange(STEPS) // STEPS_PER_BAR
+        order = np.stack([rng.permutation(BARS) for _ in whole])
+        mixed = [np.where(order[:, bars] < count, whole, melody.events) for count in range(1, BARS)]
+        return canonical(np.concatenate((whole, *mixed)))[0]
 
     def _decode_melodies(self, z: Tensor) -> list[Melody]:
         with fixed_threads(1):

@@ -39,11 +39,11 @@ class Proposer:
         return _merge(np.tile(start, (len(strengths), 1)), moved, np.tile(back, (len(strengths), 1)))
 
     def near(self, events: Events, z: Tensor) -> Events:
-        """Melodies of latents (n, z) near those of melodies (n, 256), which stay where the two agree."""
+        """Melodies (n, 256) of latents (n, z) near that of a melody (256,), which stays where the two agree."""
         with torch.no_grad():
-            _, written = self.vae.decode_moved(torch.cat((z, self.encode(events))))
-        made, back = np.split(written.to(torch.uint8).numpy(), 2)
-        return _merge(events, made, back)
+            _, written = self.vae.decode_moved(torch.cat((z, self.encode(events[None]))))
+        rows = written.to(torch.uint8).numpy()
+        return _merge(events, rows[:-1], rows[-1:])
 
     def decode(self, z: Tensor) -> Events:
         """Melodies of latents (n, z), moved as far as the mover wants: (n, 256), canonical."""

@@ -9,7 +9,9 @@ import torch
 
 from melodylc.data.alphabet import PITCHES
 from melodylc.data.arrays import Events
+from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
+from melodylc.data.tonality import bend, octaves_into, transposition
 from melodylc.editing.change import Change, Similarity, similarity
 from melodylc.editing.proposals import Proposer
 from melodylc.editing.search import Aim, SearchEnd, descend
@@ -21,7 +23,7 @@ from melodylc.threads import fixed_threads
 
 STRENGTHS = (0.3, 0.6, 1.0)
 DRAWS = 3  #: of the posterior, beside its mean
-FURTHEST = 6  #: semitones by which a melody may be moved as a whole
+FURTHEST = 6  #: semitones by which a melody may be moved as a whole, for a rule without a scale
 KEYS = 4  #: such moves that are looked at
 ROUNDS = 6  #: of proposals; all but the first only where those before didn't do
 _ASKED = 2  # of the melody and its moves, those that the model is asked about
@@ -56,6 +58,9 @@ class Transformer:
     proposer: Proposer
     prior: PriorName | None = None
     keys: bool = True  #: whether a melody may be moved to another key as a whole
+    scale: Scale | None = None  #: the rule's, to which a melody is moved as a whole before it is bent
+    pitch_range: tuple[int, int] | None = None  #: the rule's, into which it is moved by octaves
+    octave: int = 0  #: octaves by which it is moved, in any case
     later: Callable[[], Proposer] | None = None  #: fetches one that moves, where `proposer` doesn't; may take minutes
 
     @cached_property
@@ -83,11 +88,23 @@ class Transformer:
             report: told how many there are.
         """
         made: list[EditResult] = []
+        start = self.transposed(melody)
         for number in range(1, count + 1):
-            toward = melody if strength is None else self.push(melody, strength, number, seed)
+            toward = start if strength is None else self.push(start, strength, number, seed)
             made.append(self.nearest(melody, toward, Melody.stack(one.melody for one in made), number, seed))
             report(number)
         return made
+
+    def transposed(self, melody: Melody) -> Melody:
+        """The melody as a whole in the rule's key, by the nearest way, and in its range; what is in there stays."""
+        start = melody.transposed(12 * self.octave)
+        if not self.keys:
+            return start
+        if self.scale and not self.scale.pitch_classes.issuperset((start.pitches % 12).tolist()):
+            start = start.transposed(transposition(start, self.scale))
+        if self.pitch_range and not self.octave:
+            start = start.transposed(12 * octaves_into(start, *self.pitch_range))
+        return start
 
     def push(self, melody: Melody, strength: float, number: int, seed: int) -> Melody:
         """A melody moved so far, obedient or not: from the posterior's mean, and from a draw for all but the first."""
@@ -107,7 +124,9 @@ class Transformer:
         return edit_result(number, before, melody, self.rule(melody), rounds, new=not aim.is_taken(found.events))
 
     def _search(self, aim: Aim, number: int, seed: int) -> tuple[SearchEnd, int]:
-        """First notes are bent, in each key; then the model is asked, where that came out best; then both are joined.
+        """First notes are bent; then the model is asked, where that came out best; then both are joined.
+
+        A melody is bent in the rule's scale, where it has one; else in each key that pleases the rule better.
 
         Where what moves latents is yet to be fetched, the model is asked only if bending doesn't do.
         """
@@ -130,14 +149,15 @@ class Transformer:
         return best, rounds
 
     def _bend(self, aim: Aim, start: Events) -> tuple[Events, SearchEnd]:
-        return start, descend(aim, start, start[None])
+        heads = [start] if self.scale is None else [start, bend(Melody(start), self.scale).events]
+        return start, min((descend(aim, head, start[None]) for head in heads), key=lambda end: end.cost)
 
     def _keys(self, aim: Aim) -> Events:
         """The melody, and where the rule is better pleased with it in another key, the best of those: (n, 256)."""
         here = aim.change.before
         notes = here < PITCHES
         rows = []
-        for semitones in (step for step in range(-FURTHEST, FURTHEST + 1) if step and self.keys):
+        for semitones in (step for step in range(-FURTHEST, FURTHEST + 1) if step and self.keys and not self.scale):
             there = here.astype(np.int64) + semitones * notes
             if not notes.any() or (there[notes].min() >= 0 and there[notes].max() < PITCHES):
                 rows.append(there.astype(np.uint8))

@@ -16,6 +16,7 @@ from melodylc.constraints.request import NamedReward, Request
 from melodylc.data.alphabet import BARS
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
+from melodylc.data.ranges import PitchRange
 from melodylc.data.source import Choice, Source, extract_melody
 from melodylc.data.writing import Writing
 from melodylc.latent.store import Rates
@@ -27,7 +28,7 @@ from melodylc.rewards.bars import by_bar
 from melodylc.rewards.isolation import SECONDS
 from melodylc.rewards.specs import plain_rewards
 from melodylc.sampling.methods import DEFAULT_METHOD
-from melodylc.service.edit_order import EditOrder, What
+from melodylc.service.edit_order import EditOrder, What, target_key
 from melodylc.service.edit_production import EditProduction, run_edit_order
 from melodylc.service.generation import Generation, run_order
 from melodylc.service.order import Order
@@ -57,6 +58,7 @@ def make_request(
     variety: bool = True,
     reward_seconds: float = SECONDS,
     chords: str | None = None,
+    pitch_range: str | PitchRange | None = None,
 ) -> Request:
     """What is asked of melodies; every function here takes the same arguments.
 
@@ -68,9 +70,12 @@ def make_request(
         variety: whether 7 different pitches and 9 different bars are asked too, with any of these.
         reward_seconds: that one call of a rule of yours may take, where it runs in a process of its own.
         chords: a progression that melodies must fit, over and over: "C | Am | F G7 | C/E", or numerals in the scale.
+        pitch_range: where every note lies: "C4..A5", the name of a voice or an instrument ("alto", "bass guitar"), or
+            the lowest and the highest MIDI pitch; None: anywhere.
 
     Raises:
-        InputError: an unknown scale, a density out of range, a reward that can't be loaded, an ending without a scale.
+        InputError: an unknown scale or range, a density out of range, a reward that can't be loaded, an ending without
+            a scale.
 
     >>> make_request("c minor", "64..96").rule.identity
     'density(64..96) & pitch_classes(0,2,3,5,7,8,10) & tonic(0) & variety(7 pitches, 9 bars)'
@@ -82,7 +87,10 @@ def make_request(
                 f"a reward is a text or a reward of Python, not {one!r}: decorate the function with @reward"
             )
     texts = [one for one in rules if isinstance(one, str)]
-    request = Request.read(_texts(scale), _texts(density), texts, tonic, variety, reward_seconds, chords=chords)
+    text = pitch_range if pitch_range is None or isinstance(pitch_range, str) else "{}..{}".format(*pitch_range)
+    request = Request.read(
+        _texts(scale), _texts(density), texts, tonic, variety, reward_seconds, chords=chords, pitch_range=text
+    )
     own = tuple(NamedReward(one.name, one, typed=False) for one in rules if isinstance(one, Reward))
     return replace(request, rewards=(*request.rewards, *own)) if own else request
 
@@ -97,6 +105,7 @@ def generate(
     seed: int | None = None,
     tonic: bool | None = None,
     variety: bool = True,
+    pitch_range: str | PitchRange | None = None,
     reward_seconds: float = SECONDS,
     actor: "str | Path | FittedActor | None" = None,
     method: str = DEFAULT_METHOD,
@@ -120,6 +129,7 @@ def generate(
         seed: melody k depends on the seed and k alone; None: a new one.
         tonic: whether the last note must be the tonic.
         variety: whether some variety is asked with any rule.
+        pitch_range: where every note lies; see `make_request`.
         reward_seconds: that a call of a rule of yours may take.
         actor: what `melodylc.fit` returned or wrote, which brings its own rule.
         method: how melodies are made to follow the rules (`melodylc.sampling.methods`).
@@ -142,7 +152,9 @@ def generate(
     >>> tunes[0].passed, tunes[0].rewards
     (True, (1.0, 1.0, 1.0, 1.0))
     """
-    request, path = _request_and_actor(actor, scale, density, reward, tonic, variety, reward_seconds, chords)
+    request, path = _request_and_actor(
+        actor, scale, density, reward, tonic, variety, reward_seconds, chords, pitch_range
+    )
     order = Order(
         request=request,
         count=n,
@@ -183,6 +195,7 @@ def fit(
     chords: str | None = None,
     tonic: bool | None = None,
     variety: bool = True,
+    pitch_range: str | PitchRange | None = None,
     reward_seconds: float = SECONDS,
     output: str | Path | None = None,
     model: str | Path | None = None,
@@ -200,6 +213,7 @@ def fit(
         chords: of the rule.
         tonic: of the rule.
         variety: of the rule.
+        pitch_range: of the rule.
         reward_seconds: that a call of a rule of yours may take.
         output: file of the actor (.safetensors); None: where this package keeps what it learnt, for the next time.
         model: another trained model's file; None: the one that ships.
@@ -215,7 +229,7 @@ def fit(
     from melodylc.constraints.actors import cache_path
     from melodylc.service.fitting import fit_to_file
 
-    request = make_request(scale, density, reward, tonic, variety, reward_seconds, chords)
+    request = make_request(scale, density, reward, tonic, variety, reward_seconds, chords, pitch_range)
     if request.rule is None:
         raise InputError("nothing to learn: give a scale, a density, chords or a reward")
     settings = replace(fitting.SETTINGS, rounds=rounds) if rounds else fitting.SETTINGS
@@ -235,8 +249,9 @@ def transform(
         scale: see `make_request`.
         density: see `make_request`.
         reward: see `make_request`.
-        options: `n`, `seed`, `strength`, `keys`, `method`, and those of `make_request`, of the choice of a melody in a
-            file (`track`, `bars`, `short`, `as_four_four`), `model`, `prior` and `reporter`.
+        options: `n`, `seed`, `strength`, `keys` (False: bent in place), `octave`, `to_key` (transposed, and no rule),
+            `method`, and those of `make_request`, of the choice of a melody in a file (`track`, `bars`, `short`,
+            `as_four_four`), `model`, `prior` and `reporter`.
 
     Returns:
         a sequence of results, each with `melody`, `rewards`, `similarity` and `change`; `save` writes their files.
@@ -333,6 +348,7 @@ def score(
     chords: str | None = None,
     tonic: bool | None = None,
     variety: bool = False,
+    pitch_range: str | PitchRange | None = None,
     reward_seconds: float = SECONDS,
     **choice: Any,
 ) -> MelodyScore:
@@ -348,6 +364,7 @@ def score(
         chords: of the rule.
         tonic: of the rule.
         variety: of the rule.
+        pitch_range: of the rule.
         reward_seconds: that a call of a rule of yours may take.
         choice: which melody of a file: `track`, `bars`, `short`, `as_four_four`.
 
@@ -357,7 +374,7 @@ def score(
     >>> score(Melody.from_notes([(60, 0, 4), (61, 4, 8)]), scale="cmaj").rewards
     {'pitch_classes(0,2,4,5,7,9,11)': 0.5}
     """
-    request = make_request(scale, density, reward, tonic, variety, reward_seconds, chords)
+    request = make_request(scale, density, reward, tonic, variety, reward_seconds, chords, pitch_range)
     parts = request.rule.parts if request.rule is not None else tuple(plain_rewards())
     found = _source(source, Choice(**choice))
     whole, bars = by_bar(parts, found.melody)
@@ -375,19 +392,22 @@ def _request_and_actor(
     variety: bool,
     reward_seconds: float,
     chords: str | None,
+    pitch_range: str | PitchRange | None,
 ) -> tuple[Request, Path | None]:
     if actor is None:
-        return make_request(scale, density, reward, tonic, variety, reward_seconds, chords), None
-    if scale or density or reward or chords or tonic is not None or not variety:
-        raise InputError("an actor brings its own rule: leave out scale, density, reward, chords, tonic and variety")
+        return make_request(scale, density, reward, tonic, variety, reward_seconds, chords, pitch_range), None
+    if scale or density or reward or chords or pitch_range or tonic is not None or not variety:
+        raise InputError(
+            "an actor brings its own rule: leave out scale, density, reward, chords, pitch_range, tonic and variety"
+        )
     if isinstance(actor, FittedActor):
         return actor.request, actor.path
     return request_of(Path(actor), reward_seconds), Path(actor)
 
 
 _CHOICE = ("track", "bars", "short", "as_four_four")
-_REQUEST = ("scale", "density", "reward", "tonic", "variety", "reward_seconds", "chords")
-_ORDER = ("strength", "distance", "refine", "keys", "method", "prior", "to")
+_REQUEST = ("scale", "density", "reward", "tonic", "variety", "reward_seconds", "chords", "pitch_range")
+_ORDER = ("strength", "distance", "refine", "keys", "octave", "to_key", "method", "prior", "to")
 
 
 def _edit(what: What, sources: Iterable[MelodySource], **options: Any) -> EditProduction:
@@ -399,6 +419,8 @@ def _edit(what: What, sources: Iterable[MelodySource], **options: Any) -> EditPr
         known = ", ".join(("n", "seed", "model", "reporter", *_ORDER[:-1], *_REQUEST, *_CHOICE))
         raise InputError(f"{what} has no {unknown!r}: take some of {known}")
     found = tuple(_source(source, choice) for source in sources)
+    if isinstance(options.get("to_key"), str) and found:
+        options["to_key"] = target_key(options["to_key"], found[0].melody)
     order = EditOrder(
         what=what,
         sources=found,

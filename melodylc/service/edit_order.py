@@ -1,5 +1,6 @@
 """What a user asks for who has a melody already. No torch in here."""
 
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -10,8 +11,10 @@ from melodylc.constraints.request import Request
 from melodylc.constraints.transposable import check_transposable
 from melodylc.data.errors import InputError
 from melodylc.data.files import fingerprint_bytes, fingerprint_file
-from melodylc.data.keys import NOTES, Scale
+from melodylc.data.keys import NOTES, Scale, parse_scale
+from melodylc.data.melody import Melody
 from melodylc.data.source import Choice, Source
+from melodylc.data.tonality import estimate_key, transposition
 from melodylc.data.writing import Writing
 from melodylc.models.config import PriorName
 from melodylc.rewards.isolation import SECONDS
@@ -19,6 +22,7 @@ from melodylc.rewards.isolation import SECONDS
 Mover = Literal["actor", "optimize"]
 """What moves latents towards a rule: its actor, or optimisation along the slope of its critic."""
 What = Literal["transform", "reconstruct", "vary", "interpolate", "morph"]
+MOST_OCTAVES = 8
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class EditOrder:
     distance: float = 0.3  #: of a variation, in (0, 1]
     refine: int = 60  #: steps in which a reconstruction's posterior is fitted to the melody; 0: the encoder's answer
     keys: bool = True  #: whether a transformation may move a melody to another key as a whole
+    octave: int = 0  #: octaves by which a transformation moves a melody, in any case
+    to_key: Scale | None = None  #: the key to which a melody is transposed, and nothing else is done
     model: Path | None = None  #: None: the shipped one
     prior: PriorName | None = None  #: None: the best that the model has
 
@@ -53,8 +59,20 @@ class EditOrder:
             raise InputError(f"--distance is above 0, the melody itself, up to 1, a stranger, not {self.distance:g}")
         if self.strength is not None and not 0 <= self.strength <= 1:
             raise InputError(f"--strength is 0 to 1, not {self.strength:g}")
+        if not -MOST_OCTAVES <= self.octave <= MOST_OCTAVES:
+            raise InputError(f"--octave is -{MOST_OCTAVES} to {MOST_OCTAVES}, not {self.octave}")
+        if self.to_key is not None and self.request.rule is not None:
+            raise InputError("--to-key transposes and no more, and a rule is followed by more: leave one of them out")
         if self.what == "transform" and self.request.rule is None:
-            raise InputError("no rule to follow: give --scale, --density, --chords or --reward")
+            if self.to_key is None and not self.octave:
+                raise InputError(
+                    "no rule to follow: give --scale, --density, --chords, --range or --reward, or transpose by "
+                    "--to-key or --octave"
+                )
+            if self.count > 1:
+                raise InputError(f"a transposition is one melody, not {self.count}: leave -n out, or give a rule")
+            if self.to_key is not None and self.to_key.tonic is None:
+                raise InputError(f"--to-key takes a key, with a tonic, and {self.to_key.name} has none")
         if self.what == "morph" and (self.to is None or not self.request.scales):
             raise InputError("a morph goes from one scale to another: give --scale and --to-scale")
         if self.what == "morph" and self.writing.transpose:
@@ -62,7 +80,7 @@ class EditOrder:
         if self.writing.with_chords and self.request.chords is None:
             raise InputError("--with-chords writes the chords that are asked for: give --chords, too")
         self.writing.check_count(self.count + len(self.sources))
-        check_transposable(self.request.rewards, self.writing.transpose)
+        check_transposable(self.request, self.writing.transpose)
 
     @property
     def requests(self) -> tuple[Request, ...]:
@@ -72,12 +90,32 @@ class EditOrder:
         scales = list(scales_between(self.request.scales[0], self.to, self.count))
         return tuple(replace(self.request, scales=(scale, *self.request.scales[1:])) for scale in scales)
 
+    def transposed(self, melody: Melody) -> Melody:
+        """A melody moved by octaves and to a key, nothing else.
+
+        Raises:
+            InputError: a note leaves 0..127.
+        """
+        start = melody.transposed(12 * self.octave)
+        return start.transposed(transposition(start, self.to_key)) if self.to_key else start
+
     @property
     def folder_name(self) -> str:
         """A folder where the user names none, such as "song-transform-gmin-seed7"."""
         names = [Path(source.file).stem[:40] or "melody" for source in self.sources] or ["melodylc"]
-        to = ["to", self.to.slug] if self.to else []
+        target = self.to or self.to_key
+        to = ["to", target.slug] if target else [f"octave{self.octave:+d}"] if self.octave else []
         return "-".join([*names, self.what, *self.request.slugs, *to, f"seed{self.seed}"])
+
+    @property
+    def name_parts(self) -> list[str]:
+        """What stands first in the names of files: the sources' names, and what was done, where it isn't to transform.
+
+        >>> EditOrder("reconstruct").name_parts
+        ['melodylc', 'reconstruct']
+        """
+        names = [Path(source.file).stem[:25] or "melody" for source in self.sources] or ["melodylc"]
+        return names if self.what == "transform" else [*names, self.what]
 
     @property
     def command(self) -> str | None:
@@ -123,6 +161,10 @@ class EditOrder:
             yield from ("--reward-seconds", f"{self.request.seconds:g}")
         if self.to is not None:
             yield from ("--to-scale", self.to.slug)
+        if self.to_key is not None:
+            yield from ("--to-key", self.to_key.slug)
+        if self.octave:
+            yield from ("--octave", str(self.octave))
         if self.what == "vary":
             yield from ("--distance", f"{self.distance:g}")
         if self.what == "reconstruct":
@@ -151,9 +193,26 @@ class EditOrder:
             "distance": self.distance if self.what == "vary" else None,
             "refine": self.refine if self.what == "reconstruct" else None,
             "keys": self.keys,
+            "octave": self.octave,
+            "to_key": self.to_key.name if self.to_key else None,
             "model": str(self.model) if self.model else None,
             "prior": self.prior,
         }
+
+
+def target_key(text: str, melody: Melody) -> Scale:
+    """The key that someone typed as a target: a bare root leaves a melody in its own mode, major or minor.
+
+    Raises:
+        InputError: as `parse_scale`.
+
+    >>> tune = Melody.from_notes((pitch, 4 * i, 4 * i + 4) for i, pitch in enumerate([57, 60, 64, 60, 59, 57]))
+    >>> target_key("d", tune).name, target_key("dmaj", tune).name
+    ('D minor', 'D major')
+    """
+    key, own = parse_scale(text), estimate_key(melody)
+    bare = re.fullmatch(r"\s*[a-hA-H]\s*(#|b|♯|♭|sharp|flat)?\s*", text)
+    return Scale(key.tonic, own.mode) if bare and own else key
 
 
 def _fingerprint(source: Source) -> str:

@@ -9,11 +9,13 @@ from melodylc.constraints.actors import FoundActor, find_actor
 from melodylc.constraints.request import Request
 from melodylc.constraints.transposable import check_transposed
 from melodylc.data.formats.render import Piece, Rendered, render
+from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
 from melodylc.data.texts import printable
+from melodylc.data.tonality import estimate_key
 from melodylc.editing.paths import LatentPaths, morph
 from melodylc.editing.proposals import Proposer
-from melodylc.editing.transformer import EditResult, Transformer
+from melodylc.editing.transformer import EditResult, Transformer, edit_result
 from melodylc.latent.critic import Critic
 from melodylc.models.checkpoint import LoadedModel, open_model
 from melodylc.reporting import SILENT, Reporter
@@ -60,12 +62,16 @@ class EditProduction(Production[EditResult]):
         """
         order, chords = self.order, self.order.request.chords
         check_transposed(order.request, [one.melody for one in self.accepted], order.writing.transpose)
-        before, after = self._before(), self._after()
-        if order.to is None or order.writing.join:
-            return render([*before, *after], order.writing, order.request.scale, chords)
-        scales = [order.requests[one.number - 1].scale for one in self.accepted]
-        alone = [render([piece], order.writing, scale, chords) for piece, scale in zip(after, scales, strict=True)]
-        return _together([render(before, order.writing, order.request.scale, chords), *alone])
+        before, after, scale = self._before(), self._after(), self._scale()
+        if order.writing.join:
+            return render([*before, *after], order.writing, scale, chords, self.joined_name)
+        keys = [estimate_key(piece.melody) for piece in before]  # what they were made of keeps its own
+        scales = [order.requests[one.number - 1].scale if order.to else scale for one in self.accepted]
+        pieces = zip([*before, *after], [*keys, *scales], strict=True)
+        rendered = [render([piece], order.writing, its, chords) for piece, its in pieces]
+        for one in rendered[: len(before)]:
+            one.about.pop("written_in", None)
+        return _together(rendered)
 
     def _before(self) -> list[Piece]:
         sources = self.order.sources
@@ -76,12 +82,12 @@ class EditProduction(Production[EditResult]):
         order = self.order
         before = order.sources[0].melody if len(order.sources) == 1 else None
         return [
-            Piece(self.name(one), self._track_name(one), one.melody, (order.seed, one.number), before)
+            Piece(self.name(one), self.track_name(one), one.melody, (order.seed, one.number), before)
             for one in self.accepted
         ]
 
-    def _track_name(self, one: EditResult) -> str:
-        return f"melodylc {self.order.what} {self.order.seed}-{one.number}"
+    def _scale(self) -> Scale | None:
+        return self.order.request.scale or self.order.to_key
 
     def manifest(self, rendered: Rendered) -> dict[str, Any]:
         """What the melodies are, how they came about and what they score; no time of day, so it reproduces too."""
@@ -172,7 +178,17 @@ def run_edit_order(order: EditOrder, reporter: Reporter = SILENT, model: LoadedM
         # Not what the cache happens to hold: the same command makes the same melodies everywhere.
         wanted = key in found or order.method != "actor" or order.strength is not None
         proposer = later() if wanted else Proposer(loaded.vae)
-        return Transformer(loaded, rule, proposer, order.prior, order.keys, None if wanted else later)
+        return Transformer(
+            loaded,
+            rule,
+            proposer,
+            order.prior,
+            order.keys,
+            request.scale,
+            request.pitch_range,
+            order.octave,
+            None if wanted else later,
+        )
 
     def report(done: int) -> None:
         reporter.progress("making melodies", done, order.count)
@@ -204,8 +220,11 @@ def _results(
         start = melodies[0] if melodies else own(order.requests[0])
         return morph(start, steps, order.seed, report)
     transformer = toward(order.request)
+    if transformer is None and order.what == "transform":
+        return [edit_result(1, melodies[0], order.transposed(melodies[0]))]
     if transformer and order.what == "transform":
         return transformer.transform(melodies[0], order.count, order.seed, order.strength, report)
+    melodies = [transformer.transposed(melody) if transformer else melody for melody in melodies]
     paths = LatentPaths(model, transformer, order.prior)
     if order.what == "vary":
         return paths.vary(melodies[0], order.count, order.seed, order.distance, report)

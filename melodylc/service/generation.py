@@ -64,11 +64,9 @@ class Generation(Production[Result]):
             InputError: a note that `Writing.transpose` moves out of 0..127, or away from the rule.
         """
         seed, semitones = self.order.seed, self.order.writing.transpose
-        pieces = [
-            Piece(self.name(one), f"melodylc {seed}-{one.number}", one.melody, (seed, one.number))
-            for one in self.accepted
-        ]
-        rendered = render(pieces, self.order.writing, self.order.request.scale, self.order.request.chords)
+        pieces = [Piece(self.name(one), self.track_name(one), one.melody, (seed, one.number)) for one in self.accepted]
+        request = self.order.request
+        rendered = render(pieces, self.order.writing, request.scale, request.chords, self.joined_name)
         check_transposed(self.order.request, [one.melody for one in self.accepted], semitones)
         return rendered
 

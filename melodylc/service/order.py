@@ -53,7 +53,7 @@ class Order:
         if self.writing.with_chords and self.request.chords is None:
             raise InputError("--with-chords writes the chords that are asked for: give --chords, too")
         self.writing.check_count(self.count)
-        check_transposable(self.request.rewards, self.writing.transpose)
+        check_transposable(self.request, self.writing.transpose)
 
     @property
     def budget(self) -> int:
@@ -74,6 +74,13 @@ class Order:
         """
         parts = [self.actor.stem] if self.actor else self.request.slugs
         return "-".join(["melodylc", *(parts or ["free"]), f"seed{self.seed}"])
+
+    @property
+    def name_parts(self) -> list[str]:
+        """What stands first in the names of files, before the key."""
+        if self.actor:
+            return [self.actor.stem]
+        return [] if self.request.slugs else ["free"]
 
     @property
     def command(self) -> str | None:

@@ -1,5 +1,6 @@
 """What came of an order, whatever was ordered: a sequence of results that can be saved."""
 
+import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -7,9 +8,10 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
 from melodylc.data.errors import InputError
-from melodylc.data.formats.render import Rendered
-from melodylc.data.keys import Scale
+from melodylc.data.formats.render import JOINED, Rendered
+from melodylc.data.keys import NOTES, Scale
 from melodylc.data.melody import Melody
+from melodylc.data.texts import file_stem
 from melodylc.data.writing import Writing
 from melodylc.service.output_folder import OutputFolder
 
@@ -30,7 +32,7 @@ R = TypeVar("R", bound=NumberedResult)
 class Production(Sequence[R], Generic[R]):
     """The melodies that are written, in order, and their files."""
 
-    order: Any  #: a frozen dataclass with `writing`, `count`, `seed`, `folder_name` and `to_dict`
+    order: Any  #: a frozen dataclass with `writing`, `count`, `seed`, `folder_name`, `name_parts` and `to_dict`
     results: tuple[R, ...]  #: one for each melody asked, in order
 
     @property
@@ -62,9 +64,39 @@ class Production(Sequence[R], Generic[R]):
     def __len__(self) -> int:
         return len(self.accepted)
 
+    @property
+    def title(self) -> str:
+        """What all melodies have in their names, so that two folders can be told apart: "c-minor-92bpm-seed7"."""
+        order = self.order
+        tempo = [] if order.writing.no_tempo else [f"{round(order.writing.tempo)}bpm"]
+        words = [*order.name_parts, *self._asked(), *tempo, f"seed{order.seed}"]
+        return "-".join(filter(None, (file_stem(word) for word in words)))
+
+    def track_name(self, result: R) -> str:
+        """What a melody's track is called: "c-minor-92bpm-seed7-03", with more digits from a hundred melodies on."""
+        return f"{self.title}-{self._digits(result)}"
+
     def name(self, result: R) -> str:
-        """What a melody's files are called: 01, with more digits from a hundred melodies on."""
+        """What a melody's files are called: as its track, or its number alone where short names are asked."""
+        return self._digits(result) if self.order.writing.names == "short" else self.track_name(result)
+
+    @property
+    def joined_name(self) -> str:
+        """What a file of all melodies is called."""
+        return JOINED if self.order.writing.names == "short" else self.title
+
+    def _digits(self, result: R) -> str:
         return f"{result.number:0{max(2, len(str(self.order.count)))}}"
+
+    def _asked(self) -> list[str]:
+        """The key that the files are in, and what else is asked, as parts of a name."""
+        request, scale = self.order.request, self._scale()
+        others = [re.sub(r"^[0-9]+[-+]?[0-9]*$", r"\g<0>notes", slug) for slug in request.slugs[bool(request.scales) :]]
+        if scale is None:
+            return others
+        written = scale.transposed(self.order.writing.transpose)
+        key = written.slug if written.mode == NOTES else written.name.lower()
+        return [key, *others]
 
     def save(self, folder: str | Path | None = None, **writing: Any) -> Path:
         """Write the files and the manifest: the command line's, byte for byte.
