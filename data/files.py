@@ -97,8 +97,10 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         InputError: it can't, as `atomic_write` would say.
     """
     target = Path(os.path.realpath(path))
-    with _explain(path, target), _temporary(target, "wb"):
-        pass
+    with _explain(path, target), _temporary(target, "wb") as (file, _):
+        file.write(b"\0")  # an empty file has room on a full disk, too
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager

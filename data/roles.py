@@ -90,7 +90,8 @@ def roles(names: Sequence[str], lines: Sequence[Events]) -> npt.NDArray[np.uint8
 
 def _first(values: npt.NDArray[np.float64]) -> Mask:
     """In each column, the first row that is least."""
-    return np.asarray(np.arange(len(values))[:, None] == values.argmin(axis=0))
+    first: Mask = np.arange(len(values))[:, None] == values.argmin(axis=0)
+    return first
 
 
 def _sums(line: Events) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:

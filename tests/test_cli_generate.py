@@ -47,7 +47,7 @@ def test_every_file_obeys_and_the_manifest_says_so(run_cli: Cli, tmp_path: Path)
     run = run_cli("generate", "--scale", "cmaj", "-n", 3, "--seed", 7, "-o", out, "--tempo", 92)
     assert run.code == 0, run.err
     found = manifest(out)
-    assert found["method"]["actor"]["origin"] == "shipped"
+    assert (found["method"]["name"], found["method"]["parts"]) == ("auto", ["language model"])
     assert [entry["file"] for entry in found["files"]] == [f"c-major-92bpm-seed7-0{n}.mid" for n in (1, 2, 3)]
     for entry in found["files"]:
         content = (out / entry["file"]).read_bytes()
@@ -108,7 +108,20 @@ def test_relative_keys_share_an_actor_and_its_melodies(run_cli: Cli, tmp_path: P
 
 
 def test_no_verify_writes_what_fails_too(run_cli: Cli, tmp_path: Path, no_actor: None) -> None:
-    run = run_cli("generate", "--scale", "cmaj", "-n", 4, "--seed", 3, "--no-verify", "-o", tmp_path / "out")
+    run = run_cli(
+        "generate",
+        "--scale",
+        "cmaj",
+        "-n",
+        4,
+        "--seed",
+        3,
+        "--no-verify",
+        "--method",
+        "combined",
+        "-o",
+        tmp_path / "out",
+    )
     found = manifest(tmp_path / "out")
     assert run.code == 0
     assert len(found["files"]) == found["attempts"] == 4
@@ -117,7 +130,21 @@ def test_no_verify_writes_what_fails_too(run_cli: Cli, tmp_path: Path, no_actor:
 
 
 def test_a_spent_budget_writes_what_passed_and_exits_with_3(run_cli: Cli, tmp_path: Path, no_actor: None) -> None:
-    run = run_cli("generate", "--scale", "cmaj", "-n", 4, "--seed", 3, "--draws", 2, "-o", tmp_path / "out")
+    run = run_cli(
+        "generate",
+        "--scale",
+        "cmaj",
+        "-n",
+        4,
+        "--seed",
+        3,
+        "--draws",
+        2,
+        "--method",
+        "combined",
+        "-o",
+        tmp_path / "out",
+    )
     found = manifest(tmp_path / "out")
     assert run.code == 3
     passed = {entry["file"] for entry in found["files"]}
@@ -144,7 +171,7 @@ def test_without_a_folder_it_makes_one_and_without_a_seed_it_takes_a_new_one(
 
 
 def test_an_actor_is_fitted_once_and_kept(run_cli: Cli, tmp_path: Path, cache: Path) -> None:
-    options = ("generate", "--density", "1..256", "--no-variety", "-n", 2, "--seed", 4)
+    options = ("generate", "--method", "combined", "--density", "1..256", "--no-variety", "-n", 2, "--seed", 4)
     first = run_cli(*options, "-o", tmp_path / "a")
     assert first.code == 0, first.err
     assert "learning it now" in first.err
@@ -155,7 +182,7 @@ def test_an_actor_is_fitted_once_and_kept(run_cli: Cli, tmp_path: Path, cache: P
 
 
 def test_a_damaged_cached_actor_is_fitted_anew_to_the_same_bytes(run_cli: Cli, tmp_path: Path, cache: Path) -> None:
-    options = ("generate", "--density", "1..256", "--no-variety", "-n", 1, "--seed", 4)
+    options = ("generate", "--method", "combined", "--density", "1..256", "--no-variety", "-n", 1, "--seed", 4)
     run_cli(*options, "-o", tmp_path / "a")
     (kept,) = (cache / "actors").iterdir()
     whole = kept.read_bytes()
@@ -169,7 +196,7 @@ def test_a_damaged_cached_actor_is_fitted_anew_to_the_same_bytes(run_cli: Cli, t
 def test_a_cache_that_can_not_be_written_is_no_hindrance(
     run_cli: Cli, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = ("generate", "--density", "1..256", "--no-variety", "-n", 1, "--seed", 4, "-o")
+    options = ("generate", "--method", "combined", "--density", "1..256", "--no-variety", "-n", 1, "--seed", 4, "-o")
     assert run_cli(*options, tmp_path / "a").code == 0
     (tmp_path / "file").write_bytes(b"kept")
     monkeypatch.setenv("MELODYLC_CACHE", str(tmp_path / "file"))
@@ -183,7 +210,7 @@ def test_a_cache_that_can_not_be_written_is_no_hindrance(
 def test_what_another_process_is_learning_is_waited_for(
     run_cli: Cli, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = ("generate", "--density", "1..256", "--no-variety", "-n", 1, "--seed", 4, "-o")
+    options = ("generate", "--method", "combined", "--density", "1..256", "--no-variety", "-n", 1, "--seed", 4, "-o")
     run_cli(*options, tmp_path / "a")
     (entry,) = (cache / "actors").iterdir()
     content = entry.read_bytes()

@@ -176,7 +176,7 @@ def test_an_actor_of_another_model_is_refused(
 
 def test_the_bank_of_another_prior_is_made_with_progress_and_once(model: LoadedModel) -> None:
     rule = Request.read(reward=["lively.py:lively"]).rule
-    assert rule
+    assert rule is not None
     told: list[tuple[int, int]] = []
     for _ in range(2):
         fit_actor(
@@ -187,7 +187,7 @@ def test_the_bank_of_another_prior_is_made_with_progress_and_once(model: LoadedM
 
 def test_an_actor_that_doesn_t_say_what_was_asked_is_refused(run_cli: Cli, model: LoadedModel) -> None:
     rule = Request.read(reward=["lively.py:lively"]).rule
-    assert rule
+    assert rule is not None
     fit_actor(model, rule, Path("a.safetensors"), lambda _: None, QUICK)
     assert_refused(run_cli("generate", "--actor", "a.safetensors"), "doesn't say how its rule was asked for")
 

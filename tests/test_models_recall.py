@@ -10,12 +10,12 @@ from torch import Tensor
 
 from melodylc.data.alphabet import BARS, HOLD, REST, STEPS, STEPS_PER_BAR, canonical
 from melodylc.data.errors import CheckpointError, InputError
+from melodylc.data.roles import ROLES
 from melodylc.models.checkpoint import load_language, save_language
 from melodylc.models.recall import (
     BASE,
     KINDS,
     LAGS,
-    ROLES,
     SOURCES,
     UNKNOWN,
     RecallConfig,

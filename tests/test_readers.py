@@ -118,6 +118,7 @@ def test_abc_keys(key: str, expected: list[int]) -> None:
         ("C4|1D4:|E4|", "CDCE"),
         ("|::C4::|", "CCC"),
         ("C4||D4|]", "CD"),
+        ("|:C4|1D4:|3E4||F4|", "CDCEF"),
     ],
 )
 def test_abc_repeats(body: str, expected: str) -> None:
@@ -232,6 +233,17 @@ def test_musicxml_repeats_and_endings() -> None:
     )
     assert pitches(score) == [60, 62, 64, 62, 65, 67]
     assert [tick // (4 * DIVISION) for tick in score.double_bars] == [1, 3, 4]
+
+
+def test_musicxml_endings_with_short_brackets() -> None:
+    back = REPEAT.format("right", "", "backward")
+    first, second, third = (
+        f"<barline location='left'>{ending('start', n)}</barline>{note(name, 8)}"
+        f"<barline location='right'>{ending('stop', n)}</barline>"
+        for n, name in (("1", "D4"), ("2", "F4"), ("3", "A4"))
+    )
+    score = xml(note("C4", 8), first, note("E4", 8) + back, second, note("G4", 8) + back, third)
+    assert pitches(score) == [60, 62, 64, 60, 65, 67, 60, 69]
 
 
 def test_musicxml_upbeats_and_short_bars() -> None:

@@ -194,7 +194,7 @@ def test_ctrl_c_while_the_model_is_measured_loses_nothing(
         with pytest.raises(KeyboardInterrupt):
             train_vae(corpus, TINY, FAST, tmp_path)
     assert not (tmp_path / "model.safetensors").exists()
-    path = train_vae(corpus, TINY, FAST, tmp_path, lambda _: pytest.fail("a step"))
+    path = train_vae(corpus, TINY, FAST, tmp_path, lambda _: pytest.fail("a step"), validate=validation_figures)
     assert load_model(path).provenance["validation"]
 
 
@@ -386,6 +386,7 @@ def test_a_bar_that_was_begun_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
     from melodylc.cli import train
 
+    monkeypatch.setattr(train, "animates", lambda: True)
     monkeypatch.setattr(train, "console", lambda stderr: Console(force_terminal=True, stderr=stderr, width=120))
     progress = train._Progress()
 

@@ -171,6 +171,8 @@ class _Reader:
             elif text == "*v":
                 while after < len(fields) and fields[after] == "*v" and self.spines[after].part == spine.part:
                     after += 1
+                if after == index + 1 and after < len(fields) and fields[after] == "*v":
+                    after += 1  # spines of two parts, crossed before
                 spines.append(_Spine(spine.part, max(one.end for one in self.spines[index:after])))
             elif text == "*x" and after < len(fields) and fields[after] == "*x":
                 spines += [self.spines[after], spine]

@@ -10,6 +10,7 @@ upbeats in both alike. D.C., D.S. and codas aren't followed.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -112,6 +113,32 @@ def _times(measures: Sequence[Measure], index: int, number: int) -> int:
     return number + 1 if more and number < MOST_TIMES else number
 
 
+def mend_endings(measures: Sequence[Measure]) -> None:
+    """Let an ending last up to its repeat where its bracket is too short, and number endings without gaps.
+
+    Lead sheets often have a bracket over the first bar of an ending alone. Bars between it and a repeat with another
+    ending behind it belong to it. Endings 1 and 3 of a strain without a second are its first and second.
+    """
+    for index, measure in enumerate(measures):
+        last = index
+        if not measure.ending or measure.times:
+            continue
+        while last + 1 < len(measures) and not (measures[last].times or measures[last + 1].forward):
+            if measures[last + 1].ending:
+                break
+            last += 1
+        another = last + 1 < len(measures) and bool(measures[last + 1].ending)
+        if last > index and measures[last].times and another:
+            for between in measures[index + 1 : last + 1]:
+                between.ending = measure.ending
+    for has_ending, group in groupby(measures, key=lambda one: bool(one.ending)):
+        strain = list(group)
+        named = sorted(frozenset[int]().union(*(one.ending for one in strain)))
+        if has_ending and named[0] == 1:
+            for one in strain:
+                one.ending = frozenset(named.index(number) + 1 for number in one.ending)
+
+
 @dataclass
 class _Line:
     """A voice as it is played: notes, and where those are that a tie leads from, by pitch."""
@@ -154,6 +181,7 @@ def assemble(
     double_bars: list[int] = []
     now = count = high = 0
     before: int | None = None
+    mend_endings(measures)
     for index in play_order(measures):
         measure = measures[index]
         length = round(measure.length or measure_length(measure.meter))

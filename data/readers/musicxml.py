@@ -37,9 +37,7 @@ MAX_UNPACKED = 64 << 20  #: bytes of the score in a compressed file
 _MAX_DEPTH = 64
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _CAPTURED = frozenset(("part-list", "measure"))
-_BEATS = {
-    name: Fraction(4, parts) for name, parts in (("whole", 1), ("half", 2), ("quarter", 4), ("eighth", 8), ("16th", 16))
-}
+_BEATS = {"whole": Fraction(4), "half": Fraction(2), "quarter": Fraction(1), "eighth": Fraction(1, 2)}
 _ZIP_DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
 

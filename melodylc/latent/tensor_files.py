@@ -70,6 +70,8 @@ def read_metadata(path: str | PathLike[str], format: str) -> dict[str, Any] | No
 def _header(path: str | PathLike[str], metadata: dict[str, str], format: str) -> dict[str, Any]:
     if metadata.get("format", format) != format:
         raise _other_format(path, format, metadata["format"])
+    if "format" in metadata and "header" not in metadata:
+        raise KeyError("header")
     header = json.loads(metadata.get("header", "{}"))
     if not isinstance(header, dict):
         raise KeyError("header")

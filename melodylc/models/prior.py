@@ -22,9 +22,10 @@ import torch
 from torch import Tensor
 
 from melodylc.data.alphabet import STEPS
+from melodylc.data.roles import LEAD, ROLES
 from melodylc.models.config import PriorName
 from melodylc.models.language import MelodyLM
-from melodylc.models.recall import LEAD, ROLES, RecallLM
+from melodylc.models.recall import RecallLM
 from melodylc.models.vae import MelodyVAE
 
 COOL = 0.95

@@ -40,6 +40,7 @@ from torch.nn.functional import silu
 
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STEPS, STEPS_PER_BAR
 from melodylc.data.errors import InputError
+from melodylc.data.roles import ROLES
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -53,8 +54,7 @@ BASE = 60  #: the pitch that the first note is counted from
 KINDS = 2 * PITCHES + 1  #: a note's distance from the one before, -127..127; a rest; what goes on over a bar line
 SILENCE, TIE = KINDS - 2, KINDS - 1
 NOWHERE = KINDS  #: the kind before the first, and where the vote of a source goes that has none
-ROLES = ("lead", "inner", "bass")
-LEAD, UNKNOWN = 0, len(ROLES)  #: the role of a melody of which none is said
+UNKNOWN = len(ROLES)  #: the role of a melody of which none is said
 
 _ONSET, _GOING, _SILENT, _NOTHING = range(4)  # what stands at a place: a note's start, more of it, a rest, no bar yet
 _NEAR = 24  # intervals beyond two octaves sound alike to the network

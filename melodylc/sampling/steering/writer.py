@@ -14,12 +14,13 @@ from torch import Tensor
 from melodylc.cache import pretrained
 from melodylc.data.alphabet import STATES, STEPS_PER_BAR
 from melodylc.data.files import fingerprint_file
+from melodylc.data.roles import LEAD
 from melodylc.models import recall
 from melodylc.models.bars import START
 from melodylc.models.checkpoint import LoadedModel, load_language
 from melodylc.models.language import LOOKBACK, NOTHING, MelodyLM, _Cell
 from melodylc.models.prior import COOL
-from melodylc.models.recall import LEAD, RecallLM, RecallState
+from melodylc.models.recall import RecallLM, RecallState
 
 
 class WriterState(Protocol):
