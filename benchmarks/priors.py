@@ -23,7 +23,7 @@ from torch.distributions import Categorical, Distribution, MixtureSameFamily, Mu
 from melodylc.data.corpus import Corpus
 from melodylc.evaluation.real import Ground
 from melodylc.evaluation.samples import compare_samples, draw_real, draw_samples
-from melodylc.evaluation.subject import Encoded, Events, subject_of
+from melodylc.evaluation.subject import Events, LatentEncoding, subject_of
 from melodylc.models.checkpoint import shipped_model
 from melodylc.models.noise import Noise
 from melodylc.models.vae import MelodyVAE
@@ -48,7 +48,7 @@ class Fitted:
             drawn: Tensor = self.density.sample((count,))
         return drawn
 
-    def kl(self, encoded: Encoded, events: Events) -> Tensor:
+    def kl(self, encoded: LatentEncoding, events: Events) -> Tensor:
         """From one sample of q(z|x): log q(z|x) - log p(z)."""
         log_q = Normal(encoded.mean, encoded.sigma).log_prob(encoded.z).sum(1)
         return log_q - self.density.log_prob(encoded.z)
@@ -147,7 +147,7 @@ def main(corpus: Path, count: int, components: int, samples: int, flowing: bool,
         click.echo(f"| {prior.name} | {best} | {against.ratio} | {against.back_ratio} | {nats} |")
 
 
-def less(prior: Fitted, encoded: Encoded) -> Tensor:
+def less(prior: Fitted, encoded: LatentEncoding) -> Tensor:
     """Nats that each of the encodings costs less than under N(0, I)."""
     plain: Tensor = Normal(0.0, 1.0).log_prob(encoded.z).sum(1)
     return prior.density.log_prob(encoded.z) - plain

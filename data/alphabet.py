@@ -49,7 +49,7 @@ def canonical(events: npt.ArrayLike) -> tuple[npt.NDArray[np.uint8], npt.NDArray
     >>> int(touched.sum())
     253
     """
-    array = checked(events)
+    array = check_events(events)
     steps = np.arange(STEPS, dtype=np.intp)
     # At each step, the last step that wasn't a hold (or step 0): what sounds there is its event.
     origin = np.maximum.accumulate(np.where(array != HOLD, steps, 0), axis=-1)
@@ -58,13 +58,13 @@ def canonical(events: npt.ArrayLike) -> tuple[npt.NDArray[np.uint8], npt.NDArray
     return np.where(touched, np.uint8(REST), array), touched
 
 
-def checked(events: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+def check_events(events: npt.ArrayLike) -> npt.NDArray[np.uint8]:
     """`events` as uint8, shape (..., 256), values in 0..129, canonical or not.
 
     Raises:
         InputError: anything else, with the reason.
 
-    >>> checked([60] * 255)
+    >>> check_events([60] * 255)
     Traceback (most recent call last):
     melodylc.data.errors.InputError: a melody is 256 events (16 bars of 16 sixteenths), not 255
     """

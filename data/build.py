@@ -15,7 +15,7 @@ from pathlib import Path
 from melodylc.data.archives import check_paths, read_music_files
 from melodylc.data.corpus import MANIFEST, Corpus
 from melodylc.data.errors import InputError
-from melodylc.data.extract import VERSION, Made, all_cores, shards
+from melodylc.data.extract import VERSION, CorpusParts, all_cores, shards
 from melodylc.data.files import reason, sweep
 from melodylc.data.locks import lock
 from melodylc.data.merge import pool_shards, split, write_corpus
@@ -77,7 +77,7 @@ def build(
 def _build(
     paths: Sequence[str | Path], work: Path, filters: Filters, heldout: float, workers: int, progress: BuildProgress
 ) -> None:
-    made: list[Made] = []
+    made: list[CorpusParts] = []
     for shard in shards(read_music_files(paths), filters, work, workers):
         made.append(shard)
         progress(sum(m.files for m in made), sum(m.files for m in made if m.reused))

@@ -67,7 +67,7 @@ class FileReport:
     remarks: tuple[str, ...] = ()
 
 
-class Extracted(NamedTuple):
+class Extraction(NamedTuple):
     """The windows of some files that passed: rows of `events` and `rows` (piece: which file)."""
 
     events: Events
@@ -80,7 +80,7 @@ class Extracted(NamedTuple):
         return np.frombuffer(hashed, np.uint64).reshape(-1, 2)
 
 
-def extract(files: Iterable[MusicFile], filters: Filters) -> Extracted:
+def extract(files: Iterable[MusicFile], filters: Filters) -> Extraction:
     """The windows of files that pass the filters. A file that can't be read is reported, not fatal."""
     events, rows, reports = [np.empty((0, STEPS), np.uint8)], [np.empty(0, ROW)], []
     for index, file in enumerate(files):
@@ -89,7 +89,7 @@ def extract(files: Iterable[MusicFile], filters: Filters) -> Extracted:
         events.append(found)
         rows.append(where)
         reports.append(report)
-    return Extracted(np.concatenate(events), np.concatenate(rows), reports)
+    return Extraction(np.concatenate(events), np.concatenate(rows), reports)
 
 
 def extract_file(file: MusicFile, filters: Filters) -> tuple[Events, npt.NDArray[Any], FileReport]:
@@ -154,16 +154,16 @@ def _why_unused(piece: Layout) -> str:
     return f"in {over}/{under}"
 
 
-def _joined(one: Extracted, other: Extracted) -> Extracted:
+def _joined(one: Extraction, other: Extraction) -> Extraction:
     other.rows["piece"] += len(one.reports)
     events, rows = np.concatenate([one.events, other.events]), np.concatenate([one.rows, other.rows])
-    return Extracted(events, rows, one.reports + other.reports)
+    return Extraction(events, rows, one.reports + other.reports)
 
 
 # -- shards ------------------------------------------------------------------------------------
 
 
-def save_shard(path: Path, extracted: Extracted) -> None:
+def save_shard(path: Path, extracted: Extraction) -> None:
     """Write a shard, whole or not at all."""
     reports = json.dumps([asdict(report) for report in extracted.reports]).encode()
     buffer = io.BytesIO()
@@ -178,11 +178,11 @@ def save_shard(path: Path, extracted: Extracted) -> None:
         file.write(buffer.getbuffer())
 
 
-def load_shard(path: Path) -> tuple[Extracted, npt.NDArray[np.uint64]]:
+def load_shard(path: Path) -> tuple[Extraction, npt.NDArray[np.uint64]]:
     """A shard and its digests."""
     with np.load(path) as shard:
         reports = [FileReport(**row) for row in json.loads(shard["reports"].tobytes())]
-        return Extracted(shard["events"], shard["rows"], reports), shard["digests"]
+        return Extraction(shard["events"], shard["rows"], reports), shard["digests"]
 
 
 def chunks(files: Iterable[MusicFile]) -> Iterator[list[MusicFile]]:
@@ -208,7 +208,7 @@ def shard_name(chunk: list[MusicFile], filters: Filters) -> str:
     return f"shard-{digest.hexdigest()}.npz"
 
 
-class Made(NamedTuple):
+class CorpusParts(NamedTuple):
     """A shard that is there now: how many files it holds, and whether an earlier run made it."""
 
     path: Path
@@ -216,7 +216,7 @@ class Made(NamedTuple):
     reused: bool
 
 
-def shards(files: Iterable[MusicFile], filters: Filters, folder: Path, workers: int) -> Iterator[Made]:
+def shards(files: Iterable[MusicFile], filters: Filters, folder: Path, workers: int) -> Iterator[CorpusParts]:
     """Each chunk's shard in order, made by `workers` processes; three chunks a worker are in memory."""
     crew = _Crew(workers, filters)
     waiting: deque[_Order] = deque()
@@ -258,16 +258,16 @@ class _Crew:
             self.dismiss()
             return self.order(chunk, path)
 
-    def deliver(self, order: _Order) -> Made:
+    def deliver(self, order: _Order) -> CorpusParts:
         """Wait for a shard."""
         try:
             if order.future is not None:
                 order.future.result()
         except BrokenProcessPool:
             save_shard(order.path, self._carefully(order.chunk))
-        return Made(order.path, len(order.chunk), order.future is None)
+        return CorpusParts(order.path, len(order.chunk), order.future is None)
 
-    def _carefully(self, files: list[MusicFile]) -> Extracted:
+    def _carefully(self, files: list[MusicFile]) -> Extraction:
         """Extract in a process of its own; where that dies, find by halves the file it dies of."""
         with _pool(1) as pool:
             try:

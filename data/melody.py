@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from melodylc.data.alphabet import HOLD, PITCHES, REST, STEPS, canonical, checked
+from melodylc.data.alphabet import HOLD, PITCHES, REST, STEPS, canonical, check_events
 from melodylc.data.errors import InputError
 
 
@@ -47,7 +47,7 @@ class Melody:
     _content: bytes
 
     def __init__(self, events: npt.ArrayLike) -> None:
-        array = checked(events)
+        array = check_events(events)
         if array.ndim != 1:
             raise InputError(f"one melody is a row of {STEPS} events, not an array of shape {array.shape}")
         _, touched = canonical(array)
@@ -98,7 +98,7 @@ class Melody:
         Raises:
             InputError: as `Melody`, naming the row.
         """
-        array = checked(events)
+        array = check_events(events)
         if array.ndim != 2:
             raise InputError(f"many melodies are an array of shape (n, {STEPS}), not {array.shape}")
         _, touched = canonical(array)  # of all at once: one by one it takes most of a rule's time

@@ -114,10 +114,10 @@ def names() -> tuple[str, ...]:
     return tuple(name for name, _ in _columns(np.full((1, STEPS), REST, np.uint8)))
 
 
-def selected(*without: str) -> Mask:
+def select_columns(*without: str) -> Mask:
     """Which columns (k,) are none of these groups.
 
-    >>> bool(selected("key", "register").sum() < selected().sum() == len(names()))
+    >>> bool(select_columns("key", "register").sum() < select_columns().sum() == len(names()))
     True
     """
     return np.array([name.split(".")[0] not in without for name in names()])
@@ -480,7 +480,7 @@ _BASE = np.uint64(0x9E3779B97F4A7C15 | 1)
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
 
 
-def _scrambled(symbols: _Integers) -> Words:
+def _scramble(symbols: _Integers) -> Words:
     """Small whole numbers as 64-bit words that look random (splitmix64's last rounds)."""
     word = (symbols.astype(np.uint64) + np.uint64(1)) * _BASE
     word ^= word >> np.uint64(30)
@@ -497,7 +497,7 @@ class _Sequences:
         self.count = count  # (n,) symbols in each row
         self.powers = np.ones(self.most + 1, np.uint64)
         np.multiply.accumulate(np.full(self.most, _BASE), out=self.powers[1:])
-        words = _scrambled(symbols)
+        words = _scramble(symbols)
         # sum over i < k of word_i * B^-i would do as well; with B^(most - i) all stays in whole numbers
         self.sums = np.zeros((n, self.most + 1), np.uint64)
         np.cumsum(words * self.powers[self.most - 1 :: -1][: self.most], axis=1, out=self.sums[:, 1:])

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from melodylc.data.alphabet import BARS, HOLD, REST, STEPS, STEPS_PER_BAR
 from melodylc.data.arrays import Events, Mask
-from melodylc.data.texts import folded
+from melodylc.data.texts import fold_text
 
 ROLES = ("lead", "inner", "bass")
 LEAD, INNER, BASS = range(3)
@@ -34,8 +34,8 @@ _MELODIC_NAMES = """
 _BASS_NAMES = """
     bass basso contrab kontrab cello violonc fagot tuba pedal linke lewa gauche sinistra бас виолонч басс ベース 베이스
 """  # noqa: RUF001 (Cyrillic on purpose)
-_MELODIC = re.compile("|".join(folded(name, accents=False) for name in _MELODIC_NAMES.split()))
-_BASS = re.compile("|".join([*(folded(name, accents=False) for name in _BASS_NAMES.split()), "left hand"]))
+_MELODIC = re.compile("|".join(fold_text(name, accents=False) for name in _MELODIC_NAMES.split()))
+_BASS = re.compile("|".join([*(fold_text(name, accents=False) for name in _BASS_NAMES.split()), "left hand"]))
 _PRESENT = STEPS // 4  # steps of a window in which a voice must sound to count
 _MIDDLE_C, _C3 = 60, 48
 
@@ -46,7 +46,7 @@ def is_melodic(name: str) -> bool:
     >>> is_melodic("Lead Vocals"), is_melodic("Viola")
     (True, False)
     """
-    return bool(_MELODIC.search(folded(name, accents=False)))
+    return bool(_MELODIC.search(fold_text(name, accents=False)))
 
 
 def is_bass(name: str) -> bool:
@@ -55,7 +55,7 @@ def is_bass(name: str) -> bool:
     >>> is_bass("Violoncello"), is_bass("Viola")
     (True, False)
     """
-    return bool(_BASS.search(folded(name, accents=False)))
+    return bool(_BASS.search(fold_text(name, accents=False)))
 
 
 def roles(names: Sequence[str], lines: Sequence[Events]) -> npt.NDArray[np.uint8]:

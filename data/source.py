@@ -35,7 +35,7 @@ from melodylc.data.readers import form_of, read_music
 from melodylc.data.roles import is_melodic
 from melodylc.data.scores import Part, Score, Ticks
 from melodylc.data.smf import read_content
-from melodylc.data.texts import folded, printable
+from melodylc.data.texts import fold_text, printable
 from melodylc.data.windows import DEFAULT_FILTERS, different_bars, different_pitches, melody_line, sixteenths, windows
 
 Short = Literal["loop", "pad"]
@@ -185,12 +185,12 @@ def _tracks(score: Score, wanted: str | None) -> list[Part]:
     parts = [part for part in score.parts if len(part.starts)]
     if wanted is None:
         return parts
-    number = folded(wanted)
+    number = fold_text(wanted)
     chosen = [part for part in parts if number == str(part.track + 1)]
     for accents in (True, False):
         # What is shown of a name can be typed, in whatever encoding and composition the file has it.
-        text = folded(printable(wanted, len(wanted)), accents)
-        names = [(part, {folded(name, accents) for name in (part.name, _name(part))}) for part in parts if text]
+        text = fold_text(printable(wanted, len(wanted)), accents)
+        names = [(part, {fold_text(name, accents) for name in (part.name, _name(part))}) for part in parts if text]
         chosen = chosen or [part for part, either in names if text in either]
         chosen = chosen or [part for part, either in names if any(text in name for name in either)]
     if len(chosen) != 1:

@@ -70,10 +70,10 @@ def _letter(byte: int, encoding: str) -> str:
         return chr(byte)
 
 
-def folded(text: str, accents: bool = True) -> str:
+def fold_text(text: str, accents: bool = True) -> str:
     """`text` as it is compared: without case, width and composition, and without accents unless wanted.
 
-    >>> folded("MÉLODIE") == folded("me\u0301lodie"), folded("Mélodie", accents=False)
+    >>> fold_text("MÉLODIE") == fold_text("me\u0301lodie"), fold_text("Mélodie", accents=False)
     (True, 'melodie')
     """
     plain = unicodedata.normalize("NFKC", text).casefold().strip()

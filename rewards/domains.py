@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from melodylc.data.alphabet import STEPS, STEPS_PER_BAR, checked
+from melodylc.data.alphabet import STEPS, STEPS_PER_BAR, check_events
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody, pitch_name
 from melodylc.data.pictures.panel import odd_pictures, real_pictures
@@ -84,7 +84,7 @@ DOMAINS = {
         name=MELODIES,
         shape=(STEPS,),
         dtype=np.dtype(np.uint8),
-        checked=checked,
+        checked=check_events,
         items=Melody.unstack,
         stack=Melody.stack,
         show=_show,

@@ -8,7 +8,7 @@ from pathlib import Path
 import mido
 
 from melodylc.data.archives import MusicFile
-from melodylc.data.extract import Extracted, extract, save_shard
+from melodylc.data.extract import Extraction, extract, save_shard
 from melodylc.data.windows import Filters
 
 DIVISION = 480
@@ -72,7 +72,7 @@ def small_collection(folder: Path, count: int = 12) -> Path:
 # Spawned processes import these by name.
 
 
-def extract_or_crash(files: Iterable[MusicFile], filters: Filters) -> Extracted:
+def extract_or_crash(files: Iterable[MusicFile], filters: Filters) -> Extraction:
     """As `extract`, but a certain content kills the process, as a bug in a C++ reader would."""
     files = list(files)
     if any(file.content == DEADLY for file in files):

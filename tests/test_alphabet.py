@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from melodylc.data.alphabet import BARS, HOLD, REST, STATES, STEPS, STEPS_PER_BAR, canonical, checked
+from melodylc.data.alphabet import BARS, HOLD, REST, STATES, STEPS, STEPS_PER_BAR, canonical, check_events
 from melodylc.data.errors import InputError
 
 # Any events, with holds and rests in half of all places.
@@ -93,7 +93,7 @@ def test_many_melodies_at_once_are_each_alone(shape: tuple[int, ...]) -> None:
     ],
 )
 def test_anything_else_is_refused_with_the_reason(events: npt.ArrayLike, reason: str) -> None:
-    for function in (canonical, checked):
+    for function in (canonical, check_events):
         with pytest.raises(InputError, match=reason) as caught:
             function(events)
         assert "\n" not in str(caught.value)

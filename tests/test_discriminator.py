@@ -8,7 +8,7 @@ import pytest
 from test_evaluation_two_sample import melodies
 
 from melodylc.data.errors import CheckpointError
-from melodylc.data.musical_features import musical_features, names, selected
+from melodylc.data.musical_features import musical_features, names, select_columns
 from melodylc.data.rows import transpose
 from melodylc.sampling.discriminator import (
     WITHOUT,
@@ -26,7 +26,7 @@ def a_small_one(units: int = 4, columns: tuple[str, ...] = ("key.fit", "recur.bo
 
 
 def test_it_ships_and_sees_all_but_the_register() -> None:
-    assert find_discriminator().columns == tuple(np.array(names())[selected(*WITHOUT)].tolist())
+    assert find_discriminator().columns == tuple(np.array(names())[select_columns(*WITHOUT)].tolist())
 
 
 def test_scores_are_those_of_its_nets() -> None:

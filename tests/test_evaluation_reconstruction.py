@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from melodylc.data.alphabet import HOLD, STATES, STEPS, canonical
 from melodylc.evaluation.reconstruction import Reconstruction, answers
-from melodylc.evaluation.subject import CHUNK, Encoded, StandardNormal, Subject, subject_of
+from melodylc.evaluation.subject import CHUNK, LatentEncoding, StandardNormal, Subject, subject_of
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import named_config
 from melodylc.models.language import LanguageConfig, MelodyLM
@@ -174,7 +174,7 @@ class Shifted:
     def sample(self, count: int, seed: int) -> Tensor:
         return self.centre + self.width * StandardNormal(STEPS).sample(count, seed)
 
-    def kl(self, encoded: Encoded, events: Events) -> Tensor:
+    def kl(self, encoded: LatentEncoding, events: Events) -> Tensor:
         own = log_density(encoded.z, encoded.mean, encoded.sigma)
         return (own - log_density(encoded.z, torch.tensor(self.centre), torch.tensor(self.width))).sum(1)
 

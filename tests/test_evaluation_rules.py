@@ -23,14 +23,23 @@ from melodylc.data.errors import InputError
 from melodylc.edits.transposition import transpose_events
 from melodylc.evaluation import ways
 from melodylc.evaluation.diversity import apart, differ, edit_distances, in_one_key
-from melodylc.evaluation.drawn import Drawn
+from melodylc.evaluation.drawn import MethodSamples
 from melodylc.evaluation.report import markdown
 from melodylc.evaluation.report_rules import rule_conditions, rule_tables
 from melodylc.evaluation.rule_figures import wilson
 from melodylc.evaluation.rule_picture import SHARE, picture
 from melodylc.evaluation.rules import TRIES, Case, RivalName, RuleEvaluator, RuleSettings, RulesEvaluation, read_rows
 from melodylc.evaluation.statistics import MAJOR, best_root
-from melodylc.evaluation.ways import CandidateSource, Optimised, Rejected, Single, Snapped, Way, fit_cost, snapped
+from melodylc.evaluation.ways import (
+    CandidateSource,
+    OptimiseRival,
+    RejectionRival,
+    Single,
+    SnapRival,
+    Way,
+    fit_cost,
+    snapped,
+)
 from melodylc.latent.actor import Actor, ActorConfig, Move
 from melodylc.latent.critic import Critic
 from melodylc.latent.distance import z_mse
@@ -104,7 +113,7 @@ def evaluator(
     return RuleEvaluator(model, [Case("mine", RULE, actor, critic)], SETTINGS, folder=folder)
 
 
-def draw(model: LoadedModel, way: Way, seed: int, count: int) -> Drawn:
+def draw(model: LoadedModel, way: Way, seed: int, count: int) -> MethodSamples:
     return way.draw(CandidateSource(model, model.prior()), seed, count, lambda _: None)
 
 
@@ -183,14 +192,14 @@ def test_rejection_takes_the_first_that_obeys_or_the_last(model: LoadedModel) ->
     prior = draw(model, Single(), 1, 60).events
     counts = (prior < 128).sum(axis=1)
     rule = Rule((density(int(np.sort(counts)[-6])),))  # one in ten obeys
-    drawn = draw(model, Rejected(rule, tries=7), 1, 5)
+    drawn = draw(model, RejectionRival(rule, tries=7), 1, 5)
     at = 0
     for events, spent in zip(drawn.events, drawn.decodes, strict=True):
         tries = rule.satisfied(prior[at : at + 7])
         assert spent == (tries.argmax() + 1 if tries.any() else 7)
         at += int(spent)
         assert np.array_equal(events, prior[at - 1])
-    assert draw(model, Rejected(rule, tries=1), 1, 9).events.tolist() == prior[:9].tolist()
+    assert draw(model, RejectionRival(rule, tries=1), 1, 9).events.tolist() == prior[:9].tolist()
 
 
 @given(st.lists(st.integers(0, 129), min_size=1, max_size=12), st.sets(st.integers(0, 11), min_size=1))
@@ -206,14 +215,14 @@ def test_snapping_moves_each_note_as_little_as_can_be(events: list[int], classes
 
 
 def test_snapped_melodies_are_the_prior_s_with_other_pitches(model: LoadedModel) -> None:
-    before, after = draw(model, Single(), 1, 9), draw(model, Snapped(frozenset(MAJOR)), 1, 9)
+    before, after = draw(model, Single(), 1, 9), draw(model, SnapRival(frozenset(MAJOR)), 1, 9)
     assert np.array_equal(before.events < 128, after.events < 128)
     assert Rule((pitch_classes(MAJOR),)).satisfied(after.events)[(before.events < 128).any(axis=1)].all()
     assert np.isnan(after.z_mse).all()
 
 
 def test_optimised_latents_are_those_of_generate(model: LoadedModel, critic: Critic) -> None:
-    drawn = draw(model, Optimised(RULE, critic, shift=2), 1, 2)
+    drawn = draw(model, OptimiseRival(RULE, critic, shift=2), 1, 2)
     z = Mixture(RULE, model.vae).start(model.prior(), stream_numbers(model.prior(), 1, range(1, 33))).z
     found = satisfy(z, MelodyBox(model.vae, RULE), critic, model.sigma_bar)
     _, raw = model.vae.decode_moved(found.z)
@@ -249,9 +258,9 @@ def test_figures_are_those_of_the_draws(model: LoadedModel, actor: FoundActor, c
         "prior": (Single(), 5),
         "nearest": (Single(RULE), 5),
         "moved": (Single(RULE, actor, "moved"), 5),
-        "rejection": (Rejected(RULE, 4), 3),
-        "snapping": (Snapped(frozenset(MAJOR)), 5),
-        "optimize": (Optimised(RULE, critic), 3),
+        "rejection": (RejectionRival(RULE, 4), 3),
+        "snapping": (SnapRival(frozenset(MAJOR)), 5),
+        "optimize": (OptimiseRival(RULE, critic), 3),
         "actor": (Single(RULE, actor), 5),
     }
     for row, (way, count) in ways.items():
@@ -289,7 +298,7 @@ def test_rows_are_those_asked_for_and_possible(model: LoadedModel, actor: FoundA
 
 def test_fewer_draws_are_the_start_of_more(model: LoadedModel, actor: FoundActor) -> None:
     rule = Rule((density(40),))
-    for way in (Single(), Single(rule), Single(rule, actor), Snapped(frozenset((0,))), Rejected(rule, 3)):
+    for way in (Single(), Single(rule), Single(rule, actor), SnapRival(frozenset((0,))), RejectionRival(rule, 3)):
         some, more = (draw(model, way, 4, count).events for count in (3, 9))
         assert np.array_equal(some, more[:3])
 
@@ -300,7 +309,7 @@ def test_an_evaluation_that_was_stopped_goes_on_where_it_was(
     whole, drawn = evaluator(model, actor).run(), list[int]()
     chunk = ways._chunk
 
-    def spy(source: CandidateSource, seed: int, *given: object) -> Drawn:
+    def spy(source: CandidateSource, seed: int, *given: object) -> MethodSamples:
         drawn.append(seed)
         return chunk(source, seed, *given)  # type: ignore[arg-type]
 

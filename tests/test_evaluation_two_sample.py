@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from melodylc.data import Melody
 from melodylc.data.alphabet import HOLD, PITCHES, REST, canonical
 from melodylc.data.errors import InputError
-from melodylc.data.musical_features import musical_features, names, selected
+from melodylc.data.musical_features import musical_features, names, select_columns
 from melodylc.data.rows import transpose
 from melodylc.evaluation.random_convolutions import heard_before, random_convolutions, ridge_scores
 from melodylc.evaluation.two_sample import FORM, clustered_area, deal, frechet_distance, two_sample
@@ -41,7 +41,7 @@ def bars(*some: list[int]) -> np.ndarray:
 def test_names_are_different_and_belong_to_groups_that_can_be_left_out() -> None:
     assert len(set(NAMES)) == len(NAMES)
     assert set(FORM) <= set(NAMES)
-    kept = selected("key", "register")
+    kept = select_columns("key", "register")
     assert {name.split(".")[0] for name, stays in zip(NAMES, kept, strict=True) if not stays} == {"key", "register"}
 
 

@@ -17,7 +17,7 @@ from melodylc.rewards.base import Scores
 from melodylc.sampling.methods.steer import Candidate, Steer, SteerPlan, SteerSettings
 from melodylc.sampling.steering.filter import ParticleFilter, backwards, copies, effective, resample
 from melodylc.sampling.steering.limits import events_allowed, keeps_within, pitches_allowed
-from melodylc.sampling.steering.potential import RuleCounter, continued, fit_potential, repeated, transposed
+from melodylc.sampling.steering.potential import RuleCounter, continue_bars, fit_potential, repeat_bars, transpose_rows
 from melodylc.sampling.steering.rewrite import rewrite
 from melodylc.sampling.steering.writer import LanguageWriter
 
@@ -278,9 +278,9 @@ def test_a_table_that_spells_a_melody_is_not_believed() -> None:
 
 def test_guesses_of_the_whole() -> None:
     bars = np.arange(3 * STEPS_PER_BAR).reshape(1, 3, STEPS_PER_BAR)
-    assert repeated(bars, 3).reshape(BARS, STEPS_PER_BAR)[:, 0].tolist() == [0, 16, 32] * 5 + [0]
-    assert repeated(bars, 1).reshape(BARS, STEPS_PER_BAR)[:, 0].tolist() == [0, 16] + [32] * 14
-    assert continued(bars, np.full(STEPS, REST)).tolist() == [[*range(48), *[REST] * (STEPS - 48)]]
+    assert repeat_bars(bars, 3).reshape(BARS, STEPS_PER_BAR)[:, 0].tolist() == [0, 16, 32] * 5 + [0]
+    assert repeat_bars(bars, 1).reshape(BARS, STEPS_PER_BAR)[:, 0].tolist() == [0, 16] + [32] * 14
+    assert continue_bars(bars, np.full(STEPS, REST)).tolist() == [[*range(48), *[REST] * (STEPS - 48)]]
 
 
 def test_the_twist_is_what_tells_the_end() -> None:
@@ -310,7 +310,7 @@ def test_a_judge_asks_once_about_what_is_equal() -> None:
 
 
 def test_notes_stop_at_the_ends_of_the_alphabet() -> None:
-    assert transposed(np.array([[1, HOLD, REST, 126]]), -3).tolist() == [[0, HOLD, REST, 123]]
+    assert transpose_rows(np.array([[1, HOLD, REST, 126]]), -3).tolist() == [[0, HOLD, REST, 123]]
 
 
 def test_copies_of_earlier_bars() -> None:

@@ -19,7 +19,7 @@ from melodylc.cache import pretrained
 from melodylc.constraints.bank import find_bank
 from melodylc.data.alphabet import canonical
 from melodylc.data.corpus import Corpus
-from melodylc.data.musical_features import musical_features, names, selected
+from melodylc.data.musical_features import musical_features, names, select_columns
 from melodylc.evaluation.real import Held
 from melodylc.evaluation.two_sample import clustered_area
 from melodylc.models.checkpoint import shipped_model
@@ -59,7 +59,7 @@ def train(real: Values, works: npt.NDArray[np.int64], written: Values) -> tuple[
     target = (torch.arange(len(table)) < int((~unseen[0]).sum())).float()
     nets = [learn(inputs, target, SEED + net) for net in range(NETS)]
     weights = [torch.stack(parts).double().numpy() for parts in zip(*nets, strict=True)]
-    columns = tuple(np.array(names())[selected(*WITHOUT)].tolist())
+    columns = tuple(np.array(names())[select_columns(*WITHOUT)].tolist())
     found = Discriminator(columns, mean, deviation, *weights)
     scores = found.scores_of(real[unseen[0]]), found.scores_of(written[unseen[1]])
     return found, clustered_area(*scores, works[unseen[0]], np.arange(len(scores[1]))).auc
@@ -72,7 +72,7 @@ def main() -> None:
     held = Held.training(corpus, TrainSettings.balance)
     real, works = held.draw_with_works(np.arange(len(held.events)), REAL, np.random.default_rng(SEED))
     written = canonical(find_bank(model, model.prior("learnt")).events.numpy())[0]
-    column = selected(*WITHOUT)
+    column = select_columns(*WITHOUT)
     found, area = train(musical_features(real)[:, column], works, musical_features(written)[:, column])
     output = Path(sys.argv[2]) if sys.argv[2:] else pretrained() / FILE
     provenance: dict[str, object] = {"corpus": corpus.fingerprint, "model": model.fingerprint, "area": round(area, 4)}

@@ -18,7 +18,7 @@ from melodylc.evaluation.figures import Spread
 
 
 @dataclass(frozen=True)
-class Copied:
+class CopySearch:
     """The longest runs of one or more sets of melodies."""
 
     bars: Spread  #: mean of the longest run, bars
@@ -39,9 +39,9 @@ class Copied:
 class CopyFigures:
     """Copies in samples, and in held-out melodies."""
 
-    heldout: Copied
+    heldout: CopySearch
     before_dropping: float | None  #: share of held-out melodies with such a run when the corpus was built, if it tells
-    priors: dict[str, Copied]
+    priors: dict[str, CopySearch]
 
 
 def find_copies(
@@ -51,7 +51,7 @@ def find_copies(
     sets = [heldout, *(events for given in samples.values() for events in given)]
     longest = longest_shared(training, np.concatenate(sets))
     parts = iter(np.split(longest, np.cumsum([len(events) for events in sets])[:-1]))
-    own = Copied.of([next(parts)])
+    own = CopySearch.of([next(parts)])
     return CopyFigures(
-        own, before_dropping, {name: Copied.of([next(parts) for _ in given]) for name, given in samples.items()}
+        own, before_dropping, {name: CopySearch.of([next(parts) for _ in given]) for name, given in samples.items()}
     )

@@ -18,7 +18,7 @@ from melodylc.versions import versions
 
 
 @dataclass(frozen=True)
-class Drawn:
+class MethodSamples:
     """Some draws, and how they came about."""
 
     events: npt.NDArray[np.uint8]  #: (n, 256) canonical
@@ -41,12 +41,12 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Kept:
+class SampleCache:
     """Draws in a folder; where that is None, nothing is kept."""
 
     folder: Path | None = None
 
-    def get(self, key: object, count: int, make: Callable[[], Drawn]) -> tuple[Drawn, bool]:
+    def get(self, key: object, count: int, make: Callable[[], MethodSamples]) -> tuple[MethodSamples, bool]:
         """`count` draws under a key, and whether they were there already; else they are made and kept."""
         path = self._path(key)
         if path and (found := _read(path, count)):
@@ -69,7 +69,7 @@ class Kept:
         return self.folder / f"{fingerprint_bytes(repr(of).encode())}.npz"
 
 
-def _keep(path: Path, drawn: Drawn) -> None:
+def _keep(path: Path, drawn: MethodSamples) -> None:
     content = io.BytesIO()
     np.savez_compressed(content, **{field.name: getattr(drawn, field.name) for field in fields(drawn)})
     try:
@@ -80,10 +80,10 @@ def _keep(path: Path, drawn: Drawn) -> None:
         pass  # what isn't kept will be drawn again
 
 
-def _read(path: Path, count: int) -> Drawn | None:
+def _read(path: Path, count: int) -> MethodSamples | None:
     try:
         with np.load(path, allow_pickle=False) as kept:
-            drawn = Drawn(*(kept[field.name] for field in fields(Drawn)))
+            drawn = MethodSamples(*(kept[field.name] for field in fields(MethodSamples)))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return drawn if len(drawn.events) == count else None

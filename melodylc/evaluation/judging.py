@@ -32,7 +32,7 @@ SEARCHED = 4000  #: real melodies of each side at most that a rule is asked abou
 
 
 @dataclass(frozen=True)
-class Judged:
+class SetLikeness:
     """What the judges say of one set; the mean over seeds with its deviation, and each seed's standard error."""
 
     areas: dict[str, Spread]  #: of each judge
@@ -50,8 +50,8 @@ class LikenessReport:
     works: Spread  #: of the real ones
     trained: Spread  #: real melodies that are of training works, for want of others that obey
     form: dict[str, Spread]  #: of the real ones
-    floor: Judged | None  #: melodies of training works
-    sets: dict[str, Judged]
+    floor: SetLikeness | None  #: melodies of training works
+    sets: dict[str, SetLikeness]
 
 
 def judge_sets(
@@ -97,13 +97,13 @@ def judge_sets(
         works=Spread.of(done.works for done in first),
         trained=Spread.of(borrowed),
         form={name: Spread.of(done.form[name][0] for done in first) for name in FORM},
-        floor=_judged(floors) if len(floors) == len(seeds) else None,
-        sets={name: _judged(given) for name, given in found.items()},
+        floor=_set_likeness(floors) if len(floors) == len(seeds) else None,
+        sets={name: _set_likeness(given) for name, given in found.items()},
     )
 
 
-def _judged(done: Sequence[TwoSample]) -> Judged:
-    return Judged(
+def _set_likeness(done: Sequence[TwoSample]) -> SetLikeness:
+    return SetLikeness(
         areas={judge: Spread.of(one.areas[judge].auc for one in done) for judge in done[0].areas},
         errors={judge: Spread.of(one.areas[judge].error for one in done) for judge in done[0].areas},
         form={name: Spread.of(one.form[name][1] for one in done) for name in FORM},

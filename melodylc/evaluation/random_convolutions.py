@@ -48,8 +48,8 @@ def random_convolutions(events: Events, seed: int = 0) -> Values:
     draw = torch.Generator().manual_seed(seed)
     everywhere = np.ones((len(events), STEPS), np.bool_)
     pooled = [
-        _pooled(_note_channels(notes, heard), notes.there, NEAR, draw),
-        _pooled(_step_channels(notes, heard), everywhere, FAR, draw),
+        _pool_all(_note_channels(notes, heard), notes.there, NEAR, draw),
+        _pool_all(_step_channels(notes, heard), everywhere, FAR, draw),
     ]
     return np.concatenate(pooled, axis=1).astype(np.float64)
 
@@ -155,7 +155,7 @@ def _step_channels(notes: NoteTables, heard: list[_Integers]) -> _Floats:
     return np.stack([np.asarray(channel, np.float32) for channel in found], axis=1)
 
 
-def _pooled(channels: _Floats, there: Mask, gaps: tuple[int, ...], draw: torch.Generator) -> _Floats:
+def _pool_all(channels: _Floats, there: Mask, gaps: tuple[int, ...], draw: torch.Generator) -> _Floats:
     """Of series (n, channels, m), where they are there (n, m): (n, 3 * KERNELS)."""
     of = channels.transpose(1, 0, 2)[:, there].astype(np.float64)
     mean, deviation = of.mean(axis=1), np.maximum(of.std(axis=1), 0.05)

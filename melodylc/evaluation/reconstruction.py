@@ -20,7 +20,7 @@ import numpy.typing as npt
 from melodylc.data.alphabet import BARS, HOLD, STEPS, STEPS_PER_BAR
 from melodylc.data.arrays import Events, Mask, Values
 from melodylc.evaluation.figures import Spread
-from melodylc.evaluation.subject import Encoded, Subject, batch_slices
+from melodylc.evaluation.subject import LatentEncoding, Subject, batch_slices
 
 ACTIVE_NATS = 0.01
 
@@ -147,7 +147,7 @@ def _chunk(subject: Subject, events: Events, seed: int | None) -> Answer:
     return Answer(forced.events, free, touched, kl, forced_kl + forced.nll[:, None], dimensions)
 
 
-def _kl(subject: Subject, encoded: Encoded, events: Events) -> Values:
+def _kl(subject: Subject, encoded: LatentEncoding, events: Events) -> Values:
     return np.stack([prior.kl(encoded, events).double().numpy() for prior in subject.priors], axis=1)
 
 

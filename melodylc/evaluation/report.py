@@ -7,7 +7,7 @@ from melodylc.data.leave_out import LEFT_OUT
 from melodylc.evaluation.copies import CopyFigures
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.interpolation import InterpolationFigures
-from melodylc.evaluation.judging import Judged, LikenessReport
+from melodylc.evaluation.judging import LikenessReport, SetLikeness
 from melodylc.evaluation.model import HELD_OUT, ModelEvaluation
 from melodylc.evaluation.reconstruction import Accuracy, Reconstruction
 from melodylc.evaluation.samples import SampleFigures
@@ -231,7 +231,7 @@ def likeness_tables(found: LikenessReport) -> list[Table]:
     ]
 
 
-def _judged_row(judged: Judged) -> Row:
+def _judged_row(judged: SetLikeness) -> Row:
     error = max(spread.mean for spread in judged.errors.values())
     return (f"{error:.3f}", judged.frechet.text(1), "; ".join(judged.telling[:4]))
 

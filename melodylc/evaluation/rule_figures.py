@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from melodylc.data.alphabet import STEPS
 from melodylc.evaluation.diversity import apart, differ
-from melodylc.evaluation.drawn import Drawn
+from melodylc.evaluation.drawn import MethodSamples
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.samples import distinct
 from melodylc.evaluation.statistics import features
@@ -73,7 +73,7 @@ class RuleSamples:
     decodes: Spread  #: without a fit's share
 
     @classmethod
-    def of(cls, rule: Rule, drawn: Sequence[Drawn], prior: Self | None = None) -> Self:
+    def of(cls, rule: Rule, drawn: Sequence[MethodSamples], prior: Self | None = None) -> Self:
         """The figures of one set of draws a seed, beside those of the prior."""
         scores = [rule.scores(one.events) for one in drawn]
         kept = [(one == 1).all(axis=1) for one in scores]

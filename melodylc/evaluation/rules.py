@@ -22,7 +22,7 @@ from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
 from melodylc.data.overlap import NoteRows
 from melodylc.evaluation.copies import CopyFigures, find_copies
-from melodylc.evaluation.drawn import Drawn, Kept
+from melodylc.evaluation.drawn import MethodSamples, SampleCache
 from melodylc.evaluation.figures import check_seeds, plain
 from melodylc.evaluation.judging import LikenessReport, judge_sets
 from melodylc.evaluation.real import Ground, before_dropping
@@ -30,10 +30,10 @@ from melodylc.evaluation.rule_figures import RuleSamples
 from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_real
 from melodylc.evaluation.ways import (
     CandidateSource,
-    Optimised,
-    Rejected,
+    OptimiseRival,
+    RejectionRival,
     Single,
-    Snapped,
+    SnapRival,
     Way,
     common_classes,
     fit_cost,
@@ -118,9 +118,9 @@ class Case:
             "nearest": Single(self.rule),
             "arranged": Single(self.rule, self.actor, "begun") if self._arranged else None,
             "moved": Single(self.rule, self.actor, "moved") if self.actor else None,
-            "rejection": Rejected(self.rule, self.tries(settings)),
-            "snapping": Snapped(classes) if classes else None,
-            "optimize": Optimised(self.own_rule, self.critic, shift) if self.critic else None,
+            "rejection": RejectionRival(self.rule, self.tries(settings)),
+            "snapping": SnapRival(classes) if classes else None,
+            "optimize": OptimiseRival(self.own_rule, self.critic, shift) if self.critic else None,
             "actor": Single(self.rule, self.actor) if self.actor else None,
         }
         return {row: way for row, way in made.items() if way and (row in settings.rows or row == "prior")}
@@ -205,7 +205,7 @@ class RuleEvaluator:
         if twice or not names:
             raise InputError(f"{twice!r} twice: name each rule once" if twice else "no rule to evaluate: give one")
         self.model, self.cases, self.settings, self.corpus = model, cases, settings, corpus
-        self.source, self.kept = CandidateSource(model, model.prior(prior)), Kept(folder)
+        self.source, self.kept = CandidateSource(model, model.prior(prior)), SampleCache(folder)
         self.ground = Ground.of(model.provenance, corpus) if corpus else None
         self.ways = {case.name: case.ways(settings) for case in cases}
 
@@ -217,7 +217,7 @@ class RuleEvaluator:
 
     def run(self, report: _Report = lambda count, what: None) -> RulesEvaluation:
         """Measure everything. `report` hears of `work` draws in all."""
-        drawn = {case.name: self._drawn(case, report) for case in self.cases}
+        drawn = {case.name: self._draw_all(case, report) for case in self.cases}
         report(0, "asking the rules")
         cases = {case.name: self._figures(case, drawn[case.name]) for case in self.cases}
         samples, copies = self._against_real(self._sets(drawn))
@@ -243,20 +243,20 @@ class RuleEvaluator:
             "versions": versions(),
         }
 
-    def _drawn(self, case: Case, report: _Report) -> dict[RivalName, list[Drawn]]:
-        ways, drawn = self.ways[case.name], dict[RivalName, list[Drawn]]()
+    def _draw_all(self, case: Case, report: _Report) -> dict[RivalName, list[MethodSamples]]:
+        ways, drawn = self.ways[case.name], dict[RivalName, list[MethodSamples]]()
         for row in sorted(ways, key=lambda row: row == "rejection"):  # last: the actor's draws say what it may cost
             if row == "rejection" and "actor" in drawn:
                 decodes = float(np.mean([one.decodes.mean() for one in drawn["actor"]]))
-                ways[row] = Rejected(case.rule, case.tries(self.settings, decodes))
+                ways[row] = RejectionRival(case.rule, case.tries(self.settings, decodes))
             drawn[row] = [self._seed(case.name, row, ways[row], seed, report) for seed in self.settings.seeds]
         return {row: drawn[row] for row in ways}
 
-    def _seed(self, name: str, row: RivalName, way: Way, seed: int, report: _Report) -> Drawn:
+    def _seed(self, name: str, row: RivalName, way: Way, seed: int, report: _Report) -> MethodSamples:
         count, told = self.settings.count(row), f"drawing: {name}, {row}"
         report(0, told)
 
-        def make() -> Drawn:
+        def make() -> MethodSamples:
             return way.draw(self.source, seed, count, lambda some: report(some, told))
 
         drawn, there = self.kept.get(self._key(seed, row, way), count, make)
@@ -267,7 +267,7 @@ class RuleEvaluator:
     def _key(self, seed: int, row: RivalName, way: Way) -> tuple[object, ...]:
         return (self.model.fingerprint, self.source.prior.identity, way.key, seed, self.settings.count(row))
 
-    def _figures(self, case: Case, drawn: Mapping[RivalName, Sequence[Drawn]]) -> CaseFigures:
+    def _figures(self, case: Case, drawn: Mapping[RivalName, Sequence[MethodSamples]]) -> CaseFigures:
         prior, actor = RuleSamples.of(case.rule, drawn["prior"]), case.actor
         rejected = self.ways[case.name].get("rejection")
         return CaseFigures(
@@ -275,14 +275,14 @@ class RuleEvaluator:
             rows={
                 row: prior if row == "prior" else RuleSamples.of(case.rule, one, prior) for row, one in drawn.items()
             },
-            tries=rejected.tries if isinstance(rejected, Rejected) else case.tries(self.settings),
+            tries=rejected.tries if isinstance(rejected, RejectionRival) else case.tries(self.settings),
             fit=case.fitted(),
             rounds=actor.stored.header.settings.get("rounds") if actor else None,
             fingerprint=actor.stored.fingerprint if actor else None,
             semitones=actor.shift if actor else 0,
         )
 
-    def _sets(self, drawn: Mapping[str, Mapping[RivalName, Sequence[Drawn]]]) -> dict[str, list[Events]]:
+    def _sets(self, drawn: Mapping[str, Mapping[RivalName, Sequence[MethodSamples]]]) -> dict[str, list[Events]]:
         """Melodies of every row under a name of its own, those of the prior once."""
         return {
             _sample_name(name, row, alone=len(drawn) == 1): [one.events for one in given]
@@ -290,7 +290,7 @@ class RuleEvaluator:
             for row, given in rows.items()
         }
 
-    def _likeness(self, drawn: Mapping[str, Mapping[RivalName, Sequence[Drawn]]]) -> dict[str, LikenessReport]:
+    def _likeness(self, drawn: Mapping[str, Mapping[RivalName, Sequence[MethodSamples]]]) -> dict[str, LikenessReport]:
         """What obeys of each row, before the judges; without the features of keys where a rule names a scale."""
         found: dict[str, LikenessReport] = {}
         if self.corpus is None or self.ground is None:

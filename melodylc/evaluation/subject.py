@@ -26,7 +26,7 @@ CHUNK = 256  #: melodies that go through the model together
 
 
 @dataclass(frozen=True)
-class Encoded:
+class LatentEncoding:
     """Latents of melodies, on the way of the posterior's mean or of one sample, and what they cost."""
 
     z: Tensor  #: (n, z)
@@ -41,12 +41,12 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class Forced:
+class TeacherForcing:
     """What a model expects of melodies, each bar given the true ones before it, and what they cost it."""
 
     events: Events  #: (n, 256) the most probable event at each step
     nll: Values  #: (n,) -log p(x|z), nats
-    encoded: Encoded  #: the latents of q(z|x) along the true melodies
+    encoded: LatentEncoding  #: the latents of q(z|x) along the true melodies
 
 
 class PriorSubject(Protocol):
@@ -61,7 +61,7 @@ class PriorSubject(Protocol):
         """`count` latents (count, z), the same for the same seed."""
         ...
 
-    def kl(self, encoded: Encoded, events: Events) -> Tensor:
+    def kl(self, encoded: LatentEncoding, events: Events) -> Tensor:
         """KL(q(z|x) || this prior) of each melody x, (n,) nats.
 
         Exact, or an unbiased estimate from z, log q(z|x) - log p(z), or where neither is to be had an upper bound.
@@ -79,7 +79,7 @@ class StandardNormal:
     def sample(self, count: int, seed: int) -> Tensor:
         return pool(NormalPrior(self.z), count, np.random.default_rng(seed))
 
-    def kl(self, encoded: Encoded, events: Events) -> Tensor:
+    def kl(self, encoded: LatentEncoding, events: Events) -> Tensor:
         return encoded.kl
 
 
@@ -93,7 +93,7 @@ class Learnt:
     def sample(self, count: int, seed: int) -> Tensor:
         return pool(self.prior, count, np.random.default_rng(seed))
 
-    def kl(self, encoded: Encoded, events: Events) -> Tensor:
+    def kl(self, encoded: LatentEncoding, events: Events) -> Tensor:
         return self.prior.language.nll(_tensor(events), self.prior.temperature)
 
 
@@ -111,12 +111,12 @@ class Subject:
         return Subject(self.vae, self.priors, how)
 
     @torch.no_grad()
-    def encode(self, events: Events, seed: int | None = None) -> Encoded:
+    def encode(self, events: Events, seed: int | None = None) -> LatentEncoding:
         """Latents of melodies: the posterior's mean, or one sample of it that depends on the seed alone."""
-        return _encoded(self.vae.encode(_tensor(events), _noise(seed), self.refine))
+        return _latent_encoding(self.vae.encode(_tensor(events), _noise(seed), self.refine))
 
     @torch.no_grad()
-    def teacher_forced(self, events: Events, seed: int | None = None) -> Forced:
+    def teacher_forced(self, events: Events, seed: int | None = None) -> TeacherForcing:
         """Teacher-forced, from the mean or from one sample: every bar, or event, given the true ones before it.
 
         A chain's latents are the posterior's given true bars, and so aren't quite those of `encode`.
@@ -124,7 +124,9 @@ class Subject:
         truth = _tensor(events)
         encoding, logits = self.vae.teacher_forced_logits(truth, _noise(seed), self.refine)
         nll = cross_entropy(logits.float().transpose(1, 2), truth, reduction="none").sum(1)
-        return Forced(logits.argmax(2).to(torch.uint8).numpy(), nll.double().numpy(), _encoded(encoding))
+        return TeacherForcing(
+            logits.argmax(2).to(torch.uint8).numpy(), nll.double().numpy(), _latent_encoding(encoding)
+        )
 
     def melodies(self, z: Tensor) -> tuple[Events, npt.NDArray[np.bool_]]:
         """Free-running: canonical melodies, the most probable event at each step, and the steps made rests for that."""
@@ -151,8 +153,8 @@ def _noise(seed: int | None) -> Noise | None:
     return None if seed is None else Noise(seed)
 
 
-def _encoded(found: Encoding) -> Encoded:
-    return Encoded(found.z, found.mean, found.sigma, found.kl.sum(1))
+def _latent_encoding(found: Encoding) -> LatentEncoding:
+    return LatentEncoding(found.z, found.mean, found.sigma, found.kl.sum(1))
 
 
 def _tensor(events: Events) -> Tensor:

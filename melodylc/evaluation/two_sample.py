@@ -33,7 +33,7 @@ import numpy.typing as npt
 
 from melodylc.data.arrays import Events, Values
 from melodylc.data.errors import InputError
-from melodylc.data.musical_features import musical_features, names, selected
+from melodylc.data.musical_features import musical_features, names, select_columns
 from melodylc.evaluation.random_convolutions import random_convolutions, ridge_scores
 
 _Integers = npt.NDArray[np.int64]
@@ -141,7 +141,7 @@ def two_sample(
     groups.append(np.arange(len(generated)) if generated_groups is None else _numbers(generated_groups))
     fold = np.concatenate([deal(one, folds, seed + at) for at, one in enumerate(groups)])
     events, label = np.concatenate([real, generated]), np.arange(len(real) + len(generated)) < len(real)
-    table, column = musical_features(events), selected(*without)
+    table, column = musical_features(events), select_columns(*without)
     areas = {}
     for name in judges:
         seen = table[:, column] if name == "trees" else random_convolutions(events, seed)

@@ -24,7 +24,7 @@ from melodylc.constraints.objective import MelodyBox
 from melodylc.data.alphabet import PITCHES, STATES, canonical
 from melodylc.data.arrays import Events
 from melodylc.edits.transposition import transpose_events
-from melodylc.evaluation.drawn import Drawn
+from melodylc.evaluation.drawn import MethodSamples
 from melodylc.evaluation.subject import CHUNK, batch_slices
 from melodylc.latent.critic import Critic
 from melodylc.latent.distance import distance, z_mse
@@ -47,7 +47,7 @@ class CandidateSource:
 
     model: LoadedModel
     prior: Prior
-    made: dict[tuple[int, int], Drawn] = field(
+    made: dict[tuple[int, int], MethodSamples] = field(
         default_factory=dict
     )  #: the prior's own melodies, which several ways need
 
@@ -55,7 +55,7 @@ class CandidateSource:
         """The random numbers (count, k) of draws `first`, `first` + 1, ... of a seed, from 0."""
         return stream_numbers(self.prior, seed, range(first + 1, first + 1 + count))
 
-    def melodies(self, seed: int, first: int) -> Drawn:
+    def melodies(self, seed: int, first: int) -> MethodSamples:
         """The prior's own of `CHUNK` draws from `first` on."""
         if (seed, first) not in self.made:
             self.made[seed, first] = _chunk(self, seed, first)
@@ -70,7 +70,7 @@ class Way(Protocol):
         """What tells it from other ways."""
         ...
 
-    def draw(self, source: CandidateSource, seed: int, count: int, report: _Report) -> Drawn:
+    def draw(self, source: CandidateSource, seed: int, count: int, report: _Report) -> MethodSamples:
         """`count` melodies of a seed, the same whatever follows them; `report` hears of each."""
         ...
 
@@ -96,7 +96,7 @@ class Single:
             return ("nearest", self.rule.identity)
         return ("single", self.rule.identity, self.actor.stored.fingerprint, self.actor.shift, self.stage)
 
-    def draw(self, source: CandidateSource, seed: int, count: int, report: _Report) -> Drawn:
+    def draw(self, source: CandidateSource, seed: int, count: int, report: _Report) -> MethodSamples:
         """One after the other, `CHUNK` at a time."""
         parts = []
         for part in batch_slices(count):
@@ -108,11 +108,11 @@ class Single:
             )
             parts.append(some[: part.stop - part.start])
             report(part.stop - part.start)
-        return Drawn.joined(parts)
+        return MethodSamples.joined(parts)
 
 
 @dataclass(frozen=True)
-class Snapped:
+class SnapRival:
     """Single draws of the prior, every note at the nearest pitch of some pitch classes."""
 
     classes: frozenset[int]
@@ -122,15 +122,15 @@ class Snapped:
         """The pitch classes."""
         return ("snapped", *sorted(self.classes))
 
-    def draw(self, source: CandidateSource, seed: int, count: int, report: _Report) -> Drawn:
+    def draw(self, source: CandidateSource, seed: int, count: int, report: _Report) -> MethodSamples:
         """The prior's, snapped; there is no latent whose distance could be told."""
         drawn = Single().draw(source, seed, count, report)
         none = np.full(count, nan)
-        return Drawn(snapped(drawn.events, self.classes), drawn.touched, none, none, drawn.decodes)
+        return MethodSamples(snapped(drawn.events, self.classes), drawn.touched, none, none, drawn.decodes)
 
 
 @dataclass(frozen=True)
-class Rejected:
+class RejectionRival:
     """The first of at most `tries` draws of the prior that obeys a rule, or the last of them."""
 
     rule: Rule
@@ -141,9 +141,9 @@ class Rejected:
         """The rule and the tries."""
         return ("rejected", self.rule.identity, self.tries)
 
-    def draw(self, source: CandidateSource, seed: int, count: int, report: _Report) -> Drawn:
+    def draw(self, source: CandidateSource, seed: int, count: int, report: _Report) -> MethodSamples:
         """One melody's draws after the other's; the prior's single draws are the first of them."""
-        found: list[Drawn] = []
+        found: list[MethodSamples] = []
         spent, first = 0, 0
         while len(found) < count:
             drawn = source.melodies(seed, first)
@@ -155,11 +155,11 @@ class Rejected:
                     spent = 0
                     report(1)
             first += CHUNK
-        return Drawn.joined(found)
+        return MethodSamples.joined(found)
 
 
 @dataclass(frozen=True)
-class Optimised:
+class OptimiseRival:
     """Latents optimised along a critic's slope until the rule holds."""
 
     rule: Rule
@@ -172,20 +172,20 @@ class Optimised:
         weights = tuple(float(it.double().abs().sum()) for it in self.critic.state_dict().values())
         return ("optimised", self.rule.identity, SATISFY_SETTINGS, weights, self.shift)
 
-    def draw(self, source: CandidateSource, seed: int, count: int, report: _Report) -> Drawn:
+    def draw(self, source: CandidateSource, seed: int, count: int, report: _Report) -> MethodSamples:
         """Some at a time."""
         parts = []
         for first in range(0, count, _TOGETHER):
             parts.append(self._some(source, seed, first)[: min(_TOGETHER, count - first)])
             report(len(parts[-1].events))
-        return Drawn.joined(parts)
+        return MethodSamples.joined(parts)
 
-    def _some(self, source: CandidateSource, seed: int, first: int) -> Drawn:
+    def _some(self, source: CandidateSource, seed: int, first: int) -> MethodSamples:
         vae = source.model.vae
         z = Mixture(self.rule, vae).start(source.prior, source.numbers(seed, first, _TOGETHER)).z
         found = satisfy(z, MelodyBox(vae, self.rule), self.critic, source.model.sigma_bar)
         with torch.no_grad():
-            drawn = _drawn(source, z, Decoding.of(vae, found.z), self.shift)
+            drawn = _decode_rows(source, z, Decoding.of(vae, found.z), self.shift)
         taken = found.steps.numpy()
         return drawn.costing(1 + GRADIENT * taken + np.ceil(taken / SATISFY_SETTINGS.renew))
 
@@ -233,21 +233,23 @@ def _chunk(
     rule: Rule | None = None,
     actor: FoundActor | None = None,
     stage: SamplingStage = "mended",
-) -> Drawn:
+) -> MethodSamples:
     # Always as many together: the shape decides how sums are rounded, and so what a seed's melody is.
     numbers, vae = source.numbers(seed, first, CHUNK), source.model.vae
     if rule is None:
         z = source.prior.latents(numbers)
-        return _drawn(source, z, Decoding.of(vae, z))
+        return _decode_rows(source, z, Decoding.of(vae, z))
     mixture = Mixture(rule, vae, actor.edits if actor else (), actor.shift if actor else 0)
     if stage != "mended":
         mixture = replace(mixture, first_repair=None, repairs=())
     begun = mixture.start(source.prior, numbers)
     done = mixture.finish(begun, actor.move) if actor and stage != "begun" else begun
-    return _drawn(source, begun.z, done, actor.shift if actor else 0)
+    return _decode_rows(source, begun.z, done, actor.shift if actor else 0)
 
 
-def _drawn(source: CandidateSource, start: Tensor, done: Decoding, shift: int = 0) -> Drawn:
+def _decode_rows(source: CandidateSource, start: Tensor, done: Decoding, shift: int = 0) -> MethodSamples:
     events, touched = canonical(done.events.to(torch.uint8).numpy())
     far, squared = (of(done.z, start, source.model.sigma_bar).double().numpy() for of in (distance, z_mse))
-    return Drawn(transpose_events(events, shift), touched.sum(axis=1).astype(np.int64), far, squared, done.cost.numpy())
+    return MethodSamples(
+        transpose_events(events, shift), touched.sum(axis=1).astype(np.int64), far, squared, done.cost.numpy()
+    )

@@ -31,7 +31,7 @@ from melodylc.data.errors import InputError
 from melodylc.rewards import Rule
 from melodylc.rewards.base import Scores
 from melodylc.sampling.methods.base import Candidates, Method, Task
-from melodylc.sampling.steering.filter import Finished, LogRealism, ParticleFilter
+from melodylc.sampling.steering.filter import FilterResult, LogRealism, ParticleFilter
 from melodylc.sampling.steering.limits import EventTable, events_allowed, pitches_allowed
 from melodylc.sampling.steering.potential import MelodyRows, Potential, RuleCounter, fit_potential
 from melodylc.sampling.steering.rewrite import rewrite
@@ -150,7 +150,7 @@ class Steer(Generic[State]):
         return [self._go_on(plan, number, judge, end, rng) for number, judge, end, rng in each if number in numbers]
 
     def _go_on(
-        self, plan: SteerPlan[State], number: int, judge: RuleCounter, end: Finished, rng: np.random.Generator
+        self, plan: SteerPlan[State], number: int, judge: RuleCounter, end: FilterResult, rng: np.random.Generator
     ) -> Candidate:
         """The melody of a first run of the filter, or of others where no particle of that obeys."""
         settings = self.settings
@@ -173,7 +173,7 @@ class Steer(Generic[State]):
         judge, power = self.realism, self.settings.realism
         return None if judge is None or not power else lambda events: power * judge(events)
 
-    def _chosen(self, end: Finished, rng: np.random.Generator) -> int | None:
+    def _chosen(self, end: FilterResult, rng: np.random.Generator) -> int | None:
         """One of the particles that obey, by their weights; None where none does."""
         rows = np.flatnonzero((end.scores == 1).all(1))
         if not rows.size:
@@ -187,7 +187,7 @@ class Steer(Generic[State]):
         plan: SteerPlan[State],
         number: int,
         judge: RuleCounter,
-        ends: Sequence[Finished],
+        ends: Sequence[FilterResult],
         written: int,
         rng: np.random.Generator,
     ) -> Candidate:
@@ -218,7 +218,7 @@ class Steer(Generic[State]):
         nats: float,
         written: int,
         judge: RuleCounter,
-        end: Finished,
+        end: FilterResult,
         sweeps: int = 0,
         edited: float = 0.0,
     ) -> Candidate:

@@ -28,7 +28,7 @@ from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STATES, STEPS_PER_
 from melodylc.data.arrays import Events, Values
 from melodylc.rewards.base import Scores
 from melodylc.sampling.steering.limits import EventTable
-from melodylc.sampling.steering.potential import Bars, Potential, RuleCounter, repeated, transposed
+from melodylc.sampling.steering.potential import Bars, Potential, RuleCounter, repeat_bars, transpose_rows
 from melodylc.sampling.steering.writer import BarWriter, State
 
 LogRealism = Callable[[Events], Values]
@@ -44,7 +44,7 @@ ASKED = 4  #: particles for which all copies are judged, a bar
 
 
 @dataclass(frozen=True)
-class Finished:
+class FilterResult:
     """What a run of the filter leaves: n particles and their transpositions."""
 
     events: npt.NDArray[np.int64]  #: (n, 256), transposed as each is best
@@ -65,7 +65,7 @@ class ParticleFilter(Generic[State]):
     copies: bool = False  #: whether earlier bars are proposed again
     realism: LogRealism | None = None  #: what more is liked; asked after every four bars, repeated until the end
 
-    def run(self, judges: Sequence[RuleCounter], count: int, rngs: Sequence[np.random.Generator]) -> list[Finished]:
+    def run(self, judges: Sequence[RuleCounter], count: int, rngs: Sequence[np.random.Generator]) -> list[FilterResult]:
         """Write `count` melodies with each random stream, judged by its own judge.
 
         The model writes all of them at once. Particles of different streams never meet, but how sums are rounded
@@ -146,7 +146,7 @@ class _Cloud:
         here = allowed[bar * STEPS_PER_BAR : (bar + 1) * STEPS_PER_BAR]
         shares = np.exp(self.psi - self.psi.max(1, keepdims=True))
         likely = shares >= LIKELY * shares.sum(1, keepdims=True)
-        moved = np.stack([here[:, transposed(np.arange(STATES)[None], shift)[0]] for shift in self.shifts])
+        moved = np.stack([here[:, transpose_rows(np.arange(STATES)[None], shift)[0]] for shift in self.shifts])
         table: EventTable = likely.astype(np.float32) @ moved.reshape(len(moved), -1).astype(np.float32) > 0
         return table.reshape(len(self.psi), STEPS_PER_BAR, STATES)
 
@@ -175,7 +175,7 @@ class _Cloud:
         tried = np.concatenate((copies(bars, sources), written[few][:, None]), 1)
         so_far = np.broadcast_to(bars[:, None], (ASKED, tried.shape[1], *bars.shape[1:]))
         whole = np.concatenate((so_far, tried[:, :, None]), 2)
-        values, _ = self.potential(self.judge, transposed(whole, shift).reshape(-1, *whole.shape[2:]))
+        values, _ = self.potential(self.judge, transpose_rows(whole, shift).reshape(-1, *whole.shape[2:]))
         values = values.reshape(ASKED, -1)
         gain = (values[:, :-1] - values[:, -1:]).mean(0)
         chances = np.exp(gain - gain.max()) * np.where(sources[:, 1:].any(1), 1.0, 3.0)
@@ -192,7 +192,7 @@ class _Cloud:
         self._judge()
         self.weight = self.weight + proposed.correction + _mean(self.psi) - before
         if self.realism is not None and so_far % LOOKS == 0:
-            real = self.realism(canonical(repeated(self.bars, so_far))[0]) * so_far / BARS
+            real = self.realism(canonical(repeat_bars(self.bars, so_far))[0]) * so_far / BARS
             self.weight, self.real = self.weight + real - self.real, real
         if so_far == DECIDED:
             chosen = _drawn(self.psi, self.rng)
@@ -202,7 +202,7 @@ class _Cloud:
     def _judge(self) -> None:
         """log psi (n, shifts) of the bars, and where they are whole their scores (n, shifts, parts)."""
         rows, which = np.nonzero(self.psi > self.psi.max(1, keepdims=True) + CLOSED)
-        values, parts = self.potential(self.judge, transposed(self.bars[rows], self.shifts[which]))
+        values, parts = self.potential(self.judge, transpose_rows(self.bars[rows], self.shifts[which]))
         self.psi = np.full(self.psi.shape, -np.inf)
         self.psi[rows, which] = values
         if parts is not None:
@@ -220,14 +220,14 @@ class _Cloud:
         self.weight = np.zeros(count)
         return rows
 
-    def finish(self) -> Finished:
+    def finish(self) -> FilterResult:
         """The melodies, each in one of its transpositions."""
         count = len(self.bars)
         obeys = (self.scores == 1).all(2) & np.isfinite(self.psi)
         left = np.where(obeys, 0.0, np.where(obeys.any(1, keepdims=True), -np.inf, self.psi))
         best = _drawn(left, self.rng)
-        return Finished(
-            transposed(self.bars.reshape(count, -1), self.shifts[best]),
+        return FilterResult(
+            transpose_rows(self.bars.reshape(count, -1), self.shifts[best]),
             self.weight - _mean(self.psi) + np.where(obeys.any(1), _mean(left), 0.0),
             self.scores[np.arange(count), best],
             self.nats,

@@ -64,24 +64,24 @@ class RuleCounter:
         return scores
 
 
-def transposed(events: npt.NDArray[np.integer], shifts: npt.NDArray[np.integer] | int) -> npt.NDArray[np.int64]:
+def transpose_rows(events: npt.NDArray[np.integer], shifts: npt.NDArray[np.integer] | int) -> npt.NDArray[np.int64]:
     """Events (n, ...) moved by `shifts`, (n,) semitones or as many for all; notes that would leave 0..127 stop there.
 
-    >>> transposed(np.array([[60, 128, 126]]), np.array([3])).tolist()
+    >>> transpose_rows(np.array([[60, 128, 126]]), np.array([3])).tolist()
     [[63, 128, 127]]
     """
     by = np.asarray(shifts).reshape(-1, *[1] * (events.ndim - 1))
     return np.where(events < PITCHES, np.clip(events + by, 0, PITCHES - 1), events).astype(np.int64)
 
 
-def repeated(bars: Bars, loop: int) -> MelodyRows:
+def repeat_bars(bars: Bars, loop: int) -> MelodyRows:
     """Bars (n, b, 16) and then their last `loop` over and over until there are sixteen, (n, 256)."""
     so_far = bars.shape[1]
     rest = so_far - loop + np.arange(BARS - so_far) % loop
     return bars[:, np.concatenate((np.arange(so_far), rest))].reshape(len(bars), STEPS)
 
 
-def continued(bars: Bars, reference: MelodyRows) -> MelodyRows:
+def continue_bars(bars: Bars, reference: MelodyRows) -> MelodyRows:
     """Bars (n, b, 16) and then those of a reference (256,): (n, 256)."""
     whole = np.broadcast_to(reference, (len(bars), STEPS)).copy()
     whole[:, : bars.shape[1] * STEPS_PER_BAR] = bars.reshape(len(bars), -1)
@@ -111,11 +111,11 @@ class Potential:
 def _lacks(judge: RuleCounter, bars: Bars, references: MelodyRows, use: npt.NDArray[np.bool_]) -> Values:
     """again, rest and least of each part, (n, parts, 3), of bars (n, b, 16); what isn't to be used is 0."""
     count, so_far = bars.shape[:2]
-    guesses = [repeated(bars, so_far)] if use[0] or use[2] else []
+    guesses = [repeat_bars(bars, so_far)] if use[0] or use[2] else []
     if use[1] or use[2]:
-        guesses += [continued(bars, reference) for reference in references]
+        guesses += [continue_bars(bars, reference) for reference in references]
     if use[2]:
-        guesses += [repeated(bars, loop) for loop in LOOPS if loop < so_far]
+        guesses += [repeat_bars(bars, loop) for loop in LOOPS if loop < so_far]
     if not guesses:
         return np.zeros((count, 1, 3))
     lacks = 1 - judge(np.concatenate(guesses)).reshape(len(guesses), count, -1)
@@ -148,10 +148,10 @@ def fit_potential(
     """
     some = melodies[:8]
     plain = judge(some)
-    shifts = SHIFTS if any((judge(transposed(some, by)) != plain).any() for by in SHIFTS if by) else (0,)
+    shifts = SHIFTS if any((judge(transpose_rows(some, by)) != plain).any() for by in SHIFTS if by) else (0,)
     copies = 1 if shifts == (0,) else 1 + KNOWN // len(melodies)
     by = rng.permuted(np.tile(shifts, (len(melodies), 1)), axis=1)[:, :copies].T.reshape(-1)
-    known = transposed(np.tile(melodies, (copies, 1)), by)
+    known = transpose_rows(np.tile(melodies, (copies, 1)), by)
     scores = judge(known)
     if references is None:
         references = known[np.argsort(-scores.sum(1), kind="stable")[:REFERENCES]]

@@ -21,7 +21,7 @@ from melodylc.data.arrays import Values
 from melodylc.rewards.base import Scores
 from melodylc.sampling.steering.filter import MOVES, backwards
 from melodylc.sampling.steering.limits import EventTable
-from melodylc.sampling.steering.potential import MelodyRows, RuleCounter, transposed
+from melodylc.sampling.steering.potential import MelodyRows, RuleCounter, transpose_rows
 from melodylc.sampling.steering.writer import BarWriter, State
 
 
@@ -76,9 +76,9 @@ def rewrite(
             here = torch.from_numpy(allowed[bar * STEPS_PER_BAR : (bar + 1) * STEPS_PER_BAR])
             _, written, _, corrected = writer.write_bar_within(many, uniforms, here.expand(len(rows), -1, -1))
             correction = corrected.double().numpy()
-        borrowed = _borrowed(judge, melodies, bar, copies, rng)
+        borrow_bars = _borrowed(judge, melodies, bar, copies, rng)
         own = _bar(melodies, bar).numpy()[:, None]
-        options = np.concatenate((written.numpy().reshape(count, candidates, -1), borrowed, own), 1)
+        options = np.concatenate((written.numpy().reshape(count, candidates, -1), borrow_bars, own), 1)
         wholes = np.repeat(melodies[:, None], each, 1)
         wholes[:, :, bar * STEPS_PER_BAR : (bar + 1) * STEPS_PER_BAR] = options
         told = judge(wholes.reshape(-1, STEPS)).reshape(count, each, -1)
@@ -129,7 +129,7 @@ def _borrowed(judge: RuleCounter, melodies: MelodyRows, bar: int, count: int, rn
     bars = melodies.reshape(-1, BARS, STEPS_PER_BAR)
     elsewhere = [other for other in range(BARS) if other != bar]
     others = bars[:, elsewhere]
-    forms = [others, backwards(others), *(transposed(others, move) for move in MOVES[:6])]
+    forms = [others, backwards(others), *(transpose_rows(others, move) for move in MOVES[:6])]
     sources = np.concatenate(forms, 1)
     tried = np.repeat(melodies[:, None], sources.shape[1], 1)
     tried[:, :, bar * STEPS_PER_BAR : (bar + 1) * STEPS_PER_BAR] = sources
