@@ -14,7 +14,7 @@ from melodylc.data.keys import parse_scale
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 SEED = 7
-TUNE = [60, 64, 67, 66, 65, 69, 72, 69, 67, 66, 64, 62, 60, 59, 62, 60]  #: quarters, two of them outside C major
+TUNE = [60, 64, 67, 64, 65, 69, 72, 69, 67, 65, 64, 61, 60, 59, 62, 60]  #: quarters, one of them outside C major
 
 
 @melodylc.reward
