@@ -67,6 +67,7 @@ _SIZES = (*_OF_SOURCE * SOURCES, *_OWN)  # of the tables of embeddings, which ar
 _OFFSETS = np.cumsum((0, *_SIZES[:-1]))
 _AGREEMENTS = 4  # of a kind with a source's votes: with none, with its pitch, with its interval, with both
 _LAGS = np.array([*LAGS, 0])
+_EVERY_LAG = STEPS_PER_BAR * np.arange(1, BARS)
 _TURN = np.arange(12)
 _CLASS_OF_KIND = torch.arange(1 - PITCHES, PITCHES) % 12
 _STEPS_PER_BEAT = 4
@@ -143,61 +144,76 @@ class RecallLM(nn.Module):
         x = self.heard(given) * (masks[0][at[0]] if masks else 1)
         hidden, _ = self.lstm(x.new_zeros(len(events), most, x.shape[1]).index_put(at, x))
         state = torch.cat((hidden[at] * (masks[1][at[0]] if masks else 1), x), 1).float()
-        said = _logprob(self.kind_logits(state, given) / temperature, kind)
-        said = said + _logprob(self.length_logits(state, kind, given) / temperature, length - 1)
+        said = _logprob(self.kind_logits(self.kinds(state), given) / temperature, kind)
+        said = said + _logprob(self.length_logits(self.for_length(state), kind, given) / temperature, length - 1)
         return said.new_zeros(len(events), most).index_put(at, said)
 
     def heard(self, given: Inputs) -> Tensor:
         """What the LSTM is given, (m, embedding)."""
         return silu(self.features(given.rows) + self.key(given.key))
 
-    def kind_logits(self, state: Tensor, given: Inputs) -> Tensor:
-        """Logits (m, kinds), of what the LSTM says and was given, (m, hidden + embedding)."""
-        logits, weights, used = self.kinds(state).float().split([KINDS, 2 * SOURCES, _OF_PITCHES], dim=1)
+    def kind_logits(self, said: Tensor, given: Inputs) -> Tensor:
+        """Logits (m, kinds) of what `kinds` makes of the LSTM's output and input."""
+        logits, weights, used = said.float().split([KINDS, 2 * SOURCES, _OF_PITCHES], dim=1)
         classes = (used[:, :-1, None] * given.classes).sum(1)[:, _CLASS_OF_KIND.to(used.device)]
         more = torch.cat((classes + used[:, -1:] * given.pitches, torch.zeros_like(logits[:, :3])), 1)
         logits = (torch.cat((logits, logits[:, :1]), 1) + more).scatter_add(1, given.votes, weights)[:, :KINDS]
         return logits.masked_fill(~given.possible, -torch.inf)
 
-    def length_logits(self, state: Tensor, kind: Tensor, given: Inputs) -> Tensor:
-        """Logits (m, 16) of the lengths 1..16 of segments of these kinds (m,)."""
+    def length_logits(self, said: Tensor, kind: Tensor, given: Inputs) -> Tensor:
+        """Logits (m, 16) of the lengths of segments of these kinds (m,), of what `for_length` makes of the same."""
         same = (given.votes == kind[:, None]).long()
         near = (
             torch.where(kind < SILENCE, (kind - PITCHES + 1).clamp(-_NEAR, _NEAR), kind - SILENCE + _NEAR + 1) + _NEAR
         )
         agreement = _KIND_ROWS.to(kind.device) + same[:, :SOURCES] + 2 * same[:, SOURCES:]
-        hidden = silu(self.for_length(state) + self.kind_heard(torch.cat((near[:, None], agreement), 1)))
+        hidden = silu(said + self.kind_heard(torch.cat((near[:, None], agreement), 1)))
         logits, weights, used = self.lengths(hidden).float().split([STEPS_PER_BAR, SOURCES, _OF_LENGTHS], dim=1)
         logits = logits + (used[..., None] * given.shares).sum(1)
         logits = torch.cat((torch.zeros_like(logits[:, :1]), logits), 1).scatter_add(1, given.lengths, weights)[:, 1:]
         places = torch.arange(STEPS_PER_BAR, device=kind.device)
         return logits.masked_fill(places >= given.room[:, None], -torch.inf)
 
-    def step(self, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """The LSTM's states (m, layers, hidden) after an input (m, embedding)."""
-        states = []
-        for layer, (taken, recurrent, one, other) in enumerate(self.lstm.all_weights):
-            gates = torch.addmm(one + other, x, taken.t()).addmm_(hidden[:, layer], recurrent.t())
-            keep_in, keep, new, out = gates.chunk(4, dim=1)
-            memory = torch.addcmul(keep.sigmoid() * cell[:, layer], keep_in.sigmoid(), new.tanh())
-            x = out.sigmoid() * memory.tanh()
-            states.append((x, memory))
-        return torch.stack([state for state, _ in states], 1), torch.stack([memory for _, memory in states], 1)
-
     def write(
         self, chances: Tensor, temperature: float = 1.0, role: Tensor | None = None, nucleus: float = 1.0
     ) -> Tensor:
         """Melodies (n, 256), int64, from uniform numbers (n, 256) in [0, 1), as `write_bar` uses them."""
-        state = start(self, len(chances), role)
-        for numbers in torch.split(chances, STEPS_PER_BAR, dim=1):
-            state, _, _ = write_bar(self, state, numbers, temperature, nucleus)
-        return torch.from_numpy(state.written)
+        writer = _Sampler(chances.double().numpy(), temperature, nucleus)
+        _, written, _ = _advance(self, start(self, len(chances), role), writer, BARS)
+        return written
 
     @torch.no_grad()
     def nll(self, events: Tensor, temperature: float = 1.0, role: Tensor | None = None) -> Tensor:
         """-log p(x) in nats of melodies (n, 256), int64, shape (n,); logits are divided by `temperature`."""
         said: Tensor = self(events, role, temperature)
         return -said.double().sum(1)
+
+
+class _Steps:
+    """The network one segment at a time: as the module, with what its matrices have in common multiplied at once."""
+
+    def __init__(self, model: RecallLM) -> None:
+        weights = model.lstm.all_weights
+        self.gates = [(torch.cat((taken, recurrent), 1).t(), one + other) for taken, recurrent, one, other in weights]
+        self.heads = torch.cat((model.kinds.weight, model.for_length.weight)).t()
+        self.bias = torch.cat((model.kinds.bias, model.for_length.bias))
+        self.sizes = [len(model.kinds.bias), len(model.for_length.bias)]
+
+    def lstm(self, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """The states (m, layers, hidden) after an input (m, embedding)."""
+        states = []
+        for layer, (weights, bias) in enumerate(self.gates):
+            gates = torch.addmm(bias, torch.cat((x, hidden[:, layer]), 1), weights)
+            keep_in, keep, new, out = gates.chunk(4, dim=1)
+            memory = torch.addcmul(keep.sigmoid() * cell[:, layer], keep_in.sigmoid(), new.tanh())
+            x = out.sigmoid() * memory.tanh()
+            states.append((x, memory))
+        return torch.stack([state for state, _ in states], 1), torch.stack([memory for _, memory in states], 1)
+
+    def said(self, hidden: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What `kinds` and `for_length` make of the LSTM's output and input."""
+        kinds, lengths = torch.addmm(self.bias, torch.cat((hidden, x), 1), self.heads).split(self.sizes, dim=1)
+        return kinds, lengths
 
 
 def _logprob(logits: Tensor, index: Tensor) -> Tensor:
@@ -241,22 +257,22 @@ def inputs(sources: Sources, past: Past) -> Inputs:
     other = 2 * _NEAR + sources.content
     runs = _CLASS_OF_RUN[sources.runs]
     of_sources = (
-        np.where(onset, np.clip(exact, -_NEAR, _NEAR) + _NEAR, other),
-        np.where(onset, np.clip(sources.interval, -_NEAR, _NEAR) + _NEAR, other),
+        np.where(onset, _near(exact) + _NEAR, other),
+        np.where(onset, _near(sources.interval) + _NEAR, other),
         sources.length,
         runs[:, 0],
         runs[:, 1],
         runs[:, 2],
     )
-    before = np.clip(past.kind - PITCHES + 1, -_NEAR, _NEAR) + _NEAR
+    before = _near(past.kind - PITCHES + 1) + _NEAR
     place = past.step % STEPS_PER_BAR
     own = (
         np.where(past.kind < SILENCE, before, past.kind - SILENCE + 2 * _NEAR + 1),
         past.length,
         place,
         past.step // STEPS_PER_BAR,
-        np.clip(past.pitch - past.low, 0, _NEAR),
-        np.clip(past.high - past.pitch, 0, _NEAR),
+        np.minimum(past.pitch - past.low, _NEAR),
+        np.minimum(past.high - past.pitch, _NEAR),
         past.pitch // 4,
         (past.pitch - past.first) % 12,
         past.role,
@@ -280,7 +296,9 @@ def inputs(sources: Sources, past: Past) -> Inputs:
         rows,
         np.concatenate([count / (1 + count.sum(1, keepdims=True)) for count in (so_far, lately)], 1),
         np.stack((_log_shares(so_far), _log_shares(lately), so_far > 0), 1).astype(np.float32),
-        np.log1p(np.take_along_axis(past.pitches, pitches.clip(0, PITCHES - 1), 1).astype(np.float32)),
+        np.log1p(
+            np.take_along_axis(past.pitches, np.minimum(np.maximum(pitches, 0), PITCHES - 1), 1).astype(np.float32)
+        ),
         np.stack([_log_shares(count) for count in lengths], 1).astype(np.float32),
         votes,
         sources.length,
@@ -288,6 +306,12 @@ def inputs(sources: Sources, past: Past) -> Inputs:
         STEPS_PER_BAR - place,
     )
     return Inputs(*(torch.from_numpy(part) for part in parts))
+
+
+def _near(interval: Ints) -> Ints:
+    """Intervals with those beyond two octaves taken for two octaves; minimum and maximum are much quicker than clip."""
+    near: Ints = np.minimum(np.maximum(interval, -_NEAR), _NEAR)
+    return near
 
 
 def classes_of(pitches: Ints) -> Ints:
@@ -367,8 +391,8 @@ def sources_of(table: Ints, melody: Ints, step: Ints, runs: Ints) -> Sources:
     lags[:, -1] = best
     place = step[:, None] - STEPS_PER_BAR * lags
     there = (lags > 0) & (place >= 0)
-    found = np.where(there[..., None], table[melody[:, None], place.clip(0)], (_NOTHING, 0, 0, 0))
-    agreed = np.take_along_axis(runs, (lags - 1).clip(0)[:, None], 2) * there[:, None]
+    found = np.where(there[..., None], table[melody[:, None], np.maximum(place, 0)], (_NOTHING, 0, 0, 0))
+    agreed = np.take_along_axis(runs, np.maximum(lags - 1, 0)[:, None], 2) * there[:, None]
     return Sources(found[..., 0], found[..., 1], found[..., 2], found[..., 3], agreed, best)
 
 
@@ -466,7 +490,7 @@ class RecallState:
 
     bar: int  #: bars written
     written: Ints  #: (n, 256) events, those to come undefined
-    compared: Ints  #: (n, 256, 3) what `codes` says of them
+    compared: npt.NDArray[np.int16]  #: (n, 256, 3) what `codes` says of them
     table: Ints  #: (n, 256, 4) `entries`
     runs: Ints  #: (n, 3, 15) for how many steps every lag has agreed
     past: Past  #: what the next segment depends on
@@ -491,7 +515,7 @@ def start(model: RecallLM, count: int, role: npt.ArrayLike | None = None) -> Rec
     return RecallState(
         0,
         np.zeros((count, STEPS), np.int64),
-        np.zeros((count, STEPS, 3), np.int64),
+        np.zeros((count, STEPS, 3), np.int16),
         np.zeros((count, STEPS, 4), np.int64),
         np.zeros((count, 3, ALL_LAGS), np.int64),
         Past(base, np.full(count, NOWHERE), zeros, zeros, base, base, base, roles, pitches, pitches[:, :12], lengths),
@@ -521,45 +545,38 @@ def score_bar(model: RecallLM, state: RecallState, bar: Tensor, temperature: flo
 
 
 class _Writer(Protocol):
-    """Chooses segments: those of rows (m,) begin at place `at` of the bar."""
+    """Chooses segments: those of rows (m,) begin `at` (m,) steps from where writing began."""
 
-    def kind(self, logits: Tensor, rows: Ints, at: int, pitch: Ints) -> tuple[Ints, npt.NDArray[np.float64]]:
+    def kind(self, logits: Tensor, rows: Ints, at: Ints, pitch: Ints) -> tuple[Ints, npt.NDArray[np.float64]]:
         """Kinds (m,) and their log-probabilities, given logits (m, kinds) and the latest pitches (m,)."""
         ...
 
-    def length(self, logits: Tensor, rows: Ints, at: int) -> tuple[Ints, npt.NDArray[np.float64]]:
+    def length(self, logits: Tensor, rows: Ints, at: Ints) -> tuple[Ints, npt.NDArray[np.float64]]:
         """Lengths (m,) and their log-probabilities, given logits (m, 16)."""
         ...
 
 
-def _shares(logits: Tensor, temperature: float) -> npt.NDArray[np.float64]:
-    scaled: npt.NDArray[np.float64] = logits.numpy().astype(np.float64) / temperature
-    weights: npt.NDArray[np.float64] = np.exp(scaled - scaled.max(1, keepdims=True))
-    weights /= weights.sum(1, keepdims=True)
-    return weights
-
-
 class _Sampler:
-    """Chooses by uniform numbers (n, 16)."""
+    """Chooses by uniform numbers (n, 16 * bars)."""
 
     def __init__(self, chances: npt.NDArray[np.float64], temperature: float, nucleus: float) -> None:
         self.chances, self.temperature, self.nucleus = chances.copy(), temperature, nucleus
 
-    def kind(self, logits: Tensor, rows: Ints, at: int, pitch: Ints) -> tuple[Ints, npt.NDArray[np.float64]]:
+    def kind(self, logits: Tensor, rows: Ints, at: Ints, pitch: Ints) -> tuple[Ints, npt.NDArray[np.float64]]:
         return self._choose(logits, rows, at)
 
-    def length(self, logits: Tensor, rows: Ints, at: int) -> tuple[Ints, npt.NDArray[np.float64]]:
+    def length(self, logits: Tensor, rows: Ints, at: Ints) -> tuple[Ints, npt.NDArray[np.float64]]:
         index, logprob = self._choose(logits, rows, at)
         return index + 1, logprob
 
-    def _choose(self, logits: Tensor, rows: Ints, at: int) -> tuple[Ints, npt.NDArray[np.float64]]:
-        shares = _shares(logits, self.temperature)
+    def _choose(self, logits: Tensor, rows: Ints, at: Ints) -> tuple[Ints, npt.NDArray[np.float64]]:
+        shares = (logits / self.temperature).softmax(1).numpy()
         if self.nucleus < 1:
             order = np.argsort(-shares, 1)
             ordered = np.take_along_axis(shares, order, 1)
             ordered[ordered.cumsum(1) - ordered >= self.nucleus] = 0
             np.put_along_axis(shares, order, ordered, 1)
-        cumulative = shares.cumsum(1)
+        cumulative = shares.cumsum(1, dtype=np.float64)
         number = self.chances[rows, at] * cumulative[:, -1]
         last = (cumulative < cumulative[:, -1:]).sum(1)  # behind the last possible one the sum stays as it is
         index = np.minimum((cumulative <= number[:, None]).sum(1), last)
@@ -570,76 +587,80 @@ class _Sampler:
 
 
 class _Reader:
-    """Chooses what bars (n, 16) hold."""
+    """Chooses what bars (n, 16 * bars) hold."""
 
     def __init__(self, bar: Ints, temperature: float) -> None:
-        self.bar, self.gaps, self.temperature = bar, gaps(bar), temperature
+        self.bar, self.temperature = bar, temperature
+        self.gaps = gaps(bar.reshape(len(bar), -1, STEPS_PER_BAR)).reshape(bar.shape)
 
-    def kind(self, logits: Tensor, rows: Ints, at: int, pitch: Ints) -> tuple[Ints, npt.NDArray[np.float64]]:
+    def kind(self, logits: Tensor, rows: Ints, at: Ints, pitch: Ints) -> tuple[Ints, npt.NDArray[np.float64]]:
         kind = kind_of(self.bar[rows, at], pitch)
-        return kind, np.log(_shares(logits, self.temperature)[np.arange(len(rows)), kind])
+        return kind, self._logprob(logits, kind)
 
-    def length(self, logits: Tensor, rows: Ints, at: int) -> tuple[Ints, npt.NDArray[np.float64]]:
+    def length(self, logits: Tensor, rows: Ints, at: Ints) -> tuple[Ints, npt.NDArray[np.float64]]:
         length = self.gaps[rows, at]
-        return length, np.log(_shares(logits, self.temperature)[np.arange(len(rows)), length - 1])
+        return length, self._logprob(logits, length - 1)
+
+    def _logprob(self, logits: Tensor, index: Ints) -> npt.NDArray[np.float64]:
+        return _logprob(logits / self.temperature, torch.from_numpy(index)).double().numpy()
 
 
 @torch.no_grad()
-def _advance(model: RecallLM, state: RecallState, writer: _Writer) -> tuple[RecallState, Tensor, Tensor]:
-    """The state after another bar, the bar (n, 16) and its log-probability (n,)."""
-    count, first = len(state.written), STEPS_PER_BAR * state.bar
+def _advance(model: RecallLM, state: RecallState, writer: _Writer, bars: int = 1) -> tuple[RecallState, Tensor, Tensor]:
+    """The state after some more bars, these (n, 16 * bars), and their log-probability (n,).
+
+    Within them every melody goes from segment to segment at its own pace.
+    """
+    count, first, network = len(state.written), STEPS_PER_BAR * state.bar, _Steps(model)
+    end = first + STEPS_PER_BAR * bars
     written, compared, table = state.written.copy(), state.compared.copy(), state.table.copy()
     runs, past = state.runs.copy(), Past(*(part.copy() for part in state.past))
     hidden, cell = state.hidden.clone(), state.cell.clone()
-    left, going, logprob = np.zeros(count, np.int64), np.full(count, REST), np.zeros(count)
-    past.lately[:] = _heard_since(written, _bar_before(past.step), first)
-    pitches = np.empty((count, STEPS_PER_BAR), np.int64)
-    ago = first - STEPS_PER_BAR * np.arange(1, state.bar + 1)
-    for at in range(STEPS_PER_BAR):
-        rows = np.flatnonzero(left == 0)
-        event, pitch = going.copy(), past.pitch.copy()
-        if len(rows):
-            here = Past(*(part[rows] for part in past))
-            given = inputs(sources_of(table, rows, here.step, runs[rows]), here)
-            x = model.heard(given)
-            latest, memory = model.step(x, hidden[rows], cell[rows])
-            hidden[rows], cell[rows] = latest, memory
-            heard = torch.cat((latest[:, -1], x), 1)
-            kind, of_kind = writer.kind(model.kind_logits(heard, given), rows, at, here.pitch)
-            logits = model.length_logits(heard, torch.from_numpy(kind), given)
-            length, of_length = writer.length(logits, rows, at)
-            logprob[rows] += of_kind + of_length
-            event[rows], left[rows] = event_of(kind, here.pitch), length
-            going[rows] = np.where(kind == SILENCE, REST, HOLD)
-            past.kind[rows], past.length[rows] = kind, length
-            past.lengths[rows, at % _STEPS_PER_BEAT, length - 1] += 1
-        _remember(past, event)
-        left -= 1
-        written[:, first + at], pitches[:, at] = event, pitch
-        compared[:, first + at] = codes(event, pitch).T
-        agree = compared[:, first + at, :, None] == compared[:, ago + at].transpose(0, 2, 1)
-        runs[:, :, : state.bar] = (runs[:, :, : state.bar] + 1) * agree
-    bar = written[:, first : first + STEPS_PER_BAR]
-    table[:, first : first + STEPS_PER_BAR] = entries(bar, pitches, gaps(bar))
-    after = RecallState(state.bar + 1, written, compared, table, runs, past, hidden, cell)
-    return after, torch.from_numpy(bar.copy()), torch.from_numpy(logprob)
+    logprob, in_bar = np.zeros(count), np.zeros((count, 12), np.int64)
+    while len(rows := np.flatnonzero(past.step < end)):
+        here = Past(*(part[rows] for part in past))
+        given = inputs(sources_of(table, rows, here.step, runs[rows]), here)
+        x = model.heard(given)
+        latest, memory = network.lstm(x, hidden[rows], cell[rows])
+        hidden[rows], cell[rows] = latest, memory
+        for_kind, for_length = network.said(latest[:, -1], x)
+        kind, of_kind = writer.kind(model.kind_logits(for_kind, given), rows, here.step - first, here.pitch)
+        logits = model.length_logits(for_length, torch.from_numpy(kind), given)
+        length, of_length = writer.length(logits, rows, here.step - first)
+        logprob[rows] += of_kind + of_length
+        _remember(past, in_bar, rows, kind, length)
+        # Every step of the segments, one after another.
+        of, starts = np.repeat(np.arange(len(rows)), length), np.cumsum(length) - length
+        since = np.arange(len(of)) - starts[of]
+        row, step, opens = rows[of], here.step[of] + since, since == 0
+        event = np.where(opens, event_of(kind, here.pitch)[of], np.where(kind == SILENCE, REST, HOLD)[of])
+        pitch = np.where(opens, here.pitch[of], past.pitch[row])
+        code = codes(event, pitch).T.astype(np.int16)
+        written[row, step], compared[row, step] = event, code
+        table[row, step] = entries(event, pitch, length[of] - since)
+        ago = step[:, None] - _EVERY_LAG
+        differs = (compared[row[:, None], np.maximum(ago, 0)] != code[:, None]) | (ago < 0)[..., None]
+        last = np.maximum.reduceat(differs * (since + 1)[:, None, None], starts).transpose(0, 2, 1)
+        runs[rows] = np.where(last > 0, length[:, None, None] - last, runs[rows] + length[:, None, None])
+    after = RecallState(state.bar + bars, written, compared, table, runs, past, hidden, cell)
+    return after, torch.from_numpy(written[:, first:end].copy()), torch.from_numpy(logprob)
 
 
-def _heard_since(written: Ints, step: Ints, end: int) -> Ints:
-    """How many notes of each pitch class (n, 12) there are from steps (n,), all the same, to `end`."""
-    notes = written[:, step[0] if len(step) else 0 : end]
-    return np.stack([((notes < PITCHES) & (notes % 12 == pitch)).sum(1) for pitch in _TURN], 1)
-
-
-def _remember(past: Past, event: Ints) -> None:
-    """Take in one event of every melody, in place."""
-    past.step[:] += 1
-    rows = np.flatnonzero(event < PITCHES)
-    pitch = event[rows]
-    heard = past.pitches[rows].any(1)
-    past.low[rows] = np.where(heard, np.minimum(past.low[rows], pitch), pitch)
-    past.high[rows] = np.where(heard, np.maximum(past.high[rows], pitch), pitch)
-    past.first[rows] = np.where(heard, past.first[rows], pitch)
-    past.pitches[rows, pitch] += 1
-    past.lately[rows, pitch % 12] += 1
-    past.pitch[rows] = pitch
+def _remember(past: Past, in_bar: Ints, rows: Ints, kind: Ints, length: Ints) -> None:
+    """Take in a segment of some melodies, in place; `in_bar` (n, 12) counts the pitch classes of their bars so far."""
+    past.kind[rows], past.length[rows] = kind, length
+    past.lengths[rows, past.step[rows] % _STEPS_PER_BEAT, length - 1] += 1
+    past.step[rows] += length
+    note = kind < SILENCE
+    notes, pitch = rows[note], event_of(kind, past.pitch[rows])[note]
+    heard = past.pitches[notes].any(1)
+    past.low[notes] = np.where(heard, np.minimum(past.low[notes], pitch), pitch)
+    past.high[notes] = np.where(heard, np.maximum(past.high[notes], pitch), pitch)
+    past.first[notes] = np.where(heard, past.first[notes], pitch)
+    past.pitches[notes, pitch] += 1
+    past.pitch[notes] = pitch
+    for counts in (past.lately, in_bar):
+        counts[notes, pitch % 12] += 1
+    over = rows[past.step[rows] % STEPS_PER_BAR == 0]  # their next segment is in another bar
+    past.lately[over] = in_bar[over]
+    in_bar[over] = 0
