@@ -12,20 +12,8 @@ from melodylc.data.alphabet import BARS, HOLD, REST, STEPS, STEPS_PER_BAR, canon
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.roles import ROLES
 from melodylc.models.checkpoint import load_language, save_language
-from melodylc.models.recall import (
-    BASE,
-    KINDS,
-    LAGS,
-    SOURCES,
-    UNKNOWN,
-    RecallConfig,
-    RecallLM,
-    RecallState,
-    score_bar,
-    segments,
-    start,
-    write_bar,
-)
+from melodylc.models.recall import RecallConfig, RecallLM, RecallState, score_bar, start, write_bar
+from melodylc.models.segments import BASE, KINDS, LAGS, SOURCES, UNKNOWN, segments
 
 SMALL = RecallConfig(embedding=24, hidden=20, layers=2, length=12)
 

@@ -13,7 +13,8 @@ from melodylc.data.roles import LEAD
 from melodylc.models.autoregressive import AutoregressiveSong
 from melodylc.models.config import CONFIGS, named_config
 from melodylc.models.noise import Noise
-from melodylc.models.recall import UNKNOWN, RecallConfig, RecallLM
+from melodylc.models.recall import RecallConfig, RecallLM
+from melodylc.models.segments import UNKNOWN
 from melodylc.models.vae import MelodyVAE
 from melodylc.training.settings import StageSettings, default_settings
 from melodylc.training.stages import LanguageStage, charge, make_stage, melody_nll

@@ -11,7 +11,7 @@ from melodylc.data.arrays import Events, Rows
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CorpusError
 from melodylc.data.rows import HIGHEST, LOWEST, Sources, source_weights, transpose
-from melodylc.models.recall import UNKNOWN, segment_starts
+from melodylc.models.segments import UNKNOWN, segment_starts
 
 #: how often a language model meets a lead, an inner voice, a bass, or one of no role
 ROLE_SHARES = (0.7, 0.18, 0.12, 1.0)
@@ -74,7 +74,7 @@ class RoleBatches:
 
 
 def roles_of(corpus: Corpus, side: str) -> npt.NDArray[np.uint8]:
-    """The role (n,) of each melody of a side, an index into `melodylc.models.recall.ROLES`.
+    """The role (n,) of each melody of a side, an index into `melodylc.data.roles.ROLES`.
 
     Of a corpus that doesn't say, all are `UNKNOWN`.
     """

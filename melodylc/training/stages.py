@@ -19,7 +19,8 @@ from melodylc.data.alphabet import BARS, STEPS, STEPS_PER_BAR
 from melodylc.models.autoregressive import AutoregressiveSong
 from melodylc.models.bars import BarEncoder
 from melodylc.models.noise import Noise
-from melodylc.models.recall import UNKNOWN, RecallLM
+from melodylc.models.recall import RecallLM
+from melodylc.models.segments import UNKNOWN
 from melodylc.models.vae import MelodyVAE
 from melodylc.training.settings import StageSettings
 from melodylc.training.team import Team
