@@ -60,7 +60,16 @@ def test_the_shipped_actor_does_what_its_file_says(wanted: tuple[int, int, int],
 
 def test_what_ships_is_one_model_and_its_own_actors(model: LoadedModel) -> None:
     files = sorted(path for path in PRETRAINED.glob("*.safetensors") if not path.stem.startswith("mnist-"))
-    assert {path.stem for path in files} == {"base", "bank-learnt", "common", "critic", "realism", "runs"}
+    assert {path.stem for path in files} == {
+        "base",
+        "bank-learnt",
+        "common",
+        "critic",
+        "discriminator",
+        "realism",
+        "runs",
+        "writer",
+    }
     headers = [header for path in files if (header := read_header(path))]
     assert {header.model for header in headers} == {model.fingerprint}
     assert max(path.stat().st_size for path in files) <= LARGEST

@@ -579,7 +579,7 @@ def test_the_command_in_the_manifest_writes_the_same_files_again(run_cli: Cli, s
     assert run_cli(*shlex.split(found["command"])[1:], "-o", tmp_path / "two").code == 0
     one, two = ({file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("one", "two"))
     assert one == two
-    assert mido.MidiFile(tmp_path / "two" / "01.mid").tracks[-1].name == "chords"
+    assert mido.MidiFile(tmp_path / "two" / found["files"][0]["file"]).tracks[-1].name == "chords"
 
 
 def test_every_reward_with_chords_is_a_reward() -> None:

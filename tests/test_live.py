@@ -172,9 +172,9 @@ def test_the_command_plays_a_folder_and_lists_ports(
     for name, melody in (("01.mid", FIRST), ("02.mid", SECOND)):
         (tmp_path / name).write_bytes(midi_bytes(melody, tempo=1000))
     wishes: list[Wish | None] = [None, "next", *[None] * 40, "stop"]
-    monkeypatch.setattr("melodylc.cli.play._pressed", lambda: wishes.pop(0) if wishes else "stop")
+    monkeypatch.setattr("melodylc.cli.play._read_key", lambda: wishes.pop(0) if wishes else "stop")
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("melodylc.cli.play._unbuffered", __import__("contextlib").nullcontext)
+    monkeypatch.setattr("melodylc.cli.play._raw_terminal", __import__("contextlib").nullcontext)
     run = run_cli("play", tmp_path, "--port", "a", "--program", "flute")
     assert run.code == 0, run.err
     assert "playing 1 of 2" in run.err

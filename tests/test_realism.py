@@ -15,7 +15,7 @@ from sampler_of import sampler_of
 from small_corpus import build_small
 
 from melodylc.cache import pretrained
-from melodylc.constraints import actors, fitting
+from melodylc.constraints import fitting
 from melodylc.constraints.actors import cache_path, find_actor, shipped_moves
 from melodylc.constraints.bank import find_bank
 from melodylc.constraints.fitting import RealismTerm
@@ -274,12 +274,11 @@ def test_what_ships_serves_generate_at_once(
     run_cli: RunCli, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fitting, "SETTINGS", replace(QUICK, rounds=1, bank=32))
-    monkeypatch.setattr(actors, "ASKED", 4)
     asked = ("generate", "--density", "40", "--no-variety", "-n", 1, "--seed", 1, "-o", tmp_path / "out")
     done = run_cli(*asked, "--realism", 0.3)
     assert done.code == 0, done.err
     found = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
-    assert found["actor"]["origin"] == "fitted"
+    assert found["method"]["actor"]["origin"] == "fitted"
     header = read_header(next((cache / "actors").glob("*.safetensors")))
     assert header is not None
     assert header.settings["extra_cost_weight"] == 0.3
@@ -311,7 +310,7 @@ def test_generate_writes_the_best_and_says_how_good_it_is(
 ) -> None:
     path = tmp_path / "model.safetensors"
     save_model(path, speaking.vae, speaking.sigma_bar, {}, speaking.language)
-    asked = ("generate", "--model", path, "-n", 2, "--seed", 1, "-o", tmp_path / "out")
+    asked = ("generate", "--model", path, "--method", "combined", "-n", 2, "--seed", 1, "-o", tmp_path / "out")
     done = run_cli(*asked, "--best-of", 3)
     assert done.code == 0, done.err
     assert "likeness" in done.out

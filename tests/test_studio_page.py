@@ -268,7 +268,14 @@ def test_the_next_day_the_history_is_there_and_drawn_as_it_is_opened(
 
 
 def test_a_fit_is_offered_followed_and_stopped(page: Any) -> None:
-    """The page's part of it, with answers of the test's own: a real fit stands in test_studio.py."""
+    """The page's part of it, with answers of the test's own: a real fit stands in test_studio.py.
+
+    Only a model that writes no bars, one without a language model, has rules that aren't ready at once.
+    """
+
+    def unready(route: Any) -> None:
+        route.fulfill(json={**route.fetch().json(), "ready": False})
+
     told = {"state": "none", "title": "E locrian", "round": 0, "rounds": 40, "rate": None, "best": None, "message": ""}
     asked: list[Any] = []
 
@@ -282,6 +289,7 @@ def test_a_fit_is_offered_followed_and_stopped(page: Any) -> None:
         busy = told["state"] in ("running", "stopping")
         route.fulfill(json={**told, "busy": busy})
 
+    page.route("**/api/v1/plan", unready)
     page.route("**/api/v1/fit*", answer)
     page.route("**/api/v1/fit/stop", answer)
     page.select_option("#root", "4")

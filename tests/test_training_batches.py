@@ -18,7 +18,7 @@ from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CorpusError
 from melodylc.data.melody import Melody
 from melodylc.data.rows import HIGHEST, LOWEST, evaluation_rows, source_weights, transpose, validation_rows
-from melodylc.training.batches import ROLE_SHARES, Batches, RoleBatches, roles_of
+from melodylc.training.batches import ROLE_SHARES, Batches, RoleBatches
 
 Events = npt.NDArray[np.uint8]
 SIZES = (90, 0, 360, 810)  #: square roots 9 : 18 : 27
@@ -203,13 +203,13 @@ def roles(corpus: Corpus, tmp_path: Path) -> Corpus:
 
 def test_roles_are_drawn_by_their_shares_and_go_with_their_melodies(roles: Corpus) -> None:
     batches, known = RoleBatches(roles, 0.5, seed=1), np.asarray(roles.train)
-    assert roles_of(roles, "train")[:4].tolist() == [0, 1, 2, 0]
+    assert roles.train_role[:4].tolist() == [0, 1, 2, 0]
     drawn = np.concatenate([batches.draw(0, step, 256) for step in range(8)])
     counts = np.bincount(drawn[:, -1], minlength=3)
     total = sum(ROLE_SHARES[:3])
     assert chi_square(counts.tolist(), [len(drawn) * share / total for share in ROLE_SHARES[:3]]) < 13.8
     shapes: dict[bytes, set[int]] = {}  # without its key a melody may stand in the corpus twice
-    for role, melody in zip(roles_of(roles, "train"), known, strict=True):
+    for role, melody in zip(roles.train_role, known, strict=True):
         shapes.setdefault(in_no_key(melody), set()).add(int(role))
     assert all(row[-1] in shapes[in_no_key(row[:-1])] for row in drawn[:64])
 
@@ -227,7 +227,3 @@ def test_batches_with_roles_are_pure_and_of_melodies_about_as_long(roles: Corpus
     assert {batch.shape for batch in at_once} == {(16, STEPS + 1)}
     notes = sorted(((batch[:, :-1] < HOLD).sum(1).tolist() for batch in at_once[:8]), key=min)
     assert all(max(some) <= max(more) for some, more in pairwise(notes))
-
-
-def test_a_corpus_without_roles_has_unknown_ones(corpus: Corpus) -> None:
-    assert set(RoleBatches(corpus, 0.5, seed=1).draw(0, 0, 8)[:, -1]) == {len(ROLE_SHARES) - 1}

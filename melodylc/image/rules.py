@@ -147,7 +147,7 @@ def load_rule_actor(model: LoadedVAE, rule: Rule | None, path: Path) -> StoredAc
     Raises:
         CheckpointError: it is no such file, or one for another VAE or another rule than the one given.
     """
-    return load_actor(path, model=model.fingerprint, prior=PRIOR, rule=rule.identity if rule else None)
+    return load_actor(path, model=model.fingerprint, prior=PRIOR, rule=None if rule is None else rule.identity)
 
 
 def rule_actor_path(model: LoadedVAE, rule: Rule) -> Path:

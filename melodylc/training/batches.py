@@ -4,14 +4,13 @@ Nothing here has a state, so a resumed run sees exactly the batches it would hav
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from melodylc.data.alphabet import STEPS_PER_BAR
 from melodylc.data.arrays import Events, Rows
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CorpusError
 from melodylc.data.rows import HIGHEST, LOWEST, Sources, source_weights, transpose
-from melodylc.models.segments import UNKNOWN, segment_starts
+from melodylc.models.segments import segment_starts
 
 #: how often a language model meets a lead, an inner voice, a bass, or one of no role
 ROLE_SHARES = (0.7, 0.18, 0.12, 1.0)
@@ -45,7 +44,7 @@ class RoleBatches:
         if not len(corpus.train):
             raise CorpusError("the corpus has no training melodies: build it from more files")
         self.seed, self.events = seed, np.ascontiguousarray(corpus.train)
-        self.role = roles_of(corpus, "train")
+        self.role = corpus.train_role
         kind = self.role.astype(np.int64) * len(corpus.collections) + corpus.train_collection
         among = np.arange(len(self.events)) if rows is None else rows
         counts = np.bincount(kind[among], minlength=len(ROLE_SHARES) * len(corpus.collections))
@@ -71,13 +70,3 @@ class RoleBatches:
         order = np.argsort(segment_starts(events.reshape(len(rows), -1, STEPS_PER_BAR)).sum((1, 2)), kind="stable")
         dealt = np.c_[events, self.role[rows]][order].reshape(self.TOGETHER, count, -1)
         return np.asarray(rng.permutation(dealt), np.uint8)
-
-
-def roles_of(corpus: Corpus, side: str) -> npt.NDArray[np.uint8]:
-    """The role (n,) of each melody of a side, an index into `melodylc.data.roles.ROLES`.
-
-    Of a corpus that doesn't say, all are `UNKNOWN`.
-    """
-    path = corpus.folder / f"{side}_role.npy"
-    count = int(corpus.manifest[side])
-    return np.load(path).astype(np.uint8) if path.exists() else np.full(count, UNKNOWN, np.uint8)

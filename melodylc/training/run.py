@@ -22,7 +22,7 @@ from melodylc.models.checkpoint import LoadedModel, load_model, save_model
 from melodylc.models.config import ModelConfig
 from melodylc.models.recall import RecallConfig, RecallLM
 from melodylc.models.vae import MelodyVAE
-from melodylc.training.batches import Batches, RoleBatches, roles_of
+from melodylc.training.batches import Batches, RoleBatches
 from melodylc.training.loop import STATE_FILE, Report, Trainer
 from melodylc.training.settings import TrainSettings
 from melodylc.training.stages import ALONE, LanguageStage, make_stage
@@ -120,7 +120,7 @@ def train_prior(
         LEFT_OUT: remaining.to_dict(),
     }
     rows = validation_rows(corpus, VALIDATION_MELODIES, remaining.heldout)
-    validation = np.c_[corpus.heldout[rows], roles_of(corpus, "heldout")[rows]]
+    validation = np.c_[corpus.heldout[rows], corpus.heldout_role[rows]]
     stage = LanguageStage(language)
     trainer = Trainer(
         language, lambda _: stage, settings, batches, validation, folder, identity, commit(), report, team
