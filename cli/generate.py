@@ -43,7 +43,7 @@ MOST_SEED = 2**63 - 1
     default=1,
     metavar="K",
     type=click.IntRange(1, 1000),
-    help="Draw K melodies that obey for each one asked, and write the one most like real melodies.",
+    help="Of K melodies that follow the rule, write the one that a discriminator takes for most real.",
 )
 @realism_option
 @click.option("--verify/--no-verify", default=True, help="--no-verify writes single draws, whether they obey or not.")
