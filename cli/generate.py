@@ -1,4 +1,4 @@
-"""`melodylc generate`: melodies that obey, as MIDI files, with a manifest that proves it."""
+"""`melodylc generate`: melodies that follow a rule, as MIDI files, with a manifest that proves it."""
 
 import secrets
 from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from melodylc.models.config import PriorName
     from melodylc.service.generation import Generation
 
-INCOMPLETE = 3  #: exit code where the budget was spent before every melody obeyed
+INCOMPLETE = 3  #: exit code where the budget was spent before every melody followed the rule
 MOST = 10_000
 MOST_SEED = 2**63 - 1
 
@@ -36,7 +36,11 @@ MOST_SEED = 2**63 - 1
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder.  [default: one named after the request]")
 @writing_options
 @click.option(
-    "--draws", default=40, show_default=True, type=click.IntRange(1), help="Most draws a melody may take to obey."
+    "--draws",
+    default=40,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Most attempts a melody may take to follow the rule.",
 )
 @click.option(
     "--best-of",
@@ -46,7 +50,11 @@ MOST_SEED = 2**63 - 1
     help="Of K melodies that follow the rule, write the one that a discriminator takes for most real.",
 )
 @realism_option
-@click.option("--verify/--no-verify", default=True, help="--no-verify writes single draws, whether they obey or not.")
+@click.option(
+    "--verify/--no-verify",
+    default=True,
+    help="--no-verify writes single attempts, whether they follow the rule or not.",
+)
 @click.option(
     "--allow-copies",
     is_flag=True,
