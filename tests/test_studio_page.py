@@ -70,7 +70,12 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     made.on(
         "request", lambda request: None if request.url.startswith((address, "blob:")) else foreign.append(request.url)
     )
-    made.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
+    made.on(
+        "console",
+        lambda said: (
+            problems.append(f"{said.text} ({said.location.get('url')})") if said.type in ("error", "warning") else None
+        ),
+    )
     made.on("pageerror", lambda error: problems.append(str(error)))
     made.goto(address + ENTRANCE)
     made.locator("html[data-ready]").wait_for()

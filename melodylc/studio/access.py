@@ -46,8 +46,10 @@ _HEADERS = {
 }
 _NO_SECRET = "open the address that the terminal shows, with its token; scripts send Authorization: Bearer"
 # A page that leads on by itself is same-origin whoever opened the address; a redirect would be its opener's.
-_ENTRANCE = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=/"><title>melodylc</title>'
-_CLOSED = f"<!doctype html><meta charset='utf-8'><title>melodylc studio</title><h1>melodylc studio</h1><p>{_NO_SECRET}."
+# Without an icon of its own a browser asks for /favicon.ico, which isn't there.
+_HEAD = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>melodylc studio</title>'
+_ENTRANCE = f'{_HEAD}<meta http-equiv="refresh" content="0; url=/">'
+_CLOSED = f"{_HEAD}<h1>melodylc studio</h1><p>{_NO_SECRET}."
 
 
 def new_secret() -> str:
@@ -150,7 +152,7 @@ class SecretFiles:
         """
         try:
             self.json.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            page = f'<!doctype html><meta http-equiv="refresh" content="0; url={self.entrance}"><title>melodylc</title>'
+            page = f'{_HEAD}<meta http-equiv="refresh" content="0; url={self.entrance}">'
             self.sweep()
             values = {"address": self.address, "token": self._secret, "pid": os.getpid()}
             _write_private(self.json, json.dumps(values) + "\n")
