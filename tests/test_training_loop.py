@@ -37,7 +37,7 @@ SMALL = replace(named_config("tiny"), name="small", embedding=8, conductor_hidde
 FAST = TrainSettings(
     stages=(
         StageSettings(kind="codec", batch=1, rate=5e-3, steps=6, warmup=2),
-        StageSettings(kind="song", batch=2, rate=1e-3, steps=5, warmup=2),
+        StageSettings(kind="song", batch=2, rate=1e-3, steps=5, warmup=2, average=0.9),
     ),
     validate_every=2,
 )
@@ -46,7 +46,7 @@ Make = Callable[..., Trainer]
 
 def one_stage(**changes: Any) -> TrainSettings:
     """The codec alone, fields of the stage or of the settings changed."""
-    stage = {name: changes.pop(name) for name in ("rate", "steps", "minutes", "batch") if name in changes}
+    stage = {name: changes.pop(name) for name in ("rate", "steps", "minutes", "batch", "average") if name in changes}
     return replace(FAST, stages=(replace(FAST.stages[0], **stage),), **changes)
 
 
@@ -153,6 +153,22 @@ def test_a_stage_ends_with_the_weights_that_validated_best(make: Make) -> None:
     best = min(range(8), key=lambda at: seen[at][0])
     assert best < 7  # the rate is far too high
     assert_same(dict(trainer.model.state_dict()), seen[best][1])
+
+
+def test_what_is_validated_and_kept_is_the_average_of_the_weights(make: Make) -> None:
+    own: list[dict[str, Tensor]] = []
+
+    def note(report: Report) -> None:
+        own.append({name: tensor.clone() for name, tensor in trainer.model.state_dict().items()})
+
+    trainer = make(one_stage(steps=4, validate_every=10, average=0.3), report=note)
+    trainer.run()
+    average = own[0]
+    for step, weights in enumerate(own[1:], 2):
+        decay = min(0.3, step / (step + 9))
+        average = {name: decay * average[name] + (1 - decay) * weights[name] for name in weights}
+    for name, tensor in trainer.model.state_dict().items():
+        torch.testing.assert_close(tensor, average[name])
 
 
 def test_a_stage_without_progress_ends_early(make: Make) -> None:

@@ -2,8 +2,8 @@
 
 A run lives in a folder:
 
-    state.safetensors   weights, Adam's moments, the weights with the best validation of the stage under way,
-                        and where the run stands; replaced atomically
+    state.safetensors   weights, Adam's moments, the weights' moving average where the stage has one, the weights
+                        with the best validation of the stage under way, and where the run stands; replaced atomically
     log.jsonl           a line a validation
     model.safetensors   the result, written at the end
 
@@ -113,6 +113,7 @@ class Trainer:
         self.folder, self.identity, self.commit, self.report = folder, identity, commit, report
         self.position = Position()
         self.best: dict[str, Tensor] = {}
+        self.average: dict[str, Tensor] = {}
 
     def run(self) -> Position:
         """Train to the end. KeyboardInterrupt and errors leave a state from which `run` goes on.
@@ -139,7 +140,7 @@ class Trainer:
         with without_signals():
             if self.best:
                 self.model.load_state_dict(self.best)
-            self.best = {}
+            self.best, self.average = {}, {}
             spent = [*self.position.spent, self.position.seconds]
             self.position = Position(stage=self.position.stage + 1, spent=spent)
             self._save(None)
@@ -152,6 +153,7 @@ class Trainer:
             with without_signals():
                 metrics = self._step(stage, settings, optimizer, fraction)
                 position.step += 1
+                self._follow(settings)
                 position.seconds = self.team.agree(time.monotonic() - started)
                 done = min(1.0, _fraction(position, settings))
                 due = position.step % self.settings.validate_every == 0 or done == 1.0
@@ -183,7 +185,37 @@ class Trainer:
         return {**metrics, "loss": loss.item()}
 
     @torch.no_grad()
+    def _follow(self, settings: StageSettings) -> None:
+        """Move the average of the weights (Polyak and Juditsky 1992), quickly at first, by the stage's decay later."""
+        if not settings.average:
+            return
+        decay = min(settings.average, self.position.step / (self.position.step + 9))
+        for name, tensor in self.model.state_dict().items():
+            former = self.average.setdefault(name, tensor.clone())
+            if tensor.is_floating_point():
+                former.lerp_(tensor, 1 - decay)
+            else:
+                former.copy_(tensor)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """The model with the average of its weights, where there is one."""
+        if not self.average:
+            yield
+            return
+        own = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        self.model.load_state_dict(self.average)
+        try:
+            yield
+        finally:
+            self.model.load_state_dict(own)
+
+    @torch.no_grad()
     def _validate(self, stage: Stage, settings: StageSettings, metrics: Metrics) -> float:
+        with self._averaged():
+            return self._validate_these(stage, settings, metrics)
+
+    def _validate_these(self, stage: Stage, settings: StageSettings, metrics: Metrics) -> float:
         noise = Noise(0)  # the same every time, so that losses compare
         chunks = torch.split(self.validation.to(self.team.device), VALIDATION_CHUNK)
         self.model.eval()  # normalisations over a batch must not learn from what is held out
@@ -232,6 +264,7 @@ class Trainer:
             return
         tensors = {f"weights.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        tensors |= {f"average.{name}": tensor for name, tensor in self.average.items()}
         if optimizer is not None:
             tensors |= _moments(optimizer)
         header = {"identity": self.identity, "commit": self.commit, "position": asdict(self.position)}
@@ -249,7 +282,7 @@ class Trainer:
             self.model.load_state_dict(_below("weights.", tensors))
         except (KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise CheckpointError(f"{path}: damaged ({first_line(error)}); delete it to train from the start") from None
-        self.best = _below("best.", tensors)
+        self.best, self.average = _below("best.", tensors), _below("average.", tensors)
         return _below("moments.", tensors)
 
 

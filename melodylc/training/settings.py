@@ -28,6 +28,7 @@ class StageSettings:
     free_nats: tuple[float, float] = (0.0, 0.0)  #: KL a melody that costs nothing: at the start, from `settled` on
     settled: float = 0.5  #: share of the stage after which free_nats has reached its second value
     beta: float = 1.0  #: weight of the KL above free_nats
+    average: float = 0.0  #: decay of the moving average of the weights, which is what is validated and kept; 0: none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,9 @@ _PAPER = TrainSettings(
 )
 
 
-LANGUAGE = TrainSettings(stages=(StageSettings(kind="language", batch=64, rate=2e-3, steps=200_000),))
+LANGUAGE = TrainSettings(
+    stages=(StageSettings(kind="language", batch=64, rate=2e-3, steps=200_000, warmup=200, average=0.999),), clip=0.5
+)
 
 
 def default_settings(config: ModelConfig) -> TrainSettings:
