@@ -3,7 +3,7 @@
     python benchmarks/best_of.py CORPUS [SEEDS]
 
 For each seed and K, 500 melodies, each the best of K that the language model that ships writes, against 500 held-out
-ones before both judges (`melodylc.evaluation.two_sample`); with the share of different melodies, how far they are
+leads before both judges (`melodylc.evaluation.two_sample`); with the share of different melodies, how far they are
 apart, the figures of form, and what a candidate costs to judge. K = 1 is no choice.
 """
 
@@ -17,6 +17,7 @@ import torch
 
 from melodylc.data.alphabet import canonical
 from melodylc.data.corpus import Corpus
+from melodylc.data.roles import LEAD
 from melodylc.data.rows import BALANCE
 from melodylc.evaluation.diversity import apart
 from melodylc.evaluation.real import Held
@@ -28,13 +29,13 @@ from melodylc.sampling.methods.steer import write
 from melodylc.sampling.steering.writer import find_writer
 
 COUNT, TOGETHER = 500, 100
-SIZES = (1, 2, 4, 8, 16)
+SIZES = (1, 2, 4, 8)
 FIGURES = ("recur.intervals_4", "recur.longest_both_apart", "block.exact_2_any", "motion.step_inertia", "onset.notes")
 Values = npt.NDArray[np.float64]
 
 
 def best(candidates: npt.NDArray[np.uint8], scores: Values, k: int) -> npt.NDArray[np.uint8]:
-    """Of every 16 candidates the one of the first `k` with the highest score: (n / 16, 256)."""
+    """Of every 8 candidates the one of the first `k` with the highest score: (n / 8, 256)."""
     most = max(SIZES)
     table = scores.reshape(-1, most)[:, :k]
     return candidates.reshape(len(table), most, -1)[np.arange(len(table)), table.argmax(axis=1)]
@@ -45,7 +46,8 @@ def main() -> None:
     torch.set_num_threads(1)
     corpus, model = Corpus.open(sys.argv[1]), shipped_model()
     seeds = range(1, 1 + int(sys.argv[2])) if sys.argv[2:] else range(1, 4)
-    held = Held.of(corpus, np.arange(len(corpus.heldout)), BALANCE, np.arange(len(corpus.train)))
+    rows, train = (np.flatnonzero(role == LEAD) for role in (corpus.heldout_role, corpus.train_role))
+    held = Held.of(corpus, rows, BALANCE, train)
     most, discriminator, found_writer = max(SIZES), find_discriminator(), find_writer(model)
     if found_writer is None:
         raise SystemExit("no language model ships")

@@ -4,10 +4,10 @@ going on with.
 Sequential Monte Carlo over the bars of p_LM (`melodylc.sampling.steering`): nothing is fitted to a rule beyond a
 handful of regression weights, and what comes out is what the model wrote. The target is
 
-    p(x) * 1[c(x) = 1] * D(x)^realism,
+    p(x) * 1[c(x) = 1] * exp(realism * D(x)),
 
-p the language model in any of twelve transpositions, c the rule, D an optional discriminator of real melodies. A
-melody is tried with few particles first and with more where none obeys; then with the rule asked about limits to
+p the language model in any of twelve transpositions, c the rule, D the log odds of a discriminator that a melody is
+real (`melodylc.sampling.discriminator`; where it is right, exp D is the density of real melodies over p). A melody is tried with few particles first and with more where none obeys; then with the rule asked about limits to
 single events and earlier bars proposed again; in the end the bars that still break the rule are written anew between
 their neighbours.
 
@@ -30,8 +30,9 @@ from melodylc.data.arrays import Events, Values
 from melodylc.data.errors import InputError
 from melodylc.rewards import Rule
 from melodylc.rewards.base import Scores
+from melodylc.sampling.discriminator import find_discriminator
 from melodylc.sampling.methods.base import Candidates, Method, Task
-from melodylc.sampling.steering.filter import FilterResult, LogRealism, ParticleFilter
+from melodylc.sampling.steering.filter import FilterResult, LogRealism, ParticleFilter, draw_columns
 from melodylc.sampling.steering.limits import EventTable, events_allowed, pitches_allowed
 from melodylc.sampling.steering.potential import MelodyRows, Potential, RuleCounter, fit_potential
 from melodylc.sampling.steering.rewrite import rewrite
@@ -52,6 +53,7 @@ class SteerSettings:
     chains: int = 4  #: melodies for which that is done side by side
     candidates: int = 16  #: bars that are written for one that breaks the rule
     realism: float = 1.0  #: power of the discriminator, where there is one
+    free: int = 8  #: melodies of which the discriminator chooses one, where nothing is asked
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,14 @@ class Steer(Generic[State]):
         pitches = pitches_allowed(judge, probes) if len(potential.shifts) > 1 else None
         return SteerPlan(self.writer, scores, self.settings, probes, potential, pitches, judge.calls)
 
+    def free(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """A melody (256,) where nothing is asked: one of several, by the discriminator (importance resampling)."""
+        if self._realism is None:
+            return write(self.writer, 1, rng)[0]
+        rows = write(self.writer, self.settings.free, rng)
+        weights = self._realism(canonical(rows)[0])[:, None]
+        return np.asarray(rows[draw_columns(weights.T, rng)[0]])
+
     def sample(self, plan: SteerPlan[State], seed: int, numbers: Iterable[int], attempt: int = 1) -> list[Candidate]:
         """One melody for each number. Each depends on the plan, the seed, its own number and the attempt alone.
 
@@ -178,9 +188,7 @@ class Steer(Generic[State]):
         rows = np.flatnonzero((end.scores == 1).all(1))
         if not rows.size:
             return None
-        weight = end.weights[rows]
-        share = np.exp(weight - weight.max()).cumsum()
-        return int(rows[np.searchsorted(share, rng.random() * share[-1], side="right").clip(max=len(rows) - 1)])
+        return int(rows[draw_columns(end.weights[None, rows], rng)[0]])
 
     def _rewritten(
         self,
@@ -277,17 +285,16 @@ class SteerMethod(Method):
                 "--method steer needs a model that has learnt to write (melodylc train prior) and --prior learnt: "
                 "take another --method, such as combined"
             )
-        steer = Steer(found.writer)
+        steer = Steer(found.writer, realism=find_discriminator().scores)
         rule = task.rule
         return cls(found, steer, None if rule is None else steer.prepare(rule.graded))
 
     def sample(self, seed: int, numbers: Sequence[int], attempt: int) -> Candidates:
         """One melody each, by particles of its own."""
         if self.plan is None:
-            events = np.concatenate(
-                [write(self.steer.writer, 1, np.random.default_rng((seed, number, attempt))) for number in numbers]
-            )
-            canonical_events, rests = canonical(events.astype(np.uint8))
+            rngs = [np.random.default_rng((seed, number, attempt)) for number in numbers]
+            canonical_events, rests = canonical(np.stack([self.steer.free(rng) for rng in rngs]).astype(np.uint8))
+            events = canonical_events
             return Candidates(canonical_events, [0.0] * len(events), rests.sum(axis=1).tolist())
         found = self.steer.sample(self.plan, seed, numbers, attempt)
         details = [
@@ -308,7 +315,7 @@ class SteerMethod(Method):
     def to_dict(self) -> dict[str, Any]:
         """What took part."""
         return {
-            "parts": ["language model"],
+            "parts": ["language model", "discriminator"],
             "writer": self.found.fingerprint,
             "temperature": self.found.temperature,
             "particles": list(self.steer.settings.particles),

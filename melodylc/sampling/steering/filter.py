@@ -32,7 +32,7 @@ from melodylc.sampling.steering.potential import Bars, Potential, RuleCounter, r
 from melodylc.sampling.steering.writer import BarWriter, State
 
 LogRealism = Callable[[Events], Values]
-"""log D (n,) of canonical melodies (n, 256): how probably each is real."""
+"""Log-weights (n,) of canonical melodies (n, 256): how much each is worth for being like real ones."""
 
 CLOSED = -12.0  #: nats below the best at which a transposition is given up
 DECIDED = 4  #: bars after which a particle's transposition is drawn by its share
@@ -48,7 +48,7 @@ class FilterResult:
     """What a run of the filter leaves: n particles and their transpositions."""
 
     events: npt.NDArray[np.int64]  #: (n, 256), transposed as each is best
-    weights: Values  #: (n,) log-weights for p(x) D(x) where the rule is satisfied; for p(x) D(x) alone where it isn't
+    weights: Values  #: (n,) log-weights, realism included, where the rule is satisfied; of those alone where it isn't
     scores: Scores  #: (n, parts)
     nats: Values  #: (n,) -log p
     ess: Values  #: (16,) effective sample size after each bar, as a share of the particles
@@ -195,7 +195,7 @@ class _Cloud:
             real = self.realism(canonical(repeat_bars(self.bars, so_far))[0]) * so_far / BARS
             self.weight, self.real = self.weight + real - self.real, real
         if so_far == DECIDED:
-            chosen = _drawn(self.psi, self.rng)
+            chosen = draw_columns(self.psi, self.rng)
             self.psi = np.where(np.arange(len(self.shifts)) == chosen[:, None], self.psi, -np.inf)
         self.ess.append(effective(self.weight) / len(self.bars))
 
@@ -225,7 +225,7 @@ class _Cloud:
         count = len(self.bars)
         obeys = (self.scores == 1).all(2) & np.isfinite(self.psi)
         left = np.where(obeys, 0.0, np.where(obeys.any(1, keepdims=True), -np.inf, self.psi))
-        best = _drawn(left, self.rng)
+        best = draw_columns(left, self.rng)
         return FilterResult(
             transpose_rows(self.bars.reshape(count, -1), self.shifts[best]),
             self.weight - _mean(self.psi) + np.where(obeys.any(1), _mean(left), 0.0),
@@ -285,8 +285,8 @@ def _mean(psi: Values) -> Values:
     return mean
 
 
-def _drawn(psi: Values, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """A column of each row, drawn by its share."""
+def draw_columns(psi: Values, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """A column of each row (n, k) of log-weights, drawn by its share: (n,)."""
     share = np.exp(psi - psi.max(1, keepdims=True)).cumsum(1)
     at = rng.random(len(psi)) * share[:, -1]
     columns: npt.NDArray[np.int64] = np.minimum((share <= at[:, None]).sum(1), psi.shape[1] - 1)
