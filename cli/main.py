@@ -28,6 +28,8 @@ COMMANDS = {
     "generate": Row("melodylc.cli.generate:generate", "Write melodies that obey a scale, a note density, or any rule."),
     "transform": Row("melodylc.cli.transform:transform", "Make a melody of a MIDI file obey, changing little."),
     "vary": Row("melodylc.cli.vary:vary", "Write variations of a melody of a MIDI file."),
+    "continue": Row("melodylc.cli.extend:extend", "Write what follows bars of a MIDI file."),
+    "fill": Row("melodylc.cli.fill:fill", "Write bars between bars of a MIDI file."),
     "interpolate": Row("melodylc.cli.interpolate:interpolate", "Write what lies between two melodies of MIDI files."),
     "morph": Row("melodylc.cli.morph:morph", "Lead one melody from one scale to another, step by step."),
     "reconstruct": Row(

@@ -56,6 +56,23 @@ def rule_options(command: Command) -> Command:
     return own_request_options(prior_option(mover_option(command)))
 
 
+def new_bars_options(command: Command) -> Command:
+    """Add what new bars keep to beside those of the user's; `run` takes them."""
+    options = (
+        click.option("--new-bars-only", is_flag=True, help="The rule judges new bars only."),
+        click.option(
+            "alike",
+            "--alike/--free",
+            default=True,
+            show_default=True,
+            help="Whether new bars keep to your bars' key, range and density.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def run(what: "What", files: tuple[Path, ...], **options: Any) -> int:
     """Do the work of such a command: the exit code."""
     from melodylc.service.edit_order import EditOrder, target_key

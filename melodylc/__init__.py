@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from melodylc.rewards import reward
     from melodylc.service.api import (
         FittedActor,
+        extend,
+        fill,
         fit,
         generate,
         interpolate,
@@ -51,6 +53,8 @@ __all__ = [
     "Scale",
     "__version__",
     "data",
+    "extend",
+    "fill",
     "fit",
     "generate",
     "image",
@@ -85,6 +89,8 @@ _NAMES = {
     "melodylc.rewards": ("reward",),
     "melodylc.service.api": (
         "FittedActor",
+        "extend",
+        "fill",
         "fit",
         "generate",
         "interpolate",

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from melodylc.constraints.actors import FoundActor, request_of
 from melodylc.constraints.request import NamedReward, Request
-from melodylc.data.alphabet import BARS
+from melodylc.data.alphabet import BARS, REST, canonical
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
 from melodylc.data.ranges import PitchRange
@@ -28,7 +30,7 @@ from melodylc.rewards.bars import by_bar
 from melodylc.rewards.isolation import SECONDS
 from melodylc.rewards.specs import plain_rewards
 from melodylc.sampling.methods import DEFAULT_METHOD
-from melodylc.service.edit_order import EditOrder, What, target_key
+from melodylc.service.edit_order import EditOrder, What, parse_keep, target_key
 from melodylc.service.edit_production import EditProduction, run_edit_order
 from melodylc.service.generation import Generation, run_order
 from melodylc.service.order import Order
@@ -280,6 +282,51 @@ def vary(source: MelodySource, **options: Any) -> EditProduction:
     return _edit("vary", [source], **{"n": 8, **options})
 
 
+def extend(source: MelodySource, *, bars: tuple[int, int] | None = None, **options: Any) -> EditProduction:
+    """What may follow some bars of a melody, up to sixteen; `melodylc continue` from Python.
+
+    Args:
+        source: a melody, or a MIDI file to find one in.
+        bars: which of the file's bars stay, the first and the last, from 1; None: all of a file of fewer than sixteen.
+        options: `n`, `seed`, `new_bars_only` (the rule judges those alone), `alike` (False: new bars needn't keep to
+            the key, range and density of those that stay), and as for `transform`.
+
+    Returns:
+        a sequence of results; each one's bars of the source are those of the source, note for note.
+
+    Raises:
+        InputError: anything that the command line would refuse, in the same words.
+    """
+    if isinstance(source, Melody):
+        first, last = bars or (1, BARS)
+        Choice(bars=(first, last))  # refuses what are no bars
+        rows = source.events.reshape(BARS, -1)[first - 1 : last]
+        events = np.full((BARS, rows.shape[1]), REST, np.uint8)
+        events[: len(rows)] = rows
+        tune = Melody(canonical(events.reshape(-1))[0])
+        found: Any = Source("", 1, "", first, len(rows), Writing().tempo, tune, ())
+        return _edit("continue", [found], **{"n": 4, **options})
+    choice = {} if bars is None else {"bars": bars}
+    return _edit("continue", [source], **{"n": 4, **options, **choice, "short": "pad"})
+
+
+def fill(source: MelodySource, keep: str, **options: Any) -> EditProduction:
+    """The bars between those that stay; `melodylc fill` from Python.
+
+    Args:
+        source: a melody, or a MIDI file to find one in.
+        keep: which bars stay, as in "1..4,13..16".
+        options: as for `extend`.
+
+    Returns:
+        a sequence of results; each one's kept bars are those of the source, note for note.
+
+    Raises:
+        InputError: anything that the command line would refuse, in the same words.
+    """
+    return _edit("fill", [source], **{"n": 4, **options, "short": "pad", "keep": parse_keep(keep)})
+
+
 def interpolate(one: MelodySource, other: MelodySource, **options: Any) -> EditProduction:
     """Melodies from one to another; `melodylc interpolate` from Python.
 
@@ -407,10 +454,23 @@ def _request_and_actor(
 
 _CHOICE = ("track", "bars", "short", "as_four_four")
 _REQUEST = ("scale", "density", "reward", "tonic", "variety", "reward_seconds", "chords", "pitch_range")
-_ORDER = ("strength", "distance", "refine", "keys", "octave", "to_key", "method", "prior", "to")
+_ORDER = (
+    "strength",
+    "distance",
+    "refine",
+    "keys",
+    "octave",
+    "to_key",
+    "method",
+    "prior",
+    "keep",
+    "new_bars_only",
+    "alike",
+    "to",
+)
 
 
-def _edit(what: What, sources: Iterable[MelodySource], **options: Any) -> EditProduction:
+def _edit(what: What, sources: Iterable[MelodySource | Source], **options: Any) -> EditProduction:
     reporter, seed, count, model = (options.pop(name, None) for name in ("reporter", "seed", "n", "model"))
     choice = Choice(**{name: options.pop(name) for name in _CHOICE if name in options})
     asked = {name: options.pop(name) for name in _REQUEST if name in options}
@@ -436,7 +496,9 @@ def _edit(what: What, sources: Iterable[MelodySource], **options: Any) -> EditPr
         return run_edit_order(order, heard)
 
 
-def _source(source: MelodySource, choice: Choice) -> Source:
+def _source(source: MelodySource | Source, choice: Choice) -> Source:
+    if isinstance(source, Source):
+        return source
     if isinstance(source, Melody):
         return Source("", 1, "", 1, BARS, Writing().tempo, source, ())
     return extract_melody(Path(source), choice)

@@ -2,13 +2,14 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from melodylc.constraints.request import Request
 from melodylc.constraints.transposable import check_transposable
+from melodylc.data.alphabet import BARS
 from melodylc.data.errors import InputError
 from melodylc.data.files import fingerprint_bytes, fingerprint_file
 from melodylc.data.keys import NOTES, Scale, parse_scale
@@ -21,8 +22,9 @@ from melodylc.rewards.isolation import SECONDS
 
 Mover = Literal["actor", "optimize"]
 """What moves latents towards a rule: its actor, or optimisation along the slope of its critic."""
-What = Literal["transform", "reconstruct", "vary", "interpolate", "morph"]
+What = Literal["transform", "reconstruct", "vary", "interpolate", "morph", "continue", "fill"]
 MOST_OCTAVES = 8
+ADDS = ("continue", "fill")  #: what writes bars to bars that stay
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ class EditOrder:
     keys: bool = True  #: whether a transformation may move a melody to another key as a whole
     octave: int = 0  #: octaves by which a transformation moves a melody, in any case
     to_key: Scale | None = None  #: the key to which a melody is transposed, and nothing else is done
+    keep: tuple[int, ...] = ()  #: bars of the file that stay, for fill; continue keeps all that are taken
+    new_bars_only: bool = False  #: whether the rule judges the bars that are written and no others
+    alike: bool = True  #: whether new bars keep to the key, range and density of those that stay
     model: Path | None = None  #: None: the shipped one
     prior: PriorName | None = None  #: None: the best that the model has
 
@@ -73,6 +78,8 @@ class EditOrder:
                 raise InputError(f"a transposition is one melody, not {self.count}: leave -n out, or give a rule")
             if self.to_key is not None and self.to_key.tonic is None:
                 raise InputError(f"--to-key takes a key, with a tonic, and {self.to_key.name} has none")
+        if self.what in ADDS:
+            _check_given(self)
         if self.what == "morph" and (self.to is None or not self.request.scales):
             raise InputError("a morph goes from one scale to another: give --scale and --to-scale")
         if self.what == "morph" and self.writing.transpose:
@@ -90,6 +97,14 @@ class EditOrder:
         scales = list(scales_between(self.request.scales[0], self.to, self.count))
         return tuple(replace(self.request, scales=(scale, *self.request.scales[1:])) for scale in scales)
 
+    @property
+    def given(self) -> tuple[int, ...]:
+        """Which of the melody's sixteen bars stay, 0..15; none where nothing is written to others."""
+        if self.what not in ADDS:
+            return ()
+        source = self.sources[0]
+        return tuple(bar - source.first for bar in self.keep) if self.what == "fill" else tuple(range(source.bars))
+
     def transposed(self, melody: Melody) -> Melody:
         """A melody moved by octaves and to a key, nothing else.
 
@@ -98,6 +113,14 @@ class EditOrder:
         """
         start = melody.transposed(12 * self.octave)
         return start.transposed(transposition(start, self.to_key)) if self.to_key else start
+
+    @property
+    def _kept(self) -> list[int]:
+        return [bar + self.sources[0].first for bar in self.given]
+
+    @property
+    def _adding(self) -> dict[str, bool]:
+        return {"new_bars_only": self.new_bars_only, "alike": self.alike}
 
     @property
     def folder_name(self) -> str:
@@ -167,6 +190,12 @@ class EditOrder:
             yield from ("--octave", str(self.octave))
         if self.what == "vary":
             yield from ("--distance", f"{self.distance:g}")
+        if self.what == "fill":
+            yield from ("--keep", bars_text(self.keep))
+        if self.new_bars_only:
+            yield "--new-bars-only"
+        if not self.alike:
+            yield "--free"
         if self.what == "reconstruct":
             yield from ("--refine", str(self.refine))
         if self.strength is not None:
@@ -193,11 +222,63 @@ class EditOrder:
             "distance": self.distance if self.what == "vary" else None,
             "refine": self.refine if self.what == "reconstruct" else None,
             "keys": self.keys,
+            **({"kept_bars": bars_text(self._kept), **self._adding} if self.what in ADDS else {}),
             "octave": self.octave,
             "to_key": self.to_key.name if self.to_key else None,
             "model": str(self.model) if self.model else None,
             "prior": self.prior,
         }
+
+
+def parse_keep(text: str) -> tuple[int, ...]:
+    """Bars that someone typed: numbers and stretches.
+
+    Raises:
+        InputError: something else.
+
+    >>> parse_keep("1..4,13")
+    (1, 2, 3, 4, 13)
+    """
+    found: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,5})(?:\s*\.\.\s*(\d{1,5}))?\s*", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not 1 <= first <= last:
+            raise InputError(f"--keep takes bars from 1 up, as in 1..4,13..16, not {text!r}")
+        found.update(range(first, last + 1))
+    return tuple(sorted(found))
+
+
+def bars_text(bars: Iterable[int]) -> str:
+    """Bars as `parse_keep` reads them.
+
+    >>> bars_text([1, 2, 3, 4, 13])
+    '1..4,13'
+    """
+    rows = sorted(bars)
+    firsts = [bar for bar in rows if bar - 1 not in rows]
+    lasts = [bar for bar in rows if bar + 1 not in rows]
+    return ",".join(f"{a}" if a == b else f"{a}..{b}" for a, b in zip(firsts, lasts, strict=True))
+
+
+def _check_given(order: EditOrder) -> None:
+    """Refuse bars that aren't there, and a melody of which all or nothing is kept.
+
+    Raises:
+        InputError: such bars.
+    """
+    source = order.sources[0]
+    last = source.first + source.bars - 1
+    strange = [bar for bar in order.keep if not source.first <= bar <= last]
+    if order.what == "fill" and strange:
+        raise InputError(
+            f"bars {bars_text(strange)} aren't among the bars {source.first}..{last} that are taken of the file: "
+            "name the sixteen that are meant by --bars"
+        )
+    if len(order.given) in (0, BARS):
+        what = "nothing is kept" if not order.given else f"all {BARS} bars are kept, and none is left to write"
+        how = "--bars 1..8" if order.what == "continue" else "--keep 1..4,13..16"
+        raise InputError(f"{what}: name the bars that stay, as in {how}")
 
 
 def target_key(text: str, melody: Melody) -> Scale:

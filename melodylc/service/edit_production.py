@@ -13,6 +13,7 @@ from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
 from melodylc.data.texts import printable
 from melodylc.data.tonality import estimate_key
+from melodylc.editing.infill import infill
 from melodylc.editing.paths import LatentPaths, morph
 from melodylc.editing.proposals import Proposer
 from melodylc.editing.transformer import EditResult, Transformer, edit_result
@@ -25,7 +26,7 @@ from melodylc.sampling.methods.base import Method, Task
 from melodylc.sampling.methods.combined import Combined
 from melodylc.sampling.methods.optimize import Optimize, optimiser
 from melodylc.sampling.sampler import Sampler
-from melodylc.service.edit_order import EditOrder
+from melodylc.service.edit_order import ADDS, EditOrder
 from melodylc.service.production import Production
 from melodylc.versions import versions
 
@@ -215,6 +216,18 @@ def _results(
     melodies = [source.melody for source in order.sources]
     if order.what == "reconstruct":
         return LatentPaths(model).reconstruct(melodies[0], order.count, order.seed, order.refine)
+    if order.what in ADDS:
+        return infill(
+            model,
+            melodies[0],
+            order.given,
+            order.request,
+            order.count,
+            order.seed,
+            new_only=order.new_bars_only,
+            alike=order.alike,
+            report=report,
+        )
     if order.what == "morph":
         steps = _steps(order.requests, toward)
         start = melodies[0] if melodies else own(order.requests[0])

@@ -7,9 +7,10 @@ handful of regression weights, and what comes out is what the model wrote. The t
     p(x) * 1[c(x) = 1] * exp(realism * D(x)),
 
 p the language model in any of twelve transpositions, c the rule, D the log odds of a discriminator that a melody is
-real (`melodylc.sampling.discriminator`; where it is right, exp D is the density of real melodies over p). A melody is tried with few particles first and with more where none obeys; then with the rule asked about limits to
-single events and earlier bars proposed again; in the end the bars that still break the rule are written anew between
-their neighbours.
+real (`melodylc.sampling.discriminator`; where it is right, exp D is the density of real melodies over p). A melody is
+tried with few particles first and with more where none obeys; then with the rule asked about limits to single events
+and earlier bars proposed again; in the end the bars that still break the rule are written anew between their
+neighbours. Where nothing is asked, D chooses one of a few that p wrote.
 
 Lew et al. 2023 ("Sequential Monte Carlo Steering of Large Language Models using Probabilistic Programs"), Zhao et al.
 2024 ("Probabilistic Inference in Language Models via Twisted Sequential Monte Carlo"), Engel, Hoffman and Roberts
@@ -33,6 +34,7 @@ from melodylc.rewards.base import Scores
 from melodylc.sampling.discriminator import find_discriminator
 from melodylc.sampling.methods.base import Candidates, Method, Task
 from melodylc.sampling.steering.filter import FilterResult, LogRealism, ParticleFilter, draw_columns
+from melodylc.sampling.steering.given import GivenBars
 from melodylc.sampling.steering.limits import EventTable, events_allowed, pitches_allowed
 from melodylc.sampling.steering.potential import MelodyRows, Potential, RuleCounter, fit_potential
 from melodylc.sampling.steering.rewrite import rewrite
@@ -104,11 +106,17 @@ class Steer(Generic[State]):
         writer: the model.
         settings: what is spent.
         realism: a discriminator of real melodies; None for none.
+        given: bars that every melody has, and that aren't written; None for none.
     """
 
     def __init__(
-        self, writer: BarWriter[State], settings: SteerSettings | None = None, realism: LogRealism | None = None
+        self,
+        writer: BarWriter[State],
+        settings: SteerSettings | None = None,
+        realism: LogRealism | None = None,
+        given: GivenBars | None = None,
     ) -> None:
+        self.given = given
         self.writer = writer
         self.settings = settings or SteerSettings()
         self.realism = realism
@@ -125,6 +133,9 @@ class Steer(Generic[State]):
         judge = RuleCounter(scores)
         potential = fit_potential(judge, probes, self.settings.sharpness, rng)
         pitches = pitches_allowed(judge, probes) if len(potential.shifts) > 1 else None
+        if self.given:  # which are in a key, so nothing is left to transpose
+            references = self.given.paste(potential.references)
+            potential = replace(potential, shifts=(0,), references=references)
         return SteerPlan(self.writer, scores, self.settings, probes, potential, pitches, judge.calls)
 
     def free(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -154,7 +165,7 @@ class Steer(Generic[State]):
         """The melodies of a group that are among `numbers`."""
         rngs = [np.random.default_rng((seed, number, attempt)) for number in group]
         judges = [RuleCounter(plan.scores) for _ in group]
-        filtering = ParticleFilter(self.writer, plan.potential, plan.pitches, realism=self._realism)
+        filtering = ParticleFilter(self.writer, plan.potential, plan.pitches, realism=self._realism, given=self.given)
         ends = filtering.run(judges, self.settings.particles[0], rngs)
         each = zip(group, judges, ends, rngs, strict=True)
         return [self._go_on(plan, number, judge, end, rng) for number, judge, end, rng in each if number in numbers]
@@ -170,7 +181,7 @@ class Steer(Generic[State]):
             if count:
                 sharpness = max(potential.sharpness * settings.harder, settings.sharpness)
                 potential = replace(potential, sharpness=sharpness)
-                filtering = ParticleFilter(self.writer, potential, plan.event_limits, True, self._realism)
+                filtering = ParticleFilter(self.writer, potential, plan.event_limits, True, self._realism, self.given)
                 ends += filtering.run([judge], count, [rng])
                 written += count
             if (row := self._chosen(ends[-1], rng)) is not None:
@@ -208,7 +219,16 @@ class Steer(Generic[State]):
         scores, start, sweeps = scores[best], events, 0
         for sweep in range(settings.sweeps):
             sharpness = settings.sharpness * 2.0**sweep
-            result = rewrite(self.writer, judge, events, settings.candidates, sharpness, rng, plan.event_limits)
+            result = rewrite(
+                self.writer,
+                judge,
+                events,
+                settings.candidates,
+                sharpness,
+                rng,
+                plan.event_limits,
+                given=self.given,
+            )
             events, scores, nats, sweeps = result.events, result.scores, result.nats, sweep + 1
             written += settings.chains * settings.candidates
             if (scores == 1).all(1).any():

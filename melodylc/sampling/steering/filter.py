@@ -27,7 +27,8 @@ import torch
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STATES, STEPS_PER_BAR, canonical
 from melodylc.data.arrays import Events, Values
 from melodylc.rewards.base import Scores
-from melodylc.sampling.steering.limits import EventTable
+from melodylc.sampling.steering.given import GivenBars
+from melodylc.sampling.steering.limits import EventTable, everything
 from melodylc.sampling.steering.potential import Bars, Potential, RuleCounter, repeat_bars, transpose_rows
 from melodylc.sampling.steering.writer import BarWriter, State
 
@@ -64,6 +65,7 @@ class ParticleFilter(Generic[State]):
     allowed: EventTable | None = None  #: which events the rule allows; None for all
     copies: bool = False  #: whether earlier bars are proposed again
     realism: LogRealism | None = None  #: what more is liked; asked after every four bars, repeated until the end
+    given: GivenBars | None = None  #: bars that are scored and not written; the rule takes melodies in one key then
 
     def run(self, judges: Sequence[RuleCounter], count: int, rngs: Sequence[np.random.Generator]) -> list[FilterResult]:
         """Write `count` melodies with each random stream, judged by its own judge.
@@ -73,18 +75,25 @@ class ParticleFilter(Generic[State]):
         """
         clouds = [_Cloud(self, judge, count, rng) for judge, rng in zip(judges, rngs, strict=True)]
         state = self.writer.start(count * len(clouds))
+        given = self.given
+        allowed = everything() if given and self.allowed is None else self.allowed
         for bar in range(BARS):
             uniforms = torch.from_numpy(np.concatenate([cloud.uniforms() for cloud in clouds]))
-            if self.allowed is None:
+            if given and bar in given.bars:
+                written = torch.from_numpy(given.bar(bar, len(uniforms)))
+                after, likelihood = self.writer.score_bar(state, written)
+                correction = likelihood.double().numpy()  # q is 1
+            elif allowed is None:
                 after, written, likelihood = self.writer.write_bar(state, uniforms)
                 correction = np.zeros(len(written))
             else:
-                limits = torch.from_numpy(np.concatenate([cloud.limits(self.allowed) for cloud in clouds]))
-                after, written, likelihood, corrected = self.writer.write_bar_within(state, uniforms, limits)
+                limits = np.concatenate([cloud.limits(allowed) for cloud in clouds])
+                table = torch.from_numpy(given.limit(bar, limits) if given else limits)
+                after, written, likelihood, corrected = self.writer.write_bar_within(state, uniforms, table)
                 correction = corrected.double().numpy()
             blocks = _blocks(len(clouds), written, likelihood, correction)
             proposed = [_ProposedBars(new, nats, log_ratio) for new, nats, log_ratio in blocks]
-            if self.copies and bar:
+            if self.copies and bar and not (given and (bar in given.bars or given.follows(bar))):
                 mixed = [cloud.mix(each) for cloud, each in zip(clouds, proposed, strict=True)]
                 after, likelihood = self.writer.score_bar(
                     state, torch.from_numpy(np.concatenate([it.bars for it in mixed]))

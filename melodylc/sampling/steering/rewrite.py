@@ -20,6 +20,7 @@ from melodylc.data.alphabet import BARS, REST, STEPS, STEPS_PER_BAR
 from melodylc.data.arrays import Values
 from melodylc.rewards.base import Scores
 from melodylc.sampling.steering.filter import MOVES, backwards
+from melodylc.sampling.steering.given import GivenBars, without_hold
 from melodylc.sampling.steering.limits import EventTable
 from melodylc.sampling.steering.potential import MelodyRows, RuleCounter, transpose_rows
 from melodylc.sampling.steering.writer import BarWriter, State
@@ -43,6 +44,7 @@ def rewrite(
     rng: np.random.Generator,
     allowed: EventTable | None = None,
     copies: int = 4,
+    given: GivenBars | None = None,
 ) -> Rewritten:
     """One sweep through the bars of melodies (n, 256).
 
@@ -55,11 +57,14 @@ def rewrite(
         rng: random numbers.
         allowed: events that the rule allows, (256, 130), where that is known.
         copies: other bars of the melody that are candidates, of all those the ones that the rule likes best.
+        given: bars that stay as they are.
     """
     melodies = melodies.copy()
     count, scores = len(melodies), judge(melodies)
     state, nats = writer.start(count), np.zeros(count)
     suspects = _suspects(judge, melodies, scores)
+    if given:
+        suspects[:, sorted(given.bars)] = False
     for bar in range(BARS):
         if not suspects[:, bar].any() or (scores == 1).all(1).any():
             state, likelihood = writer.score_bar(state, _bar(melodies, bar))
@@ -79,6 +84,8 @@ def rewrite(
         borrow_bars = _borrowed(judge, melodies, bar, copies, rng)
         own = _bar(melodies, bar).numpy()[:, None]
         options = np.concatenate((written.numpy().reshape(count, candidates, -1), borrow_bars, own), 1)
+        if given and given.follows(bar):
+            options = without_hold(options)
         wholes = np.repeat(melodies[:, None], each, 1)
         wholes[:, :, bar * STEPS_PER_BAR : (bar + 1) * STEPS_PER_BAR] = options
         told = judge(wholes.reshape(-1, STEPS)).reshape(count, each, -1)
