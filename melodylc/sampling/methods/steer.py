@@ -28,6 +28,7 @@ import torch
 from melodylc.data.alphabet import BARS, PITCHES, STEPS_PER_BAR, canonical
 from melodylc.data.arrays import Events, Values
 from melodylc.data.errors import InputError
+from melodylc.data.roles import ROLES
 from melodylc.rewards import Rule
 from melodylc.rewards.base import Scores
 from melodylc.sampling.methods.base import Candidates, Method, Task
@@ -35,7 +36,7 @@ from melodylc.sampling.steering.filter import FilterResult, LogRealism, Particle
 from melodylc.sampling.steering.limits import EventTable, events_allowed, pitches_allowed
 from melodylc.sampling.steering.potential import MelodyRows, Potential, RuleCounter, fit_potential
 from melodylc.sampling.steering.rewrite import rewrite
-from melodylc.sampling.steering.writer import BarWriter, FoundWriter, State, find_writer
+from melodylc.sampling.steering.writer import BarWriter, FoundWriter, RecallWriter, State, find_writer
 
 GROUP = 8  #: melodies whose first particles go through the model together; part of what a seed means
 
@@ -269,13 +270,19 @@ class SteerMethod(Method):
         """Ask the rule about a few of the model's melodies.
 
         Raises:
-            InputError: the model has no language model, or N(0, I) is asked for, which writes no melodies.
+            InputError: the model has no language model, or N(0, I) is asked for, which writes no melodies; or another
+                lane than the lead is asked, and the language model knows no roles.
         """
-        found = None if task.prior == "normal" else find_writer(task.model)
+        found = None if task.prior == "normal" else find_writer(task.model, role=ROLES.index(task.lane))
         if found is None:
             raise InputError(
                 "--method steer needs a model that has learnt to write (melodylc train prior) and --prior learnt: "
                 "take another --method, such as combined"
+            )
+        if task.lane != "lead" and not isinstance(found.writer, RecallWriter):
+            raise InputError(
+                f"--lane {task.lane} needs a language model that knows roles, as the one that ships does: "
+                "leave out --model"
             )
         steer = Steer(found.writer)
         rule = task.rule
