@@ -21,6 +21,7 @@ from melodylc.data.errors import InputError
 if TYPE_CHECKING:
     from melodylc.constraints.request import Request
     from melodylc.data.formats.render import Rendered
+    from melodylc.data.ranges import Lane
     from melodylc.models.config import PriorName
     from melodylc.service.generation import Generation
 
@@ -31,6 +32,13 @@ MOST_SEED = 2**63 - 1
 
 @click.command(cls=GroupedCommand)
 @request_options
+@click.option(
+    "--lane",
+    type=click.Choice(["lead", "inner", "bass"]),
+    default="lead",
+    show_default=True,
+    help="What part of a piece it is. A bass lies in a bass guitar's range (E1..C4) unless --range says otherwise.",
+)
 @click.option("-n", "--count", default=8, show_default=True, type=click.IntRange(1, MOST), help="How many melodies.")
 @click.option("--seed", type=click.IntRange(0, MOST_SEED), help="Same seed, same melodies.  [default: a new one]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder.  [default: one named after the request]")
@@ -67,6 +75,7 @@ MOST_SEED = 2**63 - 1
 @prior_option
 @method_option
 def generate(
+    lane: "Lane",
     count: int,
     seed: int | None,
     output: Path | None,
@@ -91,10 +100,13 @@ def generate(
     melodylc generate --scale "f# minor" --density 64..96 --tempo 92
     melodylc generate --scale gmin --reward leaps.py:stepwise,largest=2
     """
+    from melodylc.data.ranges import lane_range
     from melodylc.service.order import Order
     from melodylc.service.output_folder import OutputFolder
 
     writing = take_writing(asked)
+    if actor is None:
+        asked["pitch_range"] = lane_range(lane, asked["pitch_range"])
     order = Order(
         request=_of_actor(actor, **asked) if actor else make_request(**asked),
         count=count,
@@ -109,6 +121,7 @@ def generate(
         best_of=best_of,
         realism=realism,
         allow_copies=allow_copies,
+        lane=lane,
     )
     # Before torch is imported: a mistake should cost no time.
     folder = OutputFolder.claim(output or Path(order.folder_name), order.to_dict())

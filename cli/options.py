@@ -54,7 +54,7 @@ class GroupedCommand(click.Command):
 
     GROUPS: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ("Options", ("scale", "density", "chords", "reward", "count", "output")),
-        ("More of what is asked", ("tonic", "pitch_range", "variety", "reward_seconds", "best_of", "seed")),
+        ("More of what is asked", ("tonic", "pitch_range", "lane", "variety", "reward_seconds", "best_of", "seed")),
         (
             "How files are written",
             (
@@ -179,8 +179,8 @@ def _request_options(command: Command, *, varied: bool) -> Command:
             "--range",
             "pitch_range",
             metavar="RANGE",
-            help="Where every note lies: two notes (C4..A5), or a voice or an instrument (alto, violin, bass guitar).  "
-            "[default: any]",
+            help="Where every note lies: two notes (C4..A5), a voice or an instrument (alto, violin, bass guitar), or "
+            "any.  [default: any]",
         ),
         middle_c_option,
         seconds_option,

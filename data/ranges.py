@@ -58,6 +58,9 @@ NAMES: dict[str, PitchRange] = {
     "xylophone": (65, 108),
     "glockenspiel": (79, 108),
 }
+Lane = Literal["lead", "inner", "bass"]
+"""What part of a piece a melody is: the lead, an inner voice, or the bass; `melodylc.data.roles` names the same."""
+LANE_RANGES: dict[Lane, str] = {"bass": "bass guitar"}  #: of lanes that have a range where none is asked
 _NOTE = re.compile(r"\s*([A-Ha-h])\s*(#|b|♯|♭)?\s*(-?[0-9]{1,2})\s*")
 _SIGNS = {"♯": "#", "♭": "b"}
 
@@ -95,6 +98,15 @@ def parse_range(text: str, middle_c: MiddleC = "C4") -> PitchRange:
             "A range is two notes (C4..A5, 60..81) or a voice or an instrument"
         )
     return NAMES[name]
+
+
+def lane_range(lane: str, asked: str | None) -> str | None:
+    """The range of a lane: the one that is asked, "any" too, or else its own; None where it has none.
+
+    >>> lane_range("bass", None), lane_range("bass", "any"), lane_range("bass", "C2..C3"), lane_range("lead", None)
+    ('bass guitar', 'any', 'C2..C3', None)
+    """
+    return asked if asked is not None or lane != "bass" else LANE_RANGES["bass"]
 
 
 def parse_pitch(text: str, middle_c: MiddleC = "C4") -> int:

@@ -18,7 +18,7 @@ from melodylc.constraints.request import NamedReward, Request
 from melodylc.data.alphabet import BARS, REST, canonical
 from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
-from melodylc.data.ranges import PitchRange
+from melodylc.data.ranges import Lane, PitchRange, lane_range
 from melodylc.data.source import Choice, Source, extract_melody
 from melodylc.data.writing import Writing
 from melodylc.latent.store import Rates
@@ -116,6 +116,7 @@ def generate(
     draws: int = 40,
     verify: bool = True,
     allow_copies: bool = False,
+    lane: Lane = "lead",
     model: str | Path | None = None,
     prior: PriorName | None = None,
     reporter: Reporter | None = None,
@@ -140,6 +141,8 @@ def generate(
         draws: most attempts a melody may take.
         verify: whether only what follows the rules is returned.
         allow_copies: whether melodies that share four bars with a training melody are returned too.
+        lane: what part of a piece they are: "lead", "inner" or "bass"; a bass lies in a bass guitar's range where
+            `pitch_range` is None ("any" waives it).
         model: another trained model's file; None: the one that ships.
         prior: "learnt" or "normal"; None: the best that the model has.
         reporter: hears how far the work is; None: a bar where there is a terminal or a notebook.
@@ -154,6 +157,8 @@ def generate(
     >>> tunes[0].passed, tunes[0].rewards
     (True, (1.0, 1.0, 1.0, 1.0))
     """
+    if actor is None and not isinstance(pitch_range, tuple):
+        pitch_range = lane_range(lane, pitch_range)
     request, path = _request_and_actor(
         actor, scale, density, reward, tonic, variety, reward_seconds, chords, pitch_range
     )
@@ -170,6 +175,7 @@ def generate(
         best_of=best_of,
         realism=realism,
         allow_copies=allow_copies,
+        lane=lane,
     )
     with _reporting(reporter) as heard:
         return run_order(order, heard)

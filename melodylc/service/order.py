@@ -8,10 +8,14 @@ from typing import Any
 from melodylc.constraints.request import Request
 from melodylc.constraints.transposable import check_transposable
 from melodylc.data.errors import InputError
+from melodylc.data.ranges import LANE_RANGES, Lane
+from melodylc.data.roles import LEAD, ROLES
 from melodylc.data.writing import Writing
 from melodylc.models.config import PriorName
 from melodylc.rewards.isolation import SECONDS
 from melodylc.sampling.methods import DEFAULT_METHOD, check_method
+
+LEADING = ROLES[LEAD]  #: the lane that is written where none is asked
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,8 @@ class Order:
 
     Raises:
         InputError: a count below 1, a negative seed, more melodies than one file holds, a reward on pitch beside
-            `Writing.transpose`, a choice among melodies that are not verified, or realism where nothing is fitted.
+            `Writing.transpose`, a choice among melodies that are not verified, realism where nothing is fitted,
+            or a lane that is none, or that what is asked beside it doesn't write.
     """
 
     request: Request = field(default_factory=Request)
@@ -36,12 +41,17 @@ class Order:
     best_of: int = 1  #: melodies that obey, of which the one most like real melodies is written
     realism: float = 0.0  #: weight of the realism critic in the actor's fit
     allow_copies: bool = False  #: whether melodies that share four bars with a training melody are written too
+    lane: Lane = "lead"  #: what part of a piece the melodies are; another than the lead is steered
 
     def __post_init__(self) -> None:
         check_method(self.method)
         for name, least in (("count", 1), ("draws", 1), ("seed", 0), ("best_of", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} is a whole number from {least} up, not {getattr(self, name)}")
+        if self.lane not in ROLES:
+            raise InputError(f"a lane is one of {', '.join(ROLES)}, not {self.lane!r}")
+        if self.lane != LEADING and (option := self._writes_leads):
+            raise InputError(f"--lane {self.lane} is written by the steered language model: leave out {option}")
         if self.best_of > 1 and not self.verify:
             raise InputError(f"--best-of {self.best_of} chooses among melodies that obey: leave out --no-verify")
         if self.realism and self.actor:
@@ -54,6 +64,17 @@ class Order:
             raise InputError("--with-chords writes the chords that are asked for: give --chords, too")
         self.writing.check_count(self.count)
         check_transposable(self.request, self.writing.transpose)
+
+    @property
+    def _writes_leads(self) -> str | None:
+        """The option because of which nothing but leads can be written."""
+        others = {
+            f"--method {self.method}": self.method not in (DEFAULT_METHOD, "steer"),
+            "--actor": self.actor is not None,
+            "--realism": self.realism != 0,
+            "--prior normal": self.prior == "normal",
+        }
+        return next((option for option, asked in others.items() if asked), None)
 
     @property
     def budget(self) -> int:
@@ -72,7 +93,7 @@ class Order:
         >>> Order(seed=7).folder_name
         'melodylc-free-seed7'
         """
-        parts = [self.actor.stem] if self.actor else self.request.slugs
+        parts = [self.actor.stem] if self.actor else [*self._lane, *self.request.slugs]
         return "-".join(["melodylc", *(parts or ["free"]), f"seed{self.seed}"])
 
     @property
@@ -80,7 +101,12 @@ class Order:
         """What stands first in the names of files, before the key."""
         if self.actor:
             return [self.actor.stem]
-        return [] if self.request.slugs else ["free"]
+        return self._lane or ([] if self.request.slugs else ["free"])
+
+    @property
+    def _lane(self) -> list[str]:
+        """The lane, as part of a name, where it isn't the usual one."""
+        return [] if self.lane == LEADING else [self.lane]
 
     @property
     def command(self) -> str | None:
@@ -97,6 +123,10 @@ class Order:
         if self.request.seconds != SECONDS:
             words += ["--reward-seconds", f"{self.request.seconds:g}"]
         words += self.writing.words
+        if self.lane != LEADING:
+            words += ["--lane", self.lane]
+            if self.lane in LANE_RANGES and self.request.pitch_range is None:
+                words += ["--range", "any"]
         if self.draws != defaults.draws:
             words += ["--draws", str(self.draws)]
         if not self.verify:
@@ -133,4 +163,5 @@ class Order:
             "best_of": self.best_of,
             "realism": self.realism,
             "allow_copies": self.allow_copies,
+            **({} if self.lane == LEADING else {"lane": self.lane}),
         }

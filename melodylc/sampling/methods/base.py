@@ -14,6 +14,7 @@ import numpy as np
 
 from melodylc.constraints.request import Request
 from melodylc.data.arrays import Events
+from melodylc.data.ranges import Lane
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.reporting import SILENT, Reporter
@@ -30,6 +31,7 @@ class Task:
     actor: Path | None = None  #: the file of an actor that was fitted to the request
     realism: float = 0.0  #: weight of the realism critic
     reporter: Reporter = SILENT  #: hears how far the preparation is
+    lane: Lane = "lead"  #: what part of a piece the melodies are
 
     @property
     def rule(self) -> Rule | None:

@@ -29,6 +29,7 @@ import torch
 from melodylc.data.alphabet import BARS, PITCHES, STEPS_PER_BAR, canonical
 from melodylc.data.arrays import Events, Values
 from melodylc.data.errors import InputError
+from melodylc.data.roles import ROLES
 from melodylc.rewards import Rule
 from melodylc.rewards.base import Scores
 from melodylc.sampling.discriminator import find_discriminator
@@ -38,7 +39,7 @@ from melodylc.sampling.steering.given import GivenBars
 from melodylc.sampling.steering.limits import EventTable, events_allowed, pitches_allowed
 from melodylc.sampling.steering.potential import MelodyRows, Potential, RuleCounter, fit_potential
 from melodylc.sampling.steering.rewrite import rewrite
-from melodylc.sampling.steering.writer import BarWriter, FoundWriter, State, find_writer
+from melodylc.sampling.steering.writer import BarWriter, FoundWriter, RecallWriter, State, find_writer
 
 GROUP = 8  #: melodies whose first particles go through the model together; part of what a seed means
 
@@ -297,15 +298,23 @@ class SteerMethod(Method):
         """Ask the rule about a few of the model's melodies.
 
         Raises:
-            InputError: the model has no language model, or N(0, I) is asked for, which writes no melodies.
+            InputError: the model has no language model, or N(0, I) is asked for, which writes no melodies; or another
+                lane than the lead is asked, and the language model knows no roles.
         """
-        found = None if task.prior == "normal" else find_writer(task.model)
+        found = None if task.prior == "normal" else find_writer(task.model, role=ROLES.index(task.lane))
         if found is None:
             raise InputError(
                 "--method steer needs a model that has learnt to write (melodylc train prior) and --prior learnt: "
                 "take another --method, such as combined"
             )
-        steer = Steer(found.writer, realism=find_discriminator().scores)
+        if task.lane != "lead" and not isinstance(found.writer, RecallWriter):
+            raise InputError(
+                f"--lane {task.lane} needs a language model that knows roles, as the one that ships does: "
+                "leave out --model"
+            )
+        # The discriminator has learnt from leads of the language model that ships, and knows no other's.
+        known = found.fingerprint is not None and task.lane == "lead"
+        steer = Steer(found.writer, realism=find_discriminator().scores if known else None)
         rule = task.rule
         return cls(found, steer, None if rule is None else steer.prepare(rule.graded))
 
@@ -335,7 +344,7 @@ class SteerMethod(Method):
     def to_dict(self) -> dict[str, Any]:
         """What took part."""
         return {
-            "parts": ["language model", "discriminator"],
+            "parts": ["language model", *(["discriminator"] if self.steer.realism else [])],
             "writer": self.found.fingerprint,
             "temperature": self.found.temperature,
             "particles": list(self.steer.settings.particles),

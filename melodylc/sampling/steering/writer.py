@@ -194,10 +194,10 @@ class RecallWriter:
         return state, likelihood.float()
 
 
-def bar_writer(language: MelodyLM | RecallLM, temperature: float) -> BarWriter[Any]:
-    """Either language model as a writer of bars, at a temperature."""
+def bar_writer(language: MelodyLM | RecallLM, temperature: float, role: int = LEAD) -> BarWriter[Any]:
+    """Either language model as a writer of bars, at a temperature; what one of roles writes is of that role."""
     if isinstance(language, RecallLM):
-        return RecallWriter(language, temperature)
+        return RecallWriter(language, temperature, role)
     return LanguageWriter(language, temperature)
 
 
@@ -213,12 +213,13 @@ class FoundWriter:
     fingerprint: str | None  #: of its file; None where it is part of the model's own
 
 
-def find_writer(model: LoadedModel, temperature: float | None = None) -> FoundWriter | None:
+def find_writer(model: LoadedModel, temperature: float | None = None, role: int = LEAD) -> FoundWriter | None:
     """What writes melodies for a model: the language model that ships for it, or the model's own; None without any.
 
     Args:
         model: the model.
         temperature: what logits are divided by; None: what suits the language model best.
+        role: of what is written, an index into `melodylc.data.roles.ROLES`, where the language model knows roles.
 
     Raises:
         CheckpointError: the file that comes with the package is damaged.
@@ -228,8 +229,8 @@ def find_writer(model: LoadedModel, temperature: float | None = None) -> FoundWr
         language, about = load_language(path)
         if about.get("model") == model.fingerprint:
             warmth = float(about.get("temperature", COOL)) if temperature is None else temperature
-            return FoundWriter(bar_writer(language, warmth), warmth, fingerprint_file(path))
+            return FoundWriter(bar_writer(language, warmth, role), warmth, fingerprint_file(path))
     if model.language is None:
         return None
     warmth = COOL if temperature is None else temperature
-    return FoundWriter(bar_writer(model.language, warmth), warmth, None)
+    return FoundWriter(bar_writer(model.language, warmth, role), warmth, None)
