@@ -149,7 +149,7 @@ def generate(
             made, obeying = write_rule_pictures(request, output, report)
         say(f"wrote {made} pictures to {output} (seed {seed}); {obeying} of these single draws obey")
         return
-    made = write_pictures(request, output)
+    made = write_pictures(request, output, say)
     say(f"wrote {made} pictures to {output} (seed {seed})")
 
 
