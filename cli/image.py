@@ -27,7 +27,7 @@ from melodylc.cli.ui import say, table
 
 @click.group()
 def image() -> None:
-    """Pictures with the labels you ask for: MNIST, CIFAR-10, CelebA, drawn faces."""
+    """Pictures with the labels you ask for: MNIST, Fashion-MNIST, CIFAR-10, CelebA, drawn faces."""
 
 
 @image.command()
@@ -107,7 +107,9 @@ def train(
 @image.command()
 @dataset_option
 @click.option("--digit", "classes", multiple=True, help="Digit of MNIST; several make a row each.")
-@click.option("--class", "classes", multiple=True, help="Class of CIFAR-10, e.g. dog; several make a row each.")
+@click.option(
+    "--class", "classes", multiple=True, help="Class, e.g. dog (CIFAR-10) or sandal; several make a row each."
+)
 @click.option("--attr", "attributes", multiple=True, help="Attribute of a face, e.g. smiling or no-eyeglasses.")
 @click.option("-n", "--count", default=8, show_default=True, type=click.IntRange(1, MOST), help="How many pictures.")
 @click.option("--seed", type=click.IntRange(0, MOST_SEED), help="Same seed, same pictures.  [default: a new one]")
@@ -147,7 +149,7 @@ def generate(
             made, obeying = write_rule_pictures(request, output, report)
         say(f"wrote {made} pictures to {output} (seed {seed}); {obeying} of these single draws obey")
         return
-    made = write_pictures(request, output)
+    made = write_pictures(request, output, say)
     say(f"wrote {made} pictures to {output} (seed {seed})")
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from melodylc.latent.gan import GANStep
     from melodylc.training.loop import Report
 
-DATASETS = ("mnist", "cifar10", "celeba", "faces")
+DATASETS = ("mnist", "fashion_mnist", "cifar10", "celeba", "faces")
 MOST = 1000
 MOST_SEED = 2**63 - 1
 dataset_option = click.option(

@@ -174,6 +174,19 @@ def test_a_sheet_is_written_and_says_how(trained: Path, tmp_path: Path, run_cli:
     assert path.read_bytes() == first
 
 
+def test_labels_that_no_training_picture_has_together_are_said(
+    trained: Path, chain: Pipeline, tmp_path: Path, run_cli: RunCli
+) -> None:
+    ask = ["image", "generate", "--dataset", "faces", "--run", trained, "-n", 2, "--seed", 5]
+    odd = run_cli(*ask, "--attr", "bald", "--attr", "blond-hair", "-o", tmp_path / "odd.png")
+    line = f"0 of {chain.constraint.rows.total} training pictures are Bald and Blond Hair:"
+    assert odd.code == 0
+    assert line in " ".join(odd.err.split())
+    plain = run_cli(*ask, "--attr", "smiling", "-o", tmp_path / "plain.png")
+    assert plain.code == 0
+    assert "training pictures" not in plain.err
+
+
 def test_the_pictures_stand_on_the_sheet_enlarged(chain: Pipeline) -> None:
     made = generate_pictures(chain, {}, 9, 0)
     sheet = np.asarray(draw_sheet(made.pixels, ["a caption"] * 9, "a title"))

@@ -342,6 +342,14 @@ def test_label_rows_are_drawn_as_often_as_they_occur_and_obey() -> None:
     assert (wanted[:, 0] == 1).all()
     assert wanted[:, 1].mean().item() == pytest.approx(1 / 3, abs=0.07)
     assert rows.sample({0: False, 1: True}, generator).tolist() == [0.0, 1.0]  # which the training set never has
+    assert [rows.count(one) for one in ({}, {0: True}, {0: True, 1: True}, {0: False, 1: True})] == [4, 3, 1, 0]
+
+
+def test_what_nobody_asked_comes_from_the_nearest_combination() -> None:
+    rows = LabelCombinations(torch.tensor([[0.0, 0.0, 0.0, 1.0], [1.0, 1.0, 0.0, 0.0]]), torch.tensor([999.0, 1.0]))
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):  # the common row has none of the three
+        assert rows.sample({0: True, 1: True, 2: True}, generator).tolist() == [1.0, 1.0, 1.0, 0.0]
 
 
 def test_every_configuration_has_a_recipe() -> None:

@@ -18,7 +18,7 @@ from melodylc.data.pictures.celeba import crop, load_celeba
 from melodylc.data.pictures.cifar10 import RECORD, load_cifar10
 from melodylc.data.pictures.faces import draw_face, draw_faces
 from melodylc.data.pictures.loading import DATASETS, dataset
-from melodylc.data.pictures.mnist import load_mnist, parse_idx
+from melodylc.data.pictures.mnist import load_fashion_mnist, load_mnist, parse_idx
 
 REAL = os.environ.get("MELODYLC_PICTURES")  # a folder with mnist/, cifar-10-batches-bin/ and celeba/
 
@@ -77,6 +77,16 @@ def test_mnist_comes_out_as_it_went_in(tmp_path: Path, zipped: bool) -> None:
     assert test.shape == (1, 28, 28)
 
 
+def test_fashion_mnist_is_the_same_files_with_clothes(tmp_path: Path) -> None:
+    write_mnist(tmp_path)
+    clothes, digits = load_fashion_mnist(tmp_path, "test"), load_mnist(tmp_path, "test")
+    assert np.array_equal(clothes.pixels, digits.pixels)
+    assert (clothes.dataset, clothes.names[9], clothes.exclusive) == ("fashion_mnist", "Ankle_boot", True)
+    (tmp_path / "t10k-images-idx3-ubyte.gz").unlink()
+    with pytest.raises(PicturesError, match="missing; put Fashion-MNIST's four idx files"):
+        load_fashion_mnist(tmp_path, "test")
+
+
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=3), st.integers(0, 2**32))
 def test_idx_is_the_inverse_of_its_writer(shape: list[int], seed: int) -> None:
     array = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
@@ -118,9 +128,49 @@ def test_an_aligned_celeba_is_loaded(tmp_path: Path) -> None:
     assert load_celeba(tmp_path, "valid").pixels.shape == (2, 3, 64, 64)
 
 
+def write_kaggle(folder: Path) -> None:
+    """CelebA as Kaggle packs it: lists with commas and a head, faces one folder deeper."""
+    write_celeba(folder)
+    attributes, partition = folder / "list_attr_celeba.txt", folder / "list_eval_partition.txt"
+    _, head, *rows = attributes.read_text().splitlines()
+    csv = [",".join(["image_id", *head.split()]), *(",".join(row.split()) for row in rows)]
+    attributes.with_suffix(".csv").write_text("\n".join(csv) + "\n")
+    parts = ["image_id,partition", *(",".join(row.split()) for row in partition.read_text().splitlines())]
+    partition.with_suffix(".csv").write_text("\n".join(parts) + "\n")
+    attributes.unlink()
+    partition.unlink()
+    (folder / "img_align_celeba").rename(folder / "faces")
+    (folder / "img_align_celeba").mkdir()
+    (folder / "faces").rename(folder / "img_align_celeba" / "img_align_celeba")
+
+
+def test_kaggles_celeba_is_the_same(tmp_path: Path) -> None:
+    for name, write in (("official", write_celeba), ("kaggle", write_kaggle)):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name)
+    for split in SPLITS:
+        assert (
+            load_celeba(tmp_path / "kaggle", split).fingerprint == load_celeba(tmp_path / "official", split).fingerprint
+        )
+
+
+def test_a_damaged_row_of_kaggles_list_is_refused(tmp_path: Path) -> None:
+    write_kaggle(tmp_path)
+    path = tmp_path / "list_attr_celeba.csv"
+    path.write_text(path.read_text().replace("000002.png,-1", "000002.png,2"))
+    with pytest.raises(PicturesError, match=r"the row of 000002\.png isn't 11 values of 1 or -1"):
+        load_celeba(tmp_path, "train")
+
+
 @pytest.mark.skipif(REAL is None, reason="MELODYLC_PICTURES names no folder with the real data sets")
 @pytest.mark.parametrize(
-    ("name", "where", "count"), [("mnist", "mnist", 10_000), ("cifar10", "", 10_000), ("celeba", "celeba", 1977)]
+    ("name", "where", "count"),
+    [
+        ("mnist", "mnist", 10_000),
+        ("fashion_mnist", "fashion_mnist", 10_000),
+        ("cifar10", "", 10_000),
+        ("celeba", "celeba", 1977),
+    ],
 )
 def test_real_data_sets_are_read(name: str, where: str, count: int) -> None:
     found = dataset(name).load(Path(str(REAL)) / where, "test", lambda *_: None)
@@ -279,7 +329,9 @@ def test_a_wrong_folder_is_refused_with_what_to_get(tmp_path: Path, name: str) -
 
 
 def test_an_unknown_data_set_is_refused() -> None:
-    with pytest.raises(InputError, match="unknown data set 'mnits': choose from mnist, cifar10, celeba, faces"):
+    with pytest.raises(
+        InputError, match="unknown data set 'mnits': choose from mnist, fashion_mnist, cifar10, celeba, faces"
+    ):
         dataset("mnits")
 
 

@@ -1,5 +1,7 @@
 """CelebA as it is downloaded: `img_align_celeba/`, `list_attr_celeba.txt`, `list_eval_partition.txt`.
 
+Kaggle's copy has the lists as .csv, and its faces in `img_align_celeba/img_align_celeba/`; it is read, too.
+
 Aligned files are 178 x 218: the central 128 x 128 is kept and reduced to 64 x 64 by averaging (the authors take the
 same crop). Files of 64 x 64 are taken as they are. Splits are the official ones.
 
@@ -41,8 +43,9 @@ def load_celeba(
     """
     open_folder(folder, WHAT)
     faces = open_folder(folder / FACES, WHAT)
-    attributes = read_attributes(folder / ATTRIBUTE_LIST)
-    partition = read_partition(folder / PARTITION)
+    faces = faces / FACES if (faces / FACES).is_dir() else faces
+    attributes = read_attributes(_list(folder, ATTRIBUTE_LIST))
+    partition = read_partition(_list(folder, PARTITION))
     if attributes.keys() != partition.keys():
         odd = sorted(attributes.keys() ^ partition.keys())[0]
         raise PicturesError(f"{folder}: {odd} is in only one of {ATTRIBUTE_LIST} and {PARTITION}: get both again")
@@ -91,16 +94,19 @@ def crop(array: Bytes, path: Path) -> Bytes:
 
 
 def read_attributes(path: Path) -> dict[str, list[int]]:
-    """The ten attributes, 0 or 1, of each file of a list.
+    """The ten attributes, 0 or 1, of each file of a list (.txt, or Kaggle's .csv).
 
     Raises:
         PicturesError: it isn't there, lacks an attribute, or its rows don't match its head.
     """
     lines = _lines(path)
+    if path.suffix == ".csv":  # without the count, and with a name for the column of files
+        head_line, *others = [line.replace(",", " ") for line in lines] or [""]
+        lines = [str(len(others)), " ".join(head_line.split()[1:]), *others]
     head = lines[1].split() if len(lines) > 1 else []
     lacking = [name for name in ATTRIBUTES if name not in head]
     if lacking:
-        raise PicturesError(f"{path}: its second line doesn't name {lacking[0]}; get it again")
+        raise PicturesError(f"{path}: its head doesn't name {lacking[0]}; get it again")
     rows = [line.split() for line in lines[2:]]
     if lines[0].strip() != str(len(rows)):
         raise PicturesError(f"{path}: {len(rows)} rows, but its first line says {lines[0].strip()!r}; get it again")
@@ -114,7 +120,8 @@ def read_partition(path: Path) -> dict[str, PictureSplit]:
     Raises:
         PicturesError: it isn't there, or a row is something else.
     """
-    rows = [line.split() for line in _lines(path)]
+    rows = [line.replace(",", " ").split() for line in _lines(path)]
+    rows = rows[1:] if path.suffix == ".csv" else rows
     for row in rows:
         if len(row) != 2 or row[1] not in ("0", "1", "2"):
             raise PicturesError(f"{path}: {' '.join(row)!r} isn't a file and 0, 1 or 2; get it again")
@@ -125,6 +132,11 @@ def _values(row: Sequence[str], count: int, columns: Sequence[int], path: Path) 
     if len(row) != count + 1 or not set(row[1:]) <= {"1", "-1"}:
         raise PicturesError(f"{path}: the row of {row[0]} isn't {count} values of 1 or -1; get it again")
     return [int(row[column] == "1") for column in columns]
+
+
+def _list(folder: Path, name: str) -> Path:
+    kaggle = (folder / name).with_suffix(".csv")
+    return kaggle if kaggle.is_file() and not (folder / name).is_file() else folder / name
 
 
 def _lines(path: Path) -> list[str]:

@@ -10,7 +10,7 @@ from melodylc.data.pictures.base import Pictures, PictureSplit
 from melodylc.data.pictures.celeba import load_celeba
 from melodylc.data.pictures.cifar10 import CLASSES, load_cifar10
 from melodylc.data.pictures.faces import draw_faces
-from melodylc.data.pictures.mnist import DIGITS, load_mnist
+from melodylc.data.pictures.mnist import CLOTHES, DIGITS, load_fashion_mnist, load_mnist
 
 _Report = Callable[[int, int], None]
 Loader = Callable[[Path | None, PictureSplit, _Report], Pictures]
@@ -39,6 +39,9 @@ DATASETS: Mapping[str, Dataset] = {
     data.name: data
     for data in (
         Dataset("mnist", DIGITS, True, lambda at, split, _: load_mnist(_folder(at, "MNIST"), split), shippable=True),
+        Dataset(
+            "fashion_mnist", CLOTHES, True, lambda at, split, _: load_fashion_mnist(_folder(at, "Fashion-MNIST"), split)
+        ),
         Dataset("cifar10", CLASSES, True, lambda at, split, _: load_cifar10(_folder(at, "CIFAR-10"), split)),
         Dataset(
             "celeba",

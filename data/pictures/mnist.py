@@ -1,7 +1,8 @@
-"""MNIST: the four idx files of http://yann.lecun.com/exdb/mnist/, gzipped or not.
+"""MNIST and Fashion-MNIST: four idx files, gzipped or not.
 
 An idx file is two zero bytes, a type (8: unsigned byte), the number of dimensions, each dimension's size as a
-big-endian int32, and the values. The last 5,000 of the 60,000 training digits are the validation split.
+big-endian int32, and the values. The last 5,000 of the 60,000 training pictures are the validation split. Fashion-MNIST
+(Xiao, Rasul and Vollgraf 2017) has the same files with the same names, so a folder of the one loads as the other.
 """
 
 import gzip
@@ -15,8 +16,13 @@ from melodylc.data.files import reason
 from melodylc.data.pictures.base import Bytes, Pictures, PicturesError, PictureSplit, one_hot, open_folder
 
 DIGITS = tuple("0123456789")
-VALID = 5000  #: of the training digits
+CLOTHES = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle_boot")
+VALID = 5000  #: of the training pictures
 WHAT = "MNIST's four idx files (train-images-idx3-ubyte.gz and so on, from http://yann.lecun.com/exdb/mnist/)"
+FASHION_WHAT = (
+    "Fashion-MNIST's four idx files (train-images-idx3-ubyte.gz and so on, "
+    "from https://github.com/zalandoresearch/fashion-mnist)"
+)
 
 
 def load_mnist(folder: Path, split: PictureSplit) -> Pictures:
@@ -25,26 +31,36 @@ def load_mnist(folder: Path, split: PictureSplit) -> Pictures:
     Raises:
         PicturesError: a missing, truncated or foreign file, or labels that don't match the pictures.
     """
-    open_folder(folder, WHAT)
+    return _load(folder, split, "mnist", DIGITS, WHAT)
+
+
+def load_fashion_mnist(folder: Path, split: PictureSplit) -> Pictures:
+    """The pieces of clothing of a split, (n, 1, 28, 28); raises as `load_mnist` does."""
+    return _load(folder, split, "fashion_mnist", CLOTHES, FASHION_WHAT)
+
+
+def _load(folder: Path, split: PictureSplit, data: str, names: tuple[str, ...], what: str) -> Pictures:
+    open_folder(folder, what)
     stem = "t10k" if split == "test" else "train"
-    pixels, classes = read_idx(folder, f"{stem}-images-idx3-ubyte", 3), read_idx(folder, f"{stem}-labels-idx1-ubyte", 1)
+    pixels = read_idx(folder, f"{stem}-images-idx3-ubyte", 3, what)
+    classes = read_idx(folder, f"{stem}-labels-idx1-ubyte", 1, what)
     if len(pixels) != len(classes):
         raise PicturesError(f"{folder}: {len(pixels)} pictures of {stem}, but {len(classes)} labels: get both again")
     held = min(VALID, len(pixels) // 10)
     rows = {"train": slice(len(pixels) - held), "valid": slice(len(pixels) - held, None), "test": slice(None)}[split]
-    labels = one_hot(classes[rows], DIGITS, f"{folder}/{stem}-labels-idx1-ubyte")
-    return Pictures("mnist", split, pixels[rows, None], labels, DIGITS, exclusive=True)
+    labels = one_hot(classes[rows], names, f"{folder}/{stem}-labels-idx1-ubyte")
+    return Pictures(data, split, pixels[rows, None], labels, names, exclusive=True)
 
 
-def read_idx(folder: Path, name: str, dimensions: int) -> Bytes:
-    """The array of an idx file, `name` or `name`.gz.
+def read_idx(folder: Path, name: str, dimensions: int, what: str = WHAT) -> Bytes:
+    """The array of an idx file, `name` or `name`.gz; `what` names the download in the message that it is missing.
 
     Raises:
         PicturesError: there is none, it is truncated, or it isn't an idx file of bytes.
     """
     path = next((path for path in (folder / f"{name}.gz", folder / name) if path.is_file()), None)
     if path is None:
-        raise PicturesError(f"{str(folder / name)!r}(.gz) is missing; put {WHAT} there")
+        raise PicturesError(f"{str(folder / name)!r}(.gz) is missing; put {what} there")
     return parse_idx(_content(path), dimensions, path)
 
 

@@ -176,22 +176,34 @@ class PictureDataset:
 
 _SMALL_GAN = GANSettings(batch=64, actor_batch=512, critic_rate=1e-3, actor_rate=4e-3, average=0.99)
 
+_MNIST_VAES: dict[str, dict[str, Any]] = {
+    "paper": {"widths": (1024, 1024, 1024)},
+    "small": {"widths": (400, 400, 400), "norm": True, "z": 64, "deviation": 0.2},
+}
+_MNIST_CLASSIFIER = {"widths": (16, 32), "norm": False}
+_MNIST_RECIPE = Recipe(
+    train_settings("pictures", 128, 3e-3, 8000, 500),
+    train_settings("labels", 128, 3e-3, 3000, 500),
+    replace(_SMALL_GAN, steps=1800, penalty_weight=1.0, mismatch_weight=0.5),
+)
 MNIST = PictureDataset(
     "mnist",
     channels=1,
     side=28,
     body="linear",
-    vaes={
-        "paper": {"widths": (1024, 1024, 1024)},
-        "small": {"widths": (400, 400, 400), "norm": True, "z": 64, "deviation": 0.2},
-    },
-    classifier={"widths": (16, 32), "norm": False},
-    recipe=Recipe(
-        train_settings("pictures", 128, 3e-3, 8000, 500),
-        train_settings("labels", 128, 3e-3, 3000, 500),
-        replace(_SMALL_GAN, steps=1800, penalty_weight=1.0, mismatch_weight=0.5),
-    ),
+    vaes=_MNIST_VAES,
+    classifier=_MNIST_CLASSIFIER,
+    recipe=_MNIST_RECIPE,
     augmentation=(28, 3000),
+)
+FASHION_MNIST = PictureDataset(
+    "fashion_mnist",
+    channels=1,
+    side=28,
+    body="linear",
+    vaes=_MNIST_VAES,
+    classifier=_MNIST_CLASSIFIER,
+    recipe=_MNIST_RECIPE,
 )
 CELEBA = PictureDataset(
     "celeba",
@@ -260,7 +272,7 @@ TOY_FACES = PictureDataset(
         GANSettings(steps=2000),
     ),
 )
-PICTURE_DATASETS = {it.name: it for it in (MNIST, CIFAR10, CELEBA, TOY_FACES)}
+PICTURE_DATASETS = {it.name: it for it in (MNIST, FASHION_MNIST, CIFAR10, CELEBA, TOY_FACES)}
 PAPER_RECIPE = Recipe(
     train_settings("pictures", 128, 3e-4, 100_000, 1000),
     train_settings("labels", 128, 1e-3, 20_000, 500),

@@ -1,6 +1,6 @@
 """From a request for pictures to a contact sheet."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,8 +161,13 @@ def _rule_actor(request: PictureRequest, model: "LoadedVAE", report: "Progress")
         return fit_picture_rule(model, rule, path, report=report, request={"reward": list(request.rewards)}), rule
 
 
-def write_pictures(request: PictureRequest, path: Path) -> int:
+def write_pictures(request: PictureRequest, path: Path, note: Callable[[str], None] = lambda _: None) -> int:
     """Make the pictures of a request and write their sheet; how many there are.
+
+    Args:
+        request: labels, or none.
+        path: of the sheet.
+        note: called with a sentence where no training picture has all that is asked.
 
     Raises:
         InputError: no trained model, or the file can't be written.
@@ -173,6 +178,14 @@ def write_pictures(request: PictureRequest, path: Path) -> int:
     from melodylc.image.pipeline import generate_pictures, load_pipeline, pipeline_fingerprints
 
     info, pipeline = dataset(request.data), load_pipeline(request.data, request.run, request.distance)
+    combinations = pipeline.constraint.rows
+    for wanted in request.wanted:
+        if not combinations.count(wanted):
+            asked = " and ".join(f"{'' if value else 'not '}{info.names[label]}" for label, value in wanted.items())
+            note(
+                f"0 of {combinations.total} training pictures are {asked.replace('_', ' ')}: labels that you didn't "
+                "ask for come from the nearest ones, and the pictures may not show it all"
+            )
     rows = [generate_pictures(pipeline, wanted, request.count, request.seed) for wanted in request.wanted]
     captions = [caption(row, info.names, info.exclusive) for one in rows for row in one.labels.tolist()]
     labels = ", ".join((*request.classes, *request.attributes)) or "as they come"

@@ -68,16 +68,31 @@ class LabelCombinations:
     def sample(self, wanted: Mapping[int, bool], generator: torch.Generator) -> Tensor:
         """One combination (labels,) that has what is wanted, as often as the training set has it.
 
-        What no training picture has together is asked for all the same: a combination as it comes, corrected.
+        What no training picture has together is asked for all the same: one of the combinations that have most of it,
+        with the rest set, so that what wasn't asked comes from a real picture near to the request.
         """
-        fits = torch.ones(len(self.rows), dtype=torch.bool)
-        for label, value in wanted.items():
-            fits &= self.rows[:, label] == float(value)
-        weights = self.counts * fits if fits.any() else self.counts
+        met = self._met(wanted)
+        weights = self.counts * (met == met.max())
         row = self.rows[torch.multinomial(weights, 1, generator=generator)[0]].clone()
         for label, value in wanted.items():
             row[label] = float(value)
         return row
+
+    @property
+    def total(self) -> int:
+        """How many training pictures there are."""
+        return int(self.counts.sum())
+
+    def count(self, wanted: Mapping[int, bool]) -> int:
+        """How many training pictures have all that is wanted."""
+        return int(self.counts[self._met(wanted) == len(wanted)].sum())
+
+    def _met(self, wanted: Mapping[int, bool]) -> Tensor:
+        """How many of the wanted labels each combination has, (m,)."""
+        met = torch.zeros(len(self.rows), dtype=torch.long)
+        for label, value in wanted.items():
+            met += (self.rows[:, label] == float(value)).long()
+        return met
 
 
 @dataclass(frozen=True)
