@@ -48,7 +48,9 @@ from melodylc.sampling.steering.writer import find_writer
 from melodylc.versions import versions
 
 FORMAT = "melodylc-rules/2"
-RivalName = Literal["prior", "nearest", "arranged", "moved", "rejection", "snapping", "optimize", "edit", "steer", "actor"]
+RivalName = Literal[
+    "prior", "nearest", "arranged", "moved", "rejection", "snapping", "optimize", "edit", "steer", "actor"
+]
 ROWS: tuple[RivalName, ...] = get_args(RivalName)
 TRIES = 100  #: of rejection, where there is no actor whose cost could be spent
 _Report = Callable[[int, str], None]  #: draws since the last call, and what of

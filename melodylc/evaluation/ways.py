@@ -207,7 +207,7 @@ class MethodRival:
     def key(self) -> tuple[object, ...]:
         """The method, the rule and the language model."""
         rule = self.request.rule
-        return ("method", self.method, rule.identity if rule else None, self.writer)
+        return ("method", self.method, None if rule is None else rule.identity, self.writer)
 
     def draw(self, source: CandidateSource, seed: int, count: int, report: _Report) -> MethodSamples:
         """In the method's own groups; a draw costs the melodies that were written for it. No latent is moved."""
