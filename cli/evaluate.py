@@ -148,7 +148,7 @@ def model(
 @click.option("--fit/--no-fit", default=True, help="Whether an actor is fitted where none is there.  [default: yes]")
 @click.option(
     "--rows",
-    default="prior,rejection,snapping,optimize,actor",
+    default="prior,rejection,snapping,optimize,edit,steer,actor",
     show_default=True,
     help="Which rows, with commas between; the prior is always there. prior,actor is quick.",
 )
@@ -160,7 +160,7 @@ def model(
     default=100,
     show_default=True,
     type=click.IntRange(2, 10_000),
-    help="The same of rejection and optimize, whose draws cost a hundred times as much.",
+    help="The same of rejection, optimize, edit and steer, whose draws cost more.",
 )
 @click.option(
     "--tries",
@@ -188,7 +188,8 @@ def rules(
 ) -> None:
     """Measure how often single draws keep rules: the prior's, those of the rules' actors, and their simple rivals.
 
-    Rivals are rejection at equal compute, snapping to the scale, and latents optimised one by one. Beside that, how far
+    Rivals are rejection at equal compute, snapping to the scale, latents optimised one by one,
+    edits without any model of latents, and steering. Beside that, how far
     draws were moved, how many are different, and how far apart. With CORPUS (made by `melodylc data build`) they are
     held against its held-out works too, and searched for copies. What was drawn before Ctrl-C is kept: the same command
     goes on from there.
@@ -242,7 +243,7 @@ def _request_cases(model: "LoadedModel", request: "Request", prior: "PriorName |
             found = actor_for(Task(model, request, prior, reporter=reporter), other_keys=True)
     else:
         found = find_actor(model, request.rule, prior, say, other_keys=True)
-    return [Case(" ".join(request.words), request.rule, found)]
+    return [Case(" ".join(request.words), request.rule, found, request=request)]
 
 
 def _actor_cases(
@@ -255,7 +256,7 @@ def _actor_cases(
     for path in paths:
         request = request_of(path, reward_seconds)
         if request.rule is not None:
-            cases.append(Case(path.stem, request.rule, load_given_actor(path, model, request, prior)))
+            cases.append(Case(path.stem, request.rule, load_given_actor(path, model, request, prior), request=request))
     return cases
 
 

@@ -17,6 +17,7 @@ from small_corpus import build_small
 
 from melodylc.constraints.actors import FoundActor
 from melodylc.constraints.objective import MelodyBox
+from melodylc.constraints.request import Request
 from melodylc.data.alphabet import canonical
 from melodylc.data.corpus import Corpus
 from melodylc.data.errors import InputError
@@ -32,6 +33,7 @@ from melodylc.evaluation.rules import TRIES, Case, RivalName, RuleEvaluator, Rul
 from melodylc.evaluation.statistics import MAJOR, best_root
 from melodylc.evaluation.ways import (
     CandidateSource,
+    MethodRival,
     OptimiseRival,
     RejectionRival,
     Single,
@@ -54,6 +56,8 @@ from melodylc.models.local_search import LocalSearch
 from melodylc.models.prior import stream_numbers
 from melodylc.models.vae import MelodyVAE
 from melodylc.rewards import Rule, density, pitch_classes
+from melodylc.sampling.methods.base import Task
+from melodylc.sampling.methods.edit import Edit
 from melodylc.sampling.mixture import Mixture
 
 RunCli = Callable[..., Run]
@@ -279,7 +283,8 @@ def test_figures_are_those_of_the_draws(model: LoadedModel, actor: FoundActor, c
             ratio = np.divide(found.apart.values, case.rows["prior"].apart.values)
             assert found.over_prior.values == pytest.approx(ratio)
     assert (case.rule, case.rounds, case.fingerprint, case.tries) == (RULE.identity, 7, "a" * 16, 4)
-    assert [row for row in done.conditions["settings"]["rows"] if row != "arranged"] == list(ways)
+    later = ("arranged", "edit", "steer")
+    assert [row for row in done.conditions["settings"]["rows"] if row not in later] == list(ways)
 
 
 def test_rejection_has_what_the_actor_costs(actor: FoundActor) -> None:
@@ -294,6 +299,22 @@ def test_rows_are_those_asked_for_and_possible(model: LoadedModel, actor: FoundA
     only = RuleSettings(rows=read_rows("actor,snapping"))
     assert list(Case("mine", RULE, actor).ways(only)) == ["prior", "snapping", "actor"]
     assert list(Case("mine", Rule((density(40),))).ways(RuleSettings())) == ["prior", "nearest", "rejection"]
+
+
+def test_methods_are_rows_where_they_can_be(model: LoadedModel) -> None:
+    request = Request.read(density=["40"])
+    assert request.rule is not None
+    case, settings = Case("mine", request.rule, request=request), RuleSettings(samples=3, rows=read_rows("edit,steer"))
+    assert list(case.ways(settings)) == ["prior", "edit", "steer"]
+    by_normal = RuleEvaluator(model, [case], settings, "normal")
+    assert list(by_normal.ways["mine"]) == ["prior", "edit"], "N(0, I) writes no melodies bar by bar"
+    way = MethodRival("edit", request)
+    drawn, more = draw(model, way, 1, 3), draw(model, way, 1, 9)
+    expected = Edit.prepare(Task(model, request, "normal")).sample(1, range(1, 9), 1)
+    assert np.array_equal(drawn.events, expected.events[:3])
+    assert np.array_equal(more.events[:8], expected.events)
+    assert len(more.events) == 9
+    assert np.isnan(drawn.z_mse).all()
 
 
 def test_fewer_draws_are_the_start_of_more(model: LoadedModel, actor: FoundActor) -> None:

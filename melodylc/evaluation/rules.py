@@ -7,7 +7,7 @@ samples of priors, and searched for copies.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from melodylc.constraints.actors import FoundActor
+from melodylc.constraints.request import Request
 from melodylc.constraints.transposable import transposed_rule
 from melodylc.data.arrays import Events
 from melodylc.data.corpus import Corpus
@@ -30,6 +31,7 @@ from melodylc.evaluation.rule_figures import RuleSamples
 from melodylc.evaluation.samples import SampleFigures, compare_samples, draw_real
 from melodylc.evaluation.ways import (
     CandidateSource,
+    MethodRival,
     OptimiseRival,
     RejectionRival,
     Single,
@@ -42,10 +44,13 @@ from melodylc.latent.critic import Critic
 from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.rewards import Rule
+from melodylc.sampling.steering.writer import find_writer
 from melodylc.versions import versions
 
 FORMAT = "melodylc-rules/2"
-RivalName = Literal["prior", "nearest", "arranged", "moved", "rejection", "snapping", "optimize", "actor"]
+RivalName = Literal[
+    "prior", "nearest", "arranged", "moved", "rejection", "snapping", "optimize", "edit", "steer", "actor"
+]
 ROWS: tuple[RivalName, ...] = get_args(RivalName)
 TRIES = 100  #: of rejection, where there is no actor whose cost could be spent
 _Report = Callable[[int, str], None]  #: draws since the last call, and what of
@@ -76,7 +81,7 @@ class RuleSettings:
     """
 
     samples: int = 1000  #: draws a seed
-    few: int = 100  #: the same of rejection and optimisation, which cost as much as a fit
+    few: int = 100  #: the same of rejection, optimisation, edits and steering, which cost more
     tries: int | None = None  #: draws of the prior for a melody of rejection; None: what an actor's draw costs
     rows: tuple[RivalName, ...] = ROWS  #: the prior is always among them
     seeds: tuple[int, ...] = (1, 2, 3)
@@ -90,7 +95,7 @@ class RuleSettings:
 
     def count(self, row: RivalName) -> int:
         """RuleSamples a seed of a row."""
-        return min(self.few, self.samples) if row in ("rejection", "optimize") else self.samples
+        return min(self.few, self.samples) if row in ("rejection", "optimize", "edit", "steer") else self.samples
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,7 @@ class Case:
     rule: Rule
     actor: FoundActor | None = None
     critic: Critic | None = None  #: of the rule in the actor's own key
+    request: Request | None = None  #: whose rule it is; without it there are no rows of methods
 
     @property
     def own_rule(self) -> Rule:
@@ -121,6 +127,8 @@ class Case:
             "rejection": RejectionRival(self.rule, self.tries(settings)),
             "snapping": SnapRival(classes) if classes else None,
             "optimize": OptimiseRival(self.own_rule, self.critic, shift) if self.critic else None,
+            "edit": MethodRival("edit", self.request) if self.request is not None else None,
+            "steer": MethodRival("steer", self.request) if self.request is not None else None,
             "actor": Single(self.rule, self.actor) if self.actor else None,
         }
         return {row: way for row, way in made.items() if way and (row in settings.rows or row == "prior")}
@@ -208,6 +216,19 @@ class RuleEvaluator:
         self.source, self.kept = CandidateSource(model, model.prior(prior)), SampleCache(folder)
         self.ground = Ground.of(model.provenance, corpus) if corpus else None
         self.ways = {case.name: case.ways(settings) for case in cases}
+        self._find_language_model()
+
+    def _find_language_model(self) -> None:
+        """Steering is a row where a language model writes; what it wrote is found again by that model's fingerprint."""
+        if not any("steer" in ways for ways in self.ways.values()):
+            return
+        found = None if self.source.prior.identity == "N(0, I)" else find_writer(self.model)
+        for ways in self.ways.values():
+            way = ways.get("steer")
+            if found is not None and isinstance(way, MethodRival):
+                ways["steer"] = replace(way, writer=found.fingerprint)
+            else:
+                ways.pop("steer", None)
 
     @property
     def work(self) -> int:

@@ -4,6 +4,7 @@
                  (`melodylc.sampling.mixture`); all of it is what `melodylc generate --no-verify` writes
     snapped      a single draw of the prior, every note at the nearest pitch of the scale, of two equally near the lower
     rejected     of so many draws of the prior the first that obeys, or the last
+    by a method  what a method of `generate` writes at its first attempt (`melodylc.sampling.methods`)
     optimised    each latent along the slope of a critic until its melody obeys, or the steps are spent
 
 Their cost is counted in melodies through the decoder, a gradient through it as three; drawing latents is for free. What
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from melodylc.constraints.actors import FoundActor
 from melodylc.constraints.objective import MelodyBox
+from melodylc.constraints.request import Request
 from melodylc.data.alphabet import PITCHES, STATES, canonical
 from melodylc.data.arrays import Events
 from melodylc.edits.transposition import transpose_events
@@ -31,9 +33,12 @@ from melodylc.latent.distance import distance, z_mse
 from melodylc.latent.fit import FitSettings
 from melodylc.latent.optimise import SATISFY_SETTINGS, satisfy
 from melodylc.models.checkpoint import LoadedModel
+from melodylc.models.config import PriorName
 from melodylc.models.prior import Numbers, Prior, stream_numbers
 from melodylc.rewards import Rule
 from melodylc.rewards.pitch import PitchClasses
+from melodylc.sampling.methods import find_method
+from melodylc.sampling.methods.base import Task
 from melodylc.sampling.mixture import Decoding, Mixture
 
 _Report = Callable[[int], None]
@@ -188,6 +193,36 @@ class OptimiseRival:
             drawn = _decode_rows(source, z, Decoding.of(vae, found.z), self.shift)
         taken = found.steps.numpy()
         return drawn.costing(1 + GRADIENT * taken + np.ceil(taken / SATISFY_SETTINGS.renew))
+
+
+@dataclass(frozen=True)
+class MethodRival:
+    """First attempts of a method, as `melodylc generate --method NAME --no-verify` writes them."""
+
+    method: str
+    request: Request
+    writer: str | None = None  #: fingerprint of the language model that writes, where it is one
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """The method, the rule and the language model."""
+        rule = self.request.rule
+        return ("method", self.method, None if rule is None else rule.identity, self.writer)
+
+    def draw(self, source: CandidateSource, seed: int, count: int, report: _Report) -> MethodSamples:
+        """In the method's own groups; a draw costs the melodies that were written for it. No latent is moved."""
+        prior: PriorName = "normal" if source.prior.identity == "N(0, I)" else "learnt"
+        method = find_method(self.method).prepare(Task(source.model, self.request, prior))
+        parts = []
+        for first in range(0, count, method.together):
+            found = method.sample(seed, range(first + 1, first + 1 + method.together), 1)
+            size = len(found.events)
+            cost = [found.detail(row).get("melodies_written", 1) for row in range(size)]
+            none, rests = np.full(size, nan), np.asarray(found.rests_added, np.int64)
+            some = MethodSamples(found.events, rests, none, none, np.asarray(cost, np.float64))
+            parts.append(some[: min(method.together, count - first)])
+            report(len(parts[-1].events))
+        return MethodSamples.joined(parts)
 
 
 def common_classes(rule: Rule) -> frozenset[int] | None:
