@@ -41,6 +41,12 @@ docs: typed
 clean:
 	rm -rf build dist site *.egg-info
 
+# Kills, pairs, damaged files, full disks, hostile rules: long, and it goes on where it was.
+TRIES ?= 5
+.PHONY: harden
+harden:
+	$(PYTHON) tools/harden.py --tries $(TRIES)
+
 # The real melodies that `melodylc rewards test` tries rules on, from a corpus.
 CORPUS ?= runs/corpus
 .PHONY: panel
