@@ -47,7 +47,7 @@ def test_every_file_obeys_and_the_manifest_says_so(run_cli: Cli, tmp_path: Path)
     run = run_cli("generate", "--scale", "cmaj", "-n", 3, "--seed", 7, "-o", out, "--tempo", 92)
     assert run.code == 0, run.err
     found = manifest(out)
-    assert (found["method"]["name"], found["method"]["parts"]) == ("auto", ["language model"])
+    assert (found["method"]["name"], found["method"]["parts"]) == ("auto", ["language model", "discriminator"])
     assert [entry["file"] for entry in found["files"]] == [f"c-major-92bpm-seed7-0{n}.mid" for n in (1, 2, 3)]
     for entry in found["files"]:
         content = (out / entry["file"]).read_bytes()

@@ -104,7 +104,7 @@ def usual_rewards(kept: Melody, bars: int, request: Request) -> tuple[Reward, ..
 
     >>> tune = Melody.from_notes((pitch, 4 * i, 4 * i + 4) for i, pitch in enumerate([60, 62, 64, 65, 67, 69, 71, 72]))
     >>> [reward.name for reward in usual_rewards(tune, 2, Request(varied=False))]
-    ['pitch_classes(0,2,4,5,7,9,11)', 'register(60..72)', 'density(38..102)']
+    ['pitch_classes(0,2,4,5,7,9,11)', 'register(lowest=60, highest=72)', 'density(38..102)']
     """
     rewards: list[Reward] = []
     key = estimate_key(kept)

@@ -3,7 +3,7 @@
     D(x) = mean over its nets of  w_2 . relu(W_1 f(x) + b_1) + b_2,     the log odds that x is real rather than written
 
 f(x) are musical features (`melodylc.data.musical_features`), but for the register, standardised and cut off at
-four deviations. The nets learnt from real melodies of the training works and from samples of the shipped model's prior
+four deviations. The nets learnt from leads of the training works and from what the shipped language model writes
 (`tools/discriminator.py`). To take the best of K by D is a simple way to sample from what is nearer to the real
 distribution (discriminator rejection sampling, Azadi et al. 2019): the weight of x would be exp(D(x)).
 

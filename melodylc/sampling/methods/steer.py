@@ -145,7 +145,8 @@ class Steer(Generic[State]):
             return write(self.writer, 1, rng)[0]
         rows = write(self.writer, self.settings.free, rng)
         weights = self._realism(canonical(rows)[0])[:, None]
-        return np.asarray(rows[draw_columns(weights.T, rng)[0]])
+        chosen: npt.NDArray[np.int64] = rows[draw_columns(weights.T, rng)[0]]
+        return chosen
 
     def sample(self, plan: SteerPlan[State], seed: int, numbers: Iterable[int], attempt: int = 1) -> list[Candidate]:
         """One melody for each number. Each depends on the plan, the seed, its own number and the attempt alone.
