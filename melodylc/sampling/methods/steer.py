@@ -141,11 +141,11 @@ class Steer(Generic[State]):
 
     def free(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         """A melody (256,) where nothing is asked: one of several, by the discriminator (importance resampling)."""
-        if self._realism is None:
-            return write(self.writer, 1, rng)[0]
-        rows = write(self.writer, self.settings.free, rng)
-        weights = self._realism(canonical(rows)[0])[:, None]
-        chosen: npt.NDArray[np.int64] = rows[draw_columns(weights.T, rng)[0]]
+        realism, row = self._realism, 0
+        rows = write(self.writer, self.settings.free if realism else 1, rng)
+        if realism is not None:
+            row = draw_columns(realism(canonical(rows)[0])[None], rng)[0]
+        chosen: npt.NDArray[np.int64] = rows[row]
         return chosen
 
     def sample(self, plan: SteerPlan[State], seed: int, numbers: Iterable[int], attempt: int = 1) -> list[Candidate]:
