@@ -144,7 +144,8 @@ def _read_chunks(events: "_Events", header: _Header) -> list[str]:
         else:
             following = data.find(b"MTrk", at + 1)
             following = len(data) if following < 0 else following
-            lost += len(data[at:following].strip(b"\0"))
+            skipped = data[at:following]  # zeros behind the last chunk are padding, and nothing to tell
+            lost += len(skipped if following < len(data) else skipped.strip(b"\0"))
             at = following
     if unknown:
         remarks.append(f"{_plural(len(unknown), 'chunk')} of another kind left out ({', '.join(unknown[:3])})")

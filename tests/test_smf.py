@@ -199,6 +199,7 @@ SAID = {
     "a byte order mark": (b"\xef\xbb\xbf" + GOOD_FILE, "3 bytes before its header"),
     "bytes after the last chunk": (GOOD_FILE + b"more to come", "12 bytes between or after its chunks"),
     "bytes between chunks": (head(2) + CONDUCTOR + b"!" + chunk(TRACK), "1 byte between or after its chunks"),
+    "zeros between chunks": (head(2) + CONDUCTOR + b"\0" + chunk(TRACK), "1 byte between or after its chunks"),
     "note-offs on another channel": (
         smf_of(body(off=lambda pitch: bytes([0x81, pitch, 0])) + END),
         "128 notes ended by a note-off on another channel",
