@@ -323,9 +323,8 @@ class SteerMethod(Method):
         """One melody each, by particles of its own."""
         if self.plan is None:
             rngs = [np.random.default_rng((seed, number, attempt)) for number in numbers]
-            canonical_events, rests = canonical(np.stack([self.steer.free(rng) for rng in rngs]).astype(np.uint8))
-            events = canonical_events
-            return Candidates(canonical_events, [0.0] * len(events), rests.sum(axis=1).tolist())
+            events, rests = canonical(np.stack([self.steer.free(rng) for rng in rngs]).astype(np.uint8))
+            return Candidates(events, [0.0] * len(events), rests.sum(axis=1).tolist())
         found = self.steer.sample(self.plan, seed, numbers, attempt)
         details = [
             {
