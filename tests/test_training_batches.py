@@ -18,6 +18,7 @@ from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CorpusError
 from melodylc.data.melody import Melody
 from melodylc.data.rows import HIGHEST, LOWEST, evaluation_rows, source_weights, transpose, validation_rows
+from melodylc.training.augment import vary_rhythm
 from melodylc.training.batches import ROLE_SHARES, Batches, RoleBatches
 
 Events = npt.NDArray[np.uint8]
@@ -227,3 +228,35 @@ def test_batches_with_roles_are_pure_and_of_melodies_about_as_long(roles: Corpus
     assert {batch.shape for batch in at_once} == {(16, STEPS + 1)}
     notes = sorted(((batch[:, :-1] < HOLD).sum(1).tolist() for batch in at_once[:8]), key=min)
     assert all(max(some) <= max(more) for some, more in pairwise(notes))
+
+
+# -- other rhythms -----------------------------------------------------------------------------
+
+
+def pitches(melody: npt.NDArray[np.integer]) -> list[int]:
+    return melody[melody < HOLD].tolist()
+
+
+@given(arrays(np.uint8, (4, STEPS), elements=st.integers(0, STATES - 1)), st.integers(0, 99))
+def test_another_rhythm_keeps_every_note_and_the_canonical_form(events: Events, seed: int) -> None:
+    melodies = canonical(events)[0]
+    varied = vary_rhythm(melodies, 1.0, np.random.default_rng(seed))
+    assert [pitches(melody) for melody in varied] == [pitches(melody) for melody in melodies]
+    assert (canonical(varied)[0] == varied).all()
+
+
+def test_a_share_of_the_melodies_has_another_rhythm(corpus: Corpus) -> None:
+    plain, some = Batches(corpus, 0.5, 3), Batches(corpus, 0.5, 3, augmented=0.5)
+    before, after = plain.draw(0, 0, 400), some.draw(0, 0, 400)
+    assert (some.draw_plain(0, 0, 400) == before).all()
+    assert 0.3 < (before != after).any(1).mean() <= 0.6
+    odd = np.arange(STEPS) % 2 == 1
+    assert (after < HOLD)[:, odd].sum() > (before < HOLD)[:, odd].sum() + 400
+
+
+def test_a_rhythm_that_comes_back_goes_on_coming_back() -> None:
+    bar = [60, 128, 128, 128, 62, 128, 128, 128, 64, 128, 128, 128, 65, 128, 128, 128]
+    melodies = np.tile(np.array(bar, np.uint8), (200, 16))
+    varied = vary_rhythm(melodies, 1.0, np.random.default_rng(0)).reshape(200, 8, 32)
+    onsets = varied < HOLD
+    assert (onsets[:, 2:] == onsets[:, 1:-1]).mean() > 0.9

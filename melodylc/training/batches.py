@@ -11,23 +11,35 @@ from melodylc.data.corpus import Corpus
 from melodylc.data.errors import CorpusError
 from melodylc.data.rows import HIGHEST, LOWEST, Sources, source_weights, transpose
 from melodylc.models.segments import segment_starts
+from melodylc.training.augment import vary_rhythm
 
 #: how often a language model meets a lead, an inner voice, a bass, or one of no role
 ROLE_SHARES = (0.7, 0.18, 0.12, 1.0)
 
 
 class Batches:
-    """Draws training batches from a corpus, or from those of its training melodies that `rows` names."""
+    """Draws training batches from a corpus, or from those of its training melodies that `rows` names.
 
-    def __init__(self, corpus: Corpus, balance: float, seed: int, rows: Rows | None = None) -> None:
+    A share `augmented` of the melodies has other rhythms (`melodylc.training.augment`).
+    """
+
+    def __init__(
+        self, corpus: Corpus, balance: float, seed: int, rows: Rows | None = None, augmented: float = 0.0
+    ) -> None:
         if not len(corpus.train):
             raise CorpusError("the corpus has no training melodies: build it from more files")
-        self.seed = seed
+        self.seed, self.augmented = seed, augmented
         weights = source_weights(corpus, balance, rows)
         self.sources = Sources(np.ascontiguousarray(corpus.train), corpus.train_collection, weights, rows)
 
     def draw(self, stage: int, step: int, count: int) -> Events:
         """`count` melodies (count, 256) for one step of one stage."""
+        rng = np.random.default_rng((self.seed, stage, step))
+        events = self.sources.draw(rng, count)
+        return vary_rhythm(events, self.augmented, rng) if self.augmented else events
+
+    def draw_plain(self, stage: int, step: int, count: int) -> Events:
+        """The same melodies in their own rhythms."""
         return self.sources.draw(np.random.default_rng((self.seed, stage, step)), count)
 
 

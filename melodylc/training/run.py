@@ -66,7 +66,7 @@ def train_vae(
     vae = MelodyVAE(config)
     if start:  # blocks that it lacks start as nothing
         vae.load_state_dict({**vae.state_dict(), **start.vae.state_dict()})
-    batches = Batches(corpus, settings.balance, settings.seed, remaining.train)
+    batches = Batches(corpus, settings.balance, settings.seed, remaining.train, settings.augmented)
     identity = {
         "configuration": config.to_dict(),
         "settings": settings.to_dict(),
@@ -170,7 +170,7 @@ def finish(
 ) -> Path:
     """Write the model with its sigma_bar and its accuracy, measured on the file's own half-precision weights."""
     vae.eval()
-    sigma_bar = mean_sigma(vae, batches.draw(SIGMA_STREAM, 0, SIGMA_MELODIES))
+    sigma_bar = mean_sigma(vae, batches.draw_plain(SIGMA_STREAM, 0, SIGMA_MELODIES))
     save_model(path, vae, sigma_bar, provenance)
     stored = load_model(path).vae
     save_model(path, stored, sigma_bar, {**provenance, "validation": validate(stored, validation)})

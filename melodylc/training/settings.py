@@ -38,14 +38,15 @@ class TrainSettings:
     stages: tuple[StageSettings, ...]
     seed: int = 0
     balance: float = BALANCE  #: a collection is drawn with weight (its melodies) ** balance
+    augmented: float = 0.0  #: share of melodies that are met in another rhythm (`melodylc.training.augment`)
     clip: float = 1.0  #: largest gradient norm
     precision: Literal["bf16", "fp32"] = "bf16"
     validate_every: int = 250  #: steps
     patience: int = 40  #: validations without improvement that end a stage
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for a checkpoint's header."""
-        return asdict(self)
+        """Plain values, for a checkpoint's header; without `augmented` where it is 0, as older runs have it."""
+        return {name: value for name, value in asdict(self).items() if name != "augmented" or value}
 
     def continued(self) -> "TrainSettings":
         """What goes on from a trained model: the last stage alone, at the free nats it would end with."""
@@ -77,6 +78,7 @@ _BASE = TrainSettings(
         StageSettings(kind="codec", batch=64, rate=2e-3, steps=20_000),
         StageSettings(kind="song", batch=128, rate=1.5e-3, steps=200_000, free_nats=(600.0, 255.0), settled=0.3),
     ),
+    augmented=0.4,
 )
 
 _PAPER = TrainSettings(
