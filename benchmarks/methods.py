@@ -14,16 +14,19 @@ from pathlib import Path
 import click
 import numpy as np
 
+from melodylc.cache import pretrained
 from melodylc.constraints.request import Request
 from melodylc.data.arrays import Events
 from melodylc.data.corpus import Corpus
-from melodylc.data.files import fingerprint_bytes
+from melodylc.data.files import fingerprint_bytes, fingerprint_file
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.judging import judge_sets
 from melodylc.evaluation.real import Ground
 from melodylc.models.checkpoint import LoadedModel, open_model
+from melodylc.sampling.discriminator import FILE as DISCRIMINATOR
 from melodylc.sampling.methods import find_method
 from melodylc.sampling.methods.base import Method, Task
+from melodylc.sampling.steering.writer import find_writer
 from melodylc.threads import fixed_threads
 
 KEPT = Path("build/methods")
@@ -33,7 +36,9 @@ def candidates(
     model: LoadedModel, request: Request, name: str, count: int, seed: int, prepared: dict[str, tuple[Method, float]]
 ) -> tuple[Events, float]:
     """Single candidates (count, 256) of a method, and seconds of the processor a candidate."""
-    key = fingerprint_bytes(repr((model.fingerprint, request.words, name, count, seed)).encode())
+    writer = find_writer(model)
+    parts_of_it = model.fingerprint, writer and writer.fingerprint, fingerprint_file(pretrained() / DISCRIMINATOR)
+    key = fingerprint_bytes(repr((*parts_of_it, request.words, name, count, seed)).encode())
     path = KEPT / f"{name}-{key}.npz"
     if path.exists():
         stored = np.load(path)

@@ -1,7 +1,8 @@
 """Steering against a toy model whose exact conditional distribution can be reckoned."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from melodylc.constraints.request import Request
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STATES, STEPS, STEPS_PER_BAR, canonical
 from melodylc.data.arrays import Events
+from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.rewards import Rule, density, pitch_classes, tonic
 from melodylc.rewards.base import Scores
+from melodylc.sampling.methods.auto import STEERED, Auto
+from melodylc.sampling.methods.base import Task
 from melodylc.sampling.methods.steer import Candidate, Steer, SteerPlan, SteerSettings
 from melodylc.sampling.steering.filter import ParticleFilter, backwards, copies, effective, resample
 from melodylc.sampling.steering.limits import events_allowed, keeps_within, pitches_allowed
@@ -368,3 +373,17 @@ def test_the_language_model_writes_within_limits() -> None:
     assert (correction < 0).all()
     everything = torch.ones(1, 1, STATES, dtype=torch.bool)
     assert writer.write_bar_within(writer.start(3), torch.rand(3, 16), everything)[3].abs().max() < 1e-4
+
+
+def test_with_best_of_more_attempts_are_steered() -> None:
+    class Steered:
+        def sample(self, seed: int, numbers: Sequence[int], attempt: int) -> str:
+            return f"steered {attempt}"
+
+    for best_of, steered in ((1, STEERED), (4, 4 * STEERED)):
+        task = Task(cast(LoadedModel, None), Request.read(("cmaj",), (), ()), best_of=best_of)
+        auto = Auto(task, Steered())  # type: ignore[arg-type]
+        assert auto.sample(1, [1], steered) == f"steered {steered}"  # type: ignore[comparison-overlap]
+        auto.__dict__["fallback"] = None
+        with pytest.raises(AttributeError):
+            auto.sample(1, [1], steered + 1)

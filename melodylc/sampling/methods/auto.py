@@ -16,7 +16,7 @@ from melodylc.sampling.methods.combined import Combined
 from melodylc.sampling.methods.steer import SteerMethod
 from melodylc.sampling.steering.writer import find_writer
 
-STEERED = 3  #: attempts at a melody that are steered
+STEERED = 3  #: attempts that are steered, for each melody that is wanted (with `--best-of` several)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Auto(Method):
     def sample(self, seed: int, numbers: Sequence[int], attempt: int) -> Candidates:
         """Candidates of one method or of the other."""
         only = self.task.rule is None or self.task.lane != "lead"  # the combined method writes leads alone
-        if self.steer and (attempt <= STEERED or only):
+        if self.steer and (attempt <= STEERED * self.task.best_of or only):
             return self.steer.sample(seed, numbers, attempt)
         parts = [self._fallback_candidates(seed, first, numbers, attempt) for first in self._firsts(numbers)]
         found = parts[0]

@@ -32,6 +32,7 @@ class Task:
     realism: float = 0.0  #: weight of the realism critic
     reporter: Reporter = SILENT  #: hears how far the preparation is
     lane: Lane = "lead"  #: what part of a piece the melodies are
+    best_of: int = 1  #: melodies that follow, of which one is taken: so many more attempts are worth making
 
     @property
     def rule(self) -> Rule | None:
