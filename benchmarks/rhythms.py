@@ -20,7 +20,7 @@ from melodylc.data.arrays import Events
 from melodylc.data.corpus import Corpus
 from melodylc.data.rows import evaluation_rows
 from melodylc.models.checkpoint import LoadedModel, open_model
-from melodylc.training.augment import anticipate, detach
+from melodylc.training.augment import anticipate_onsets, detach_notes
 
 COUNT, TOGETHER = 512, 64
 
@@ -48,9 +48,13 @@ def main() -> None:
     corpus, model = Corpus.open(sys.argv[1]), open_model(Path(sys.argv[2]) if sys.argv[2:] else None)
     events = np.asarray(corpus.heldout[evaluation_rows(corpus, COUNT)])
     rng = np.random.default_rng(0)
-    early = [anticipate(events, every(events, 3), by) for by in (1, 2)]
+    early = [anticipate_onsets(events, every(events, 3), by) for by in (1, 2)]
     either = np.where(rng.random((len(events), 1)) < 0.5, *early)
-    sets = {"as they are": events, "every third onset early": either, "rests between": detach(events, every(events, 2))}
+    sets = {
+        "as they are": events,
+        "every third onset early": either,
+        "rests between": detach_notes(events, every(events, 2)),
+    }
     print(f"model {model.fingerprint}, corpus {corpus.fingerprint}; {len(events)} held-out melodies, from the mean")
     print("| melodies | note-ons back | on odd sixteenths |\n|---|---|---|")
     for name, some in sets.items():

@@ -188,6 +188,12 @@ class Melody:
     def __reduce__(self) -> tuple[type[Self], tuple[npt.NDArray[np.uint8]]]:
         return type(self), (self.events,)
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """A piano roll and a player, for a notebook."""
+        from melodylc.data.formats.notebook import melodies_html
+
+        return {"text/plain": repr(self), "text/html": melodies_html([("", self)])}
+
     def __repr__(self) -> str:
         pitches = self.pitches
         if not pitches.size:

@@ -171,3 +171,10 @@ def test_unstack_names_the_row() -> None:
         Melody.unstack(events)
     with pytest.raises(InputError, match="shape"):
         Melody.unstack(events[0])
+
+
+def test_a_melody_shows_itself_in_a_notebook() -> None:
+    shown = Melody.from_notes([(60, 0, 4), (64, 4, 8)])._repr_mimebundle_()
+    assert shown["text/plain"] == "<Melody: 2 notes, C4 to E4>"
+    assert "<svg" in shown["text/html"]
+    assert "<audio controls" in shown["text/html"]

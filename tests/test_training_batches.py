@@ -234,7 +234,7 @@ def test_batches_with_roles_are_pure_and_of_melodies_about_as_long(roles: Corpus
 
 
 def pitches(melody: npt.NDArray[np.integer]) -> list[int]:
-    return melody[melody < HOLD].tolist()
+    return [int(event) for event in melody[melody < HOLD]]
 
 
 @given(arrays(np.uint8, (4, STEPS), elements=st.integers(0, STATES - 1)), st.integers(0, 99))

@@ -130,7 +130,7 @@ class Production(Sequence[R], Generic[R]):
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """Piano rolls and players, for a notebook."""
-        from melodylc.service.notebook import melodies_html
+        from melodylc.data.formats.notebook import melodies_html
 
         named = [(self.name(one), one.melody) for one in self.accepted]
         return {

@@ -16,11 +16,11 @@ Marks = npt.NDArray[np.bool_]
 """Which of the events of melodies (n, 256) are meant."""
 
 
-def anticipate(events: Events, marked: Marks, by: int) -> Events:
+def anticipate_onsets(events: Events, marked: Marks, by: int) -> Events:
     """Marked notes begin `by` steps early, where no other note begins in these; what sounded before ends sooner.
 
     >>> start = np.array([[60, 128, 128, 128, 62, 128, 129, 129]], np.uint8)
-    >>> anticipate(start, start == 62, 1).tolist()
+    >>> anticipate_onsets(start, start == 62, 1).tolist()
     [[60, 128, 128, 62, 128, 128, 129, 129]]
     """
     notes = events < HOLD
@@ -36,11 +36,11 @@ def anticipate(events: Events, marked: Marks, by: int) -> Events:
     return moved
 
 
-def delay(events: Events, marked: Marks, by: int) -> Events:
+def delay_onsets(events: Events, marked: Marks, by: int) -> Events:
     """Marked notes begin `by` steps late, where they last longer than that; what came before goes on until then.
 
     >>> start = np.array([[60, 128, 62, 128, 64, 129]], np.uint8)
-    >>> delay(start, start < 128, 1).tolist()
+    >>> delay_onsets(start, start < 128, 1).tolist()
     [[129, 60, 128, 62, 64, 129]]
     """
     movable = marked & (events < HOLD)
@@ -57,11 +57,11 @@ def delay(events: Events, marked: Marks, by: int) -> Events:
     return moved
 
 
-def detach(events: Events, marked: Marks) -> Events:
+def detach_notes(events: Events, marked: Marks) -> Events:
     """A sixteenth of rest before marked notes, where the note before lasts longer than that.
 
     >>> start = np.array([[60, 128, 62, 64, 128, 128]], np.uint8)
-    >>> detach(start, start < 128).tolist()
+    >>> detach_notes(start, start < 128).tolist()
     [[60, 129, 62, 64, 128, 128]]
     """
     cut = np.zeros(events.shape, bool)
@@ -86,9 +86,9 @@ def vary_rhythm(events: Events, share: float, rng: np.random.Generator) -> Event
     where &= chosen[:, None]
     off_eighths = np.arange(STEPS) % 4 == 2
     for number, by in ((0, 1), (1, 2)):
-        events = anticipate(events, where & (kind == number)[:, None], by)
-    events = delay(events, where & (kind == 2)[:, None], 1)
-    events = delay(events, chosen[:, None] & (kind == 3)[:, None] & off_eighths, 1)
+        events = anticipate_onsets(events, where & (kind == number)[:, None], by)
+    events = delay_onsets(events, where & (kind == 2)[:, None], 1)
+    events = delay_onsets(events, chosen[:, None] & (kind == 3)[:, None] & off_eighths, 1)
     apart = (kind == 4) | (rng.random(count) < 0.25)
     detached = rng.random(events.shape) < rng.uniform(0.2, 1.0, (count, 1))
-    return detach(events, detached & (chosen & apart)[:, None])
+    return detach_notes(events, detached & (chosen & apart)[:, None])
