@@ -74,6 +74,16 @@ pretrained:
 	$(PYTHON) tools/actor.py
 	$(MAKE) realism CORPUS=runs/corpus
 
+# The language model that writes by default, what tells real melodies from its own, and what mustn't be copied of its corpus: an hour of a core.
+WRITER ?= 38
+.PHONY: pretrained-writer
+pretrained-writer:
+	$(PYTHON) -m melodylc data build $(wildcard $(MIDI)/*) -o runs/phrases --windows phrases
+	$(PYTHON) -m melodylc train prior runs/phrases -o runs/writer --minutes $(WRITER)
+	$(PYTHON) tools/writer.py runs/writer/model.safetensors 0.95
+	$(PYTHON) tools/runs.py runs/phrases
+	$(PYTHON) tools/discriminator.py runs/phrases
+
 # The realism critic alone, which is shown what the actors that ship make.
 .PHONY: realism
 realism:

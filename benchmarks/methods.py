@@ -2,9 +2,9 @@
 
     python benchmarks/methods.py CORPUS --scale cmaj --methods steer,combined,rejection --count 200 --seeds 1
 
-Single candidates, no second attempts. Real melodies obey the same rule, held-out ones first (`melodylc.evaluation.
-judging`). Seconds are of the processor, on one thread, a candidate, after the method was prepared; how long that took
-is told beside. Candidates are kept in `build/methods`, so that a run that was stopped goes on.
+Single candidates, no second attempts. Real melodies are leads, as what methods write, and follow the same rule,
+held-out ones first (`melodylc.evaluation.judging`). Seconds are of the processor, on one thread, a candidate, after
+the method was prepared. Candidates are kept in `build/methods`, so that a run that was stopped goes on.
 """
 
 import time
@@ -19,6 +19,7 @@ from melodylc.constraints.request import Request
 from melodylc.data.arrays import Events
 from melodylc.data.corpus import Corpus
 from melodylc.data.files import fingerprint_bytes, fingerprint_file
+from melodylc.data.roles import LEAD
 from melodylc.evaluation.figures import Spread
 from melodylc.evaluation.judging import judge_sets
 from melodylc.evaluation.real import Ground
@@ -93,7 +94,7 @@ def main(
         for name, some in written.items()
     }
     without = ("register", "key") if key_free else ("register",)
-    ground = Ground.of(model.provenance, opened)
+    ground = Ground.of(model.provenance, opened, LEAD)
     judged = judge_sets(opened, ground, obeying, tuple(range(1, seeds + 1)), rule, without)
     click.echo(
         f"{' '.join(request.words) or 'no rule'}; {count} candidates a seed, {seeds} seeds; corpus {opened.fingerprint}"

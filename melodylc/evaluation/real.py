@@ -5,7 +5,7 @@ melody in a random transposition. So the melodies they are held against are draw
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -103,8 +103,8 @@ class Ground:
     held: Held  #: these
 
     @classmethod
-    def of(cls, provenance: Mapping[str, Any], corpus: Corpus) -> Self:
-        """What a model's file says of its training, and a corpus.
+    def of(cls, provenance: Mapping[str, Any], corpus: Corpus, role: int | None = None) -> Self:
+        """What a model's file says of its training, and a corpus; of one role alone where one is given.
 
         Raises:
             CorpusError: a corpus that isn't of this alphabet, or is too small, or lacks what the model left out.
@@ -112,6 +112,10 @@ class Ground:
         check_alphabet(corpus)
         left_out: str | None = (provenance.get(LEFT_OUT) or {}).get("collection")
         remaining = leave_out(corpus, left_out)
+        if role is not None:
+            train, heldout = remaining.train, remaining.heldout
+            train, heldout = train[corpus.train_role[train] == role], heldout[corpus.heldout_role[heldout] == role]
+            remaining = replace(remaining, train=train, heldout=heldout)
         balance = float((provenance.get("settings") or {}).get("balance", BALANCE))
         rows = evaluation_rows(corpus, among=remaining.heldout)
         return cls(left_out, remaining, balance, rows, Held.of(corpus, rows, balance, remaining.train))
