@@ -15,11 +15,12 @@ from pathlib import Path
 from melodylc.data.archives import check_paths, read_music_files
 from melodylc.data.corpus import MANIFEST, Corpus
 from melodylc.data.errors import InputError
-from melodylc.data.extract import VERSION, CorpusParts, all_cores, shards
+from melodylc.data.extract import VERSION, CorpusParts, shards
 from melodylc.data.files import reason, sweep
 from melodylc.data.locks import lock
 from melodylc.data.merge import pool_shards, split, write_corpus
 from melodylc.data.windows import DEFAULT_FILTERS, Filters
+from melodylc.data.workers import all_cores
 
 STAGING, FORMER = "corpus", "former"  # in the work folder: the corpus to be, and the one it replaces
 HELDOUT_SHARE = 0.05
