@@ -26,8 +26,6 @@ import click
 import numpy as np
 
 from melodylc.data.archives import MusicFile
-from melodylc.data.melody import Melody
-from melodylc.data.midi import midi_bytes
 
 COPY_EVERY = 50
 SCALE = (0, 2, 4, 5, 7, 9, 11)
@@ -46,7 +44,22 @@ def music_file(number: int) -> MusicFile:
             octave, step = divmod(degree, len(SCALE))
             notes.append((12 * octave + SCALE[step], start, min(start + length, 256)))
         start += length
-    return MusicFile(f"part{number % 4}", f"{number:07}.mid", midi_bytes(Melody.from_notes(notes)))
+    return MusicFile(f"part{number % 4}", f"{number:07}.mid", _midi(notes))
+
+
+def _midi(notes: list[tuple[int, int, int]]) -> bytes:
+    """A plain MIDI file of notes (pitch, start, end in sixteenths): tens of times as fast as a library makes it."""
+    track, now = [], 0
+    for pitch, start, end in notes:
+        for status, at in ((0x90, start), (0x80, end)):
+            track.append(_length(120 * (at - now)) + bytes((status, pitch, 80)))
+            now = at
+    content = b"".join(track) + b"\0\xff\x2f\0"
+    return b"MThd\0\0\0\6\0\0\0\1\1\xe0" + b"MTrk" + len(content).to_bytes(4, "big") + content
+
+
+def _length(ticks: int) -> bytes:
+    return bytes((ticks,)) if ticks < 128 else bytes((0x80 | ticks >> 7, ticks & 127))
 
 
 def music_files(count: int) -> Iterator[MusicFile]:
@@ -140,6 +153,62 @@ def workers(count: int, numbers: list[int], repeats: int) -> None:
     middle = {number: float(np.median(values)) for number, values in rates.items()}
     for number, rate in middle.items():
         click.echo(f"{number} workers: {rate:.2f} melodies a second, {rate / middle[numbers[0]]:.2f} times")
+
+
+def build_simulated(count: int, folder: Path, workers: int = 1) -> None:
+    """What `melodylc data build` does with so many files, but for the reading of a disk."""
+    from dataclasses import asdict
+
+    from melodylc.data.build import HELDOUT_SHARE, replacing
+    from melodylc.data.extract import VERSION, shards
+    from melodylc.data.merge import pool_shards, split, write_corpus
+    from melodylc.data.windows import DEFAULT_FILTERS
+
+    with replacing(folder) as staged:
+        made = [part.path for part in shards(music_files(count), DEFAULT_FILTERS, staged.work, workers)]
+        pool = pool_shards(made, staged.work)
+        about = {"version": VERSION, "filters": asdict(DEFAULT_FILTERS), "heldout_share": HELDOUT_SHARE}
+        write_corpus(staged.folder, pool, split(pool, HELDOUT_SHARE), about)
+        staged.finish()
+
+
+@main.command()
+@click.option("--sizes", default="2000,20000", callback=_sizes)
+def build(sizes: list[int]) -> None:
+    """`melodylc data build` of several sizes; the worker's memory and seconds stand with the parent's."""
+    here = str(Path(__file__).resolve().parent)
+    with TemporaryDirectory() as name:
+        works = (
+            f"sys.path.insert(0, {here!r}); import jobs; from pathlib import Path; "
+            f"jobs.build_simulated({size}, Path({name!r}) / '{size}')"
+            for size in sizes
+        )
+        report("files", sizes, works)
+
+
+@main.command()
+@click.option("--files", default=2000, show_default=True)
+@click.option("--shards", "count", default=16, show_default=True)
+def shards(files: int, count: int) -> None:
+    """One build split in shards and merged, against the whole: the fingerprints, and duplicates found."""
+    from melodylc.data.archives import Share
+    from melodylc.data.build import build as build_corpus
+    from melodylc.data.build import build_shard, merge_shards
+
+    with TemporaryDirectory() as name:
+        root = Path(name)
+        for file in music_files(files):
+            path = root / "midi" / file.collection / file.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.content)
+        paths = sorted((root / "midi").iterdir())
+        whole = build_corpus(paths, root / "whole", workers=1)
+        parts = [build_shard(paths, root / f"{k}", Share(k, count), workers=1).folder for k in range(1, count + 1)]
+        merged = merge_shards(parts, root / "merged")
+        click.echo(f"whole {whole.fingerprint}, {count} shards merged {merged.fingerprint}")
+        click.echo(
+            f"duplicates found: {whole.manifest['counts']['duplicates']}, {merged.manifest['counts']['duplicates']}"
+        )
 
 
 if __name__ == "__main__":

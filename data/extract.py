@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -25,12 +26,12 @@ from melodylc.data.alphabet import BARS, STEPS
 from melodylc.data.archives import MusicFile
 from melodylc.data.arrays import Events
 from melodylc.data.bars import Layout, layout
-from melodylc.data.errors import ScoreError
+from melodylc.data.errors import InputError, ScoreError
 from melodylc.data.files import atomic_write
 from melodylc.data.readers import read_music
 from melodylc.data.roles import roles
 from melodylc.data.windows import FILTERS, Filters, melody_line, offsets
-from melodylc.data.workers import process_pool, quiet_start
+from melodylc.data.workers import Workers, process_pool, quiet_start
 
 VERSION = 3  # of everything that decides what a shard holds
 CHUNK_FILES = 128
@@ -172,10 +173,17 @@ def save_shard(path: Path, extracted: Extraction) -> None:
 
 
 def load_shard(path: Path) -> tuple[Extraction, npt.NDArray[np.uint64]]:
-    """A shard and its digests."""
-    with np.load(path) as shard:
-        reports = [FileReport(**row) for row in json.loads(shard["reports"].tobytes())]
-        return Extraction(shard["events"], shard["rows"], reports), shard["digests"]
+    """A shard and its digests.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        with np.load(path) as shard:
+            reports = [FileReport(**row) for row in json.loads(shard["reports"].tobytes())]
+            return Extraction(shard["events"], shard["rows"], reports), shard["digests"]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{str(path)!r} is damaged: remove it, and build again") from error
 
 
 def chunks(files: Iterable[MusicFile]) -> Iterator[list[MusicFile]]:
@@ -222,6 +230,32 @@ def shards(files: Iterable[MusicFile], filters: Filters, folder: Path, workers: 
             yield crew.deliver(waiting.popleft())
     finally:
         crew.dismiss()
+
+
+def shards_by(files: Iterable[MusicFile], filters: Filters, folder: Path, workers: Workers) -> Iterator[CorpusParts]:
+    """As `shards`, made by any workers: files go to them, and what they found comes back and is written here.
+
+    Raises:
+        WorkersLost: the workers went away; the shards of before are there.
+    """
+    expected: deque[CorpusParts] = deque()
+
+    def jobs() -> Iterator[tuple[list[MusicFile], Filters]]:
+        for chunk in chunks(files):
+            path = folder / shard_name(chunk, filters)
+            reused = zipfile.is_zipfile(path)
+            expected.append(CorpusParts(path, len(chunk), reused))
+            yield [] if reused else chunk, filters
+
+    for found in workers.map(_extract_job, jobs()):
+        part = expected.popleft()
+        if not part.reused:
+            save_shard(part.path, found)
+        yield part
+
+
+def _extract_job(job: tuple[list[MusicFile], Filters]) -> Extraction:
+    return extract(*job)
 
 
 class _Order(NamedTuple):
