@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from melodylc.data.errors import InputError
+
 if TYPE_CHECKING:
+    from melodylc.data.archives import Share
     from melodylc.data.corpus import Corpus
+    from melodylc.data.corpus_shard import CorpusShard
 
 _SHOWN_PROBLEMS = 20
 _SHOWN_REASONS = 12
@@ -43,6 +47,10 @@ def data() -> None:
 @click.option("--heldout", type=click.FloatRange(0, 0.5), default=0.05, show_default=True, help="Share of works.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; all cores by default. The corpus is the same.")
+@click.option("--cluster", metavar="ADDRESS", help="The scheduler of a Dask cluster that reads the files.")
+@click.option(
+    "--shard", metavar="K/N", help="Read one of N shares of the files, for `melodylc data merge`; each on its machine."
+)
 def build(
     paths: tuple[Path, ...],
     output: Path,
@@ -51,6 +59,8 @@ def build(
     heldout: float,
     as_json: bool,
     workers: int | None,
+    cluster: str | None,
+    shard: str | None,
     **bounds: float | None,
 ) -> None:
     """Extract the melodies of 16 bars from files of music in folders and archives (zip, tar.*) into CORPUS.
@@ -62,12 +72,15 @@ def build(
 
     from melodylc.cli import ui
     from melodylc.data.build import build as build_corpus
+    from melodylc.data.build import build_shard
     from melodylc.data.windows import PRESETS
+    from melodylc.data.workers import choose_workers
 
     chosen: dict[str, object] = {name.split("_")[1]: value for name, value in bounds.items() if value is not None}
     chosen |= {"windows": windows} if windows else {}
     filters = replace(PRESETS[preset], **chosen)  # type: ignore[arg-type]
-    with ui.progress("reading files") as step:
+    share = None if shard is None else _share(shard)
+    with choose_workers(workers if cluster else None, cluster) as found, ui.progress("reading files") as step:
         seen = 0
 
         def progress(done: int, reused: int) -> None:
@@ -75,8 +88,47 @@ def build(
             step(done - seen, label=f"reading files ({reused} from an earlier run)" if reused else None)
             seen = done
 
-        corpus = build_corpus(paths, output, filters=filters, heldout=heldout, workers=workers, progress=progress)
+        options: dict[str, Any] = {"filters": filters, "heldout": heldout, "workers": workers, "progress": progress}
+        if share is not None:
+            part = build_shard(paths, output, share, executor=found, **options)
+        else:
+            corpus = build_corpus(paths, output, executor=found, **options)
+    if share is not None:
+        ui.print_json({"folder": str(part.folder), **part.manifest}) if as_json else _show_shard(part)
+    else:
+        ui.print_json({"folder": str(corpus.folder), **corpus.manifest}) if as_json else _show(corpus)
+
+
+@data.command()
+@click.argument("shards", metavar="SHARD...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", metavar="CORPUS", required=True, type=click.Path(path_type=Path), help="Its folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def merge(shards: tuple[Path, ...], output: Path, as_json: bool) -> None:
+    """Merge all shards of `data build --shard` into CORPUS, which is that of one build of all files, byte for byte.
+
+    
+    melodylc data build midi/* --shard 1/2 -o shards/1
+    melodylc data build midi/* --shard 2/2 -o shards/2
+    melodylc data merge shards/* -o corpus
+    """
+    from melodylc.cli import ui
+    from melodylc.data.build import merge_shards
+
+    corpus = merge_shards(shards, output)
     ui.print_json({"folder": str(corpus.folder), **corpus.manifest}) if as_json else _show(corpus)
+
+
+def _share(text: str) -> "Share":
+    from melodylc.data.archives import Share
+
+    number, slash, of = text.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal()):
+        raise InputError(f"{text!r} is no share: --shard takes K/N, such as 1/16")
+    return Share(int(number), int(of))
+
+
+def _show_shard(shard: "CorpusShard") -> None:
+    click.echo(f"wrote shard {shard.number}/{shard.of} of {shard.files:,} files to {shard.folder}")
 
 
 def _show(corpus: "Corpus") -> None:

@@ -13,6 +13,7 @@ from melodylc.cli.options import (
     prior_option,
     realism_option,
     request_options,
+    workers_options,
 )
 from melodylc.cli.ui import reporting, say, table
 from melodylc.cli.writings import take_writing, writing_options
@@ -20,14 +21,13 @@ from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
     from melodylc.constraints.request import Request
-    from melodylc.data.formats.render import Rendered
     from melodylc.data.ranges import Lane
     from melodylc.models.config import PriorName
-    from melodylc.service.generation import Generation
+    from melodylc.service.streaming import WrittenOrder
 
 INCOMPLETE = 3  #: exit code where the budget was spent before every melody followed the rule
-MOST = 10_000
 MOST_SEED = 2**63 - 1
+_MOST_MISSING = 100  # numbers that are named
 
 
 @click.command(cls=GroupedCommand)
@@ -39,7 +39,16 @@ MOST_SEED = 2**63 - 1
     show_default=True,
     help="What part of a piece it is. A bass lies in a bass guitar's range (E1..C4) unless --range says otherwise.",
 )
-@click.option("-n", "--count", default=8, show_default=True, type=click.IntRange(1, MOST), help="How many melodies.")
+@click.option("-n", "--count", default=8, show_default=True, type=click.IntRange(1), help="How many melodies.")
+@click.option("--first", default=1, metavar="K", type=click.IntRange(1), help="Number of the first one.  [default: 1]")
+@click.option(
+    "whole",
+    "--of",
+    metavar="TOTAL",
+    type=click.IntRange(1),
+    help="Melodies of the whole run that these are a part of; `melodylc manifest join` makes one folder of all parts.",
+)
+@workers_options
 @click.option("--seed", type=click.IntRange(0, MOST_SEED), help="Same seed, same melodies.  [default: a new one]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder.  [default: one named after the request]")
 @writing_options
@@ -88,6 +97,10 @@ def generate(
     prior: "PriorName | None",
     actor: Path | None,
     method: str,
+    first: int,
+    whole: int | None,
+    workers: int | None,
+    cluster: str | None,
     **asked: Any,
 ) -> int:
     """Write sixteen-bar melodies in a key, with as many notes as you ask for, or by any rule of your own.
@@ -101,6 +114,7 @@ def generate(
     melodylc generate --scale gmin --reward leaps.py:stepwise,largest=2
     """
     from melodylc.data.ranges import lane_range
+    from melodylc.data.workers import choose_workers
     from melodylc.service.order import Order
     from melodylc.service.output_folder import OutputFolder
 
@@ -122,17 +136,18 @@ def generate(
         realism=realism,
         allow_copies=allow_copies,
         lane=lane,
+        first=first,
+        whole=whole,
     )
     # Before torch is imported: a mistake should cost no time.
     folder = OutputFolder.claim(output or Path(order.folder_name), order.to_dict())
-    from melodylc.service.generation import run_order
+    with choose_workers(workers, cluster) as found:
+        from melodylc.service.streaming import write_order
 
-    with reporting("loading the model") as reporter:
-        done = run_order(order, reporter)
-    rendered = done.rendered()
-    folder.write(rendered.files, done.manifest(rendered))
-    _show(done, rendered, folder.path)
-    return INCOMPLETE if done.missing else 0
+        with reporting("loading the model") as reporter:
+            done = write_order(order, folder, reporter, found)
+    _show(done)
+    return INCOMPLETE if done.tally.missing else 0
 
 
 def _of_actor(path: Path, reward_seconds: float, variety: bool, middle_c: str, **others: Any) -> "Request":
@@ -146,8 +161,8 @@ def _of_actor(path: Path, reward_seconds: float, variety: bool, middle_c: str, *
     return request_of(path, reward_seconds)
 
 
-def _show(done: "Generation", rendered: "Rendered", folder: Path) -> None:
-    rule = done.order.request.rule
+def _show(done: "WrittenOrder") -> None:
+    order, tally, rule = done.order, done.tally, done.order.request.rule
     parts = rule.names if rule is not None else ()
     rows = [
         [
@@ -159,23 +174,26 @@ def _show(done: "Generation", rendered: "Rendered", folder: Path) -> None:
             f"{one.distance:.2f}",
             *([] if one.likeness is None else [f"{one.likeness:.2f}"]),
         ]
-        for one, (file, *_) in zip(done.accepted, rendered.of, strict=True)
+        for file, one in done.shown
     ]
-    judged = ["likeness"] if done.order.best_of > 1 else []
+    judged = ["likeness"] if order.best_of > 1 else []
     table(["file", *parts, "", "notes", "attempts", "distance", *judged], rows)
+    if tally.written > len(rows):
+        say(f"and {tally.written - len(rows):,} more, in manifest.json")
     if rule is not None:
-        say(f"{done.acceptance:.2%} of the {done.attempts} melodies written followed the rule")
-    for what, which in rendered.about.items():
+        say(f"{tally.followed / tally.attempts:.2%} of the {tally.attempts} melodies written followed the rule")
+    for what, which in done.about.items():
         say(f"{what.replace('_', ' ')}: {which}")
-    if done.copies:
-        say(f"copies refused: {done.copies} (they follow the rule, and share four bars with a training melody)")
-    count = len(done.accepted)
+    if tally.copies:
+        say(f"copies refused: {tally.copies} (they follow the rule, and share four bars with a training melody)")
+    count = tally.written
     say(
-        f"wrote {count} {'melody' if count == 1 else 'melodies'} and manifest.json to {folder} (seed {done.order.seed})"
+        f"wrote {count} {'melody' if count == 1 else 'melodies'} and manifest.json to {done.folder} (seed {order.seed})"
     )
-    if done.missing:
-        numbers = ", ".join(map(str, done.missing))
-        passed = "followed the rule and was new" if done.copies else "followed the rule"
-        say(f"missing: melody {numbers}: none of {done.order.draws} attempts each {passed}; try more with --draws")
-        rates = ", ".join(f"{name} {rate:.2%}" for name, rate in done.rates.items())
-        say(f"share of the {done.attempts} melodies written that satisfied each part: {rates}")
+    if tally.missing:
+        shown = ", ".join(map(str, tally.missing[:_MOST_MISSING]))
+        more = f" and {len(tally.missing) - _MOST_MISSING} more" if len(tally.missing) > _MOST_MISSING else ""
+        passed = "followed the rule and was new" if tally.copies else "followed the rule"
+        say(f"missing: melody {shown}{more}: none of {order.draws} attempts each {passed}; try more with --draws")
+        rates = ", ".join(f"{name} {rate:.2%}" for name, rate in tally.rates(order).items())
+        say(f"share of the {tally.attempts} melodies written that satisfied each part: {rates}")

@@ -35,6 +35,7 @@ COMMANDS = {
     "reconstruct": Row(
         "melodylc.cli.reconstruct:reconstruct", "Write what the model makes of a melody of a MIDI file."
     ),
+    "manifest": Row("melodylc.cli.manifest:manifest", "Join the parts of a run of `generate`."),
     "show": Row("melodylc.cli.show:show", "Show MIDI files as piano rolls, in the terminal or a picture."),
     "score": Row("melodylc.cli.score:score", "Say how far a MIDI file obeys, as a whole and bar by bar."),
     "play": Row("melodylc.cli.play:play", "Play MIDI files through a MIDI port, looping."),

@@ -62,6 +62,7 @@ class GroupedCommand(click.Command):
                 *("humanize", "channel", "transpose", "repeat", "loop_marker", "join", "no_tempo", "names"),
             ),
         ),
+        ("For many", ("first", "whole", "workers", "cluster")),
         (
             "For experiments",
             ("method", "draws", "verify", "allow_copies", "actor", "model", "prior", "realism"),
@@ -119,6 +120,19 @@ def mover_option(command: Command) -> Command:
         show_default=True,
         help="What moves a latent to where its melody follows the rules: an actor, or steps along a critic's slope.",
     )(command)
+
+
+def workers_options(command: Command) -> Command:
+    """Add --workers and --cluster to a command; `melodylc.data.workers.choose_workers` takes them."""
+    options = (
+        click.option("--workers", type=click.IntRange(1), help="Processes, of one thread each.  [default: this one]"),
+        click.option(
+            "--cluster", metavar="ADDRESS", help="The scheduler of a Dask cluster that does the work: tcp://HOST:8786."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def realism_option(command: Command) -> Command:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from melodylc.cli.generate import INCOMPLETE, MOST, MOST_SEED
+from melodylc.cli.generate import INCOMPLETE, MOST_SEED
 from melodylc.cli.options import Command, make_request, mover_option, own_request_options, prior_option
 from melodylc.cli.sources import make_choice, source_options, summary
 from melodylc.cli.ui import reporting, say, table
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SOURCE = ("track", "bars", "short", "as_four_four")
 _REQUEST = (*("scale", "tonic", "density", "chords", "reward", "reward_seconds", "variety", "pitch_range", "middle_c"),)
+MOST = 10_000  #: melodies of one command
 _PARTS = 6  # of a rule that a table has room for
 
 

@@ -17,6 +17,7 @@ are not opened.
 
 import bz2
 import gzip
+import hashlib
 import io
 import lzma
 import os
@@ -24,8 +25,9 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
@@ -53,8 +55,40 @@ class MusicFile(NamedTuple):
     problem: str = ""
 
 
-def read_music_files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[MusicFile]:
-    """All files of music of folders, archives and single files, in a fixed order; flat memory.
+class Share:
+    """One of several shares that files are dealt out in, each by its name alone; the contents of others aren't read.
+
+    Args:
+        number: of this one, from 1.
+        of: how many there are.
+
+    Raises:
+        InputError: there is no such share.
+
+    >>> [Share(number, 2).takes("tunes", "a.mid") for number in (1, 2)]
+    [False, True]
+    """
+
+    def __init__(self, number: int = 1, of: int = 1) -> None:
+        if not 1 <= number <= of:
+            raise InputError(f"{number}/{of} is no share: take 1/{max(of, 1)} to {max(of, 1)}/{max(of, 1)}")
+        self.number, self.of = number, of
+        self._listing = hashlib.blake2b(digest_size=8)
+
+    def takes(self, collection: str, file: str) -> bool:
+        """Whether a file is in this share; asked once of each file, in their order."""
+        name = f"{collection}\0{file}".encode("utf-8", "surrogateescape")
+        self._listing.update(name + b"\0")
+        return zlib.crc32(name) % self.of == self.number - 1
+
+    @property
+    def listing(self) -> str:
+        """A digest of the names of all files so far, those of other shares too."""
+        return self._listing.hexdigest()
+
+
+def read_music_files(paths: Iterable[str | os.PathLike[str]], share: Share | None = None) -> Iterator[MusicFile]:
+    """All files of music of folders, archives and single files, or a share of them, in a fixed order; flat memory.
 
     Raises:
         InputError: a path that isn't there or is neither; one without any file of music in it; an
@@ -64,8 +98,10 @@ def read_music_files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[MusicF
     check_paths(given)
     for path in given:
         found = False
-        for file in _open(path):
+        for file in _open(path, share or Share()):
             found = True
+            if file is None:
+                continue
             collection = _printable(file.collection)
             for name, content in pieces(file.content, file.file):
                 yield MusicFile(collection, _printable(name), content, file.problem)
@@ -94,30 +130,35 @@ def check_paths(paths: Iterable[str | os.PathLike[str]]) -> None:
             )
 
 
-def _open(path: Path) -> Iterator[MusicFile]:
+def _open(path: Path, share: Share) -> "Iterator[MusicFile | None]":
+    """Files of the share; None for each of another one."""
     if path.is_dir():
-        return _folder(path)
+        return _folder(path, share)
     kind = _kind(path)
-    return _archive(path, kind) if kind in _ARCHIVES else iter([_loose(path, path.resolve().parent.name, path.name)])
+    if kind in _ARCHIVES:
+        return _archive(path, kind, share)
+    return iter([_loose(path, path.resolve().parent.name, path.name, share)])
 
 
-def _folder(root: Path) -> Iterator[MusicFile]:
+def _folder(root: Path, share: Share) -> "Iterator[MusicFile | None]":
     collection = root.resolve().name
     for folder, folders, names in os.walk(root, onerror=_unreadable):
         folders.sort()
         for name in sorted(names):
             path = Path(folder, name)
             if path.suffix.lower() in ENDINGS:
-                yield _loose(path, collection, path.relative_to(root).as_posix())
+                yield _loose(path, collection, path.relative_to(root).as_posix(), share)
             elif _ending(name) and path.is_file() and (kind := _kind(path)) in _ARCHIVES:
-                yield from _archive(path, kind)
+                yield from _archive(path, kind, share)
 
 
 def _unreadable(error: OSError) -> None:
     raise InputError(f"can't read {str(error.filename)!r}: {reason(error)}") from error
 
 
-def _loose(path: Path, collection: str, name: str) -> MusicFile:
+def _loose(path: Path, collection: str, name: str, share: Share) -> MusicFile | None:
+    if not share.takes(collection, name):
+        return None
     try:
         about = path.stat()
         if not stat.S_ISREG(about.st_mode):
@@ -166,13 +207,13 @@ def _kind(path: Path) -> str:
     return next((kind for at, magic, kind in _MAGIC if head[at : at + len(magic)] == magic), "")
 
 
-def _archive(path: Path, kind: str) -> Iterator[MusicFile]:
+def _archive(path: Path, kind: str, share: Share) -> "Iterator[MusicFile | None]":
     collection = path.name[: -len(_ending(path.name)) or None]
     with _damage_named(path):
-        for name, content in _zip(path) if kind == "zip" else _tar(path, kind):
+        for name, read in _zip(path) if kind == "zip" else _tar(path, kind):
             parts = PurePosixPath(name).parts
-            inner = parts[1:] if len(parts) > 1 and parts[0] == collection else parts
-            yield MusicFile(collection, "/".join(inner), content)
+            inner = "/".join(parts[1:] if len(parts) > 1 and parts[0] == collection else parts)
+            yield MusicFile(collection, inner, read()) if share.takes(collection, inner) else None
 
 
 @contextmanager
@@ -188,7 +229,7 @@ def _damage_named(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _tar(path: Path, kind: str) -> Iterator[tuple[str, bytes]]:
+def _tar(path: Path, kind: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
     with open(path, "rb") as packed, _Bounded(_unpacking(packed, kind), path) as stream:
         with tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
@@ -197,14 +238,18 @@ def _tar(path: Path, kind: str) -> Iterator[tuple[str, bytes]]:
                     raise _not_a_file(path, member.name)
                 if member.isfile() and _is_music(member.name):
                     _refuse_large(path, member.name, member.size)
-                    file = archive.extractfile(member)
-                    yield member.name, file.read() if file else b""
+                    yield member.name, partial(_read_member, archive, member)
             end = archive.offset
         # tarfile takes a damaged header for the end, and reads no checksum that stands behind it.
         while stream.read(1 << 16):
             pass
         if not stream.used <= end < stream.size:
             raise tarfile.ReadError("it breaks off, or goes on after its end")
+
+
+def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    return file.read() if file else b""
 
 
 def _unpacking(packed: IO[bytes], kind: str) -> IO[bytes]:
@@ -251,7 +296,7 @@ def _bomb(path: Path) -> InputError:
     )
 
 
-def _zip(path: Path) -> Iterator[tuple[str, bytes]]:
+def _zip(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         for member in members:
@@ -264,7 +309,7 @@ def _zip(path: Path) -> Iterator[tuple[str, bytes]]:
             raise _bomb(path)
         for member in sorted(members, key=lambda m: m.filename):
             if _is_music(member.filename) and not member.is_dir():
-                yield member.filename, archive.read(member)
+                yield member.filename, partial(archive.read, member)
 
 
 def _refuse_escape(path: Path, name: str) -> None:

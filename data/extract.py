@@ -9,21 +9,14 @@ can't take up a shard by mistake. What a worker does depends on its chunk alone.
 import hashlib
 import io
 import json
-import multiprocessing
-import os
-import signal
-import sys
-import threading
 import zipfile
+import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from multiprocessing import resource_tracker
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,11 +26,12 @@ from melodylc.data.alphabet import BARS, STEPS
 from melodylc.data.archives import MusicFile
 from melodylc.data.arrays import Events
 from melodylc.data.bars import Layout, layout
-from melodylc.data.errors import ScoreError
+from melodylc.data.errors import InputError, ScoreError
 from melodylc.data.files import atomic_write
 from melodylc.data.readers import read_music
 from melodylc.data.roles import roles
 from melodylc.data.windows import FILTERS, Filters, melody_line, offsets
+from melodylc.data.workers import Workers, process_pool, quiet_start
 
 VERSION = 3  # of everything that decides what a shard holds
 CHUNK_FILES = 128
@@ -179,10 +173,17 @@ def save_shard(path: Path, extracted: Extraction) -> None:
 
 
 def load_shard(path: Path) -> tuple[Extraction, npt.NDArray[np.uint64]]:
-    """A shard and its digests."""
-    with np.load(path) as shard:
-        reports = [FileReport(**row) for row in json.loads(shard["reports"].tobytes())]
-        return Extraction(shard["events"], shard["rows"], reports), shard["digests"]
+    """A shard and its digests.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        with np.load(path) as shard:
+            reports = [FileReport(**row) for row in json.loads(shard["reports"].tobytes())]
+            return Extraction(shard["events"], shard["rows"], reports), shard["digests"]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{str(path)!r} is damaged: remove it, and build again") from error
 
 
 def chunks(files: Iterable[MusicFile]) -> Iterator[list[MusicFile]]:
@@ -231,6 +232,32 @@ def shards(files: Iterable[MusicFile], filters: Filters, folder: Path, workers: 
         crew.dismiss()
 
 
+def shards_by(files: Iterable[MusicFile], filters: Filters, folder: Path, workers: Workers) -> Iterator[CorpusParts]:
+    """As `shards`, made by any workers: files go to them, and what they found comes back and is written here.
+
+    Raises:
+        WorkersLost: the workers went away; the shards of before are there.
+    """
+    expected: deque[CorpusParts] = deque()
+
+    def jobs() -> Iterator[tuple[list[MusicFile], Filters]]:
+        for chunk in chunks(files):
+            path = folder / shard_name(chunk, filters)
+            reused = zipfile.is_zipfile(path)
+            expected.append(CorpusParts(path, len(chunk), reused))
+            yield [] if reused else chunk, filters
+
+    for found in workers.map(_extract_job, jobs()):
+        part = expected.popleft()
+        if not part.reused:
+            save_shard(part.path, found)
+        yield part
+
+
+def _extract_job(job: tuple[list[MusicFile], Filters]) -> Extraction:
+    return extract(*job)
+
+
 class _Order(NamedTuple):
     chunk: list[MusicFile]
     path: Path
@@ -250,8 +277,8 @@ class _Crew:
         if zipfile.is_zipfile(path):
             return _Order(chunk, path, None)
         try:
-            with _start():
-                self._pool = self._pool or _pool(self._workers)
+            with quiet_start():
+                self._pool = self._pool or process_pool(self._workers)
                 future = self._pool.submit(_work, chunk, self._filters, path)
             return _Order(chunk, path, future)
         except BrokenProcessPool:
@@ -269,9 +296,9 @@ class _Crew:
 
     def _carefully(self, files: list[MusicFile]) -> Extraction:
         """Extract in a process of its own; where that dies, find by halves the file it dies of."""
-        with _pool(1) as pool:
+        with process_pool(1) as pool:
             try:
-                with _start():
+                with quiet_start():
                     future = pool.submit(extract, files, self._filters)
                 return future.result()
             except BrokenProcessPool:
@@ -288,61 +315,5 @@ class _Crew:
         self._pool = None
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # Spawned, not forked: the same on every system, and safe beside threads.
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_enlist)
-
-
-def _enlist() -> None:
-    """Be deaf to Ctrl-C, which is for the parent, and end with it, however it ended.
-
-    A worker waits for work on a pipe that its fellows hold open too, so the pipe's end would never come.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(
-        signal, "pthread_sigmask"
-    ):  # a SIGTERM of its own ends a worker; it was started while that was held back
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
-    if parent := multiprocessing.parent_process():
-
-        def watch() -> None:
-            parent.join()
-            os._exit(1)
-
-        threading.Thread(target=watch, daemon=True).start()
-
-
-_ENDINGS = {getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)}
-
-
-@contextmanager
-def _start() -> Iterator[None]:
-    """Processes that start in the block don't run the caller's script, and are deaf to Ctrl-C even while they import.
-
-    A script without `if __name__ == "__main__":` would call `build` again in each of them. Ctrl-C and the signals that
-    are as good as it wait until the block is over: they are for the parent, which dismisses its crew; half-started
-    processes would keep it waiting for ever.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")  # what a worker runs is imported from this module
-    try:
-        if not hasattr(signal, "pthread_sigmask"):
-            yield
-            return
-        resource_tracker.ensure_running()  # a process's start would start it, and that lets the signal through again
-        former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *_ENDINGS})
-        try:
-            yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, former)
-    finally:
-        sys.modules["__main__"] = main
-
-
 def _work(chunk: list[MusicFile], filters: Filters, path: Path) -> None:
     save_shard(path, extract(chunk, filters))
-
-
-def all_cores() -> int:
-    """How many processes may run at once here."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

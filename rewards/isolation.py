@@ -135,6 +135,10 @@ class Worker:
         self._process: _Process | None = None
         self._description: dict[str, Any] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs for a worker of its own, which must find the rule as it was here."""
+        return {**self.__dict__, "_process": None}
+
     def load(self) -> dict[str, Any]:
         """Start, load, and say what the reward is.
 

@@ -90,3 +90,22 @@ def run_cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
         return Run(code, *capsys.readouterr())
 
     return call
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a small model that was never trained, chaotic enough to tell melodies apart."""
+    import torch
+
+    from melodylc.models.checkpoint import save_model
+    from melodylc.models.config import named_config
+    from melodylc.models.vae import MelodyVAE
+
+    torch.manual_seed(0)
+    vae = MelodyVAE(named_config("tiny"))
+    with torch.no_grad():
+        for parameter in vae.parameters():
+            parameter.mul_(3)
+    path = tmp_path_factory.mktemp("untrained") / "model.safetensors"
+    save_model(path, vae, torch.full((32,), 0.5), {})
+    return path

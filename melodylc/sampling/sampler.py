@@ -100,26 +100,39 @@ class Sampler:
         best_of: int = 1,
         settled: Callable[[Result], None] = lambda result: None,
     ) -> list[Result]:
-        """The best candidate for each of melodies 1..count: the first that passes within the budget, or the last.
+        """The best candidate for each of melodies 1..count; see `groups`."""
+        groups = self.groups(seed, range(1, count + 1), budget, report, best_of, settled)
+        return [result for group in groups for result in group]
 
-        With `best_of`, the one most like a real melody among the first so many that pass within the budget.
+    def groups(
+        self,
+        seed: int,
+        numbers: range,
+        budget: int,
+        report: Callable[[int, int], None] = lambda passed, attempts: None,
+        best_of: int = 1,
+        settled: Callable[[Result], None] = lambda result: None,
+    ) -> Iterator[list[Result]]:
+        """The best candidate for each melody, group by group: the first that passes within the budget, or the last.
+
+        With `best_of`, the one most like a real melody among the first so many that pass within the budget. Groups
+        begin at the same numbers whatever is asked for, so any part of a run is as it is in the whole.
 
         Args:
             seed: of all that is random.
-            count: how many melodies.
+            numbers: of the melodies, from 1, one after the other.
             budget: how many candidates each may take.
             report: told how many melodies are settled, and how many candidates were written so far.
             best_of: how many that pass there must be to choose among.
             settled: given each result that is settled, as soon as it is.
         """
-        results: list[Result] = []
-        written = 0
+        written = done = 0
         together = self.method.together
-        with fixed_threads(1):
-            for first in range(1, count + 1, together):
-                group = range(first, first + together)
-                wanted = [number for number in group if number <= count]
-                best: dict[int, Result] = {}
+        for first in range(numbers.start - (numbers.start - 1) % together, numbers.stop, together):
+            group = range(first, first + together)
+            wanted = [number for number in group if number in numbers]
+            best: dict[int, Result] = {}
+            with fixed_threads(1):
                 for attempt in range(1, budget + 1):
                     pending = [n for n in wanted if n not in best or best[n].passes < best_of]
                     for result in self._candidates(seed, pending if self.method.skips else group, attempt):
@@ -130,11 +143,11 @@ class Sampler:
                             if best[result.number].passes >= best_of:
                                 settled(best[result.number])
                     passed = sum(result.passes >= best_of for result in best.values())
-                    report(len(results) + passed, written)
+                    report(done + passed, written)
                     if passed == len(wanted):
                         break
-                results += [best[number] for number in wanted]
-        return results
+            done += len(wanted)
+            yield [best[number] for number in wanted]
 
     def _candidates(self, seed: int, numbers: Sequence[int], attempt: int) -> Iterator[Result]:
         found = self.method.sample(seed, numbers, attempt)

@@ -6,6 +6,7 @@ files. A rule may also be Python: `reward=my_rule & melodylc.rewards.density(64,
 
 import secrets
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from melodylc.data.errors import InputError
 from melodylc.data.melody import Melody
 from melodylc.data.ranges import Lane, PitchRange, lane_range
 from melodylc.data.source import Choice, Source, extract_melody
+from melodylc.data.workers import Workers
 from melodylc.data.writing import Writing
 from melodylc.latent.store import Rates
 from melodylc.models.checkpoint import LoadedModel, open_model
@@ -119,6 +121,9 @@ def generate(
     lane: Lane = "lead",
     model: str | Path | None = None,
     prior: PriorName | None = None,
+    first: int = 1,
+    whole: int | None = None,
+    executor: Executor | None = None,
     reporter: Reporter | None = None,
 ) -> Generation:
     """Write sixteen-bar melodies that follow rules; `melodylc generate` from Python.
@@ -145,6 +150,10 @@ def generate(
             `pitch_range` is None ("any" waives it).
         model: another trained model's file; None: the one that ships.
         prior: "learnt" or "normal"; None: the best that the model has.
+        first: number of the first melody, where these are a part of a run.
+        whole: melodies of the whole run; None: these end it.
+        executor: where melodies are written, eight a job: a `ProcessPoolExecutor`, a Dask client's `get_executor()`, or
+            submitit's, Ray's and mpi4py's; None: here. The melodies are the same.
         reporter: hears how far the work is; None: a bar where there is a terminal or a notebook.
 
     Returns:
@@ -176,9 +185,11 @@ def generate(
         realism=realism,
         allow_copies=allow_copies,
         lane=lane,
+        first=first,
+        whole=whole,
     )
     with _reporting(reporter) as heard:
-        return run_order(order, heard)
+        return run_order(order, heard, workers=Workers(executor) if executor is not None else None)
 
 
 @dataclass(frozen=True)

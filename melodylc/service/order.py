@@ -25,7 +25,11 @@ class Order:
     Raises:
         InputError: a count below 1, a negative seed, more melodies than one file holds, a reward on pitch beside
             `Writing.transpose`, a choice among melodies that are not verified, realism where nothing is fitted,
-            or a lane that is none, or that what is asked beside it doesn't write.
+            a lane that is none, or that what is asked beside it doesn't write, or a part that reaches beyond the whole.
+
+    >>> part = Order(first=9, count=4, whole=100)
+    >>> part.numbers, part.command
+    (range(9, 13), 'melodylc generate -n 4 --first 9 --of 100 --seed 0')
     """
 
     request: Request = field(default_factory=Request)
@@ -42,12 +46,18 @@ class Order:
     realism: float = 0.0  #: weight of the realism critic in the actor's fit
     allow_copies: bool = False  #: whether melodies that share four bars with a training melody are written too
     lane: Lane = "lead"  #: what part of a piece the melodies are; another than the lead is steered
+    first: int = 1  #: number of the first melody: those before it are another part's
+    whole: int | None = None  #: melodies of the whole run that this is a part of; None: this ends it
 
     def __post_init__(self) -> None:
         check_method(self.method)
-        for name, least in (("count", 1), ("draws", 1), ("seed", 0), ("best_of", 1)):
+        for name, least in (("count", 1), ("draws", 1), ("seed", 0), ("best_of", 1), ("first", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} is a whole number from {least} up, not {getattr(self, name)}")
+        if self.whole is not None and self.whole < self.numbers[-1]:
+            raise InputError(f"melody {self.numbers[-1]} is none of {self.whole}: ask for fewer, or for a larger whole")
+        if self.is_part and self.writing.join:
+            raise InputError("--join puts all melodies into one file: leave out --first and --of")
         if self.lane not in ROLES:
             raise InputError(f"a lane is one of {', '.join(ROLES)}, not {self.lane!r}")
         if self.lane != LEADING and (option := self._writes_leads):
@@ -75,6 +85,21 @@ class Order:
             "--prior normal": self.prior == "normal",
         }
         return next((option for option, asked in others.items() if asked), None)
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of the melodies, from 1."""
+        return range(self.first, self.first + self.count)
+
+    @property
+    def total(self) -> int:
+        """Melodies of the whole run."""
+        return self.whole or self.numbers[-1]
+
+    @property
+    def is_part(self) -> bool:
+        """Whether these are a part of a run."""
+        return self.count < self.total
 
     @property
     def budget(self) -> int:
@@ -109,6 +134,12 @@ class Order:
         return [] if self.lane == LEADING else [self.lane]
 
     @property
+    def _part(self) -> list[str]:
+        """The options that ask for a part of a run."""
+        of = ["--of", str(self.whole)] if self.whole and self.is_part else []
+        return [*(["--first", str(self.first)] if self.first > 1 else []), *of]
+
+    @property
     def command(self) -> str | None:
         """The command line that makes these melodies again; None where no command line can ask for a rule of Python.
 
@@ -118,7 +149,7 @@ class Order:
         if not self.request.typed:
             return None
         asked = ["--actor", str(self.actor)] if self.actor else self.request.words
-        words = ["melodylc", "generate", *asked, "-n", str(self.count), "--seed", str(self.seed)]
+        words = ["melodylc", "generate", *asked, "-n", str(self.count), *self._part, "--seed", str(self.seed)]
         defaults = Order()
         if self.request.seconds != SECONDS:
             words += ["--reward-seconds", f"{self.request.seconds:g}"]
@@ -152,6 +183,8 @@ class Order:
             **self.request.to_dict(),
             "rule": rule.identity if rule is not None else None,  # covers a reward's source, which its text doesn't
             "count": self.count,
+            **({"first": self.first} if self.first > 1 else {}),
+            **({"of": self.whole} if self.whole and self.is_part else {}),
             "seed": self.seed,
             **self.writing.to_dict(),
             "draws": self.draws,

@@ -26,6 +26,11 @@ class NumberedResult(Protocol):
     def melody(self) -> Melody: ...
 
 
+def number_width(total: int) -> int:
+    """Digits of a melody's number in the names of a run's files."""
+    return max(2, len(str(total)))
+
+
 R = TypeVar("R", bound=NumberedResult)
 
 
@@ -45,6 +50,12 @@ class Production(Sequence[R], Generic[R]):
         """Numbers of the melodies that are asked for and not there."""
         there = {one.number for one in self.accepted}
         return tuple(one.number for one in self.results if one.number not in there)
+
+    @property
+    def total(self) -> int:
+        """Melodies of the whole run, of which these may be a part."""
+        count: int = self.order.count
+        return count
 
     @abstractmethod
     def rendered(self) -> Rendered:
@@ -86,7 +97,7 @@ class Production(Sequence[R], Generic[R]):
         return JOINED if self.order.writing.names == "short" else self.title
 
     def _digits(self, result: R) -> str:
-        return f"{result.number:0{max(2, len(str(self.order.count)))}}"
+        return f"{result.number:0{number_width(self.total)}}"
 
     def _asked(self) -> list[str]:
         """The key that the files are in, and what else is asked, as parts of a name."""

@@ -21,7 +21,7 @@ from melodylc.sampling.methods.combined import Combined
 from melodylc.sampling.methods.steer import SteerMethod
 from melodylc.sampling.sampler import Result, Sampler
 from melodylc.sampling.steering.writer import find_writer
-from melodylc.service.generation import Generation, run_order
+from melodylc.service.generation import Generation, origin_of, run_order
 from melodylc.service.order import Order
 from melodylc.studio.history import Provenance
 from melodylc.studio.variation import Variator
@@ -102,7 +102,7 @@ class Backend:
 
     def production(self, order: Order, draws: tuple[Result, ...]) -> Generation:
         """Draws of before, for the files and the manifest that the command line writes of them."""
-        return Generation(order, self.model, self._method(order.request, None), draws)
+        return Generation(order, origin_of(self.model, order, self._method(order.request, None), ()), draws)
 
     def _method(self, request: Request, actor: FoundActor | None) -> Method:
         """What `melodylc generate` takes, prepared once for each rule; with an actor that is at hand already."""
