@@ -2,6 +2,7 @@
 
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -17,6 +18,7 @@ from melodylc.cli.pictures import (
     distance_option,
     fitting,
     folder_option,
+    labels_option,
     load_pictures,
     run_option,
     sheet_option,
@@ -24,15 +26,19 @@ from melodylc.cli.pictures import (
 )
 from melodylc.cli.ui import say, table
 
+if TYPE_CHECKING:
+    from melodylc.image.chain import PartName
+
 
 @click.group()
 def image() -> None:
-    """Pictures with the labels you ask for: MNIST, Fashion-MNIST, CIFAR-10, CelebA, drawn faces."""
+    """Pictures with the labels you ask for: MNIST, Fashion-MNIST, CIFAR-10, CelebA, drawn faces, your own."""
 
 
 @image.command()
 @dataset_option
 @folder_option
+@labels_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
 @click.option(
     "--part",
@@ -45,17 +51,22 @@ def image() -> None:
 @click.option("--deviation", type=float, help="Output deviation of the VAE, e.g. 0.1 (sharp) or 1.0 (blurry).")
 @click.option("--autoencoder", is_flag=True, help="A classical autoencoder instead of a VAE.")
 @distance_option
+@click.option("--side", type=int, help="Pixels a side of your own pictures: 32, 64 or 128.  [default: 64]")
+@click.option("--crop", type=click.IntRange(8), help="Pixels a side of the square cut out.  [default: the largest]")
 @click.option("--steps", type=click.IntRange(1), help="Steps of each part trained.  [default: the configuration's]")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Seed of the whole run.")
 def train(
     data: str,
     folder: Path | None,
+    labels: Path | None,
     output: Path,
-    part: str,
+    part: "PartName | Literal['all']",
     config: str,
     deviation: float | None,
     autoencoder: bool,
-    distance: float,
+    distance: float | None,
+    side: int | None,
+    crop: int | None,
     steps: int | None,
     seed: int,
 ) -> None:
@@ -67,41 +78,18 @@ def train(
     melodylc image train --dataset mnist --data mnist -o runs/mnist
     melodylc image train --dataset celeba --data celeba -o runs/celeba --part vae --deviation 0.1
     melodylc image train --dataset celeba --data celeba -o runs/celeba --part actor --distance 0
+    melodylc image train --dataset folder --data pictures --labels labels.csv -o runs/own
     """
-    from dataclasses import replace
+    from melodylc.image.chain import TrainOrder, train_chain
 
-    from melodylc.image.datasets import picture_config, recipe, with_steps
-    from melodylc.image.training import (
-        train_actor,
-        train_attributes,
-        train_auxiliary,
-        train_classifier,
-        train_picture_realism,
-        train_picture_vae,
+    order = TrainOrder(
+        data, output, folder, labels, part, config, deviation, autoencoder, distance, steps, seed, side, crop
     )
-
-    model = replace(picture_config(data, config), autoencoder=autoencoder)
-    model = replace(model, deviation=deviation) if deviation is not None else model
-    how = recipe(model)
-    game = replace(how.gan, distance=distance, steps=steps or how.gan.steps)
-    games = {"actor": train_actor, "realism": train_picture_realism, "auxiliary": train_auxiliary}
-    train_pictures, valid = load_pictures(data, folder, "train"), load_pictures(data, folder, "valid")
+    opened = order.open()
+    pictures, valid = (load_pictures(opened, folder, split) for split in ("train", "valid"))
     with Display() as display:
-        if part in ("all", "vae"):
-            settings = with_steps(replace(how.vae, seed=seed), steps)
-            wrote(train_picture_vae(train_pictures, valid, model, settings, output, display.report))
-        if part in ("all", "classifier"):
-            settings = with_steps(replace(how.classifier, seed=seed), steps)
-            wrote(train_classifier(train_pictures, valid, settings, output, display.report))
-        for name, play in games.items():
-            if part in ((name, "all") if name == "actor" else (name,)):
-                wrote(play(train_pictures, game, output, seed, lambda turn: display.turn(turn, game.steps)))
-        if part == "attributes":
-            wrote(
-                train_attributes(
-                    train_pictures, with_steps(replace(how.attributes, seed=seed), steps), output, display.report
-                )
-            )
+        for path in train_chain(order, opened, pictures, valid, display.report, display.turn):
+            wrote(path)
 
 
 @image.command()
@@ -130,7 +118,7 @@ def generate(
     reward_seconds: float,
     output: Path,
     run: Path | None,
-    distance: float,
+    distance: float | None,
 ) -> None:
     """Write a labelled contact sheet of pictures that have what is asked: labels, or a rule written in Python.
 
@@ -156,16 +144,20 @@ def generate(
 @image.command()
 @dataset_option
 @folder_option
+@labels_option
 @click.option("--run", type=click.Path(path_type=Path), required=True, help="Folder of `image train`.")
 @click.option("-n", "--count", default=5000, show_default=True, type=click.IntRange(10), help="Pictures to generate.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Of what is generated.")
 @click.option("--by-label", is_flag=True, help="F1 of each label, too.")
-def evaluate(data: str, folder: Path | None, run: Path, count: int, seed: int, by_label: bool) -> None:
+def evaluate(
+    data: str, folder: Path | None, labels: Path | None, run: Path, count: int, seed: int, by_label: bool
+) -> None:
     """Let a run's classifier judge test data and what each of the run's actors generates.
 
     Accuracy, precision, recall and F1; how far z was moved (z_MSE); how alike pictures of one label are (MS-SSIM).
     "Given back" are test pictures as the VAE decodes their encodings: what the decoder alone costs.
     """
+    from melodylc.data.pictures.loading import dataset
     from melodylc.image.evaluation import (
         as_row,
         compare_figures,
@@ -179,7 +171,7 @@ def evaluate(data: str, folder: Path | None, run: Path, count: int, seed: int, b
 
     classifier = load_classifier(classifier_path(run), data).classifier
     chains = load_pipelines(data, run)
-    pictures = load_pictures(data, folder, "test")
+    pictures = load_pictures(dataset(data, run, labels), folder, "test")
     test = evaluate_pictures(classifier, pictures)
     back = evaluate_pictures(classifier, reconstruct_pictures(next(iter(chains.values())).model, pictures))
     actors = {of: evaluate_generated(classifier, chain, count, seed) for of, chain in chains.items()}

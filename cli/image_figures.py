@@ -9,6 +9,7 @@ from melodylc.cli.pictures import (
     dataset_option,
     distance_option,
     folder_option,
+    labels_option,
     load_pictures,
     run_option,
     seed_option,
@@ -38,6 +39,7 @@ wanted_options = (
 @click.command()
 @dataset_option
 @folder_option
+@labels_option
 @trained_option
 @wanted_options[0]
 @wanted_options[1]
@@ -49,6 +51,7 @@ wanted_options = (
 def transform(
     data: str,
     folder: Path | None,
+    labels: Path | None,
     run: Path,
     attributes: tuple[str, ...],
     label: str | None,
@@ -63,6 +66,7 @@ def transform(
     \b
     melodylc image transform --dataset celeba --data celeba --run runs/celeba --attr smiling -o smiling.png
     """
+    from melodylc.data.pictures.loading import dataset
     from melodylc.image.pipeline import load_attribute_critic, load_realism
     from melodylc.image.request import PictureRequest
     from melodylc.image.sheet import check_sheet_path
@@ -83,7 +87,13 @@ def transform(
     }
     realism, reader = load_realism(run, model), load_attribute_critic(run, model)
     tools = TransformModels(model, load_classifier(classifier_path(run), data).classifier, realism, reader, actors)
-    done = change(tools, pictures_without(load_pictures(data, folder, "test"), wanted, count), wanted, sure=until)
+    test = load_pictures(dataset(data, run, labels), folder, "test")
+    done = change(
+        tools,
+        pictures_without(test, wanted, count),
+        wanted,
+        sure=until,
+    )
     _draw(output, done.grid(8), f"{data}: {_words(attributes, label)}", request)
     table(
         ["", "has it", "all labels", "features, from the picture", "from its encoding", "z_MSE"],
@@ -119,7 +129,7 @@ def figure() -> None:
 def traverse(
     data: str,
     run: Path | None,
-    distance: float,
+    distance: float | None,
     attributes: tuple[str, ...],
     steps: tuple[str, ...],
     count: int,
@@ -136,11 +146,11 @@ def traverse(
     from melodylc.image.request import class_number
     from melodylc.image.sheet import check_sheet_path
 
-    known = dataset(data)
+    known = dataset(data, run)
     if known.exclusive:
         if attributes:
             raise InputError(f"{data} has classes: name one after the other with --then")
-        first, *others = (class_number(data, text) for text in steps)
+        first, *others = (class_number(known, text) for text in steps)
         begin, changes = {first: True}, [(number, True) for number in others]
     else:
         begin = parse_wanted(attributes, known.names)
@@ -151,7 +161,7 @@ def traverse(
     from melodylc.image.pipeline import load_pipeline
 
     shown = traversal(load_pipeline(data, run, distance), begin, changes, count, seed)
-    _draw(output, shown, f"{data}: one z a row, distance {distance:g} (seed {seed})", request)
+    _draw(output, shown, f"{data}: one z a row (seed {seed})", request)
     wrote(output)
 
 
@@ -221,16 +231,18 @@ def frames(
 @figure.command()
 @dataset_option
 @folder_option
+@labels_option
 @trained_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The map, a PNG.")
-def contours(data: str, folder: Path | None, run: Path, output: Path) -> None:
+def contours(data: str, folder: Path | None, labels: Path | None, run: Path, output: Path) -> None:
     """What the realism critic believes over the two most used dimensions, with encodings of 1,000 test pictures."""
+    from melodylc.data.pictures.loading import dataset
     from melodylc.image.experiments.figures import EXTENT, critic_map, draw_contour_map
     from melodylc.image.pipeline import load_picture_model, load_realism
 
     model = load_picture_model(data, run)
     realism = load_realism(run, model)
-    test = load_pictures(data, folder, "test").only(slice(0, 1000))
+    test = load_pictures(dataset(data, run, labels), folder, "test").only(slice(0, 1000))
     values, dimensions, points = critic_map(model, realism.critic, test)
     kinds = test.labels.argmax(axis=1).tolist() if test.exclusive else [0] * len(test)
     names = (f"dimension {dimensions[0]}", f"dimension {dimensions[1]}")

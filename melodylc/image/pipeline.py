@@ -16,8 +16,8 @@ from torch import Tensor
 
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.pictures.base import Bytes
-from melodylc.data.pictures.loading import dataset
-from melodylc.image.datasets import DISTANCE
+from melodylc.data.pictures.loading import DATASETS
+from melodylc.image.datasets import default_distance
 from melodylc.image.store import LoadedActor, LoadedVAE, load_attributes, load_picture_actor, load_vae
 from melodylc.image.training import actor_distances, actor_path, part_path, vae_path
 from melodylc.latent.actor import move_vectors
@@ -50,13 +50,22 @@ class GeneratedPictures:
     z: Tensor  #: (n, z) after the actor
 
 
-def load_pipeline(data: str, run: Path | None = None, distance: float = DISTANCE) -> Pipeline:
+def load_pipeline(data: str, run: Path | None = None, distance: float | None = None) -> Pipeline:
     """The pipeline of a run's folder; the one that comes with the package where none is named.
+
+    Args:
+        data: the data set.
+        run: folder of a run.
+        distance: weight of the actor's distance penalty. None: the data set's default; or whatever the run's only
+            actor has.
 
     Raises:
         InputError: none comes with the package for this data set; how to train one.
         CheckpointError: a part is missing, damaged, of another data set or another VAE.
     """
+    if distance is None:
+        there = actor_distances(run) if run else []
+        distance = there[0] if len(there) == 1 else default_distance(data)
     vae, actor = _paths(data, run, distance)
     if not vae.is_file() or not actor.is_file():
         raise _missing_model(data, run, distance, vae.is_file())
@@ -90,9 +99,9 @@ def load_picture_model(data: str, run: Path | None = None) -> LoadedVAE:
         InputError: none comes with the package for this data set; how to train one.
         CheckpointError: it is damaged, or of another data set.
     """
-    path, _ = _paths(data, run, DISTANCE)
+    path, _ = _paths(data, run, default_distance(data))
     if not path.is_file():
-        raise _missing_model(data, run, DISTANCE, False, actor=False)
+        raise _missing_model(data, run, default_distance(data), False, actor=False)
     return load_vae(path, data)
 
 
@@ -135,13 +144,13 @@ def _paths(data: str, run: Path | None, distance: float) -> tuple[Path, Path]:
     if run is not None:
         return vae_path(run), actor_path(run, distance)
     folder = Path(str(files("melodylc.pretrained")))
-    return folder / f"{dataset(data).name}-vae.safetensors", folder / f"{data}-actor-{distance:g}.safetensors"
+    return folder / f"{data}-vae.safetensors", folder / f"{data}-actor-{distance:g}.safetensors"
 
 
 def _missing_model(data: str, run: Path | None, distance: float, has_vae: bool, actor: bool = True) -> InputError:
     folder = run or Path(data)
     commands = [train_command(data, folder, "vae")] * (not has_vae or run is None)
-    penalty = f" --distance {distance:g}" if distance != DISTANCE else ""
+    penalty = f" --distance {distance:g}" if distance != default_distance(data) else ""
     commands += [f"{train_command(data, folder, 'actor')}{penalty}"] * actor
     what = f"no trained model of {data} comes with the package" if run is None else f"{run} has no trained model of it"
     then = "" if run else f", then --run {folder}"
@@ -155,9 +164,8 @@ def train_command(data: str, run: Path, part: str) -> str:
     >>> train_command("mnist", Path("runs/mnist"), "vae")
     'melodylc image train --dataset mnist --data FOLDER -o runs/mnist --part vae'
     """
-    return (
-        f"melodylc image train --dataset {data}{'' if dataset(data).drawn else ' --data FOLDER'} -o {run} --part {part}"
-    )
+    drawn = data in DATASETS and DATASETS[data].drawn
+    return f"melodylc image train --dataset {data}{'' if drawn else ' --data FOLDER'} -o {run} --part {part}"
 
 
 def pipeline_fingerprints(pipeline: Pipeline) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.attributes import parse_label, parse_wanted
-from melodylc.data.pictures.loading import dataset
+from melodylc.data.pictures.loading import Dataset, dataset
 from melodylc.image.sheet import caption, check_sheet_path, write_sheet
 from melodylc.rewards import Rule, parse_reward
 from melodylc.rewards.domains import PICTURES
@@ -31,10 +31,15 @@ class PictureRequest:
     count: int  #: pictures, of each class where several are named
     seed: int
     run: Path | None = None
-    distance: float = 0.1
+    distance: float | None = None  #: None: the data set's default
     rewards: tuple[str, ...] = ()  #: rules on the picture, as typed
     actor: Path | None = None  #: fitted to a rule before; None: kept or fitted on the spot
     seconds: float = SECONDS  #: that a call of a user's rule may take
+
+    @property
+    def known(self) -> Dataset:
+        """The data set; of somebody's own pictures, as the run knows it."""
+        return dataset(self.data, self.run)
 
     @property
     def has_rule(self) -> bool:
@@ -48,13 +53,13 @@ class PictureRequest:
         Raises:
             InputError: an unknown label, one of another kind, or two that contradict each other.
         """
-        known = dataset(self.data)
+        known = self.known
         if known.exclusive and self.attributes:
             raise InputError(f"{self.data} has classes, not attributes: {', '.join(known.names)}")
         if not known.exclusive and self.classes:
             raise InputError(f"{self.data} has attributes, not classes: use --attr with {', '.join(known.names)}")
         if known.exclusive and self.classes:
-            return [self._one_class(class_number(self.data, text)) for text in self.classes]
+            return [self._one_class(class_number(known, text)) for text in self.classes]
         return [parse_wanted(self.attributes, known.names)]
 
     def check(self, path: Path) -> None:
@@ -85,25 +90,24 @@ class PictureRequest:
         }
 
     def _one_class(self, number: int) -> Mapping[int, bool]:
-        return {label: label == number for label in range(len(dataset(self.data).names))}
+        return {label: label == number for label in range(len(self.known.names))}
 
 
-def class_number(data: str, text: str) -> int:
+def class_number(data: Dataset, text: str) -> int:
     """The number of the class that somebody typed.
 
     Raises:
         InputError: the data set has no such class.
 
-    >>> class_number("cifar10", "dog")
+    >>> class_number(dataset("cifar10"), "dog")
     5
     """
-    names = dataset(data).names
     try:
-        label, value = parse_label(text, names)
+        label, value = parse_label(text, data.names)
     except InputError:
-        raise InputError(f"{data} has no class {text!r}: choose from {', '.join(names)}") from None
+        raise InputError(f"{data.name} has no class {text!r}: choose from {', '.join(data.names)}") from None
     if not value:
-        raise InputError(f"a picture of {data} has one class: name it, instead of {text!r}")
+        raise InputError(f"a picture of {data.name} has one class: name it, instead of {text!r}")
     return label
 
 
@@ -177,7 +181,7 @@ def write_pictures(request: PictureRequest, path: Path, note: Callable[[str], No
     from melodylc import __version__
     from melodylc.image.pipeline import generate_pictures, load_pipeline, pipeline_fingerprints
 
-    info, pipeline = dataset(request.data), load_pipeline(request.data, request.run, request.distance)
+    info, pipeline = request.known, load_pipeline(request.data, request.run, request.distance)
     combinations = pipeline.constraint.rows
     for wanted in request.wanted:
         if not combinations.count(wanted):

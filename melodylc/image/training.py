@@ -24,7 +24,7 @@ from melodylc import __version__
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.base import Pictures
 from melodylc.image.components import PASSES, principal_components
-from melodylc.image.datasets import DISTANCE, PictureConfig, picture_dataset
+from melodylc.image.datasets import DISTANCE, PICTURE_DATASETS, PictureConfig, dataset_of
 from melodylc.image.models import PictureClassifier, PictureVAE
 from melodylc.image.store import (
     LabelCombinations,
@@ -123,7 +123,7 @@ def train_classifier(
     team: Team = ALONE,
 ) -> Path:
     """Train a classifier, or go on training it, in RUN/classifier; its path. Raises as `train_picture_vae` does."""
-    config = picture_dataset(train.dataset).classifier
+    config = dataset_of(train).classifier
     path, table = classifier_path(run), PictureTable(train, valid, config.side, settings.seed)
     if team.leads:
         prepare(path.parent)
@@ -213,8 +213,8 @@ def training_header(spent: list[float]) -> dict[str, Any]:
 
 
 def _flips(data: str) -> bool:
-    """Whether pictures of a data set have the same labels in a mirror."""
-    return picture_dataset(data).classifier.flip
+    """Whether pictures of a data set have the same labels in a mirror; of somebody's own, who knows."""
+    return data in PICTURE_DATASETS and PICTURE_DATASETS[data].classifier.flip
 
 
 def _check_pictures(pictures: Pictures, wanted: str) -> None:
