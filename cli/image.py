@@ -1,6 +1,7 @@
 """`melodylc image`: train picture models, generate pictures with the labels that are asked, and measure both."""
 
 import secrets
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,13 +22,13 @@ from melodylc.cli.pictures import (
     labels_option,
     load_pictures,
     run_option,
-    sheet_option,
     wrote,
 )
 from melodylc.cli.ui import say, table
 
 if TYPE_CHECKING:
     from melodylc.image.chain import PartName
+    from melodylc.image.generation import PictureGeneration
 
 
 @click.group()
@@ -99,12 +100,24 @@ def train(
     "--class", "classes", multiple=True, help="Class, e.g. dog (CIFAR-10) or sandal; several make a row each."
 )
 @click.option("--attr", "attributes", multiple=True, help="Attribute of a face, e.g. smiling or no-eyeglasses.")
-@click.option("-n", "--count", default=8, show_default=True, type=click.IntRange(1, MOST), help="How many pictures.")
+@click.option(
+    "-n", "--count", default=8, show_default=True, type=click.IntRange(1, MOST), help="How many pictures of each label."
+)
 @click.option("--seed", type=click.IntRange(0, MOST_SEED), help="Same seed, same pictures.  [default: a new one]")
 @click.option("--reward", "rewards", multiple=True, metavar="REWARD", help="A rule on the picture, path.py:NAME.")
 @click.option("--actor", type=click.Path(path_type=Path), help="A learnt rule of `melodylc image fit`, instead.")
 @click.option("--reward-seconds", default=10.0, show_default=True, type=SECONDS, help="Most that a call may take.")
-@sheet_option
+@click.option(
+    "--verify/--no-verify", default=True, help="--no-verify writes single draws, whatever the classifier sees in them."
+)
+@click.option("--draws", default=16, show_default=True, type=click.IntRange(1), help="Most draws a picture may take.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A contact sheet (.png), or a folder: single pictures, the sheet, arrays (.npz) and manifest.json.",
+)
 @run_option
 @distance_option
 def generate(
@@ -116,29 +129,37 @@ def generate(
     rewards: tuple[str, ...],
     actor: Path | None,
     reward_seconds: float,
+    verify: bool,
+    draws: int,
     output: Path,
     run: Path | None,
     distance: float | None,
 ) -> None:
-    """Write a labelled contact sheet of pictures that have what is asked: labels, or a rule written in Python.
+    """Write pictures that have what is asked: labels, or a rule written in Python.
+
+    What the run's classifier takes for something else is made again, up to --draws times. The same command replaces
+    its own files.
 
     \b
     melodylc image generate --dataset mnist --digit 7 -n 8 -o sevens.png
+    melodylc image generate --dataset mnist --digit 3 --digit 8 -n 100 -o digits
     melodylc image generate --dataset celeba --run runs/celeba --attr smiling --attr no-eyeglasses -o faces.png
     melodylc image generate --dataset mnist --reward ink.py:left -o left.png
     """
-    from melodylc.image.request import PictureRequest, write_pictures, write_rule_pictures
+    from melodylc.image.request import PictureRequest
 
-    seed = secrets.randbits(31) if seed is None else seed
-    request = PictureRequest(data, classes, attributes, count, seed, run, distance, rewards, actor, reward_seconds)
-    request.check(output)  # before torch is imported: a mistake should cost no time
-    if request.has_rule:
-        with fitting() as report:
-            made, obeying = write_rule_pictures(request, output, report)
-        say(f"wrote {made} pictures to {output} (seed {seed}); {obeying} of these single draws obey")
-        return
-    made = write_pictures(request, output, say)
-    say(f"wrote {made} pictures to {output} (seed {seed})")
+    request = PictureRequest(
+        data, classes, attributes, count, seed, run, distance, rewards, actor, reward_seconds, verify, draws
+    )
+    request.check()  # before torch is imported: a mistake should cost no time
+    from melodylc.image.generation import PictureOutput, run_request
+
+    target = PictureOutput.claim(output, request)
+    used = secrets.randbits(31) if seed is None else seed
+    with fitting() if request.has_rule else nullcontext(lambda _: None) as report:
+        pictures = run_request(request, used, say, report)
+    target.write(pictures)
+    say(f"wrote {len(pictures)} pictures to {output} (seed {used}); {judgement(pictures)}")
 
 
 @image.command()
@@ -191,6 +212,18 @@ def evaluate(
         if far and one.z_mse and free and free.z_mse:
             name = "" if game == "generated" else f"{game}, "
             click.echo(f"{name}z_MSE with distance {far:g} over without: {one.z_mse / free.z_mse:.3f}")
+
+
+def judgement(pictures: "PictureGeneration") -> str:
+    """In words, how many pictures are what was asked."""
+    right, total = len(pictures) - len(pictures.failures), len(pictures)
+    if pictures.request.has_rule:
+        return f"{right} of these single draws obey"
+    if pictures[0].passed is None:
+        return "there is no classifier to judge them"
+    text = f"the classifier sees what was asked in {right} of {total}"
+    most = pictures.request.draws
+    return text if right == total or not pictures.request.verify else f"{text}, in up to {most} draws each"
 
 
 for _command in (fit, transform, figure, augment):

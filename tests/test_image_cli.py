@@ -242,9 +242,11 @@ def test_a_model_of_another_data_set_is_refused(trained: Path, tmp_path: Path, r
 
 
 @pytest.mark.parametrize(
-    ("name", "line"), [(".", "is a folder"), ("x.jpg", "a sheet is a PNG"), ("no/x.png", "is no folder: make it first")]
+    ("name", "line"),
+    [(".", "holds other files (mine.txt)"), ("x.jpg", "a sheet is a PNG"), ("no/x.png", "is no folder: make it first")],
 )
 def test_a_place_that_can_not_be_is_refused(tmp_path: Path, run_cli: RunCli, name: str, line: str) -> None:
+    (tmp_path / "mine.txt").touch()
     refused = run_cli("image", "generate", "--dataset", "faces", "-o", tmp_path / name)
     assert refused.code == 2
     assert line in refused.err

@@ -110,9 +110,9 @@ def saved(picture: Image.Image, kind: str) -> bytes:
 def test_what_is_no_picture_is_refused_in_one_sentence(tmp_path: Path, content: bytes, line: str) -> None:
     path = tmp_path / "odd.png"
     path.write_bytes(content)
-    for reader in (lambda: read_pixels(path, 32, 3), lambda: read_face(path)):
+    for reader in (open_picture, read_face):
         with pytest.raises(PicturesError, match=line) as refused:
-            reader()
+            reader(path)
         assert str(refused.value).startswith(str(path))
         assert "\n" not in str(refused.value)
 
