@@ -47,6 +47,7 @@ SHARED_NAMES = {
     "load_model": "the verb of the package calls the other",
     "main": "what a process begins with",
     "morph": "the verb of the package; and what it does with melodies",
+    "transform": "the verb of the package, of melodies and of pictures",
 }
 
 

@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from melodylc.image.api import generate
+    from melodylc.image.api import generate, transform
 
-__all__ = ["generate"]
+__all__ = ["generate", "transform"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,8 +4,10 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+from melodylc.image.edit import EditRequest, PictureEdit, edit_pictures
 from melodylc.image.generation import PictureGeneration, run_request
 from melodylc.image.request import DRAWS, PictureRequest
+from melodylc.image.transformation import LABELS_ENOUGH
 from melodylc.rewards.isolation import SECONDS
 
 
@@ -66,3 +68,36 @@ def generate(
         draws=draws,
     )
     return run_request(request, secrets.randbits(31) if seed is None else seed)
+
+
+def transform(
+    files: Sequence[str | Path] | str | Path,
+    labels: Sequence[str | int] | str | int,
+    *,
+    dataset: str = "folder",
+    run: str | Path | None = None,
+    until: float = LABELS_ENOUGH,
+    crop: int | None = None,
+    distance: float | None = None,
+) -> PictureEdit:
+    """Somebody's own pictures with labels changed and the rest kept.
+
+    Args:
+        files: pictures, and folders of them.
+        labels: what they should have: attributes such as "smiling" and "no-eyeglasses", or one class.
+        dataset: what the model was trained on; "folder" for pictures of your own.
+        run: folder of `melodylc image train`; None: the model that comes with the package (MNIST).
+        until: D of the labels at which optimisation stops, in (0, 1).
+        crop: side of the central square that is cut out, in a picture's pixels; None: as large as fits.
+        distance: of the run's actors, the one that was trained with this weight; None: the data set's default.
+
+    Returns:
+        the pictures, as a sequence; `save("smiling")` writes a folder.
+
+    Raises:
+        InputError: a file that isn't a picture, an unknown label, or a run without a classifier or an actor.
+    """
+    words = [str(it) for it in ([labels] if isinstance(labels, str | int) else labels)]
+    paths = tuple(Path(it) for it in ([files] if isinstance(files, str | Path) else files))
+    order = PictureRequest.of(dataset, words, 1, 0, run=None if run is None else Path(run), distance=distance)
+    return edit_pictures(EditRequest(order, paths, until, crop))
