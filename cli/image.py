@@ -16,6 +16,7 @@ from melodylc.cli.pictures import (
     MOST_SEED,
     Display,
     dataset_option,
+    device_option,
     distance_option,
     fitting,
     folder_option,
@@ -27,7 +28,8 @@ from melodylc.cli.pictures import (
 from melodylc.cli.ui import say, table
 
 if TYPE_CHECKING:
-    from melodylc.image.chain import PartName
+    from melodylc.data.pictures.base import Pictures
+    from melodylc.image.chain import PartName, TrainOrder
     from melodylc.image.generation import PictureGeneration
 
 
@@ -56,6 +58,8 @@ def image() -> None:
 @click.option("--crop", type=click.IntRange(8), help="Pixels a side of the square cut out.  [default: the largest]")
 @click.option("--steps", type=click.IntRange(1), help="Steps of each part trained.  [default: the configuration's]")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Seed of the whole run.")
+@device_option
+@click.option("--estimate", is_flag=True, help="Time ten steps of each part, say how long all would take, and end.")
 def train(
     data: str,
     folder: Path | None,
@@ -70,6 +74,8 @@ def train(
     crop: int | None,
     steps: int | None,
     seed: int,
+    device: str | None,
+    estimate: bool,
 ) -> None:
     """Train a VAE of pictures, a classifier that judges, and an actor that is told labels.
 
@@ -84,13 +90,40 @@ def train(
     from melodylc.image.chain import TrainOrder, train_chain
 
     order = TrainOrder(
-        data, output, folder, labels, part, config, deviation, autoencoder, distance, steps, seed, side, crop
+        data, output, folder, labels, part, config, deviation, autoencoder, distance, steps, seed, side, crop, device
     )
     opened = order.open()
     pictures, valid = (load_pictures(opened, folder, split) for split in ("train", "valid"))
+    if estimate:
+        _show_estimate(order, pictures, valid)
+        return
     with Display() as display:
         for path in train_chain(order, opened, pictures, valid, display.report, display.turn):
             wrote(path)
+
+
+def _show_estimate(order: "TrainOrder", pictures: "Pictures", valid: "Pictures") -> None:
+    from melodylc.image.estimate import estimate_chain
+
+    parts = list(estimate_chain(order, pictures, valid))
+    rows = [
+        [it.part, it.steps, f"{1000 * it.step_seconds:.1f} ms", duration(it.seconds), f"{it.memory / 2**30:.2f} GB"]
+        for it in parts
+    ]
+    table(["part", "steps", "a step", "all of it", "memory"], rows)
+    say(f"about {duration(sum(it.seconds for it in parts))} in all on {order.torch_device}")
+
+
+def duration(seconds: float) -> str:
+    """A length of time, to two figures or so.
+
+    >>> [duration(seconds) for seconds in (4.2, 130, 9000, 400_000)]
+    ['4 s', '2.2 min', '2.5 h', '4.6 days']
+    """
+    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 @image.command()
@@ -170,8 +203,16 @@ def generate(
 @click.option("-n", "--count", default=5000, show_default=True, type=click.IntRange(10), help="Pictures to generate.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Of what is generated.")
 @click.option("--by-label", is_flag=True, help="F1 of each label, too.")
+@device_option
 def evaluate(
-    data: str, folder: Path | None, labels: Path | None, run: Path, count: int, seed: int, by_label: bool
+    data: str,
+    folder: Path | None,
+    labels: Path | None,
+    run: Path,
+    count: int,
+    seed: int,
+    by_label: bool,
+    device: str | None,
 ) -> None:
     """Let a run's classifier judge test data and what each of the run's actors generates.
 
@@ -179,6 +220,7 @@ def evaluate(
     "Given back" are test pictures as the VAE decodes their encodings: what the decoder alone costs.
     """
     from melodylc.data.pictures.loading import dataset
+    from melodylc.image.devices import find_device
     from melodylc.image.evaluation import (
         as_row,
         compare_figures,
@@ -190,8 +232,9 @@ def evaluate(
     from melodylc.image.store import load_classifier
     from melodylc.image.training import classifier_path
 
-    classifier = load_classifier(classifier_path(run), data).classifier
-    chains = load_pipelines(data, run)
+    where = find_device(device)
+    classifier = load_classifier(classifier_path(run), data).classifier.to(where)
+    chains = {of: chain.to(where) for of, chain in load_pipelines(data, run).items()}
     pictures = load_pictures(dataset(data, run, labels), folder, "test")
     test = evaluate_pictures(classifier, pictures)
     back = evaluate_pictures(classifier, reconstruct_pictures(next(iter(chains.values())).model, pictures))

@@ -49,6 +49,9 @@ trained_option = click.option("--run", type=click.Path(path_type=Path), required
 sheet_option = click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="The contact sheet, a PNG."
 )
+device_option = click.option(
+    "--device", type=click.Choice(("cpu", "cuda", "mps")), help="Where to compute.  [default: a GPU that is there]"
+)
 seed_option = click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Same seed, same result."
 )

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.base import Pictures
 from melodylc.data.pictures.folder import FORMAT_FILE, OWN, SIDE, SIDES, OwnFormat, list_folder, own_format
@@ -19,6 +21,7 @@ from melodylc.image.datasets import (
     recipe,
     with_steps,
 )
+from melodylc.image.devices import find_device
 from melodylc.image.training import (
     train_actor,
     train_attributes,
@@ -29,6 +32,7 @@ from melodylc.image.training import (
 )
 from melodylc.latent.gan import GANSettings, GANStep
 from melodylc.training.loop import Report
+from melodylc.training.team import Team
 
 PartName = Literal["vae", "classifier", "actor", "realism", "attributes", "auxiliary"]
 ALL: tuple[PartName, ...] = ("vae", "classifier", "actor")  #: what `--part all` trains
@@ -52,6 +56,12 @@ class TrainOrder:
     seed: int = 0
     side: int | None = None  #: of own pictures
     crop: int | None = None  #: side of the square that is cut out of own pictures, in their pixels
+    device: str | None = None  #: "cpu", "cuda" or "mps"
+
+    @property
+    def torch_device(self) -> torch.device:
+        """Where it is trained; raises as `find_device` does."""
+        return find_device(self.device)
 
     @property
     def parts(self) -> tuple[PartName, ...]:
@@ -64,6 +74,7 @@ class TrainOrder:
         Raises:
             InputError: options that don't fit the data set or the run, or a folder that can't be one.
         """
+        _ = self.torch_device
         if self.data != OWN:
             if self.side or self.crop:
                 raise InputError(f"{self.data} has a size of its own: --side and --crop are for --dataset {OWN}")
@@ -121,22 +132,24 @@ def train_chain(
     Raises InputError as the functions of `melodylc.image.training` do.
     """
     model = order.model(train)
-    how = recipe(model)
+    how, device = recipe(model), order.torch_device
+    team = Team(device=device)
     if data.shape:
         data.shape.save(order.run)
     for part in order.parts:
         if part == "vae":
             settings = with_steps(replace(how.vae, seed=order.seed), order.steps)
-            yield train_picture_vae(train, valid, model, settings, order.run, report)
+            yield train_picture_vae(train, valid, model, settings, order.run, report, team)
         elif part == "classifier":
             settings = with_steps(replace(how.classifier, seed=order.seed), order.steps)
-            yield train_classifier(train, valid, settings, order.run, report)
+            yield train_classifier(train, valid, settings, order.run, report, team)
         elif part == "attributes":
             settings = with_steps(replace(how.attributes, seed=order.seed), order.steps)
-            yield train_attributes(train, settings, order.run, report)
+            yield train_attributes(train, settings, order.run, report, team)
         else:
             game = order.game(how, part)
-            yield GAMES[part](train, game, order.run, order.seed, partial(_report_turn, turn, game.steps))
+            heard = partial(_report_turn, turn, game.steps)
+            yield GAMES[part](train, game, order.run, order.seed, heard, device)
 
 
 def _report_turn(turn: Callable[[GANStep, int], None], steps: int, step: GANStep) -> None:

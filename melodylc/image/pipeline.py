@@ -49,6 +49,12 @@ class Pipeline:
         """What both were trained on."""
         return self.model.vae.config.dataset
 
+    def to(self, device: torch.device) -> "Pipeline":
+        """The same, with its networks on a device."""
+        self.model.vae.to(device)
+        self.constraint.actor.to(device)
+        return self
+
 
 @dataclass(frozen=True)
 class GeneratedPictures:
