@@ -218,6 +218,9 @@ def evaluate(
 
     Accuracy, precision, recall and F1; how far z was moved (z_MSE); how alike pictures of one label are (MS-SSIM).
     "Given back" are test pictures as the VAE decodes their encodings: what the decoder alone costs.
+
+    Then how real pictures are, beside test data in the classifier's features: Fréchet distance, precision (are they
+    real?) and recall (is everything there?); of samples of the prior and of the realism actor, too, if there is one.
     """
     from melodylc.data.pictures.loading import dataset
     from melodylc.image.devices import find_device
@@ -228,6 +231,7 @@ def evaluate(
         evaluate_pictures,
         reconstruct_pictures,
     )
+    from melodylc.image.fidelity import run_fidelity
     from melodylc.image.pipeline import load_pipelines
     from melodylc.image.store import load_classifier
     from melodylc.image.training import classifier_path
@@ -245,6 +249,10 @@ def evaluate(
         ["", "accuracy", "precision", "recall", "F1", "z_MSE", "MS-SSIM"],
         [[name, *as_row(one)] for name, one in told.items()],
     )
+    kinds = {name: one.pixels for name, one in {"given back": back, **judged}.items()}
+    most, found = run_fidelity(run, next(iter(chains.values())).model, classifier, test.pixels, kinds, count, seed)
+    rows = [[name, f"{it.frechet:.1f}", f"{it.precision:.3f}", f"{it.recall:.3f}"] for name, it in found.items()]
+    table([f"{most} beside test data", "Fréchet", "precision", "recall"], rows)
     if by_label:
         names = (name.replace("_", " ") for name in classifier.config.names)
         table(["F1", *names], [[name, *(f"{f1:.3f}" for f1 in one.scores.each)] for name, one in told.items()])

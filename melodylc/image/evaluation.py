@@ -172,6 +172,7 @@ class PictureFigures:
 
     scores: ClassifierScores
     ms_ssim: Tensor  #: (labels,) mean MS-SSIM of two pictures of a label; NaN where there aren't two
+    pixels: Tensor  #: (n, channels, side, side), uint8, the pictures themselves
     z_mse: float | None = None  #: how far an actor moved prior samples
 
     @property
@@ -184,7 +185,7 @@ def evaluate_pictures(classifier: PictureClassifier, pictures: Pictures) -> Pict
     """Real pictures."""
     pixels, labels = (torch.from_numpy(np.array(it)) for it in (pictures.pixels, pictures.labels))
     predictions = torch.cat([_predict(classifier, part) for part in torch.split(pixels, _CHUNK)])
-    return PictureFigures(score_labels(labels, predictions, pictures.exclusive), label_ms_ssim(pixels, labels))
+    return PictureFigures(score_labels(labels, predictions, pictures.exclusive), label_ms_ssim(pixels, labels), pixels)
 
 
 @torch.no_grad()
@@ -210,7 +211,8 @@ def evaluate_generated(classifier: PictureClassifier, pipeline: Pipeline, count:
         predictions.append(_predict(classifier, pixels[-1]))
         distances.append(z_mse(end.cpu(), z, pipeline.model.sigma_bar))
     scores = score_labels(labels, torch.cat(predictions), classifier.config.exclusive)
-    return PictureFigures(scores, label_ms_ssim(torch.cat(pixels), labels), torch.cat(distances).mean().item())
+    together = torch.cat(pixels)
+    return PictureFigures(scores, label_ms_ssim(together, labels), together, torch.cat(distances).mean().item())
 
 
 def device_of(module: nn.Module) -> torch.device:
