@@ -56,6 +56,7 @@ def image() -> None:
 @distance_option
 @click.option("--side", type=int, help="Pixels a side of your own pictures: 32, 64 or 128.  [default: 64]")
 @click.option("--crop", type=click.IntRange(8), help="Pixels a side of the square cut out.  [default: the largest]")
+@click.option("--attributes", help="Labels of your own pictures to take, parted by commas.  [default: all]")
 @click.option("--steps", type=click.IntRange(1), help="Steps of each part trained.  [default: the configuration's]")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Seed of the whole run.")
 @device_option
@@ -72,6 +73,7 @@ def train(
     distance: float | None,
     side: int | None,
     crop: int | None,
+    attributes: str | None,
     steps: int | None,
     seed: int,
     device: str | None,
@@ -87,13 +89,29 @@ def train(
     melodylc image train --dataset celeba --data celeba -o runs/celeba --part actor --distance 0
     melodylc image train --dataset folder --data pictures --labels labels.csv -o runs/own
     """
-    from melodylc.image.chain import TrainOrder, train_chain
+    from melodylc.image.chain import TrainOrder, doubt, train_chain
 
     order = TrainOrder(
-        data, output, folder, labels, part, config, deviation, autoencoder, distance, steps, seed, side, crop, device
+        data,
+        output,
+        folder,
+        labels,
+        part,
+        config,
+        deviation,
+        autoencoder,
+        distance,
+        steps,
+        seed,
+        side,
+        crop,
+        tuple((attributes or "").split(",")) if attributes else (),
+        device,
     )
     opened = order.open()
     pictures, valid = (load_pictures(opened, folder, split) for split in ("train", "valid"))
+    if sentence := doubt(data, None, pictures):
+        say(sentence)
     if estimate:
         _show_estimate(order, pictures, valid)
         return
@@ -223,6 +241,7 @@ def evaluate(
     real?) and recall (is everything there?); of samples of the prior and of the realism actor, too, if there is one.
     """
     from melodylc.data.pictures.loading import dataset
+    from melodylc.image.chain import doubt
     from melodylc.image.devices import find_device
     from melodylc.image.evaluation import (
         as_row,
@@ -240,6 +259,8 @@ def evaluate(
     classifier = load_classifier(classifier_path(run), data).classifier.to(where)
     chains = {of: chain.to(where) for of, chain in load_pipelines(data, run).items()}
     pictures = load_pictures(dataset(data, run, labels), folder, "test")
+    if sentence := doubt(data, run, pictures):
+        say(sentence)
     test = evaluate_pictures(classifier, pictures)
     back = evaluate_pictures(classifier, reconstruct_pictures(next(iter(chains.values())).model, pictures))
     actors = {of: evaluate_generated(classifier, chain, count, seed) for of, chain in chains.items()}

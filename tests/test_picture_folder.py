@@ -206,6 +206,32 @@ def test_a_csv_that_says_nothing_is_refused(tmp_path: Path, change: Callable[[st
         list_folder(tmp_path)
 
 
+def test_some_of_the_labels_can_be_taken(tmp_path: Path) -> None:
+    folder = write_faces(tmp_path)
+    every, some = list_folder(folder), list_folder(folder, attributes=["Male"])
+    assert some.names == ("male",)
+    truth = dict(zip(every.files, every.labels[:, 1].tolist(), strict=True))
+    assert [truth[file] for file in some.files] == some.labels[:, 0].tolist()
+    shape = own_format(some)
+    again = list_folder(folder, shape=shape)  # a run's splits stay the same, whatever else the CSV says
+    assert again.files == some.files
+    assert load_own(again, shape, "test").names == ("male",)
+    with pytest.raises(PicturesError, match="there is no label 'hat'; choose from smiling, male"):
+        list_folder(folder, attributes=["hat"])
+    with pytest.raises(PicturesError, match="has classes, and each picture needs its own"):
+        list_folder(write_classes(tmp_path / "classes"), attributes=["a"])
+
+
+def test_celeba_s_own_list_is_read(tmp_path: Path) -> None:
+    folder = write_faces(tmp_path)
+    rows = [row.split(",") for row in (folder / "labels.csv").read_text().splitlines()[1:]]
+    lines = [f"{name}  {2 * int(one) - 1:2d} {2 * int(other) - 1:2d}" for name, one, other in rows]
+    (tmp_path / "list.txt").write_text("\n".join(["60", "Smiling Male ", *lines]))
+    found = list_folder(folder, tmp_path / "list.txt")
+    assert found.names == ("Smiling", "Male")
+    assert np.array_equal(found.labels, list_folder(folder).labels)
+
+
 def test_folders_that_hold_no_classes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PicturesError, match="is no folder; put a folder of pictures for each class"):
         list_folder(tmp_path / "nowhere")
@@ -260,7 +286,7 @@ def test_from_a_folder_to_a_sheet(tmp_path: Path, run_cli: RunCli) -> None:
         (["train", "--dataset", "folder"], "say where your pictures lie: --data FOLDER"),
         (["train", "--dataset", "folder", "--data", "nowhere"], "is no folder; put"),
         (["train", "--dataset", "folder", "--data", ".", "--side", "50"], "--side is 32, 64, 128, not 50"),
-        (["train", "--dataset", "faces", "--side", "32"], "faces has a size of its own"),
+        (["train", "--dataset", "faces", "--side", "32"], "faces has a size and labels of its own"),
         (["train", "--dataset", "faces", "--labels", "x.csv"], "--labels is for --dataset folder"),
         (["generate", "--dataset", "folder"], "your own pictures have the labels of a run: --run FOLDER"),
         (["generate", "--dataset", "folder", "--run", "nowhere"], "nowhere has no dataset.json"),

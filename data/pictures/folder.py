@@ -9,7 +9,8 @@
                                more/two.png,0,1
 
 A CSV names files from DIR on. Its values are 0 and 1 (CelebA's -1 is 0); one column of other words is a class. Commas,
-semicolons or tabs part columns. Of each file the central square is kept and reduced (`melodylc.data.pictures.decode`).
+semicolons or tabs part columns; CelebA's own list, parted by spaces under a line with its length, will do, too. Of each
+file the central square is kept and reduced (`melodylc.data.pictures.decode`).
 
 Splits: pictures stand in the order of their labels and, within them, of a hash of their names; the last of each ten is
 test data, the fifth validates. So each split has its share of every combination of labels, always the same pictures.
@@ -18,8 +19,8 @@ test data, the fifth validates. So each split has its share of every combination
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,17 @@ class Listing:
     names: tuple[str, ...]
     exclusive: bool
 
+    def only(self, names: Sequence[str], source: str = "--attributes") -> "Listing":
+        """The same with some of the labels, in this order.
+
+        Raises:
+            PicturesError: one that isn't there, or classes, of which none can be left out.
+        """
+        if self.exclusive:
+            raise PicturesError(f"{source}: {self.folder} has classes, and each picture needs its own")
+        columns = [_label(name, self.names, source) for name in dict.fromkeys(names)]
+        return replace(self, labels=self.labels[:, columns], names=tuple(self.names[at] for at in columns))
+
     def of_split(self, split: PictureSplit) -> tuple[list[str], Bytes]:
         """Files and labels of a split, in an order that has nothing to do with labels."""
         last = np.arange(len(self.files)) % 10
@@ -94,12 +106,16 @@ class Listing:
         return [self.files[at] for at in order], self.labels[order]
 
 
-def list_folder(folder: Path, labels: Path | None = None) -> Listing:
+def list_folder(
+    folder: Path, labels: Path | None = None, attributes: Sequence[str] = (), shape: OwnFormat | None = None
+) -> Listing:
     """The pictures of a folder and their labels; none is decoded.
 
     Args:
         folder: which has a folder for each class, or the pictures of a CSV.
         labels: the CSV; `labels.csv` of the folder where it is None and there is one.
+        attributes: the labels that are taken, if not all.
+        shape: of the run that is gone on with, which says them, too.
 
     Raises:
         PicturesError: no pictures, too few of them, or labels that nothing can be learnt from.
@@ -112,12 +128,18 @@ def list_folder(folder: Path, labels: Path | None = None) -> Listing:
     if len(files) < LEAST_PICTURES:
         raise PicturesError(f"{source}: {len(files)} pictures; {LEAST_PICTURES} or more are needed, hundreds do")
     _check_names(names, source)
-    for name, count in zip(names, rows.sum(axis=0).tolist(), strict=True):
+    listing = Listing(folder, tuple(files), rows, names, exclusive)
+    if shape is not None and not shape.exclusive:
+        if exclusive or not set(shape.names) <= set(names):
+            raise _other_labels(listing, shape)
+        attributes = shape.names
+    listing = listing.only(attributes) if attributes else listing
+    for name, count in zip(listing.names, listing.labels.sum(axis=0).tolist(), strict=True):
         if count in (0, len(files)):
             which = "no picture has" if not count else "all pictures have"
             raise PicturesError(f"{source}: {which} the label {name!r}, so there is nothing to learn: leave it out")
-    order = sorted(range(len(files)), key=lambda at: (rows[at].tolist(), _hash(files[at])))
-    return Listing(folder, tuple(files[at] for at in order), rows[order], names, exclusive)
+    order = sorted(range(len(files)), key=lambda at: (listing.labels[at].tolist(), _hash(files[at])))
+    return replace(listing, files=tuple(files[at] for at in order), labels=listing.labels[order])
 
 
 def own_format(listing: Listing, side: int = SIDE, crop: int | None = None) -> OwnFormat:
@@ -142,16 +164,18 @@ def load_own(
         PicturesError: a picture that doesn't decode, or other labels than a model's.
     """
     if (listing.names, listing.exclusive) != (shape.names, shape.exclusive):
-        raise PicturesError(
-            f"{listing.folder}: its labels are {', '.join(listing.names)}; the run was trained on "
-            f"{', '.join(shape.names)}"
-        )
+        raise _other_labels(listing, shape)
     files, labels = listing.of_split(split)
     pixels = np.empty((len(files), shape.channels, shape.side, shape.side), np.uint8)
     for at, file in enumerate(files):
         pixels[at] = read_pixels(listing.folder / file, shape.side, shape.channels, shape.crop)
         report(at + 1, len(files))
     return Pictures(OWN, split, pixels, labels, shape.names, shape.exclusive, parts=(f"{len(files)} files",))
+
+
+def _other_labels(listing: Listing, shape: OwnFormat) -> PicturesError:
+    its, trained = ", ".join(listing.names), ", ".join(shape.names)
+    return PicturesError(f"{listing.folder}: its labels are {its}; the run was trained on {trained}")
 
 
 def picture_files(folder: Path) -> list[Path]:
@@ -214,19 +238,34 @@ def _csv_rows(path: Path) -> Iterator[list[str]]:
     except UnicodeDecodeError:
         raise PicturesError(f"{path}: not a text in UTF-8; save it as CSV UTF-8") from None
     head = text.partition("\n")[0]
-    delimiter = max(",;\t", key=head.count)
+    lines, delimiter = text.splitlines(), max(",;\t", key=head.count)
+    if head.strip().isdigit():  # CelebA's own list: how many, and a head without a name for the column of files
+        lines, delimiter = [" ".join(line.split()) for line in lines[1:]], " "
+        lines[:1] = [f"file {lines[0]}"] if lines else []
     try:
-        for row in csv.reader(text.splitlines(), delimiter=delimiter):
+        for row in csv.reader(lines, delimiter=delimiter):
             if any(cell.strip() for cell in row):
                 yield [cell.strip() for cell in row]
     except csv.Error as error:
         raise PicturesError(f"{path}: not a CSV ({error})") from None
 
 
+def _label(name: str, names: Sequence[str], source: str) -> int:
+    """The number of the label that somebody typed."""
+    plain = [_plain(one) for one in names]
+    if _plain(name) not in plain:
+        raise PicturesError(f"{source}: there is no label {name!r}; choose from {', '.join(names)}")
+    return plain.index(_plain(name))
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
+
+
 def _check_names(names: tuple[str, ...], source: Path) -> None:
     plain: dict[str, str] = {}
     for name in names:
-        key = " ".join(name.lower().replace("_", " ").replace("-", " ").split())
+        key = _plain(name)
         if not key or not name.isprintable():
             raise PicturesError(f"{source}: {name!r} is no name for a label")
         if key in plain:

@@ -60,7 +60,9 @@ def own_dataset(shape: OwnFormat, labels: Path | None = None) -> Dataset:
     """Somebody's own pictures, with the labels of a format; `labels` is their CSV, if it isn't in the folder."""
 
     def load(folder: Path | None, split: PictureSplit, report: _Report) -> Pictures:
-        return load_own(list_folder(_folder(folder, "the folder of pictures"), labels), shape, split, report)
+        return load_own(
+            list_folder(_folder(folder, "the folder of pictures"), labels, shape=shape), shape, split, report
+        )
 
     return Dataset(OWN, shape.names, shape.exclusive, load, shape=shape)
 

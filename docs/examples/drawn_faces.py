@@ -1,6 +1,6 @@
 """A folder of drawn faces with three labels, to try `--dataset folder` on where no pictures are at hand.
 
-    python docs/examples/drawn_faces.py faces 500
+python docs/examples/drawn_faces.py faces 500
 """
 
 import sys

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 
 from melodylc.data.errors import InputError
@@ -22,6 +23,8 @@ from melodylc.image.datasets import (
     with_steps,
 )
 from melodylc.image.devices import find_device
+from melodylc.image.pipeline import find_classifier
+from melodylc.image.table import as_inputs
 from melodylc.image.training import (
     train_actor,
     train_attributes,
@@ -56,6 +59,7 @@ class TrainOrder:
     seed: int = 0
     side: int | None = None  #: of own pictures
     crop: int | None = None  #: side of the square that is cut out of own pictures, in their pixels
+    attributes: tuple[str, ...] = ()  #: of own pictures' labels, those that are taken, if not all
     device: str | None = None  #: "cpu", "cuda" or "mps"
 
     @property
@@ -76,8 +80,11 @@ class TrainOrder:
         """
         _ = self.torch_device
         if self.data != OWN:
-            if self.side or self.crop:
-                raise InputError(f"{self.data} has a size of its own: --side and --crop are for --dataset {OWN}")
+            if self.side or self.crop or self.attributes:
+                raise InputError(
+                    f"{self.data} has a size and labels of its own: --side, --crop and --attributes are for "
+                    f"--dataset {OWN}"
+                )
             opened = dataset(self.data, labels=self.labels)
             self._model(picture_dataset(self.data))  # before anything is read: a mistake should cost no time
             return opened
@@ -89,8 +96,11 @@ class TrainOrder:
             shape = OwnFormat.load(self.run)
             if self.side not in (None, shape.side) or self.crop not in (None, shape.crop):
                 raise InputError(f"{self.run} was begun with other --side or --crop: leave them out, or name a new run")
+            if self.attributes and list_folder(self.folder, self.labels, self.attributes).names != shape.names:
+                raise InputError(f"{self.run} was begun with {', '.join(shape.names)}: leave out --attributes")
             return own_dataset(shape, self.labels)
-        return own_dataset(own_format(list_folder(self.folder, self.labels), self.side or SIDE, self.crop), self.labels)
+        listing = list_folder(self.folder, self.labels, self.attributes)
+        return own_dataset(own_format(listing, self.side or SIDE, self.crop), self.labels)
 
     def model(self, pictures: Pictures) -> PictureConfig:
         """The configuration of the VAE.
@@ -109,6 +119,30 @@ class TrainOrder:
         settings = how.realism if part == "realism" else how.gan
         distance = settings.distance if self.distance is None else self.distance
         return replace(settings, distance=distance, steps=self.steps or settings.steps)
+
+
+DOUBTFUL = 0.5  #: share of labels that a classifier finds right, below which pictures are another data set's
+LOOKED_AT = 256
+
+
+def doubt(data: str, run: Path | None, pictures: Pictures) -> str | None:
+    """A sentence, if the pictures in a folder can't be what its name says: "digits" that are boots, for instance.
+
+    The classifier of the run, or the one that comes with the package, is asked for the labels of some; None where it
+    agrees, or there is none.
+
+    Raises:
+        CheckpointError: a classifier that is damaged or of another data set.
+    """
+    judge = find_classifier(data, run) or find_classifier(data, None)
+    if judge is None or not pictures.exclusive:
+        return None
+    some = pictures.only(slice(0, LOOKED_AT))
+    seen = judge.classifier.labels(as_inputs(torch.from_numpy(np.array(some.pixels)), judge.classifier.config.side))
+    right = float((seen.numpy() == some.labels).all(axis=1).mean())
+    if right >= DOUBTFUL:
+        return None
+    return f"a classifier of {data} agrees with {right:.0%} of these pictures' labels: is it the right folder?"
 
 
 def train_chain(

@@ -1,8 +1,10 @@
-"""Devices and estimates: what is drawn on the CPU, what is computed elsewhere, and how long it would all take."""
+"""What a training begins with: devices, estimates, defaults, and doubts about the folder."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import Run
@@ -10,10 +12,13 @@ from conftest import Run
 from melodylc.cli.image import duration
 from melodylc.data.errors import InputError
 from melodylc.data.pictures import loading
+from melodylc.data.pictures.base import Pictures
 from melodylc.data.pictures.faces import draw_faces
-from melodylc.image.chain import TrainOrder
+from melodylc.image.chain import TrainOrder, doubt
+from melodylc.image.datasets import PICTURE_DATASETS, default_distance, recipe
 from melodylc.image.devices import find_device
 from melodylc.image.estimate import estimate_chain
+from melodylc.image.pipeline import generate_pictures, load_pipeline
 
 RunCli = Callable[..., Run]
 
@@ -71,3 +76,33 @@ def test_an_estimate_is_of_the_order_s_steps() -> None:
 
 def test_lengths_of_time() -> None:
     assert [duration(it) for it in (1, 89, 91, 5400, 200_000)] == ["1 s", "89 s", "1.5 min", "1.5 h", "2.3 days"]
+
+
+def test_boots_are_no_digits() -> None:
+    digits = generate_pictures(load_pipeline("mnist"), {label: label == 3 for label in range(10)}, 12, 0)
+    names, labels = tuple("0123456789"), np.zeros((12, 10), np.uint8)
+    labels[:, 3] = 1
+    threes = Pictures("mnist", "train", digits.pixels, labels, names, exclusive=True)
+    assert doubt("mnist", None, threes) is None
+    wrong = replace(threes, labels=np.roll(labels, 1, axis=1))
+    assert "a classifier of mnist agrees with 0% of these pictures' labels" in str(doubt("mnist", None, wrong))
+    assert doubt("cifar10", None, replace(threes, dataset="cifar10")) is None  # there is nobody to ask
+
+
+def test_defaults_are_those_that_were_measured() -> None:
+    """Of each part: docs/experiments/pictures.md has the figures."""
+    assert {data: default_distance(data) for data in (*PICTURE_DATASETS, "folder")} == {
+        "mnist": 0.1,
+        "fashion_mnist": 0.1,
+        "cifar10": 0.1,
+        "celeba": 0.1,
+        "faces": 0.0,
+        "folder": 0.0,
+    }
+    for data in PICTURE_DATASETS.values():
+        for config in data.configs.values():
+            order = TrainOrder(data.name, Path("run"))
+            game = order.game(recipe(config), "realism")
+            assert (game.distance, game.steps) == (0.0, 1200 if config.name == "small" else 50_000)
+            assert order.game(recipe(config), "actor").distance == default_distance(data.name)
+    assert TrainOrder("mnist", Path("run"), distance=0.3, steps=7).game(recipe(config), "realism").distance == 0.3
