@@ -1,6 +1,7 @@
 """Somebody's own pictures: files of all kinds, folders of classes, CSVs of labels; what can't be read, in one line."""
 
 import io
+import runpy
 import struct
 import zlib
 from collections.abc import Callable
@@ -297,3 +298,12 @@ def test_options_that_do_not_fit_are_refused(tmp_path: Path, run_cli: RunCli, wo
     assert refused.code == 2
     assert line in refused.err
     assert refused.err.count("\n") == 1
+
+
+def test_the_example_s_faces_are_such_a_folder(tmp_path: Path) -> None:
+    script = runpy.run_path(str(Path(__file__).parent.parent / "docs" / "examples" / "drawn_faces.py"))
+    script["main"](tmp_path / "faces", 40)
+    found = list_folder(tmp_path / "faces")
+    assert found.names == ("smiling", "eyeglasses", "male")
+    assert len(found.files) == 40
+    assert own_format(found).channels == 3
