@@ -105,7 +105,7 @@ def train(
         seed,
         side,
         crop,
-        tuple((attributes or "").split(",")) if attributes else (),
+        tuple(filter(None, (attributes or "").split(","))),
         device,
     )
     opened = order.open()

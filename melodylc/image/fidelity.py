@@ -32,7 +32,7 @@ from melodylc.latent.actor import move_vectors
 NEIGHBOURS = 3  #: Kynkäänniemi et al.'s
 MOST = 5000  #: pictures of each kind: distances are of all pairs
 _CHUNK = 256
-Features = npt.NDArray[np.float64]
+_Features = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,15 @@ class Fidelity:
 
 
 @torch.no_grad()
-def picture_features(classifier: PictureClassifier, pixels: Tensor) -> Features:
+def picture_features(classifier: PictureClassifier, pixels: Tensor) -> _Features:
     """A classifier's features (n, hidden) of bytes (n, channels, height, width)."""
     side, device = classifier.config.side, device_of(classifier)
     parts = (as_inputs(part, side).to(device) for part in torch.split(pixels, _CHUNK))
-    features: Features = torch.cat([classifier.features(part).cpu() for part in parts]).double().numpy()
+    features: _Features = torch.cat([classifier.features(part).cpu() for part in parts]).double().numpy()
     return features
 
 
-def measure_fidelity(real: Features, generated: Features) -> Fidelity:
+def measure_fidelity(real: _Features, generated: _Features) -> Fidelity:
     """Of features (n, k) and (m, k).
 
     >>> points = np.random.default_rng(0).standard_normal((400, 4))
@@ -64,7 +64,7 @@ def measure_fidelity(real: Features, generated: Features) -> Fidelity:
     return Fidelity(frechet(real, generated), _covered(real, generated), _covered(generated, real))
 
 
-def frechet(real: Features, generated: Features) -> float:
+def frechet(real: _Features, generated: _Features) -> float:
     """The Fréchet distance of Gaussians with the means and covariances of features (n, k) and (m, k)."""
     one, other = (np.atleast_2d(np.cov(values, rowvar=False)) for values in (real, generated))
     values, vectors = np.linalg.eigh(one)
@@ -74,7 +74,7 @@ def frechet(real: Features, generated: Features) -> float:
     return max(0.0, float(apart @ apart + np.trace(one) + np.trace(other) - 2 * common))
 
 
-def _covered(centres: Features, points: Features) -> float:
+def _covered(centres: _Features, points: _Features) -> float:
     """The share of points (m, k) in a ball around one of the centres (n, k)."""
     nearest = min(NEIGHBOURS + 1, len(centres))  # the first of each is itself
     near, far = torch.from_numpy(centres).float(), torch.from_numpy(points).float()
