@@ -50,7 +50,12 @@ def image() -> None:
     show_default=True,
     help="What to train: all is the first three. All but the classifier need the VAE; auxiliary has AC-GAN's losses.",
 )
-@click.option("--config", default="small", show_default=True, help="small, paper, or replication (cifar10).")
+@click.option(
+    "--config",
+    default="small",
+    show_default=True,
+    help="small, paper (mnist, celeba), or replication (mnist, cifar10).",
+)
 @click.option("--deviation", type=float, help="Output deviation of the VAE, e.g. 0.1 (sharp) or 1.0 (blurry).")
 @click.option("--autoencoder", is_flag=True, help="A classical autoencoder instead of a VAE.")
 @distance_option
