@@ -14,6 +14,7 @@ from pathlib import Path
 from melodylc.cli.pictures import load_pictures
 from melodylc.cli.ui import table
 from melodylc.data.pictures.base import Pictures
+from melodylc.data.pictures.loading import dataset
 from melodylc.image.evaluation import PictureFigures, evaluate_generated, evaluate_pictures, reconstruct_pictures
 from melodylc.image.pipeline import load_pipelines
 from melodylc.image.store import load_classifier
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="folders of `melodylc image train`, a seed each")
     parser.add_argument("-n", "--count", type=int, default=5000, help="pictures to generate with each actor")
     given = parser.parse_args()
-    pictures = load_pictures(given.dataset, Path(given.data), "test")
+    pictures = load_pictures(dataset(given.dataset, given.runs[0]), Path(given.data), "test")
     found = [figures(given.dataset, run, pictures, given.count) for run in given.runs]
     shared = [name for name in found[0] if all(name in one for one in found)]  # actors that all runs have
     rows = [[name, *(told([one[name].get(column) for one in found]) for column in COLUMNS)] for name in shared]

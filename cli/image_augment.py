@@ -40,7 +40,7 @@ def augment(
     data: str,
     folder: Path | None,
     run: Path,
-    distance: float,
+    distance: float | None,
     seeds: int,
     steps: int | None,
     ambiguous: int,
@@ -56,6 +56,8 @@ def augment(
     melodylc image augment --dataset mnist --data mnist --run runs/mnist
     melodylc image augment --dataset cifar10 --data cifar10 --run runs/cifar10 --tried 1000
     """
+    from melodylc.data.pictures.loading import dataset
+    from melodylc.image.datasets import default_distance
     from melodylc.image.experiments.augmentation import (
         augmentation_classifier,
         augmentation_settings,
@@ -68,8 +70,9 @@ def augment(
     from melodylc.training.loop import named
 
     augmentation_classifier(data)  # refuses a data set that has none
+    distance = default_distance(data) if distance is None else distance
     chain = load_pipeline(data, run, distance)
-    train, valid, test = (load_pictures(data, folder, split) for split in ("train", "valid", "test"))
+    train, valid, test = (load_pictures(dataset(data), folder, split) for split in ("train", "valid", "test"))
     side, _ = augmentation_sizes(data)
     ways = {"without": None, f"with-{distance:g}": chain}
     with Display() as display:

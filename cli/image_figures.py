@@ -9,6 +9,7 @@ from melodylc.cli.pictures import (
     dataset_option,
     distance_option,
     folder_option,
+    labels_option,
     load_pictures,
     run_option,
     seed_option,
@@ -16,12 +17,13 @@ from melodylc.cli.pictures import (
     trained_option,
     wrote,
 )
-from melodylc.cli.ui import table
+from melodylc.cli.ui import say, table
 from melodylc.data.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from melodylc.image.request import PictureRequest
     from melodylc.image.sheet import PictureGrid
 
 
@@ -36,55 +38,114 @@ wanted_options = (
 
 
 @click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @dataset_option
 @folder_option
-@trained_option
+@labels_option
+@run_option
 @wanted_options[0]
 @wanted_options[1]
 @click.option("-n", "--count", default=500, show_default=True, type=click.IntRange(1), help="Test pictures to change.")
 @click.option(
     "--until", default=0.9, show_default=True, type=click.FloatRange(0, 1, True, True), help="D that is enough."
 )
-@sheet_option
+@click.option("--crop", type=click.IntRange(8), help="Pixels a side of the square cut out of FILES.")
+@distance_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of the changed pictures; without FILES, the figure, a PNG.",
+)
 def transform(
+    files: tuple[Path, ...],
     data: str,
     folder: Path | None,
-    run: Path,
+    labels: Path | None,
+    run: Path | None,
     attributes: tuple[str, ...],
     label: str | None,
     count: int,
     until: float,
+    crop: int | None,
+    distance: float | None,
     output: Path,
 ) -> None:
-    """Change an attribute of test pictures and keep the rest: by optimisation, and by each of the run's actors.
+    """Change a label of your own pictures, FILES or folders of them, and keep the rest.
 
-    A row a way, under the pictures and what the VAE gives back of them; a table of what each way costs.
+    Where the run has critics (--part attributes, --part realism) pictures are optimised, else its actor moves them.
+    What your pictures show is what the run's classifier sees in them.
+
+    Without FILES: the figure and the table of test pictures, changed by optimisation and by each of the run's actors.
 
     \b
+    melodylc image transform face.jpg more/ --dataset folder --run runs/own --attr smiling -o smiling
+    melodylc image transform two.png --dataset mnist --digit 7 -o seven
     melodylc image transform --dataset celeba --data celeba --run runs/celeba --attr smiling -o smiling.png
     """
-    from melodylc.image.pipeline import load_attribute_critic, load_realism
     from melodylc.image.request import PictureRequest
-    from melodylc.image.sheet import check_sheet_path
 
-    order = PictureRequest(data, (label,) if label else (), attributes, 1, 0, run)
-    wanted = {at: value for at, value in order.wanted[0].items() if value or not label}
-    request = {"command": "transform", **order.to_dict(), "until": until}
-    check_sheet_path(output, request)
-    from melodylc.image.pipeline import load_picture_model, load_pipeline
+    order = PictureRequest(data, (label,) if label else (), attributes, 1, 0, run, distance)
+    if files:
+        _transform_files(order, files, until, crop, output)
+    elif run is None:
+        raise InputError("name the pictures to change; or --run, whose test pictures are changed")
+    else:
+        _transform_test_pictures(order, run, folder, labels, count, until, output)
+
+
+def _transform_files(
+    order: "PictureRequest", files: tuple[Path, ...], until: float, crop: int | None, output: Path
+) -> None:
+    """Somebody's own pictures."""
+    from melodylc.image.edit import EDIT_FORMAT, EditRequest, edit_pictures
+    from melodylc.service.output_folder import OutputFolder
+
+    request = EditRequest(order, files, until, crop)
+    _ = request.wanted
+    target = OutputFolder.claim(output, request.to_dict(), EDIT_FORMAT)
+    done = edit_pictures(request)
+    done.write(target)
+    right = sum(one.passed for one in done)
+    how = "by optimisation" if done.method == "optimised" else "by the actor"
+    say(
+        f"wrote {len(done)} pictures to {output}, changed {how}; the classifier sees what was asked in "
+        f"{right} of {len(done)}"
+    )
+
+
+def _transform_test_pictures(
+    order: "PictureRequest",
+    run: Path,
+    folder: Path | None,
+    labels: Path | None,
+    count: int,
+    until: float,
+    output: Path,
+) -> None:
+    """The figure of the paper, and its table."""
+    from melodylc.data.pictures.loading import dataset
+    from melodylc.image.pipeline import load_attribute_critic, load_picture_model, load_pipeline, load_realism
+    from melodylc.image.sheet import check_sheet_path
     from melodylc.image.store import load_classifier
     from melodylc.image.training import actor_distances, classifier_path
-    from melodylc.image.transform import TransformModels, pictures_without
-    from melodylc.image.transform import transform_pictures as change
+    from melodylc.image.transformation import TransformModels, pictures_without
+    from melodylc.image.transformation import transform_pictures as change
 
+    data = order.data
+    wanted = {at: value for at, value in order.wanted[0].items() if value or not order.classes}
+    request = {"command": "transform", **order.to_dict(), "until": until}
+    check_sheet_path(output, request)
     model = load_picture_model(data, run)
     actors = {
         f"actor, distance {far:g}": load_pipeline(data, run, far).constraint for far in reversed(actor_distances(run))
     }
     realism, reader = load_realism(run, model), load_attribute_critic(run, model)
     tools = TransformModels(model, load_classifier(classifier_path(run), data).classifier, realism, reader, actors)
-    done = change(tools, pictures_without(load_pictures(data, folder, "test"), wanted, count), wanted, sure=until)
-    _draw(output, done.grid(8), f"{data}: {_words(attributes, label)}", request)
+    test = load_pictures(dataset(data, run, labels), folder, "test")
+    done = change(tools, pictures_without(test, wanted, count), wanted, sure=until)
+    _draw(output, done.grid(8), f"{data}: {', '.join(order.asked)}", request)
     table(
         ["", "has it", "all labels", "features, from the picture", "from its encoding", "z_MSE"],
         [
@@ -119,7 +180,7 @@ def figure() -> None:
 def traverse(
     data: str,
     run: Path | None,
-    distance: float,
+    distance: float | None,
     attributes: tuple[str, ...],
     steps: tuple[str, ...],
     count: int,
@@ -136,11 +197,11 @@ def traverse(
     from melodylc.image.request import class_number
     from melodylc.image.sheet import check_sheet_path
 
-    known = dataset(data)
+    known = dataset(data, run)
     if known.exclusive:
         if attributes:
             raise InputError(f"{data} has classes: name one after the other with --then")
-        first, *others = (class_number(data, text) for text in steps)
+        first, *others = (class_number(known, text) for text in steps)
         begin, changes = {first: True}, [(number, True) for number in others]
     else:
         begin = parse_wanted(attributes, known.names)
@@ -151,7 +212,7 @@ def traverse(
     from melodylc.image.pipeline import load_pipeline
 
     shown = traversal(load_pipeline(data, run, distance), begin, changes, count, seed)
-    _draw(output, shown, f"{data}: one z a row, distance {distance:g} (seed {seed})", request)
+    _draw(output, shown, f"{data}: one z a row (seed {seed})", request)
     wrote(output)
 
 
@@ -221,16 +282,18 @@ def frames(
 @figure.command()
 @dataset_option
 @folder_option
+@labels_option
 @trained_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The map, a PNG.")
-def contours(data: str, folder: Path | None, run: Path, output: Path) -> None:
+def contours(data: str, folder: Path | None, labels: Path | None, run: Path, output: Path) -> None:
     """What the realism critic believes over the two most used dimensions, with encodings of 1,000 test pictures."""
+    from melodylc.data.pictures.loading import dataset
     from melodylc.image.experiments.figures import EXTENT, critic_map, draw_contour_map
     from melodylc.image.pipeline import load_picture_model, load_realism
 
     model = load_picture_model(data, run)
     realism = load_realism(run, model)
-    test = load_pictures(data, folder, "test").only(slice(0, 1000))
+    test = load_pictures(dataset(data, run, labels), folder, "test").only(slice(0, 1000))
     values, dimensions, points = critic_map(model, realism.critic, test)
     kinds = test.labels.argmax(axis=1).tolist() if test.exclusive else [0] * len(test)
     names = (f"dimension {dimensions[0]}", f"dimension {dimensions[1]}")

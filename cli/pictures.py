@@ -11,25 +11,36 @@ from melodylc.cli.ui import console, progress
 
 if TYPE_CHECKING:
     from melodylc.data.pictures.base import Pictures, PictureSplit
+    from melodylc.data.pictures.loading import Dataset
     from melodylc.latent.fit import Progress, Round
     from melodylc.latent.gan import GANStep
     from melodylc.training.loop import Report
 
-DATASETS = ("mnist", "fashion_mnist", "cifar10", "celeba", "faces")
+DATASETS = ("mnist", "fashion_mnist", "cifar10", "celeba", "faces", "folder")
 MOST = 1000
 MOST_SEED = 2**63 - 1
 dataset_option = click.option(
-    "--dataset", "data", type=click.Choice(DATASETS), required=True, help="Which pictures; faces are drawn ones."
+    "--dataset",
+    "data",
+    type=click.Choice(DATASETS),
+    required=True,
+    help="Which pictures; faces are drawn ones, folder is your own.",
 )
 folder_option = click.option(
-    "--data", "folder", type=click.Path(path_type=Path), help="Folder of the official download, unpacked."
+    "--data",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Folder of the official download, unpacked; or of your own.",
+)
+labels_option = click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    help="CSV of your own pictures' labels: file,smiling,... and 0 or 1.  [default: labels.csv of the folder]",
 )
 distance_option = click.option(
     "--distance",
-    default=0.1,
-    show_default=True,
     type=click.FloatRange(0),
-    help="Weight of the distance penalty: how dear it is to move far.",
+    help="Weight of the actor's distance penalty: how dear it is to move far.  [default: the data set's, 0.1 or 0]",
 )
 run_option = click.option(
     "--run", type=click.Path(path_type=Path), help="Folder of `image train`.  [default: the shipped model]"
@@ -38,16 +49,17 @@ trained_option = click.option("--run", type=click.Path(path_type=Path), required
 sheet_option = click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="The contact sheet, a PNG."
 )
+device_option = click.option(
+    "--device", type=click.Choice(("cpu", "cuda", "mps")), help="Where to compute.  [default: a GPU that is there]"
+)
 seed_option = click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0, MOST_SEED), help="Same seed, same result."
 )
 
 
-def load_pictures(data: str, folder: Path | None, split: "PictureSplit") -> "Pictures":
+def load_pictures(data: "Dataset", folder: Path | None, split: "PictureSplit") -> "Pictures":
     """A split of a data set, with a bar while it is read."""
-    from melodylc.data.pictures.loading import dataset
-
-    with progress(f"reading {data}, {split}") as step:
+    with progress(f"reading {data.name}, {split}") as step:
         done = 0
 
         def report(now: int, total: int) -> None:
@@ -55,7 +67,7 @@ def load_pictures(data: str, folder: Path | None, split: "PictureSplit") -> "Pic
             step(now - done, total=total)
             done = now
 
-        return dataset(data).load(folder, split, report)
+        return data.load(folder, split, report)
 
 
 def wrote(path: Path) -> None:

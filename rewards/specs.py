@@ -224,7 +224,7 @@ class _Reader:
         return reward
 
     def _term(self) -> Reward:
-        if not self._rest.startswith("~/") and self._take("~"):
+        if not self._in_home() and self._take("~"):
             return ~self._term()
         if weight := _WEIGHT.match(self._rest):
             self._rest = self._rest[weight.end() :]
@@ -238,6 +238,13 @@ class _Reader:
                 return at_least(reward, _number(share[1], "at_least is a share above 0 and at most 1"))
             return reward
         return self._load(parse_name(self._name()))
+
+    def _in_home(self) -> bool:
+        """Whether a file in the home folder comes next: `~/` is that, unless only the absolute path is there."""
+        if not self._rest.startswith("~/"):
+            return False
+        path = self._rest.partition(":")[0]
+        return Path(path).expanduser().exists() or not Path(path[1:]).exists()
 
     def _name(self) -> str:
         found = _NAME.match(self._rest)

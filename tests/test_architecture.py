@@ -43,9 +43,11 @@ SHARED_NAMES = {
     "Samples": "of sound, and of latent space",
     "fit": "the verb of the package; in latent/, of vectors",
     "form": "a reward; and an edit operator whose name stands in actors' files",
+    "generate": "the verb of the package, of melodies and of pictures",
     "load_model": "the verb of the package calls the other",
     "main": "what a process begins with",
     "morph": "the verb of the package; and what it does with melodies",
+    "transform": "the verb of the package, of melodies and of pictures",
 }
 
 

@@ -15,6 +15,7 @@ from melodylc.sampling import methods
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOK = ROOT / "docs" / "tutorials" / "own-rule.ipynb"
+DIGITS = ROOT / "docs" / "tutorials" / "digits.ipynb"
 MANIFEST = (ROOT / "docs" / "reference" / "manifest.md").read_text("utf-8")
 
 
@@ -26,27 +27,52 @@ def cells(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_notebook_runs_and_shows_melodies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def run_notebook(path: Path) -> list[Any]:
+    """Run all cells; the values that they show."""
     names: dict[str, Any] = {}
     shown = []
-    for cell in cells(NOTEBOOK):
+    for cell in cells(path):
         if cell["cell_type"] != "code":
             continue
         tree = ast.parse("".join(cell["source"]))
         last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, NOTEBOOK.name, "exec"), names)
+        exec(compile(tree, path.name, "exec"), names)
         if isinstance(last, ast.Expr):
-            shown.append(eval(compile(ast.Expression(last.value), NOTEBOOK.name, "eval"), names))
+            shown.append(eval(compile(ast.Expression(last.value), path.name, "eval"), names))
+    return shown
+
+
+def test_the_notebook_of_digits_runs_and_shows_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = run_notebook(DIGITS)
+    assert sum(it._repr_png_().startswith(b"\x89PNG") for it in shown if hasattr(it, "_repr_png_")) == 3
+    assert shown[1] == [(("7",), ("7",), True, 1)] * 8
+    assert (tmp_path / "sevens" / "manifest.json").exists()
+    assert (tmp_path / "sevens.png").exists()
+
+
+def test_the_notebook_runs_and_shows_melodies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = run_notebook(NOTEBOOK)
     bundles = [it._repr_mimebundle_() for it in shown if hasattr(it, "_repr_mimebundle_")]
     assert sum("<svg" in "".join(bundle.values()) for bundle in bundles) == 3  # two generations and a transformation
     assert (tmp_path / "dorian" / "manifest.json").exists()
 
 
-def test_the_notebook_holds_no_output_and_its_cells_are_told_apart() -> None:
-    found = cells(NOTEBOOK)
+@pytest.mark.parametrize("path", [NOTEBOOK, DIGITS], ids=lambda path: path.stem)
+def test_the_notebook_holds_no_output_and_its_cells_are_told_apart(path: Path) -> None:
+    found = cells(path)
     assert len({cell["id"] for cell in found}) == len(found)
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in found)
+
+
+def test_the_manifest_s_page_names_every_field_of_pictures(tmp_path: Path) -> None:
+    melodylc.image.generate(7, n=1, seed=7).save(tmp_path / "sevens")
+    melodylc.image.transform(tmp_path / "sevens" / "7-01.png", 9, dataset="mnist").save(tmp_path / "nine")
+    for folder in ("sevens", "nine"):
+        manifest = json.loads((tmp_path / folder / "manifest.json").read_text("utf-8"))
+        fields = {*manifest, *(name for entry in manifest["files"] for name in entry)}
+        assert not {name for name in fields if f"`{name}`" not in MANIFEST}
 
 
 @pytest.fixture

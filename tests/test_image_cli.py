@@ -51,7 +51,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("run")
     assert run([str(word) for word in words(folder)]) == 0
-    assert run([str(word) for word in words(folder, "--part", "actor", "--distance", "0")]) == 0
+    assert run([str(word) for word in words(folder, "--part", "actor", "--distance", "0.1")]) == 0
     return folder
 
 
@@ -59,7 +59,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_all_parts_are_trained_and_say_what_they_are(trained: Path) -> None:
-    paths = (vae_path(trained), classifier_path(trained), actor_path(trained), actor_path(trained, 0.0))
+    paths = (vae_path(trained), classifier_path(trained), actor_path(trained, 0.0), actor_path(trained, 0.1))
     formats = ("vae/1", "classifier/1", "actor/2", "actor/2")
     for path, part in zip(paths, formats, strict=True):
         _, header = read_tensors(path, f"melodylc-picture-{part}")
@@ -76,9 +76,14 @@ def test_a_chain_that_was_stopped_is_the_chain_that_was_not(
             patch.setattr(owner, name, interrupted(getattr(owner, name), call=1))
             assert run_cli(*words(tmp_path, "--part", part)).code == 130
         assert run_cli(*words(tmp_path, "--part", part)).code == 0
-    for path in (vae_path, actor_path):
+    for path in (vae_path, free_actor_path):
         found, expected = (read_tensors(path(run), _format(path)) for run in (tmp_path, trained))
         assert not [name for name, tensor in found[0].items() if not tensor.equal(expected[0][name])]
+
+
+def free_actor_path(run: Path) -> Path:
+    """Of the actor without a penalty, the default of drawn faces."""
+    return actor_path(run, 0.0)
 
 
 def _format(path: Callable[[Path], Path]) -> str:
@@ -237,9 +242,11 @@ def test_a_model_of_another_data_set_is_refused(trained: Path, tmp_path: Path, r
 
 
 @pytest.mark.parametrize(
-    ("name", "line"), [(".", "is a folder"), ("x.jpg", "a sheet is a PNG"), ("no/x.png", "is no folder: make it first")]
+    ("name", "line"),
+    [(".", "holds other files (mine.txt)"), ("x.jpg", "a sheet is a PNG"), ("no/x.png", "is no folder: make it first")],
 )
 def test_a_place_that_can_not_be_is_refused(tmp_path: Path, run_cli: RunCli, name: str, line: str) -> None:
+    (tmp_path / "mine.txt").touch()
     refused = run_cli("image", "generate", "--dataset", "faces", "-o", tmp_path / name)
     assert refused.code == 2
     assert line in refused.err

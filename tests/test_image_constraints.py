@@ -36,7 +36,7 @@ from melodylc.image.pipeline import (
 from melodylc.image.sheet import read_manifest
 from melodylc.image.store import load_attributes, load_picture_actor, save_attributes
 from melodylc.image.training import _AttributeStage, _EncodingRows, part_path, train_actor, train_auxiliary
-from melodylc.image.transform import label_goal, no_worse, pictures_without, target_labels
+from melodylc.image.transformation import label_goal, no_worse, pictures_without, target_labels
 from melodylc.latent.actor import move_vectors
 from melodylc.latent.gan import AttributeCritic, AuxiliaryCritic, AuxiliaryGAN, GANSettings, label_loss
 from melodylc.latent.optimise import Goal, OptimiseSettings, optimise
@@ -64,9 +64,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     start = ["image", "train", "--dataset", "faces", "-o", str(folder), "--steps", "2"]
     assert call(start) == 0
-    for part in ("realism", "attributes", "auxiliary"):
+    for part in ("realism", "attributes"):
         assert call([*start, "--part", part]) == 0
-    assert call([*start, "--part", "actor", "--distance", "0"]) == 0
+    for part in ("actor", "auxiliary"):
+        assert call([*start, "--part", part, "--distance", "0.1"]) == 0
     return folder
 
 

@@ -19,6 +19,7 @@ from melodylc.image.evaluation import (
     ms_ssim,
     ms_ssim_scales,
 )
+from melodylc.image.fidelity import frechet, measure_fidelity
 
 Plane = npt.NDArray[np.float64]
 
@@ -86,7 +87,7 @@ def test_likeness_is_of_pairs_of_one_label() -> None:
 
 
 def judged(f1: float, alike: Tensor, far: float | None = None) -> PictureFigures:
-    return PictureFigures(ClassifierScores(0.9, 0.9, 0.9, f1, (f1,), 10), alike, far)
+    return PictureFigures(ClassifierScores(0.9, 0.9, 0.9, f1, (f1,), 10), alike, torch.zeros(1, 1, 28, 28), far)
 
 
 def test_generated_pictures_are_compared_with_test_data() -> None:
@@ -100,3 +101,24 @@ def test_generated_pictures_are_compared_with_test_data() -> None:
     assert "MS-SSIM" not in compare_figures(
         judged(0.8, torch.tensor([torch.nan])), judged(0.8, torch.tensor([0.5])), ("a",)
     )
+
+
+def test_precision_and_recall_tell_what_is_wrong() -> None:
+    random = np.random.default_rng(0)
+    real = random.standard_normal((600, 3))
+    good, narrow = random.standard_normal((600, 3)), 0.2 * random.standard_normal((600, 3))
+    wide = 6 * random.standard_normal((600, 3))
+    found = {name: measure_fidelity(real, one) for name, one in (("good", good), ("narrow", narrow), ("wide", wide))}
+    assert found["good"].frechet < found["narrow"].frechet < found["wide"].frechet
+    assert min(found["good"].precision, found["good"].recall) > 0.9
+    assert found["narrow"].precision > 0.95
+    assert found["narrow"].recall < 0.3
+    assert found["wide"].precision < 0.3
+
+
+def test_frechet_by_hand() -> None:
+    random = np.random.default_rng(1)
+    one, other = random.standard_normal((20_000, 2)), np.array([3.0, 0.5]) * random.standard_normal((20_000, 2)) + 1
+    # Independent coordinates: |1 - 0|^2 twice, (3 - 1)^2 and (0.5 - 1)^2.
+    assert frechet(one, other) == pytest.approx(2 + 4 + 0.25, rel=0.05)
+    assert frechet(one, one) == pytest.approx(0, abs=1e-6)

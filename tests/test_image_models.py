@@ -102,6 +102,19 @@ def test_the_replications_cifar10_model_has_six_blocks_down_and_five_up() -> Non
     assert 2 * deviation**2 / (3 * 64 * 64) == pytest.approx(0.00025, rel=0.01)
 
 
+def test_the_replications_mnist_model_has_three_normalised_layers() -> None:
+    config = picture_config("mnist", "replication")
+    with torch.device("meta"):
+        vae = PictureVAE(config)
+    assert [layer.out_features for layer in layers(vae.body, torch.nn.Linear)] == [1024] * 3
+    assert [layer.out_features for layer in layers(vae.decoder, torch.nn.Linear)] == [1024] * 3 + [784]
+    assert len(layers(vae, torch.nn.BatchNorm1d)) == len(layers(vae, torch.nn.LeakyReLU)) == 6
+    assert 2 * config.deviation**2 / 784 == pytest.approx(0.00025, rel=0.01)
+    how = recipe(config)
+    assert [(it.stages[0].batch, it.stages[0].rate) for it in (how.vae, how.classifier)] == [(32, 5e-3)] * 2
+    assert (how.gan.batch, how.gan.actor_rate, how.gan.hidden, how.gan.layers) == (128, 3e-3, 2048, 4)
+
+
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_data_set_has_a_classifier(name: str) -> None:
     config = picture_dataset(name).classifier

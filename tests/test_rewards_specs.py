@@ -78,6 +78,10 @@ def test_the_home_folder_is_no_complement(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "leaps.py").write_text(LEAPS, "utf-8")
     assert parse_reward("~/leaps.py:stepwise").name.startswith("stepwise(largest=2)@")
     assert parse_reward("~(~/leaps.py:stepwise)").name.startswith("~stepwise(largest=2)@")
+    (tmp_path / "else").mkdir()
+    elsewhere = tmp_path / "else" / "other.py"
+    elsewhere.write_bytes((tmp_path / "leaps.py").read_bytes())
+    assert parse_reward(f"~{elsewhere}:stepwise").name.startswith("~stepwise(largest=2)@")  # not of an absolute path
 
 
 @pytest.mark.parametrize(

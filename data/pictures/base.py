@@ -29,7 +29,7 @@ class Pictures:
         PicturesError: labels that don't match the pictures.
     """
 
-    dataset: str  #: "mnist", "fashion_mnist", "cifar10", "celeba" or "faces"
+    dataset: str  #: "mnist", "fashion_mnist", "cifar10", "celeba", "faces", or "folder" for somebody's own
     split: PictureSplit
     pixels: Bytes  #: (n, channels, height, width)
     labels: Bytes  #: (n, labels), 0 or 1

@@ -16,6 +16,7 @@ import numpy as np
 from melodylc.data.files import reason
 from melodylc.data.pictures.attributes import ATTRIBUTES
 from melodylc.data.pictures.base import SPLITS, Bytes, Pictures, PicturesError, PictureSplit, open_folder
+from melodylc.data.pictures.decode import open_picture
 
 SIDE = 64
 CROP = 128
@@ -70,13 +71,7 @@ def read_face(path: Path) -> Bytes:
     Raises:
         PicturesError: it doesn't decode, or is neither 178 x 218 nor 64 x 64.
     """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            array = np.asarray(picture.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise PicturesError(f"{path}: doesn't decode ({' '.join(str(error).split())}); get it again") from None
+    array = np.asarray(open_picture(path).convert("RGB"))
     return crop(array, path).transpose(2, 0, 1)
 
 

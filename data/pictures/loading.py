@@ -10,6 +10,7 @@ from melodylc.data.pictures.base import Pictures, PictureSplit
 from melodylc.data.pictures.celeba import load_celeba
 from melodylc.data.pictures.cifar10 import CLASSES, load_cifar10
 from melodylc.data.pictures.faces import draw_faces
+from melodylc.data.pictures.folder import OWN, OwnFormat, list_folder, load_own
 from melodylc.data.pictures.mnist import CLOTHES, DIGITS, load_fashion_mnist, load_mnist
 
 _Report = Callable[[int, int], None]
@@ -27,6 +28,7 @@ class Dataset:
     load: Loader
     drawn: bool = False  #: made here, so that no folder is needed
     shippable: bool = False  #: whether its terms let what is trained on it come with this package
+    shape: OwnFormat | None = None  #: of somebody's own pictures
 
 
 def _folder(folder: Path | None, name: str) -> Path:
@@ -54,15 +56,37 @@ DATASETS: Mapping[str, Dataset] = {
 }
 
 
-def dataset(name: str) -> Dataset:
+def own_dataset(shape: OwnFormat, labels: Path | None = None) -> Dataset:
+    """Somebody's own pictures, with the labels of a format; `labels` is their CSV, if it isn't in the folder."""
+
+    def load(folder: Path | None, split: PictureSplit, report: _Report) -> Pictures:
+        return load_own(
+            list_folder(_folder(folder, "the folder of pictures"), labels, shape=shape), shape, split, report
+        )
+
+    return Dataset(OWN, shape.names, shape.exclusive, load, shape=shape)
+
+
+def dataset(name: str, run: Path | None = None, labels: Path | None = None) -> Dataset:
     """The data set of a name.
 
+    Args:
+        name: of the data set; "folder" is somebody's own pictures.
+        run: whose own pictures are meant.
+        labels: the CSV of own pictures' labels, if it isn't in their folder.
+
     Raises:
-        InputError: there is none.
+        InputError: there is none; or own pictures without the run that knows their labels.
 
     >>> dataset("mnist").names[7]
     '7'
     """
+    if name == OWN:
+        if run is None:
+            raise InputError("your own pictures have the labels of a run: --run FOLDER of `melodylc image train`")
+        return own_dataset(OwnFormat.load(run), labels)
+    if labels is not None:
+        raise InputError(f"{name} has labels of its own: --labels is for --dataset {OWN}")
     if name not in DATASETS:
-        raise InputError(f"unknown data set {name!r}: choose from {', '.join(DATASETS)}")
+        raise InputError(f"unknown data set {name!r}: choose from {', '.join((*DATASETS, OWN))}")
     return DATASETS[name]

@@ -4,11 +4,14 @@
 |---|---|---|---|
 | mnist | `paper` | three linear layers of 1024, ReLU; z 1024 | Engel, Hoffman and Roberts (2018) |
 | celeba | `paper` | convolutions of 256, 512, 1024, 2048; z 1024 | the same |
-| cifar10 | `replication` | six blocks of 32 to 1024, normalised; z 1024; at 64 x 64 | Rajagopalan and Seshadri |
+| mnist | `replication` | three linear layers, normalised, leaky ReLU; z 1024 | Rajagopalan and Seshadri |
+| cifar10 | `replication` | six blocks of 32 to 1024, normalised; z 1024; at 64 x 64 | the same |
 | any | `small` | a few widths of the same kind, for two cores | |
 
 The output deviation is fixed: p(x|z) = N(decoder(z), deviation^2). 0.1 is sharp, 1.0 blurry. The replication's loss,
-mean squared error + 0.00025 KL, is an ELBO with deviation sqrt(12288 * 0.00025 / 2) = 1.24.
+mean squared error + 0.00025 KL, is an ELBO with deviation sqrt(12288 * 0.00025 / 2) = 1.24; of MNIST, with 784 numbers
+a picture, 0.313. What of the replication isn't here: normalised pictures, its actor's and critic's layers (batch
+normalisation in the critic, a layer of labels of its own in both), its classifiers.
 """
 
 from collections.abc import Mapping
@@ -16,7 +19,8 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from melodylc.data.errors import InputError
-from melodylc.data.pictures.loading import dataset
+from melodylc.data.pictures.base import Pictures
+from melodylc.data.pictures.loading import DATASETS, Dataset, dataset
 from melodylc.latent.actor_critic import current_names
 from melodylc.latent.gan import GANSettings
 from melodylc.training.settings import StageSettings, TrainSettings
@@ -126,8 +130,14 @@ class Recipe:
 
     vae: TrainSettings
     classifier: TrainSettings
-    gan: GANSettings
+    gan: GANSettings  #: of actors that are told labels
     attributes: TrainSettings = field(default_factory=lambda: train_settings("labels", 256, 1e-3, 3000, 250))
+    realism_steps: int = 1200  #: of the actor without labels
+
+    @property
+    def realism(self) -> GANSettings:
+        """Of the actor without labels: no distance penalty, or it stays where the prior is and nothing gets better."""
+        return replace(self.gan, distance=0.0, steps=self.realism_steps)
 
 
 class PictureDataset:
@@ -135,6 +145,7 @@ class PictureDataset:
 
     Args:
         name: as the loader has it.
+        labels: what has the names of its labels; the loader's data set if None.
         channels: of a picture.
         side: of a picture.
         body: of the VAEs.
@@ -148,6 +159,7 @@ class PictureDataset:
         self,
         name: str,
         *,
+        labels: Dataset | Pictures | None = None,
         channels: int,
         side: int,
         body: Literal["linear", "convolutions"],
@@ -159,7 +171,7 @@ class PictureDataset:
         shape = {"dataset": name, "channels": channels, "side": side}
         self.name, self.recipe, self.augmentation = name, recipe, augmentation
         self.configs = {of: PictureConfig(name=of, **{**shape, "body": body, **sizes}) for of, sizes in vaes.items()}
-        labels = dataset(name)
+        labels = labels or dataset(name)
         meaning = {"names": labels.names, "exclusive": labels.exclusive}
         self.classifier = ClassifierConfig(**{**shape, **meaning, **classifier})
 
@@ -174,37 +186,34 @@ class PictureDataset:
         return self.configs[name]
 
 
-_SMALL_GAN = GANSettings(batch=64, actor_batch=512, critic_rate=1e-3, actor_rate=4e-3, average=0.99)
+_SMALL_GAN = GANSettings(distance=DISTANCE, batch=64, actor_batch=512, critic_rate=1e-3, actor_rate=4e-3, average=0.99)
 
-_MNIST_VAES: dict[str, dict[str, Any]] = {
-    "paper": {"widths": (1024, 1024, 1024)},
-    "small": {"widths": (400, 400, 400), "norm": True, "z": 64, "deviation": 0.2},
-}
-_MNIST_CLASSIFIER = {"widths": (16, 32), "norm": False}
-_MNIST_RECIPE = Recipe(
-    train_settings("pictures", 128, 3e-3, 8000, 500),
-    train_settings("labels", 128, 3e-3, 3000, 500),
-    replace(_SMALL_GAN, steps=1800, penalty_weight=1.0, mismatch_weight=0.5),
-)
-MNIST = PictureDataset(
-    "mnist",
-    channels=1,
-    side=28,
-    body="linear",
-    vaes=_MNIST_VAES,
-    classifier=_MNIST_CLASSIFIER,
-    recipe=_MNIST_RECIPE,
-    augmentation=(28, 3000),
-)
-FASHION_MNIST = PictureDataset(
-    "fashion_mnist",
-    channels=1,
-    side=28,
-    body="linear",
-    vaes=_MNIST_VAES,
-    classifier=_MNIST_CLASSIFIER,
-    recipe=_MNIST_RECIPE,
-)
+
+def _like_mnist(name: str, other_vaes: Mapping[str, dict[str, Any]] | None = None, **more: Any) -> PictureDataset:
+    """A data set whose pictures are of the shape of MNIST's digits."""
+    return PictureDataset(
+        name,
+        channels=1,
+        side=28,
+        body="linear",
+        vaes={
+            "paper": {"widths": (1024, 1024, 1024)},
+            "small": {"widths": (400, 400, 400), "norm": True, "z": 64, "deviation": 0.2},
+            **(other_vaes or {}),
+        },
+        classifier={"widths": (16, 32), "norm": False},
+        recipe=Recipe(
+            train_settings("pictures", 128, 3e-3, 8000, 500),
+            train_settings("labels", 128, 3e-3, 3000, 500),
+            replace(_SMALL_GAN, steps=1800, penalty_weight=1.0, mismatch_weight=0.5),
+        ),
+        **more,
+    )
+
+
+_MNIST_REPLICATION = {"widths": (1024, 1024, 1024), "norm": True, "deviation": 0.313}
+MNIST = _like_mnist("mnist", {"replication": _MNIST_REPLICATION}, augmentation=(28, 3000))
+FASHION_MNIST = _like_mnist("fashion_mnist")
 CELEBA = PictureDataset(
     "celeba",
     channels=3,
@@ -272,16 +281,30 @@ TOY_FACES = PictureDataset(
         GANSettings(steps=2000),
     ),
 )
+OWN_RECIPE = Recipe(
+    train_settings("pictures", 32, 2e-3, 3000, 250),
+    train_settings("labels", 32, 2e-3, 600, 100),
+    replace(_SMALL_GAN, steps=600, distance=0.0, flip_share=0.5, mismatch_weight=8.0),
+)  #: of somebody's own pictures, of which there are hundreds
 PICTURE_DATASETS = {it.name: it for it in (MNIST, FASHION_MNIST, CIFAR10, CELEBA, TOY_FACES)}
 PAPER_RECIPE = Recipe(
     train_settings("pictures", 128, 3e-4, 100_000, 1000),
     train_settings("labels", 128, 1e-3, 20_000, 500),
-    GANSettings(steps=50_000, critic_rate=1e-4, actor_rate=1e-4, average=0.999, hidden=2048, layers=4),
+    GANSettings(
+        steps=50_000, critic_rate=1e-4, actor_rate=1e-4, distance=DISTANCE, average=0.999, hidden=2048, layers=4
+    ),
+    realism_steps=50_000,
 )  #: with the authors' notebook's sizes and rate
+REPLICATION_RECIPE = Recipe(
+    train_settings("pictures", 32, 5e-3, 86_000, 1000),
+    train_settings("labels", 32, 5e-3, 86_000, 1000),
+    replace(PAPER_RECIPE.gan, batch=128, critic_rate=3e-3, actor_rate=3e-3),
+    realism_steps=50_000,
+)  #: its batches and rates; its classifiers take 50 epochs, 86,000 steps of MNIST, and what it doesn't say is ours
 
 
 def picture_dataset(name: str) -> PictureDataset:
-    """The data set of a name.
+    """The data set of a name; somebody's own pictures are none of these, but `dataset_of` them.
 
     Raises:
         InputError: there is none.
@@ -292,14 +315,44 @@ def picture_dataset(name: str) -> PictureDataset:
     return PICTURE_DATASETS[dataset(name).name]
 
 
+def dataset_of(pictures: Pictures) -> PictureDataset:
+    """The data set that pictures are of; own pictures have sizes that go by theirs."""
+    if pictures.dataset in DATASETS:
+        return picture_dataset(pictures.dataset)
+    channels, side, _ = pictures.shape
+    count = side.bit_length() - 3  # convolutions that leave 4 x 4
+    widths, kernels = (16, 32, 64, 64, 64)[:count], (5, 5, 3, 3, 3)[:count]
+    return PictureDataset(
+        pictures.dataset,
+        labels=pictures,
+        channels=channels,
+        side=side,
+        body="convolutions",
+        vaes={"small": {"widths": widths, "kernels": kernels, "norm": True, "z": 32}},
+        classifier={"widths": widths},
+        recipe=OWN_RECIPE,
+    )
+
+
 def picture_config(data: str, name: str) -> PictureConfig:
     """The configuration of a data set that has this name; raises as `PictureDataset.config`."""
     return picture_dataset(data).config(name)
 
 
 def recipe(config: PictureConfig) -> Recipe:
-    """The recipe of a configuration: that of two cores for `small`, that of the papers' sizes else."""
-    return picture_dataset(config.dataset).recipe if config.name == "small" else PAPER_RECIPE
+    """The recipe of a configuration: that of two cores for `small`, those of their authors else."""
+    if config.name != "small":
+        return REPLICATION_RECIPE if config.name == "replication" else PAPER_RECIPE
+    return PICTURE_DATASETS[config.dataset].recipe if config.dataset in PICTURE_DATASETS else OWN_RECIPE
+
+
+def default_distance(data: str) -> float:
+    """The weight of the distance penalty that a data set's actors are trained with unless somebody says otherwise.
+
+    >>> default_distance("mnist"), default_distance("faces")
+    (0.1, 0.0)
+    """
+    return (PICTURE_DATASETS[data].recipe if data in PICTURE_DATASETS else OWN_RECIPE).gan.distance
 
 
 def with_steps(settings: TrainSettings, steps: int | None) -> TrainSettings:

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from melodylc.data.errors import InputError
@@ -172,6 +172,7 @@ class PictureFigures:
 
     scores: ClassifierScores
     ms_ssim: Tensor  #: (labels,) mean MS-SSIM of two pictures of a label; NaN where there aren't two
+    pixels: Tensor  #: (n, channels, side, side), uint8, the pictures themselves
     z_mse: float | None = None  #: how far an actor moved prior samples
 
     @property
@@ -183,17 +184,16 @@ class PictureFigures:
 def evaluate_pictures(classifier: PictureClassifier, pictures: Pictures) -> PictureFigures:
     """Real pictures."""
     pixels, labels = (torch.from_numpy(np.array(it)) for it in (pictures.pixels, pictures.labels))
-    predictions = torch.cat(
-        [classifier.labels(as_inputs(part, classifier.config.side)) for part in torch.split(pixels, _CHUNK)]
-    )
-    return PictureFigures(score_labels(labels, predictions, pictures.exclusive), label_ms_ssim(pixels, labels))
+    predictions = torch.cat([_predict(classifier, part) for part in torch.split(pixels, _CHUNK)])
+    return PictureFigures(score_labels(labels, predictions, pictures.exclusive), label_ms_ssim(pixels, labels), pixels)
 
 
 @torch.no_grad()
 def reconstruct_pictures(model: LoadedVAE, pictures: Pictures) -> Pictures:
     """The pictures' reconstructions from the VAE's posterior mean: what its decoder alone costs."""
     parts = torch.split(torch.from_numpy(np.array(pictures.pixels)), _CHUNK)
-    pixels = [as_bytes(model.vae.decode(model.vae.encode(as_inputs(it, model.vae.config.side)).mean)) for it in parts]
+    inputs = (as_inputs(it, model.vae.config.side).to(device_of(model.vae)) for it in parts)
+    pixels = [as_bytes(model.vae.decode(model.vae.encode(it).mean)).cpu() for it in inputs]
     return replace(pictures, pixels=torch.cat(pixels).numpy())
 
 
@@ -205,12 +205,24 @@ def evaluate_generated(classifier: PictureClassifier, pipeline: Pipeline, count:
     predictions, distances, pixels = [], [], []
     for part in torch.split(labels, _CHUNK):
         z = torch.randn(len(part), vae.config.z, generator=generator)
-        end = move_vectors(pipeline.constraint.actor, z, part)
-        pixels.append(as_bytes(vae.decode(end)))  # what is judged is what a file would hold
-        predictions.append(classifier.labels(as_inputs(pixels[-1], classifier.config.side)))
-        distances.append(z_mse(end, z, pipeline.model.sigma_bar))
+        device = device_of(vae)
+        end = move_vectors(pipeline.constraint.actor, z.to(device), part.to(device))
+        pixels.append(as_bytes(vae.decode(end)).cpu())  # what is judged is what a file would hold
+        predictions.append(_predict(classifier, pixels[-1]))
+        distances.append(z_mse(end.cpu(), z, pipeline.model.sigma_bar))
     scores = score_labels(labels, torch.cat(predictions), classifier.config.exclusive)
-    return PictureFigures(scores, label_ms_ssim(torch.cat(pixels), labels), torch.cat(distances).mean().item())
+    together = torch.cat(pixels)
+    return PictureFigures(scores, label_ms_ssim(together, labels), together, torch.cat(distances).mean().item())
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where a module's weights are."""
+    return next(module.parameters()).device
+
+
+def _predict(classifier: PictureClassifier, pixels: Tensor) -> Tensor:
+    """The classifier's labels (n, labels) of bytes, on the CPU."""
+    return classifier.labels(as_inputs(pixels, classifier.config.side).to(device_of(classifier))).cpu()
 
 
 def compare_figures(test: PictureFigures, generated: PictureFigures, names: Sequence[str]) -> str:

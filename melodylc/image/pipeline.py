@@ -16,10 +16,20 @@ from torch import Tensor
 
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.pictures.base import Bytes
-from melodylc.data.pictures.loading import dataset
-from melodylc.image.datasets import DISTANCE
-from melodylc.image.store import LoadedActor, LoadedVAE, load_attributes, load_picture_actor, load_vae
-from melodylc.image.training import actor_distances, actor_path, part_path, vae_path
+from melodylc.data.pictures.loading import DATASETS
+from melodylc.image.datasets import default_distance
+from melodylc.image.models import PictureClassifier
+from melodylc.image.store import (
+    LoadedActor,
+    LoadedClassifier,
+    LoadedVAE,
+    load_attributes,
+    load_classifier,
+    load_picture_actor,
+    load_vae,
+)
+from melodylc.image.table import as_inputs
+from melodylc.image.training import actor_distances, actor_path, classifier_path, part_path, vae_path
 from melodylc.latent.actor import move_vectors
 from melodylc.latent.gan import AttributeCritic
 from melodylc.threads import fixed_threads
@@ -39,6 +49,12 @@ class Pipeline:
         """What both were trained on."""
         return self.model.vae.config.dataset
 
+    def to(self, device: torch.device) -> "Pipeline":
+        """The same, with its networks on a device."""
+        self.model.vae.to(device)
+        self.constraint.actor.to(device)
+        return self
+
 
 @dataclass(frozen=True)
 class GeneratedPictures:
@@ -48,15 +64,27 @@ class GeneratedPictures:
     labels: Tensor  #: (n, labels), the actor's
     prior_z: Tensor  #: (n, z) prior samples
     z: Tensor  #: (n, z) after the actor
+    attempts: Tensor  #: (n,) pictures that were made for each
+    verdicts: Tensor | None = None  #: (n, labels) of a classifier, where there was one
+    passed: Tensor | None = None  #: (n,) whether it sees what was wanted
 
 
-def load_pipeline(data: str, run: Path | None = None, distance: float = DISTANCE) -> Pipeline:
+def load_pipeline(data: str, run: Path | None = None, distance: float | None = None) -> Pipeline:
     """The pipeline of a run's folder; the one that comes with the package where none is named.
+
+    Args:
+        data: the data set.
+        run: folder of a run.
+        distance: weight of the actor's distance penalty. None: the data set's default; or whatever the run's only
+            actor has.
 
     Raises:
         InputError: none comes with the package for this data set; how to train one.
         CheckpointError: a part is missing, damaged, of another data set or another VAE.
     """
+    if distance is None:
+        there = actor_distances(run) if run else []
+        distance = there[0] if len(there) == 1 else default_distance(data)
     vae, actor = _paths(data, run, distance)
     if not vae.is_file() or not actor.is_file():
         raise _missing_model(data, run, distance, vae.is_file())
@@ -90,18 +118,73 @@ def load_picture_model(data: str, run: Path | None = None) -> LoadedVAE:
         InputError: none comes with the package for this data set; how to train one.
         CheckpointError: it is damaged, or of another data set.
     """
-    path, _ = _paths(data, run, DISTANCE)
+    path, _ = _paths(data, run, default_distance(data))
     if not path.is_file():
-        raise _missing_model(data, run, DISTANCE, False, actor=False)
+        raise _missing_model(data, run, default_distance(data), False, actor=False)
     return load_vae(path, data)
 
 
 def generate_pictures(pipeline: Pipeline, wanted: Mapping[int, bool], count: int, seed: int) -> GeneratedPictures:
-    """`count` pictures with the labels that are `wanted`, others as the training set has them."""
+    """`count` pictures with the labels that are `wanted`, others as the training set has them; single draws."""
+    return generate_verified(pipeline, wanted, count, seed, None, 1)
+
+
+def generate_verified(
+    pipeline: Pipeline,
+    wanted: Mapping[int, bool],
+    count: int,
+    seed: int,
+    classifier: PictureClassifier | None,
+    draws: int,
+) -> GeneratedPictures:
+    """The same; where a classifier doesn't see what is wanted in a picture it is made again, up to so many draws.
+
+    Where nothing is wanted of classes that exclude each other, each picture has to be of its actor's class.
+    """
     with fixed_threads(1), torch.no_grad():
-        groups = [_group(pipeline, wanted, seed, first) for first in range(0, count, PICTURE_GROUP)]
-    pixels, labels, prior_z, z = (torch.cat(parts)[:count] for parts in zip(*groups, strict=True))
-    return GeneratedPictures(pixels.numpy(), labels, prior_z, z)
+        groups = [
+            _verified_group(pipeline, wanted, seed, first, classifier, draws)
+            for first in range(0, count, PICTURE_GROUP)
+        ]
+    pixels, labels, prior_z, z, attempts, *judged = (torch.cat(parts)[:count] for parts in zip(*groups, strict=True))
+    verdicts, passed = judged or (None, None)
+    return GeneratedPictures(pixels.numpy(), labels, prior_z, z, attempts, verdicts, passed)
+
+
+def _verified_group(
+    pipeline: Pipeline,
+    wanted: Mapping[int, bool],
+    seed: int,
+    first: int,
+    classifier: PictureClassifier | None,
+    draws: int,
+) -> tuple[Tensor, ...]:
+    """Pictures, labels, prior samples, vectors and attempts; verdicts, and whether they passed, with a classifier.
+
+    A picture keeps its place in the group, so that others that are made again change nothing in it.
+    """
+    result = [*_group(pipeline, wanted, seed, first, 0), torch.ones(PICTURE_GROUP, dtype=torch.long)]
+    if classifier is None:
+        return tuple(result)
+    result += _judge(classifier, wanted, result[0], result[1])
+    for attempt in range(1, draws):
+        failed = ~result[6]
+        if not failed.any():
+            break
+        again = [*_group(pipeline, wanted, seed, first, attempt), torch.full((PICTURE_GROUP,), attempt + 1)]
+        again += _judge(classifier, wanted, again[0], again[1])
+        for old, new in zip(result, again, strict=True):
+            old[failed] = new[failed]
+    return tuple(result)
+
+
+def _judge(
+    classifier: PictureClassifier, wanted: Mapping[int, bool], pixels: Tensor, labels: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The classifier's labels (n, labels), and whether they are what is wanted, (n,)."""
+    verdicts = classifier.labels(as_inputs(pixels, classifier.config.side))
+    columns = [*range(labels.shape[1])] if classifier.config.exclusive else [*wanted]
+    return verdicts, (verdicts[:, columns] == labels[:, columns]).all(dim=1)
 
 
 def as_bytes(pictures: Tensor) -> Tensor:
@@ -118,30 +201,41 @@ def sample_prior(dim: int, seed: int, first: int) -> Tensor:
     return torch.stack([torch.randn(dim, generator=_stream(seed, first + at)) for at in range(PICTURE_GROUP)])
 
 
-def _group(pipeline: Pipeline, wanted: Mapping[int, bool], seed: int, first: int) -> tuple[Tensor, ...]:
-    streams = [_stream(seed, number) for number in range(first, first + PICTURE_GROUP)]
+def _group(pipeline: Pipeline, wanted: Mapping[int, bool], seed: int, first: int, attempt: int) -> tuple[Tensor, ...]:
+    streams = [_stream(seed, number, attempt) for number in range(first, first + PICTURE_GROUP)]
     labels = torch.stack([pipeline.constraint.rows.sample(wanted, stream) for stream in streams])
     z = torch.stack([torch.randn(pipeline.model.vae.config.z, generator=stream) for stream in streams])
     end = move_vectors(pipeline.constraint.actor, z, labels)
     return as_bytes(pipeline.model.vae.decode(end)), labels, z, end
 
 
-def _stream(seed: int, number: int) -> torch.Generator:
-    (state,) = np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)
+def _stream(seed: int, number: int, attempt: int = 0) -> torch.Generator:
+    key = (seed, number, attempt) if attempt else (seed, number)
+    (state,) = np.random.SeedSequence(key).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+
+
+def find_classifier(data: str, run: Path | None) -> LoadedClassifier | None:
+    """The classifier that judges a run's pictures, or those of the model that comes with the package, if there is one.
+
+    Raises:
+        CheckpointError: it is damaged, or of another data set.
+    """
+    path = classifier_path(run) if run else Path(str(files("melodylc.pretrained"))) / f"{data}-classifier.safetensors"
+    return load_classifier(path, data) if path.is_file() else None
 
 
 def _paths(data: str, run: Path | None, distance: float) -> tuple[Path, Path]:
     if run is not None:
         return vae_path(run), actor_path(run, distance)
     folder = Path(str(files("melodylc.pretrained")))
-    return folder / f"{dataset(data).name}-vae.safetensors", folder / f"{data}-actor-{distance:g}.safetensors"
+    return folder / f"{data}-vae.safetensors", folder / f"{data}-actor-{distance:g}.safetensors"
 
 
 def _missing_model(data: str, run: Path | None, distance: float, has_vae: bool, actor: bool = True) -> InputError:
     folder = run or Path(data)
     commands = [train_command(data, folder, "vae")] * (not has_vae or run is None)
-    penalty = f" --distance {distance:g}" if distance != DISTANCE else ""
+    penalty = f" --distance {distance:g}" if distance != default_distance(data) else ""
     commands += [f"{train_command(data, folder, 'actor')}{penalty}"] * actor
     what = f"no trained model of {data} comes with the package" if run is None else f"{run} has no trained model of it"
     then = "" if run else f", then --run {folder}"
@@ -155,9 +249,8 @@ def train_command(data: str, run: Path, part: str) -> str:
     >>> train_command("mnist", Path("runs/mnist"), "vae")
     'melodylc image train --dataset mnist --data FOLDER -o runs/mnist --part vae'
     """
-    return (
-        f"melodylc image train --dataset {data}{'' if dataset(data).drawn else ' --data FOLDER'} -o {run} --part {part}"
-    )
+    drawn = data in DATASETS and DATASETS[data].drawn
+    return f"melodylc image train --dataset {data}{'' if drawn else ' --data FOLDER'} -o {run} --part {part}"
 
 
 def pipeline_fingerprints(pipeline: Pipeline) -> dict[str, Any]:

@@ -1,24 +1,19 @@
-"""From a request for pictures to a contact sheet."""
+"""What is asked of pictures: labels or a rule, how many, of which model."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.attributes import parse_label, parse_wanted
-from melodylc.data.pictures.loading import dataset
-from melodylc.image.sheet import caption, check_sheet_path, write_sheet
+from melodylc.data.pictures.loading import Dataset, dataset
 from melodylc.rewards import Rule, parse_reward
 from melodylc.rewards.domains import PICTURES
 from melodylc.rewards.isolation import SECONDS
 
-if TYPE_CHECKING:
-    from melodylc.image.store import LoadedVAE
-    from melodylc.latent.fit import Progress
-    from melodylc.latent.store import StoredActor
-
-SHEET_FORMAT = "melodylc-pictures/1"
+DRAWS = 16  #: pictures that are made for one at most, until a classifier sees in it what was asked
+MOST_PICTURES = 1000  #: of each label
 
 
 @dataclass(frozen=True)
@@ -29,12 +24,28 @@ class PictureRequest:
     classes: tuple[str, ...]  #: digits, or classes of CIFAR-10
     attributes: tuple[str, ...]  #: of faces, such as "smiling" or "no-eyeglasses"
     count: int  #: pictures, of each class where several are named
-    seed: int
+    seed: int | None  #: None: a new one each time
     run: Path | None = None
-    distance: float = 0.1
+    distance: float | None = None  #: None: the data set's default
     rewards: tuple[str, ...] = ()  #: rules on the picture, as typed
     actor: Path | None = None  #: fitted to a rule before; None: kept or fitted on the spot
     seconds: float = SECONDS  #: that a call of a user's rule may take
+    verify: bool = True  #: whether pictures that the classifier takes for something else are made again
+    draws: int = DRAWS  #: pictures that are made for one at most
+
+    @classmethod
+    def of(
+        cls, data: str, labels: Sequence[str], count: int, seed: int | None, *, run: Path | None = None, **more: Any
+    ) -> "PictureRequest":
+        """The same of labels as they come, be they classes or attributes; raises as `dataset` does."""
+        words, none = tuple(labels), ()
+        classes, attributes = (words, none) if dataset(data, run).exclusive else (none, words)
+        return cls(data, classes, attributes, count, seed, run, **more)
+
+    @property
+    def known(self) -> Dataset:
+        """The data set; of somebody's own pictures, as the run knows it."""
+        return dataset(self.data, self.run)
 
     @property
     def has_rule(self) -> bool:
@@ -48,27 +59,35 @@ class PictureRequest:
         Raises:
             InputError: an unknown label, one of another kind, or two that contradict each other.
         """
-        known = dataset(self.data)
+        known = self.known
         if known.exclusive and self.attributes:
             raise InputError(f"{self.data} has classes, not attributes: {', '.join(known.names)}")
         if not known.exclusive and self.classes:
             raise InputError(f"{self.data} has attributes, not classes: use --attr with {', '.join(known.names)}")
         if known.exclusive and self.classes:
-            return [self._one_class(class_number(self.data, text)) for text in self.classes]
+            return [self._one_class(class_number(known, text)) for text in self.classes]
         return [parse_wanted(self.attributes, known.names)]
 
-    def check(self, path: Path) -> None:
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What is asked, in the caller's words."""
+        return (*self.classes, *self.attributes, *self.rewards, *((self.actor.stem,) if self.actor else ()))
+
+    def check(self) -> None:
         """Refuse what can't be done before any work.
 
         Raises:
-            InputError: an unknown label, labels and rules at once, or a file that is somebody else's.
+            InputError: an unknown label, a number that makes no sense, or labels and rules at once.
         """
+        if not 1 <= self.count <= MOST_PICTURES:
+            raise InputError(f"1 to {MOST_PICTURES} pictures of a label can be asked for, not {self.count}")
+        if self.draws < 1:
+            raise InputError(f"a picture takes 1 draw or more, not {self.draws}")
         if self.has_rule and (self.classes or self.attributes):
             raise InputError("a picture obeys a rule or has labels, not both: leave out one or the other")
         if self.rewards and self.actor:
             raise InputError("--actor brings its own rule: leave out --reward")
         _ = self.wanted
-        check_sheet_path(path, self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a sheet's metadata."""
@@ -78,32 +97,33 @@ class PictureRequest:
             "attributes": list(self.attributes),
             "count": self.count,
             "seed": self.seed,
-            "run": None if self.run is None else str(self.run),
+            "run": None if self.run is None else self.run.name,
             "distance": self.distance,
             "reward": list(self.rewards),
-            "actor": None if self.actor is None else str(self.actor),
+            "actor": None if self.actor is None else self.actor.name,
+            "verify": self.verify,
+            "draws": self.draws,
         }
 
     def _one_class(self, number: int) -> Mapping[int, bool]:
-        return {label: label == number for label in range(len(dataset(self.data).names))}
+        return {label: label == number for label in range(len(self.known.names))}
 
 
-def class_number(data: str, text: str) -> int:
+def class_number(data: Dataset, text: str) -> int:
     """The number of the class that somebody typed.
 
     Raises:
         InputError: the data set has no such class.
 
-    >>> class_number("cifar10", "dog")
+    >>> class_number(dataset("cifar10"), "dog")
     5
     """
-    names = dataset(data).names
     try:
-        label, value = parse_label(text, names)
+        label, value = parse_label(text, data.names)
     except InputError:
-        raise InputError(f"{data} has no class {text!r}: choose from {', '.join(names)}") from None
+        raise InputError(f"{data.name} has no class {text!r}: choose from {', '.join(data.names)}") from None
     if not value:
-        raise InputError(f"a picture of {data} has one class: name it, instead of {text!r}")
+        raise InputError(f"a picture of {data.name} has one class: name it, instead of {text!r}")
     return label
 
 
@@ -117,84 +137,3 @@ def picture_rule(texts: Sequence[str], seconds: float = SECONDS) -> Rule:
     if rule.domain != PICTURES:
         raise InputError(f'{rule.names[0]} judges {rule.domain}; a rule on pictures says @reward(domain="{PICTURES}")')
     return rule
-
-
-def write_rule_pictures(request: PictureRequest, path: Path, report: "Progress") -> tuple[int, int]:
-    """Make pictures that follow a rule and write their sheet; how many there are, and how many follow it.
-
-    Raises:
-        InputError: no trained model, a rule that can't be used, or the file can't be written.
-        CheckpointError: an actor for another model or rule.
-    """
-    from melodylc import __version__
-    from melodylc.image.pipeline import load_picture_model
-    from melodylc.image.rules import generate_for_rule
-
-    model = load_picture_model(request.data, request.run)
-    stored, rule = _rule_actor(request, model, report)
-    result = generate_for_rule(model, stored, rule, request.count, request.seed)
-    captions = [", ".join(f"{value:.3f}" for value in row) for row in result.scores]
-    manifest = {"format": SHEET_FORMAT, "request": request.to_dict(), "version": __version__, "rule": rule.identity}
-    models = {"vae": model.fingerprint, "actor": stored.fingerprint}
-    title = f"{request.data}: {', '.join(rule.names)} (seed {request.seed})"
-    write_sheet(path, result.pixels.numpy(), captions, title, {**manifest, "models": models})
-    return len(captions), result.satisfaction
-
-
-def _rule_actor(request: PictureRequest, model: "LoadedVAE", report: "Progress") -> "tuple[StoredActor, Rule]":
-    """The actor that was named, or the one for the rule: from the cache, else fitted and cached."""
-    from melodylc.cache import cache_entry
-    from melodylc.image.rules import fit_picture_rule, load_rule_actor, rule_actor_path
-
-    if request.actor:
-        stored = load_rule_actor(model, None, request.actor)
-        texts = stored.header.request.get("reward") or ()
-        if not texts:
-            raise InputError(f"{request.actor} doesn't say which rule on pictures it obeys: name another, or --reward")
-        rule = picture_rule(texts, request.seconds)
-        return load_rule_actor(model, rule, request.actor), rule
-    rule = picture_rule(request.rewards, request.seconds)
-    entry = rule_actor_path(model, rule)
-    with cache_entry(entry) as path:
-        if entry.exists():
-            return load_rule_actor(model, rule, entry), rule
-        return fit_picture_rule(model, rule, path, report=report, request={"reward": list(request.rewards)}), rule
-
-
-def write_pictures(request: PictureRequest, path: Path, note: Callable[[str], None] = lambda _: None) -> int:
-    """Make the pictures of a request and write their sheet; how many there are.
-
-    Args:
-        request: labels, or none.
-        path: of the sheet.
-        note: called with a sentence where no training picture has all that is asked.
-
-    Raises:
-        InputError: no trained model, or the file can't be written.
-    """
-    import numpy as np
-
-    from melodylc import __version__
-    from melodylc.image.pipeline import generate_pictures, load_pipeline, pipeline_fingerprints
-
-    info, pipeline = dataset(request.data), load_pipeline(request.data, request.run, request.distance)
-    combinations = pipeline.constraint.rows
-    for wanted in request.wanted:
-        if not combinations.count(wanted):
-            asked = " and ".join(f"{'' if value else 'not '}{info.names[label]}" for label, value in wanted.items())
-            note(
-                f"0 of {combinations.total} training pictures are {asked.replace('_', ' ')}: labels that you didn't "
-                "ask for come from the nearest ones, and the pictures may not show it all"
-            )
-    rows = [generate_pictures(pipeline, wanted, request.count, request.seed) for wanted in request.wanted]
-    captions = [caption(row, info.names, info.exclusive) for one in rows for row in one.labels.tolist()]
-    labels = ", ".join((*request.classes, *request.attributes)) or "as they come"
-    title = f"{request.data}: {labels} (seed {request.seed})"
-    manifest = {
-        "format": SHEET_FORMAT,
-        "request": request.to_dict(),
-        "version": __version__,
-        "models": pipeline_fingerprints(pipeline),
-    }
-    write_sheet(path, np.concatenate([one.pixels for one in rows]), captions, title, manifest)
-    return len(captions)

@@ -112,6 +112,7 @@ class RulePictures:
 
     pixels: Tensor  #: (n, channels, side, side), uint8
     scores: PartScores  #: (n, parts)
+    z: Tensor  #: (n, z) after the actor
 
     @property
     def satisfaction(self) -> int:
@@ -161,8 +162,9 @@ def generate_for_rule(model: LoadedVAE, stored: StoredActor, rule: Rule, count: 
     objective = PictureObjective(model.vae, rule)
     with fixed_threads(1):
         groups = [sample_prior(model.vae.config.z, seed, first) for first in range(0, count, PICTURE_GROUP)]
-        pixels = torch.cat([objective.decode(z, stored.actor)[1] for z in groups])[:count]
-    return RulePictures(pixels, rule.scores(as_rgb(pixels.numpy())))
+        ends, parts = zip(*(objective.decode(z, stored.actor) for z in groups), strict=True)
+    pixels = torch.cat(parts)[:count]
+    return RulePictures(pixels, rule.scores(as_rgb(pixels.numpy())), torch.cat(ends)[:count])
 
 
 def _probe(path: Path) -> None:

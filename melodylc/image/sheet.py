@@ -48,33 +48,47 @@ def write_sheet(
     Raises:
         InputError: the file can't be written.
     """
+    content = png_bytes(draw_sheet(pixels, captions, title, columns), {METADATA_KEY: manifest})
+    with atomic_write(path) as file:
+        file.write(content)
+
+
+def png_bytes(picture: Any, texts: Mapping[str, Any] | None = None) -> bytes:
+    """A `PIL.Image.Image`, or pixels (channels, side, side), as a PNG, with values as JSON in its metadata."""
+    from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    told = PngInfo()
-    told.add_text(METADATA_KEY, json.dumps(manifest, sort_keys=True))
+    if isinstance(picture, np.ndarray):
+        picture = Image.fromarray(picture[0] if len(picture) == 1 else _rgb(picture))
+    info = PngInfo()
+    for key, value in (texts or {}).items():
+        info.add_text(key, json.dumps(value, sort_keys=True))
     content = io.BytesIO()
-    draw_sheet(pixels, captions, title, columns).save(content, "PNG", pnginfo=told)
-    with atomic_write(path) as file:
-        file.write(content.getvalue())
+    picture.save(content, "PNG", pnginfo=info)
+    return content.getvalue()
 
 
-def draw_sheet(pixels: Bytes, captions: Sequence[str], title: str, columns: int = COLUMNS) -> Any:
-    """The sheet as a `PIL.Image.Image`."""
+def draw_sheet(
+    pixels: Bytes, captions: Sequence[str], title: str, columns: int = COLUMNS, group: int | None = None
+) -> Any:
+    """The sheet as a `PIL.Image.Image`; each `group` pictures begin a row of their own."""
     from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.load_default(CAPTION)
     side = pixels.shape[-1] * max(1, ceil(CELL / pixels.shape[-1]))
     lines = [_wrap(caption, font, side) for caption in captions]
-    columns, under = min(columns, len(pixels)), GAP + (CAPTION + 3) * max(len(line) for line in lines)
-    rows, over = ceil(len(pixels) / columns), 2 * GAP + CAPTION
+    group = min(group or len(pixels), len(pixels))
+    columns, under = min(columns, group), GAP + (CAPTION + 3) * max(len(line) for line in lines)
+    rows, over = ceil(group / columns), 2 * GAP + CAPTION
     heading = _wrap(title, font, columns * (side + GAP) - GAP)
     over += (len(heading) - 1) * (CAPTION + 3)
-    size = (columns * (side + GAP) + GAP, over + rows * (side + under) + GAP)
+    size = (columns * (side + GAP) + GAP, over + ceil(len(pixels) / group) * rows * (side + under) + GAP)
     sheet = Image.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(sheet)
     pen.multiline_text((GAP, GAP), "\n".join(heading), INK, font)
     for at, (picture, text) in enumerate(zip(pixels, lines, strict=True)):
-        left, top = GAP + at % columns * (side + GAP), over + at // columns * (side + under)
+        row, column = at // group * rows + at % group // columns, at % group % columns
+        left, top = GAP + column * (side + GAP), over + row * (side + under)
         sheet.paste(Image.fromarray(_rgb(picture)).resize((side, side), Image.Resampling.NEAREST), (left, top))
         pen.multiline_text((left, top + side + 2), "\n".join(text), INK, font)
     return sheet

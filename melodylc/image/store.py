@@ -188,8 +188,8 @@ def load_picture_actor(path: Path, data: str | None = None, vae: str | None = No
         make: Callable[[ActorConfig], Actor | SpreadRestoration] = _new_spread if header.get("widened") else Actor
         actor = _new_module(make, config, _below("actor.", tensors))
         kind = AuxiliaryCritic if header.get("auxiliary") else ConditionalCritic
-        critic = kind(config.size, config.context, config.hidden, config.layers)
-        _fill(critic, _below("critic.", tensors))
+        sizes = (config.size, config.context, config.hidden, config.layers)
+        critic = _new_module(lambda its: kind(*its), sizes, _below("critic.", tensors))
         rows = LabelCombinations(tensors["labels.rows"].float(), tensors["labels.counts"])
         return LoadedActor(actor, critic, tuple(header["names"]), rows, fingerprint_file(path), provenance)
     except _MISFITS as error:

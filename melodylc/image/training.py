@@ -24,7 +24,7 @@ from melodylc import __version__
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.base import Pictures
 from melodylc.image.components import PASSES, principal_components
-from melodylc.image.datasets import DISTANCE, PictureConfig, picture_dataset
+from melodylc.image.datasets import DISTANCE, PICTURE_DATASETS, PictureConfig, dataset_of
 from melodylc.image.models import PictureClassifier, PictureVAE
 from melodylc.image.store import (
     LabelCombinations,
@@ -43,9 +43,9 @@ from melodylc.models.noise import Noise
 from melodylc.training.game import train_gan
 from melodylc.training.loop import BatchRows, Report, Trainer
 from melodylc.training.run import MODEL, commit, prepare
-from melodylc.training.settings import TrainSettings
+from melodylc.training.settings import StageSettings, TrainSettings
 from melodylc.training.stages import ALONE, Metrics
-from melodylc.training.team import Team
+from melodylc.training.team import CPU, Team
 
 
 def vae_path(run: Path) -> Path:
@@ -82,27 +82,9 @@ def train_picture_vae(
     Raises InputError if the folder holds a run of other pictures, another configuration or other settings, and
     TrainingStopped if the loss stops being a number.
     """
-    _check_pictures(train, config.dataset)
-    path, table = vae_path(run), PictureTable(train, valid, config.side, settings.seed)
-    if team.leads:
-        prepare(path.parent)
-    torch.manual_seed(settings.seed)
-    vae = PictureVAE(replace(config, z=config.decoder_z, residual_components=0, matched_components=0))
-    flip = config.residual_components > 0 and _flips(config.dataset)  # others were measured without
-    identity = {**dataset_header(train), "configuration": config.to_dict(), "settings": settings.to_dict()}
-    trainer = Trainer(
-        vae,
-        lambda stage: PictureStage(vae, table, stage, team, flip),
-        settings,
-        table,
-        table.validation,
-        path.parent,
-        identity,
-        commit(),
-        report,
-        team,
-    )
-    spent = trainer.run().spent
+    path = vae_path(run)
+    trainer, vae, table = vae_trainer(train, valid, config, settings, path.parent, report, team)
+    spent, identity = trainer.run().spent, trainer.identity
     if team.leads:
         vae = calibrate(vae.cpu().eval(), config, table, report)
         mean, sigma = encode_table(vae, table)
@@ -114,6 +96,32 @@ def train_picture_vae(
     return path
 
 
+def vae_trainer(
+    train: Pictures,
+    valid: Pictures,
+    config: PictureConfig,
+    settings: TrainSettings,
+    folder: Path,
+    report: Callable[[Report], None],
+    team: Team,
+) -> tuple[Trainer, PictureVAE, PictureTable]:
+    """What trains a VAE in a folder, without what is added once it is trained; that VAE, and the pictures."""
+    _check_pictures(train, config.dataset)
+    table = PictureTable(train, valid, config.side, settings.seed)
+    if team.leads:
+        prepare(folder)
+    torch.manual_seed(settings.seed)
+    vae = PictureVAE(replace(config, z=config.decoder_z, residual_components=0, matched_components=0))
+    flip = config.residual_components > 0 and mirrors(config.dataset)  # others were measured without
+    identity = {**dataset_header(train), "configuration": config.to_dict(), "settings": settings.to_dict()}
+
+    def stage(settings: StageSettings) -> PictureStage:
+        return PictureStage(vae, table, settings, team, flip)
+
+    trainer = Trainer(vae, stage, settings, table, table.validation, folder, identity, commit(), report, team)
+    return trainer, vae, table
+
+
 def train_classifier(
     train: Pictures,
     valid: Pictures,
@@ -123,30 +131,35 @@ def train_classifier(
     team: Team = ALONE,
 ) -> Path:
     """Train a classifier, or go on training it, in RUN/classifier; its path. Raises as `train_picture_vae` does."""
-    config = picture_dataset(train.dataset).classifier
-    path, table = classifier_path(run), PictureTable(train, valid, config.side, settings.seed)
+    path = classifier_path(run)
+    trainer, classifier = classifier_trainer(train, valid, settings, path.parent, report, team)
+    spent, identity = trainer.run().spent, trainer.identity
     if team.leads:
-        prepare(path.parent)
+        save_classifier(path, classifier.cpu(), {**identity, **training_header(spent)})
+    return path
+
+
+def classifier_trainer(
+    train: Pictures,
+    valid: Pictures,
+    settings: TrainSettings,
+    folder: Path,
+    report: Callable[[Report], None],
+    team: Team,
+) -> tuple[Trainer, PictureClassifier]:
+    """What trains a classifier in a folder, and that classifier."""
+    config = dataset_of(train).classifier
+    table = PictureTable(train, valid, config.side, settings.seed)
+    if team.leads:
+        prepare(folder)
     torch.manual_seed(settings.seed)
     classifier = PictureClassifier(config)
     identity = {**dataset_header(train), "configuration": config.to_dict(), "settings": settings.to_dict()}
     stage = LabelStage(classifier, table)
     trainer = Trainer(
-        classifier,
-        lambda _: stage,
-        settings,
-        table,
-        table.validation,
-        path.parent,
-        identity,
-        commit(),
-        report,
-        team,
+        classifier, lambda _: stage, settings, table, table.validation, folder, identity, commit(), report, team
     )
-    spent = trainer.run().spent
-    if team.leads:
-        save_classifier(path, classifier.cpu(), {**identity, **training_header(spent)})
-    return path
+    return trainer, classifier
 
 
 def train_actor(
@@ -155,6 +168,7 @@ def train_actor(
     run: Path,
     seed: int = 0,
     report: Callable[[GANStep], None] = lambda _: None,
+    device: torch.device = CPU,
 ) -> Path:
     """Train a conditional actor and its critic on the encodings of RUN's VAE; the actor's path.
 
@@ -165,11 +179,20 @@ def train_actor(
     prepare(path.parent)
     encodings = encode_pictures(model, train)
     identity = {**dataset_header(train), "vae": model.fingerprint, "settings": {**asdict(settings), "seed": seed}}
-    gan = LatentGAN(encodings, model.sigma_bar, settings, seed)
+    gan = latent_game("actor", encodings, model.sigma_bar, settings, seed, device)
     train_gan(gan, path.parent, identity, report)
+    gan.to_cpu()
     rows = LabelCombinations.of(encodings.labels)
     save_picture_actor(path, gan.final_actor(), gan.critic, train.names, rows, {**identity, **training_header([])})
     return path
+
+
+def latent_game(
+    part: str, encodings: Encodings, sigma_bar: Tensor, settings: GANSettings, seed: int, device: torch.device
+) -> LatentGAN:
+    """The training of a part that is an actor against a critic: "actor", "auxiliary" or "realism"."""
+    make = {"actor": LatentGAN, "auxiliary": AuxiliaryGAN, "realism": realism_gan}[part]
+    return make(encodings, sigma_bar, settings, seed, device)
 
 
 def encode_pictures(model: LoadedVAE, pictures: Pictures) -> Encodings:
@@ -179,7 +202,7 @@ def encode_pictures(model: LoadedVAE, pictures: Pictures) -> Encodings:
     """
     table = PictureTable(pictures, pictures.only(slice(0, 1)), model.vae.config.side)
     labels = table.labels[: len(pictures)]
-    both = [encode_table(model.vae, table, mirrored) for mirrored in (False, True)[: 1 + _flips(pictures.dataset)]]
+    both = [encode_table(model.vae, table, mirrored) for mirrored in (False, True)[: 1 + mirrors(pictures.dataset)]]
     mean, sigma = (torch.stack(parts, dim=1).flatten(0, 1) for parts in zip(*both, strict=True))
     return Encodings(mean, sigma, labels.repeat_interleave(len(both), dim=0))
 
@@ -212,9 +235,9 @@ def training_header(spent: list[float]) -> dict[str, Any]:
     return {"commit": commit(), "version": __version__, "minutes": [round(seconds / 60, 1) for seconds in spent]}
 
 
-def _flips(data: str) -> bool:
-    """Whether pictures of a data set have the same labels in a mirror."""
-    return picture_dataset(data).classifier.flip
+def mirrors(data: str) -> bool:
+    """Whether pictures of a data set have the same labels in a mirror; of somebody's own, who knows."""
+    return data in PICTURE_DATASETS and PICTURE_DATASETS[data].classifier.flip
 
 
 def _check_pictures(pictures: Pictures, wanted: str) -> None:
@@ -234,14 +257,20 @@ SILENT = 0.3  #: share of the attribute critic's hidden units that is left out o
 
 
 def train_picture_realism(
-    train: Pictures, settings: GANSettings, run: Path, seed: int = 0, report: Callable[[GANStep], None] = lambda _: None
+    train: Pictures,
+    settings: GANSettings,
+    run: Path,
+    seed: int = 0,
+    report: Callable[[GANStep], None] = lambda _: None,
+    device: torch.device = CPU,
 ) -> Path:
     """Train the realism actor and critic on the encodings of RUN's VAE; raises as `train_actor` does."""
     model, path = load_vae(vae_path(run), train.dataset), part_path(run, "realism")
     prepare(path.parent)
-    gan = realism_gan(encode_pictures(model, train), model.sigma_bar, settings, seed)
+    gan = latent_game("realism", encode_pictures(model, train), model.sigma_bar, settings, seed, device)
     identity = {**dataset_header(train), "vae": model.fingerprint, "settings": {**asdict(settings), "seed": seed}}
     train_gan(gan, path.parent, identity, report)
+    gan.to_cpu()
     result = measure_realism(gan)
     no_labels, figures = LabelCombinations(torch.zeros(1, 0), torch.ones(1)), {"belief": asdict(result.figures)}
     save_picture_actor(path, result.actor, result.critic, (), no_labels, {**identity, **training_header([]), **figures})
@@ -249,15 +278,21 @@ def train_picture_realism(
 
 
 def train_auxiliary(
-    train: Pictures, settings: GANSettings, run: Path, seed: int = 0, report: Callable[[GANStep], None] = lambda _: None
+    train: Pictures,
+    settings: GANSettings,
+    run: Path,
+    seed: int = 0,
+    report: Callable[[GANStep], None] = lambda _: None,
+    device: torch.device = CPU,
 ) -> Path:
     """Train an actor and a critic with AC-GAN's losses on the encodings of RUN's VAE; raises as `train_actor` does."""
     model, path = load_vae(vae_path(run), train.dataset), part_path(run, f"auxiliary-{settings.distance:g}")
     prepare(path.parent)
     encodings = encode_pictures(model, train)
-    gan = AuxiliaryGAN(encodings, model.sigma_bar, settings, seed)
+    gan = latent_game("auxiliary", encodings, model.sigma_bar, settings, seed, device)
     identity = {**dataset_header(train), "vae": model.fingerprint, "settings": {**asdict(settings), "seed": seed}}
     train_gan(gan, path.parent, identity, report)
+    gan.to_cpu()
     rows = LabelCombinations.of(encodings.labels)
     save_picture_actor(path, gan.final_actor(), gan.critic, train.names, rows, {**identity, **training_header([])})
     return path
@@ -268,20 +303,36 @@ def train_attributes(
     settings: TrainSettings,
     run: Path,
     report: Callable[[Report], None] = lambda _: None,
+    team: Team = ALONE,
 ) -> Path:
     """Train a critic to read labels off the encodings of RUN's VAE; raises as `train_picture_vae` does."""
     model, path = load_vae(vae_path(run), train.dataset), part_path(run, "attributes")
-    prepare(path.parent)
-    rows = _EncodingRows(encode_pictures(model, train), settings.seed)
-    torch.manual_seed(settings.seed)
-    shape = {"dim": model.vae.config.z, "labels": len(train.names), **HIDDEN}
-    critic = AttributeCritic(**shape)
-    identity = {**dataset_header(train), "vae": model.fingerprint, "settings": settings.to_dict(), "shape": shape}
-    stage, held = _AttributeStage(critic, rows), rows.held
-    trainer = Trainer(critic, lambda _: stage, settings, rows, held, path.parent, identity, commit(), report)
+    identity = {**dataset_header(train), "vae": model.fingerprint, "settings": settings.to_dict()}
+    encodings = encode_pictures(model, train)
+    trainer, critic, shape = attribute_trainer(encodings, settings, path.parent, identity, report, team)
     spent = trainer.run().spent
-    save_attributes(path, critic, shape, train.names, {**identity, **training_header(spent)})
+    save_attributes(path, critic.cpu(), shape, train.names, {**trainer.identity, **training_header(spent)})
     return path
+
+
+def attribute_trainer(
+    encodings: Encodings,
+    settings: TrainSettings,
+    folder: Path,
+    identity: dict[str, Any],
+    report: Callable[[Report], None],
+    team: Team,
+) -> tuple[Trainer, AttributeCritic, dict[str, int]]:
+    """What trains an attribute critic in a folder; that critic, and its shape."""
+    prepare(folder)
+    rows = _EncodingRows(encodings, settings.seed)
+    torch.manual_seed(settings.seed)
+    shape = {"dim": encodings.dim, "labels": encodings.labels.shape[1], **HIDDEN}
+    critic = AttributeCritic(**shape)
+    identity = {**identity, "shape": shape}
+    stage, held = _AttributeStage(critic, rows), rows.held
+    trainer = Trainer(critic, lambda _: stage, settings, rows, held, folder, identity, commit(), report, team)
+    return trainer, critic, shape
 
 
 class _EncodingRows:
@@ -309,9 +360,11 @@ class _AttributeStage:
         return self.critic.parameters()
 
     def loss(self, events: Tensor, progress: float, noise: Noise) -> tuple[Tensor, Metrics]:
-        mean, sigma = self.encodings.mean[events], self.encodings.sigma[events]
-        labels = self.encodings.labels[events]
-        logits = self._read(mean + sigma * noise.normal(*mean.shape), noise).float()
+        rows = events.cpu()
+        mean, sigma = self.encodings.mean[rows], self.encodings.sigma[rows]
+        labels = self.encodings.labels[rows].to(events.device)
+        z = (mean + sigma * noise.normal(*mean.shape)).to(events.device)
+        logits = self._read(z, noise).float()
         right = ((logits > 0).float() == labels).float().mean()
         return label_loss(logits, labels).mean(), {"accuracy": right.item()}
 
@@ -320,7 +373,7 @@ class _AttributeStage:
         for layer in self.critic.network:
             z = layer(z)
             if self.critic.training and isinstance(layer, nn.ReLU):
-                z = z * (noise.uniform(*z.shape) >= SILENT) / (1 - SILENT)
+                z = z * (noise.uniform(*z.shape).to(z.device) >= SILENT) / (1 - SILENT)
         return z
 
 
@@ -342,7 +395,7 @@ def calibrate(
     """
     whole = PictureVAE(config).eval()
     whole.load_state_dict({**whole.state_dict(), **vae.state_dict()})
-    sides = 1 + _flips(config.dataset)
+    sides = 1 + mirrors(config.dataset)
     reporting = _Reporting(sides * -(-min(CALIBRATION_PICTURES, table.count) // CHUNK), report)
     if whole.residual is not None:
         # In half precision: a pass through the VAE takes longer than all else here.

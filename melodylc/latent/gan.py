@@ -272,19 +272,29 @@ class LatentGAN(ActorCritic):
         encodings: what is real.
         sigma_bar: (dim,), the encoder's mean deviation, positive.
         settings: how to play.
-        seed: of everything random.
+        seed: of everything random, which is drawn on the CPU.
+        device: of the networks.
     """
 
-    def __init__(self, encodings: Encodings, sigma_bar: Tensor, settings: GANSettings, seed: int = 0) -> None:
+    def __init__(
+        self,
+        encodings: Encodings,
+        sigma_bar: Tensor,
+        settings: GANSettings,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
         labels, dim = encodings.labels.shape[1], encodings.dim
         check_sigma_bar(sigma_bar, dim)
-        self.encodings, self.sigma_bar, self.settings, self.seed = encodings, sigma_bar, settings, seed
-        self.scale = sigma_bar**-settings.whitening
+        self.encodings, self.settings, self.seed, self.device = encodings, settings, seed, torch.device(device)
+        self.sigma_bar = sigma_bar.to(self.device)
+        self.scale = self.sigma_bar**-settings.whitening
         self.conditional = labels > 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             actor = Actor(ActorConfig.of_vectors(dim, labels, settings.hidden, settings.layers, settings.bound))
             critic = self._new_critic(dim, labels)
+        actor, critic = actor.to(self.device), critic.to(self.device)
         optimisers = _adam(actor, settings.actor_rate), _adam(critic, settings.critic_rate)
         super().__init__(actor, critic, optimisers, settings.average, torch.Generator().manual_seed(seed))
 
@@ -301,6 +311,12 @@ class LatentGAN(ActorCritic):
             self.round_number, self._critic_loss.item(), self._costs.mean().item(), prior_samples.mean().item()
         )
 
+    def to_cpu(self) -> None:
+        """Bring the networks back, once the training is over."""
+        self.device, self.sigma_bar = torch.device("cpu"), self.sigma_bar.cpu()
+        for network in self._networks().values():
+            network.to(self.device)
+
     def final_actor(self) -> Actor | SpreadRestoration:
         """The running mean of the actor's weights; where it was penalised, with a share of its spread restored."""
         if not (self.settings.distance and self.settings.spread_share):
@@ -310,10 +326,11 @@ class LatentGAN(ActorCritic):
 
     def state(self) -> dict[str, Tensor]:
         """Everything that `restore` needs, as flat named tensors."""
-        tensors = {f"{of}.{name}": it for of, net in self._networks().items() for name, it in net.state_dict().items()}
+        networks = self._networks().items()
+        tensors = {f"{of}.{name}": it.cpu() for of, net in networks for name, it in net.state_dict().items()}
         for of, optimiser in self._optimisers().items():
             moments = optimiser.state_dict()["state"]
-            tensors |= {f"adam.{of}.{at}.{name}": it for at, all_ in moments.items() for name, it in all_.items()}
+            tensors |= {f"adam.{of}.{at}.{name}": it.cpu() for at, all_ in moments.items() for name, it in all_.items()}
         return tensors | {"random": self.generator.get_state(), "step": torch.tensor(self.round_number)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
@@ -343,7 +360,7 @@ class LatentGAN(ActorCritic):
 
     def critic_loss(self) -> Tensor:
         """L_D of fresh vectors, with the gradient penalty."""
-        real, labels = self.encodings.sample(self.settings.batch, self.generator)
+        real, labels = self._sample_real(self.settings.batch)
         prior = self._sample_prior(self.settings.batch)
         with torch.no_grad():
             generated = move_vectors(self.actor, prior, self._optional(labels))
@@ -364,7 +381,7 @@ class LatentGAN(ActorCritic):
         """Vectors of the second term; those of the third with their labels, and which of them count, 0 or 1."""
         if not self.conditional:
             return generated, prior, labels, torch.ones(len(prior))
-        bare = torch.rand(len(prior), 1, generator=self.generator) < self.settings.prior_share
+        bare = (torch.rand(len(prior), 1, generator=self.generator) < self.settings.prior_share).to(self.device)
         others = self._mismatch(labels)
         return torch.where(bare, prior, generated), real, others, (others != labels).any(dim=1).float()
 
@@ -372,7 +389,7 @@ class LatentGAN(ActorCritic):
         others = labels[torch.randperm(len(labels), generator=self.generator)]
         if not self.settings.flip_share:
             return others
-        chosen = torch.rand(len(labels), 1, generator=self.generator) < self.settings.flip_share
+        chosen = (torch.rand(len(labels), 1, generator=self.generator) < self.settings.flip_share).to(self.device)
         return torch.where(chosen, flip_one_label(labels, self.generator), others)
 
     def actor_loss(self) -> Tensor:
@@ -380,8 +397,8 @@ class LatentGAN(ActorCritic):
         batch, weight = self._actor_batch, self.settings.distance
         z = self._sample_prior(batch)
         if weight:
-            z = torch.cat([z[: batch - batch // 2], self.encodings.sample(batch // 2, self.generator)[0]])
-        labels = self._optional(self.encodings.sample_labels(batch, self.generator))
+            z = torch.cat([z[: batch - batch // 2], self._sample_real(batch // 2)[0]])
+        labels = self._optional(self.encodings.sample_labels(batch, self.generator).to(self.device))
         end = move_vectors(self.actor, z, labels)
         costs, distances = self.critic.cost(end, labels), distance(end, z, self.sigma_bar)
         self._costs, self._distances = costs.detach(), distances.detach()
@@ -393,7 +410,11 @@ class LatentGAN(ActorCritic):
         return self.settings.actor_batch or self.settings.batch
 
     def _sample_prior(self, count: int) -> Tensor:
-        return torch.randn(count, self.encodings.dim, generator=self.generator)
+        return torch.randn(count, self.encodings.dim, generator=self.generator).to(self.device)
+
+    def _sample_real(self, count: int) -> tuple[Tensor, Tensor]:
+        real, labels = self.encodings.sample(count, self.generator)
+        return real.to(self.device), labels.to(self.device)
 
     def _optional(self, labels: Tensor) -> Tensor | None:
         return labels if self.conditional else None
@@ -407,7 +428,7 @@ class AuxiliaryGAN(LatentGAN):
 
     def critic_loss(self) -> Tensor:
         """L_D of fresh vectors, with the gradient penalty on S."""
-        real, labels = self.encodings.sample(self.settings.batch, self.generator)
+        real, labels = self._sample_real(self.settings.batch)
         prior = self._sample_prior(self.settings.batch)
         with torch.no_grad():
             generated = move_vectors(self.actor, prior, labels)
@@ -424,7 +445,7 @@ def flip_one_label(labels: Tensor, generator: torch.Generator) -> Tensor:
     >>> flip_one_label(torch.zeros(2, 3), torch.Generator().manual_seed(0)).sum(dim=1)
     tensor([1., 1.])
     """
-    at = torch.randint(labels.shape[1], (len(labels), 1), generator=generator)
+    at = torch.randint(labels.shape[1], (len(labels), 1), generator=generator).to(labels.device)
     return labels.scatter(1, at, 1 - labels.gather(1, at))
 
 

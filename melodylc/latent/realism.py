@@ -246,9 +246,15 @@ class VectorRealism:
     figures: RealismFigures
 
 
-def realism_gan(encodings: Encodings, sigma_bar: Tensor, settings: GANSettings, seed: int = 0) -> LatentGAN:
+def realism_gan(
+    encodings: Encodings,
+    sigma_bar: Tensor,
+    settings: GANSettings,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> LatentGAN:
     """The training on whole vectors; labels, if encodings have any, are left aside."""
-    return LatentGAN(Encodings.without_labels(encodings.mean, encodings.sigma), sigma_bar, settings, seed)
+    return LatentGAN(Encodings.without_labels(encodings.mean, encodings.sigma), sigma_bar, settings, seed, device)
 
 
 @torch.no_grad()

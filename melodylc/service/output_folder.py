@@ -29,8 +29,10 @@ class OutputFolder:
     lock: Lock
 
     @classmethod
-    def claim(cls, path: Path, request: Mapping[str, Any]) -> "OutputFolder":
+    def claim(cls, path: Path, request: Mapping[str, Any], kind: str = FORMAT) -> "OutputFolder":
         """Check that `path` is free, or holds what the same request wrote; no other process can write it from then on.
+
+        `kind` is the format that manifests of such folders name.
 
         Raises:
             InputError: it is a file, can't be made or written, holds anything else, or is another process's.
@@ -41,7 +43,7 @@ class OutputFolder:
             raise InputError(f"{path} is a file: name a folder with -o")
         held = lock(path)
         try:
-            return cls(path, _ours(path, request), held)
+            return cls(path, _ours(path, request, kind), held)
         except BaseException:
             held.release()
             raise
@@ -174,10 +176,10 @@ def _with_fingerprint(entry: Mapping[str, Any], files: Mapping[str, bytes]) -> d
     return {**entry, "sha256": fingerprint_bytes(files[entry["file"]]), **({"beside": beside} if beside else {})}
 
 
-def _ours(path: Path, request: Mapping[str, Any]) -> tuple[str, ...]:
+def _ours(path: Path, request: Mapping[str, Any], kind: str) -> tuple[str, ...]:
     """The files that the same request left in `path`, where there is nothing else."""
     found = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")} if path.exists() else set()
-    listed = _manifest_files(path, request) if found else ()
+    listed = _manifest_files(path, request, kind) if found else ()
     if others := sorted(found - {*listed, MANIFEST}):
         raise InputError(f"{path} holds other files ({_some(others)}): name another folder with -o")
     return listed
@@ -208,18 +210,19 @@ def _recorded(manifest: Mapping[str, Any]) -> dict[str, str]:
     return {str(entry["file"]): str(entry["sha256"]) for entry in entries}
 
 
-def _manifest_files(path: Path, request: Mapping[str, Any]) -> tuple[str, ...]:
+def _manifest_files(path: Path, request: Mapping[str, Any], kind: str) -> tuple[str, ...]:
     """The files of the manifest in `path`, where it is of this request and they are as it says."""
     if not (path / MANIFEST).exists():
         return ()
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         recorded = _recorded(manifest)
-        same = manifest["format"] == FORMAT and manifest["request"] == json.loads(json.dumps(request))
+        same = manifest["format"] == kind and manifest["request"] == json.loads(json.dumps(request))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise InputError(f"{path / MANIFEST} is not a manifest of ours: name another folder with -o") from None
     if not same:
-        raise InputError(f"{path} holds the melodies of another command: name another folder with -o")
+        held = "melodies" if manifest["format"] == FORMAT else "files"
+        raise InputError(f"{path} holds the {held} of another command: name another folder with -o")
     changed = [name for name, digest in recorded.items() if _has_changed(path, name, digest)]
     if changed:
         raise InputError(f"{path} holds files changed since ({_some(changed)}): name another folder with -o")

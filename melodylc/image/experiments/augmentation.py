@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from melodylc.data.errors import InputError
 from melodylc.data.pictures.base import Pictures
-from melodylc.image.datasets import PICTURE_DATASETS, picture_config, picture_dataset
+from melodylc.image.datasets import PICTURE_DATASETS, picture_config
 from melodylc.image.models import encoder_backbone
 from melodylc.image.pipeline import Pipeline, as_bytes
 from melodylc.image.table import PictureTable, as_inputs
@@ -54,7 +54,7 @@ def augmentation_sizes(data: str) -> tuple[int, int]:
     Raises:
         InputError: it is not one of the experiment's.
     """
-    sizes = picture_dataset(data).augmentation
+    sizes = PICTURE_DATASETS[data].augmentation if data in PICTURE_DATASETS else None
     if sizes is None:
         measured = " and ".join(name for name, it in PICTURE_DATASETS.items() if it.augmentation)
         raise InputError(f"augmentation is measured on {measured}, as in the replication, not on {data}")

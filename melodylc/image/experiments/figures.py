@@ -19,7 +19,7 @@ from melodylc.image.pipeline import PICTURE_GROUP, Pipeline, as_bytes, sample_pr
 from melodylc.image.sheet import PictureGrid
 from melodylc.image.store import LabelCombinations, LoadedActor, LoadedVAE
 from melodylc.image.table import as_inputs
-from melodylc.image.transform import label_goal, realism_goal
+from melodylc.image.transformation import label_goal, realism_goal
 from melodylc.latent.actor import move_vectors
 from melodylc.latent.gan import AttributeCritic
 from melodylc.latent.optimise import OptimiseSettings, optimise

@@ -81,8 +81,8 @@ class TransformModels:
 
     model: LoadedVAE
     classifier: PictureClassifier
-    realism: LoadedActor
-    attributes: AttributeCritic
+    realism: LoadedActor | None  #: without this or the next nothing is optimised
+    attributes: AttributeCritic | None
     actors: Mapping[str, LoadedActor]  #: by name
 
 
@@ -137,9 +137,11 @@ def transform_pictures(
     with fixed_threads(1):
         start = torch.cat([vae.encode(as_inputs(part, vae.config.side)).mean for part in torch.split(pixels, _CHUNK)])
         columns = range(targets.shape[1]) if pictures.exclusive else wanted
-        goals = [label_goal(models.attributes, targets, list(columns), sure)]
-        goals += holding_goals(models, start, targets, columns)
-        ends = {"optimised": optimise(start, goals, settings, sigma_bar=model.sigma_bar).z}
+        ends: dict[str, Tensor] = {}
+        if models.attributes is not None and models.realism is not None:
+            goals = [label_goal(models.attributes, targets, list(columns), sure)]
+            goals += holding_goals(models.realism, models.attributes, start, targets, columns)
+            ends["optimised"] = optimise(start, goals, settings, sigma_bar=model.sigma_bar).z
         ends |= {name: move_vectors(actor.actor, start, targets) for name, actor in models.actors.items()}
         reconstructions = _decode_bytes(model, start)
         measurer = _Measurer(models.classifier, pixels, reconstructions, targets, wanted)
@@ -151,11 +153,13 @@ def transform_pictures(
     return Transformation(resized.numpy(), reconstructions.numpy(), tuple(methods))
 
 
-def holding_goals(models: TransformModels, start: Tensor, targets: Tensor, changed: Collection[int]) -> Iterator[Goal]:
+def holding_goals(
+    realism: LoadedActor, attributes: AttributeCritic, start: Tensor, targets: Tensor, changed: Collection[int]
+) -> Iterator[Goal]:
     """To stay as real as vectors (n, dim) begin, and to keep the labels (n, labels) that are not to be changed."""
-    yield no_worse(realism_goal(models.realism, 0.1, REALISM_ENOUGH), start)
+    yield no_worse(realism_goal(realism, 0.1, REALISM_ENOUGH), start)
     if others := [label for label in range(targets.shape[1]) if label not in changed]:
-        yield no_worse(label_goal(models.attributes, targets, others, OTHERS_ENOUGH), start)
+        yield no_worse(label_goal(attributes, targets, others, OTHERS_ENOUGH), start)
 
 
 def no_worse(goal: Goal, start: Tensor) -> Goal:
