@@ -14,6 +14,7 @@ import json
 import os
 import random
 import resource
+import secrets
 import shutil
 import signal
 import subprocess
@@ -50,25 +51,36 @@ if sys.argv[1] == "fit":
 main()
 """
 HOSTILE = """
-import os, sys, threading, time
+import os, time
+from melodylc import reward
+@reward
 def raises(melody): raise RuntimeError("\\x1b[2J")
+@reward
 def lies(melody): return "1.0" if melody.note_count % 2 else float("nan")
+@reward
 def hangs(melody): time.sleep(3600)
+@reward
 def prints(melody):
     print("x" * 100_000)
     return 1.0
+@reward
 def forks(melody):
-    if os.fork() == 0: time.sleep(600)
+    if melody.note_count % 8 == 0 and os.fork() == 0: time.sleep(600)
     return 1.0
+@reward
 def writes(melody):
     for descriptor in range(3, 20):
         try: os.write(descriptor, b"\\xff" * 4000)
         except OSError: pass
     return 1.0
+@reward
 def closes(melody):
     os.closerange(0, 64)
     return 1.0
+@reward
+def exits(melody): os._exit(0)
 """
+HOSTILE_RULES = ("raises", "lies", "hangs", "prints", "forks", "writes", "closes", "exits")
 
 
 class Tally:
@@ -100,7 +112,10 @@ class Process:
 
     def __init__(self, command: list[str], folder: Path) -> None:
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - it stays open for the process
+        name = secrets.token_hex(8)
+        self._mark = f"HARDEN_PROCESS={name}"
         environment = {**os.environ, "MELODYLC_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+        environment["HARDEN_PROCESS"] = name
         self.popen = subprocess.Popen(
             command, cwd=folder, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, env=environment,
             start_new_session=True,
@@ -117,9 +132,9 @@ class Process:
         return Done(code, self.log.read().decode(errors="replace"))
 
     def survivors(self) -> int:
-        """Processes of its session that go on ten seconds after it ended; they are ended here."""
+        """Processes that it started, in whatever session, and that go on ten seconds after it ended; they are ended."""
         for _ in range(100):
-            if not (left := _session(self.popen.pid)):
+            if not (left := _with_environment(self._mark)):
                 return 0
             time.sleep(0.1)
         for pid in left:
@@ -127,14 +142,16 @@ class Process:
         return len(left)
 
 
-def _session(leader: int) -> list[int]:
+def _with_environment(mark: str) -> list[int]:
+    """Processes that have such a line in their environment, which children inherit."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
+    for path in Path("/proc").glob("[0-9]*/environ"):
         try:
-            state, _, _, session = path.read_text().rpartition(")")[2].split()[:4]
+            lines = path.read_bytes().split(b"\0")
+            state = path.with_name("stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue
-        if int(session) == leader and state != "Z":
+        if mark.encode() in lines and state != "Z":
             found.append(int(path.parent.name))
     return found
 
@@ -364,16 +381,15 @@ def _resize(place: Path, size: int) -> None:
     subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
 
 
-HOSTILE_RULES = ("raises", "lies", "hangs", "prints", "forks", "writes", "closes")
-
-
 def hostile_rules(tries: int, tally: Tally) -> None:
     """Rules that raise, lie, hang, print, fork, and write into their pipe or close it, through `generate`."""
     for rule in HOSTILE_RULES:
         with folder_with_music() as place:
             words = ["--reward", f"rules.py:{rule}", "--reward-seconds", "1", "-n", "2", "-o", "out"]
             process = Process([*CLI, "generate", *words], place)
-            faults = process.end(300).faults(0, 1, 2)
+            done = process.end(300)
+            faults = done.faults(0, 2, 3)
+            faults += ["the rule wasn't asked"] if f"rules.py:{rule}" not in done.text and done.code == 2 else []
             faults += [f"{left} processes left"] if (left := process.survivors()) else []
             tally.add(*(f"{rule}: {it}" for it in faults))
 
