@@ -53,6 +53,7 @@ main()
 HOSTILE = """
 import os, time
 from melodylc import reward
+forked = []
 @reward
 def raises(melody): raise RuntimeError("\\x1b[2J")
 @reward
@@ -65,7 +66,7 @@ def prints(melody):
     return 1.0
 @reward
 def forks(melody):
-    if melody.note_count % 8 == 0 and os.fork() == 0: time.sleep(600)
+    if forked.append(1) is None and len(forked) < 9 and os.fork() == 0: time.sleep(600)
     return 1.0
 @reward
 def writes(melody):
@@ -476,6 +477,7 @@ def hostile_studio(tries: int, tally: Tally) -> None:
         served = Studio(place, *named, "--reward-seconds", "1")
         for number, rule in enumerate(HOSTILE_RULES):
             status, text = served.generate(number, count=2, rules=[{"rule": number}])
+            print(f"  {rule}: {status} {text.strip()[-200:]!r}", flush=True)
             faults = [f"status {status}: {text[:300]}"] * (status not in (200, 400))
             faults += ["a traceback in the answer"] * ("Traceback" in text)
             melodies = served.generate(number)[1].count('"melody"')
@@ -527,7 +529,10 @@ def main() -> None:
             continue
         tally = Tally()
         print(name, flush=True)
-        CHECKS[name](chosen.tries, tally)
+        try:
+            CHECKS[name](chosen.tries, tally)
+        except Exception as error:  # the others are run all the same
+            tally.add(f"the check itself: {type(error).__name__}: {error}")
         print(f"{name}: tried {tally.tried}, failed {len(tally.failures)}", flush=True)
         for failure in tally.failures[:20]:
             print(f"  {failure}")
