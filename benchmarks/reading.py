@@ -182,7 +182,7 @@ def kind(score: Score) -> str:
     full = (2 if meter == (2, 4) else 4) * score.division
     same = BAR_SIGNATURES if meter != (2, 4) else {meter}
     if any(run.meter not in same and (run.bars > 2 or run.length >= 1.25 * full) for run in runs):
-        return "changes its meter"
+        return "with changes of meter"
     total = sum(run.length * run.bars for run in runs)
     return "" if round(total / full + 0.49) >= LEAST_BARS else f"shorter than {LEAST_BARS} bars"
 

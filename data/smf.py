@@ -52,6 +52,7 @@ _NOTES_OFF = (120, 123)  # controllers: all sound off, all notes off
 # Data bytes of system common and real time messages, which have no place in a file.
 _SYSTEM = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0, 0xF8: 0, 0xFA: 0, 0xFB: 0, 0xFC: 0, 0xFE: 0}
 _NAME, _END, _TEMPO, _METER = 0x03, 0x2F, 0x51, 0x58
+_TRACK_END = bytes((0xFF, _END, 0))
 
 Places = npt.NDArray[np.int32]  # of bytes in a file, or numbers of its tracks
 
@@ -138,7 +139,7 @@ def _read_chunks(events: "_Events", header: _Header) -> list[str]:
         if data[at : at + 4] == b"MTrk" and at + 8 <= len(data):
             at, remark = _read_track(events, at)
             remarks += remark
-        elif _is_boundary(data, at):
+        elif _is_boundary(data, at) or _is_chunk(data, at):
             unknown.append(data[at : at + 4].decode("ascii"))
             at += 8 + int.from_bytes(data[at + 4 : at + 8], "big")
         else:
@@ -166,10 +167,14 @@ def _is_boundary(data: bytes, at: int) -> bool:
     if at >= len(data):
         return at == len(data)
     name = data[at : at + 4]
-    if name == b"MTrk":
-        return True
-    fits = at + 8 + int.from_bytes(data[at + 4 : at + 8], "big") <= len(data)
-    return len(name) == 4 and fits and name.isalnum() and at + 8 <= len(data)
+    return name == b"MTrk" or (name.isalnum() and _is_chunk(data, at))
+
+
+def _is_chunk(data: bytes, at: int) -> bool:
+    """Whether four letters of ASCII and a length that fits stand here."""
+    name, begin = data[at : at + 4], at + 8
+    fits = begin <= len(data) and begin + int.from_bytes(data[at + 4 : begin], "big") <= len(data)
+    return fits and name.isascii() and name.decode("ascii").isprintable()
 
 
 def _read_track(events: "_Events", at: int) -> tuple[int, list[str]]:
@@ -220,6 +225,7 @@ class _Events:
         self.system = self.escapes = 0  # messages that have no place in a file; messages in an escape
         self.count = 0
         self._cut = False
+        self._width = 0  # data bytes of the running status where reading stands; 0: none
         self._pieces: list[Places] = []
         self._single: list[int] = []  # of events read one by one: begin and end of the time, by turns
         self._low = np.flatnonzero(self.array < 0x80).astype(np.int32)
@@ -241,7 +247,7 @@ class _Events:
         Raises:
             MidiError: it breaks off, or can't be read.
         """
-        first, self._cut = self.count, cut
+        first, self._cut, self._width = self.count, cut, 0
         at, ended = self._walk(at, limit)
         if cut and not ended:
             raise self._broken(at, "no end of track")
@@ -249,7 +255,13 @@ class _Events:
         return at, ended
 
     def goes_on(self, at: int, limit: int) -> bool:
-        """Take in the events after a track's end of track, if they are whole and end just where the chunk does."""
+        """Take in the events after a track's end of track, if they are whole and end just where the chunk does.
+
+        Running status goes on there only where another end of track is the last of them: any three bytes below 0x80
+        would be a note otherwise.
+        """
+        if not self.data.endswith(_TRACK_END, at, limit):
+            self._width = 0
         before = self.count, len(self.metas), len(self._pieces), self.system, self.escapes
         self._flush()
         pieces = len(self._pieces)
@@ -264,8 +276,7 @@ class _Events:
         return True
 
     def _walk(self, at: int, limit: int) -> tuple[int, bool]:
-        data, single = self.data, self._single
-        width = 0  # data bytes of the running status; 0: none
+        data, single, width = self.data, self._single, self._width
         singly_to = 0
         try:
             while at < limit:
@@ -294,9 +305,11 @@ class _Events:
                 self.count += 1
                 at = end
                 if ended:
+                    self._width = width
                     return at, True
         except IndexError:
             raise self._broken(len(data), "it breaks off") from None
+        self._width = width
         return at, False
 
     def _regular(self, at: int, limit: int) -> tuple[int, int]:

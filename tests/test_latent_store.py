@@ -93,12 +93,12 @@ def test_parts_without_a_rate_are_refused(tmp_path: Path, result: FitResult) -> 
 
 
 def edited(content: bytes, change: Callable[[dict[str, object]], object]) -> bytes:
-    """The file with another header of ours."""
+    """The file with another header of ours, and without a checksum, as files of before."""
     size = struct.unpack("<Q", content[:8])[0]
     metadata = json.loads(content[8 : 8 + size])["__metadata__"]
     header = json.loads(metadata["header"])
     change(header)
-    return save(load(content), metadata={**metadata, "header": json.dumps(header)})
+    return save(load(content), metadata={"format": metadata["format"], "header": json.dumps(header)})
 
 
 def shaped(**fields: object) -> Callable[[dict[str, object]], object]:
@@ -126,6 +126,8 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "no rule": lambda content: edited(content, lambda header: header.pop("rule")),
     "another width": lambda content: edited(content, shaped(hidden=32)),
     "width below 1": lambda content: edited(content, shaped(hidden=0)),
+    "layers by the billion": lambda content: edited(content, shaped(hidden=16, layers=10**9)),
+    "a width of billions": lambda content: edited(content, shaped(hidden=10**9)),
     "width of text": lambda content: edited(content, shaped(hidden="x")),
     "unknown field": lambda content: edited(content, lambda header: header.update(config={"sizes": 6})),
 }
@@ -138,6 +140,18 @@ def test_a_damaged_or_foreign_file_costs_one_line(kind: str, path: Path) -> None
         load_actor(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_no_byte_changes_unnoticed(path: Path) -> None:
+    content = path.read_bytes()
+    begin = 8 + struct.unpack("<Q", content[:8])[0]
+    header = content.index(b"above & below")
+    for at in (header, *range(begin, len(content), (len(content) - begin) // 40)):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        with pytest.raises(CheckpointError, match="its checksum is another"):
+            load_actor(path)
+    path.write_bytes(content)
+    load_actor(path)
 
 
 @pytest.mark.parametrize("kind", ["empty", "text", "no header", "another format", "a header of exabytes"])

@@ -555,7 +555,7 @@ def test_what_is_read_whole_is_counted() -> None:
         (midi(tune), "", True, True),
         (upbeat, "", False, True),
         (midi(tune, signatures=[(0, 3, 4)]), "in other meters", False, False),
-        (midi(tune, signatures=[(0, 4, 4), (12 * BAR, 3, 4)]), "changes its meter", False, False),
+        (midi(tune, signatures=[(0, 4, 4), (12 * BAR, 3, 4)]), "with changes of meter", False, False),
         (midi(tune[:40]), "shorter than 16 bars", True, True),
     ):
         score = read_score(content)

@@ -14,6 +14,7 @@ import json
 import os
 import random
 import resource
+import secrets
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,7 @@ CLI = [sys.executable, "-m", "melodylc"]
 # The command line with few steps of training, so that a whole run takes seconds.
 SHORT = """
 import sys
+from dataclasses import replace
 from melodylc.cli.main import main
 from melodylc.training import run, settings
 from melodylc.training.settings import StageSettings, TrainSettings
@@ -41,28 +43,45 @@ vae = (StageSettings(kind="codec", batch=4, rate=2e-3, steps=8, warmup=2),
 settings.default_settings = lambda config: TrainSettings(stages=vae, validate_every=2)
 language = (StageSettings(kind="language", batch=2, rate=1e-3, steps=3, warmup=1),)
 settings.LANGUAGE = TrainSettings(stages=language, validate_every=2)
+if sys.argv[1] == "fit":
+    from melodylc.constraints import fitting
+    steps = dict(warmup=2, critic_steps=2, actor_steps=2)
+    small = dict(bank=64, fresh=8, batch=8, augmentations=8, check=4, measure=4, **steps)
+    fitting.SETTINGS, fitting.EDIT_SAMPLES = replace(fitting.SETTINGS, **small), 2
 main()
 """
 HOSTILE = """
-import os, sys, threading, time
+import os, time
+from melodylc import reward
+forked = []
+@reward
 def raises(melody): raise RuntimeError("\\x1b[2J")
+@reward
 def lies(melody): return "1.0" if melody.note_count % 2 else float("nan")
+@reward
 def hangs(melody): time.sleep(3600)
+@reward
 def prints(melody):
     print("x" * 100_000)
     return 1.0
+@reward
 def forks(melody):
-    if os.fork() == 0: time.sleep(600)
+    if forked.append(1) is None and len(forked) < 9 and os.fork() == 0: time.sleep(600)
     return 1.0
+@reward
 def writes(melody):
     for descriptor in range(3, 20):
         try: os.write(descriptor, b"\\xff" * 4000)
         except OSError: pass
     return 1.0
+@reward
 def closes(melody):
     os.closerange(0, 64)
     return 1.0
+@reward
+def exits(melody): os._exit(0)
 """
+HOSTILE_RULES = ("raises", "lies", "hangs", "prints", "forks", "writes", "closes", "exits")
 
 
 class Tally:
@@ -94,7 +113,10 @@ class Process:
 
     def __init__(self, command: list[str], folder: Path) -> None:
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - it stays open for the process
+        name = secrets.token_hex(8)
+        self._mark = f"HARDEN_PROCESS={name}"
         environment = {**os.environ, "MELODYLC_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+        environment["HARDEN_PROCESS"] = name
         self.popen = subprocess.Popen(
             command, cwd=folder, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, env=environment,
             start_new_session=True,
@@ -111,9 +133,9 @@ class Process:
         return Done(code, self.log.read().decode(errors="replace"))
 
     def survivors(self) -> int:
-        """Processes of its session that go on ten seconds after it ended; they are ended here."""
+        """Processes that it started, in whatever session, and that go on ten seconds after it ended; they are ended."""
         for _ in range(100):
-            if not (left := _session(self.popen.pid)):
+            if not (left := _with_environment(self._mark)):
                 return 0
             time.sleep(0.1)
         for pid in left:
@@ -121,14 +143,16 @@ class Process:
         return len(left)
 
 
-def _session(leader: int) -> list[int]:
+def _with_environment(mark: str) -> list[int]:
+    """Processes that have such a line in their environment, which children inherit."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
+    for path in Path("/proc").glob("[0-9]*/environ"):
         try:
-            state, _, _, session = path.read_text().rpartition(")")[2].split()[:4]
+            lines = path.read_bytes().split(b"\0")
+            state = path.with_name("stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue
-        if int(session) == leader and state != "Z":
+        if mark.encode() in lines and state != "Z":
             found.append(int(path.parent.name))
     return found
 
@@ -181,7 +205,7 @@ def commands() -> dict[str, list[str]]:
         "data build": [*CLI, "data", "build", "tunes", "-o", "out", "--heldout", "0.2", "--workers", "2"],
         "train vae": [*short, "train", "vae", "corpus", "-o", "out", "--config", "tiny", "--precision", "fp32"],
         "train prior": [*short, "train", "prior", "corpus", "-o", "out"],
-        "fit": [*CLI, "fit", "--scale", "cmin", "--rounds", "1", "-o", "out.safetensors"],
+        "fit": [*short, "fit", "--scale", "cmin", "--rounds", "1", "-o", "out.safetensors"],
         "generate": [*CLI, "generate", "--scale", "cmin", "-n", "12", "--seed", "3", "-o", "out"],
         "image train": [*CLI, "image", "train", "--dataset", "faces", "--steps", "6", "-o", "out"],
     }
@@ -268,32 +292,105 @@ def damaged(tries: int, tally: Tally) -> None:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
+def writers() -> dict[str, list[str]]:
+    """Every command that writes: those that are killed, and those that take a melody."""
+    tune = "tunes/tune 01.mid"
+    return {
+        **commands(),
+        "transform": [*CLI, "transform", tune, "--scale", "cmin", "-n", "2", "--seed", "1", "-o", "out"],
+        "vary": [*CLI, "vary", tune, "-n", "2", "--seed", "1", "-o", "out"],
+        "show": [*CLI, "show", tune, "-o", "out.png"],
+        "reconstruct": [*CLI, "reconstruct", tune, "--refine", "0", "-o", "out"],
+    }
+
+
 def full_disk(tries: int, tally: Tally) -> None:
-    """Every command on a file system of 64 KiB: no traceback, no temporary file. One that fits may end with 0."""
-    for name, command in commands().items():
-        with folder_with_music() as place:
-            prepare(name, place)
-            small = place / "small"
-            small.mkdir()
-            mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)]
-            if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
-                print("  skipped: this account can't mount a tmpfs")
-                return
-            try:
-                done = run([it.replace("out", "small/out") if it.startswith("out") else it for it in command], place)
-                left = [it for it in content(small) if it.endswith(".tmp")]
-                tally.add(*(f"{name}: {it}" for it in done.faults(0, 2) + [f"left: {left}"] * bool(left)))
-            finally:
-                subprocess.run(["umount", str(small)], check=False)
+    """Every command that writes, where files may not grow beyond a size, and where the disk is too small (a tmpfs).
+
+    It says so in a sentence, or had room; no temporary file stays; and once there is room, the same command again gives
+    what it would have given.
+    """
+    for name, command in writers().items():
+        draw = random.Random(name)
+        with folder_with_music() as base:
+            prepare(name, base)
+            clean = base.parent / f"{base.name}-clean"
+            shutil.copytree(base, clean)
+            done = run(command, clean)
+            expected = content(clean)
+            largest = max((clean / it).stat().st_size for it in expected.keys() - content(base).keys())
+            shutil.rmtree(clean)
+            if done.code:
+                tally.add(*done.faults(0))
+                continue
+            for turn in range(2 * tries):
+                with tempfile.TemporaryDirectory(prefix="harden-") as word:
+                    place = Path(word) / "place"
+                    place.mkdir()
+                    limit = draw.randrange(largest)
+                    mounted = turn % 2 == 1 and _mount(place, max(4096, limit))
+                    if turn % 2 and not mounted:
+                        print("  no tmpfs: this account can't mount one")
+                        continue
+                    try:
+                        tally.add(
+                            *(
+                                f"{name}, {limit:,} bytes: {it}"
+                                for it in _filled(command, base, place, limit, mounted, expected)
+                            )
+                        )
+                    finally:
+                        if mounted:
+                            subprocess.run(["umount", "-l", str(place)], check=False)
+
+
+def _filled(
+    command: list[str], base: Path, place: Path, limit: int, mounted: bool, expected: dict[str, str]
+) -> list[str]:
+    """What goes wrong with a command in a place with little room."""
+    if mounted:  # the disk has room for what is read, and for what it is given here
+        _resize(place, sum(it.stat().st_size + 4096 for it in base.rglob("*")) + max(4096, limit))
+    shutil.copytree(base, place, dirs_exist_ok=True)
+
+    def limited() -> None:
+        if not mounted:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    environment = {**os.environ, "MELODYLC_CACHE": str(place / "cache"), "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(
+        command, cwd=place, env=environment, preexec_fn=limited, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False,
+    )  # fmt: skip
+    done = Done(ended.returncode, ended.stdout.decode(errors="replace"))
+    faults = done.faults(0, 2)
+    left = [it for it in content(place) if it.endswith(".tmp")]
+    faults += [f"left: {left}"] if left else []
+    if mounted:
+        _resize(place, 1 << 30)
+    if done.code:
+        faults += run(command, place).faults(0)
+    found = {it: text for it, text in content(place).items() if not it.startswith("cache/")}  # which is optional
+    return faults + difference({it: text for it, text in expected.items() if not it.startswith("cache/")}, found)
+
+
+def _mount(place: Path, size: int) -> bool:
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    return bool(shutil.which("mount")) and not subprocess.run(mount, capture_output=True, check=False).returncode
+
+
+def _resize(place: Path, size: int) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
 
 
 def hostile_rules(tries: int, tally: Tally) -> None:
     """Rules that raise, lie, hang, print, fork, and write into their pipe or close it, through `generate`."""
-    for rule in ("raises", "lies", "hangs", "prints", "forks", "writes", "closes"):
+    for rule in HOSTILE_RULES:
         with folder_with_music() as place:
             words = ["--reward", f"rules.py:{rule}", "--reward-seconds", "1", "-n", "2", "-o", "out"]
             process = Process([*CLI, "generate", *words], place)
-            faults = process.end(300).faults(0, 1, 2)
+            done = process.end(300)
+            faults = done.faults(0, 2, 3)
+            faults += ["the rule wasn't asked"] if f"rules.py:{rule}" not in done.text and done.code == 2 else []
             faults += [f"{left} processes left"] if (left := process.survivors()) else []
             tally.add(*(f"{rule}: {it}" for it in faults))
 
@@ -324,43 +421,69 @@ def _resident(pid: int) -> float:
         return 0.0
 
 
-def _click(address: str, token: str, seed: int, **words: object) -> str:
-    connection = http.client.HTTPConnection(address, timeout=120)
-    body = json.dumps({"scale": "cmaj", "count": 8, "seed": seed, **words})
-    connection.request("POST", "/api/v1/generate", body, {"authorization": f"Bearer {token}"})
-    answer = connection.getresponse().read().decode()
-    connection.close()
-    return answer
+class Studio:
+    """A studio in a place of its own, and how one asks it."""
+
+    def __init__(self, place: Path, *options: str) -> None:
+        self.process = Process([*CLI, "studio", "--no-open", "--port", "0", *options], place)
+        self.entrances = place / "cache" / "studio"
+        while self.process.popen.poll() is None and not list(self.entrances.glob("*.json")):
+            time.sleep(0.2)
+        if self.process.popen.poll() is not None:
+            raise RuntimeError(self.process.end().text)
+        entrance = next(self.entrances.glob("*.json"))
+        self._address, self._token = f"127.0.0.1:{entrance.stem}", json.loads(entrance.read_text())["token"]
+
+    def generate(self, seed: int, **words: object) -> tuple[int, str]:
+        """The status and the text of an answer."""
+        connection = http.client.HTTPConnection(self._address, timeout=300)
+        body = json.dumps({"scale": "cmaj", "count": 8, "seed": seed, **words})
+        connection.request("POST", "/api/v1/generate", body, {"authorization": f"Bearer {self._token}"})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text
+
+    def end(self, blow: signal.Signals) -> list[str]:
+        """End it by a signal: what is wrong with how it ended, and what stays."""
+        self.process.popen.send_signal(blow)
+        faults = self.process.end(60).faults(0, 130, 143, -blow)
+        faults += [f"{left} processes left"] if (left := self.process.survivors()) else []
+        if blow == signal.SIGTERM and list(self.entrances.glob("*.json")):
+            faults.append("the file with the secret is still there")
+        return faults
 
 
 def studio(tries: int, tally: Tally) -> None:
     """60 generations for each try, with the memory before and after, then a signal; nothing stays in its cache."""
     for blow in (signal.SIGTERM, signal.SIGKILL):
         with folder_with_music() as place:
-            process = Process([*CLI, "studio", "--no-open", "--port", "0"], place)
-            entrances = place / "cache" / "studio"
-            while process.popen.poll() is None and not list(entrances.glob("*.json")):
-                time.sleep(0.2)
-            if process.popen.poll() is not None:
-                tally.add(*process.end().faults(0))
-                continue
-            port = next(entrances.glob("*.json"))
-            token = json.loads(port.read_text())["token"]
-            first = 0.0
+            served, first = Studio(place), 0.0
             for seed in range(60 * tries if blow == signal.SIGTERM else 2):
-                melodies = _click(f"127.0.0.1:{port.stem}", token, seed).count('"melody"')
+                melodies = served.generate(seed)[1].count('"melody"')
                 tally.add(*[f"{melodies} melodies of 8"] * (melodies < 8))
-                first = _resident(process.popen.pid) if seed == 19 else first
+                first = _resident(served.process.popen.pid) if seed == 19 else first
             if first:
-                grown = _resident(process.popen.pid) - first
+                grown = _resident(served.process.popen.pid) - first
                 print(f"  {first:.0f} MB after 20 generations, {grown:+.0f} MB at the end")
                 tally.add(*[f"memory grew by {grown:.0f} MB"] * (grown > 100))
-            process.popen.send_signal(blow)
-            faults = process.end(60).faults(0, 130, 143, -blow)
-            faults += [f"{left} processes left"] if (left := process.survivors()) else []
-            if blow == signal.SIGTERM and list(entrances.glob("*.json")):
-                faults.append("the file with the secret is still there")
-            tally.add(*faults)
+            tally.add(*served.end(blow))
+
+
+def hostile_studio(tries: int, tally: Tally) -> None:
+    """The same rules through the studio: each gets an answer, and the next request its melodies; nothing stays."""
+    with folder_with_music() as place:
+        named = [word for rule in HOSTILE_RULES for word in ("--reward", f"rules.py:{rule}")]
+        served = Studio(place, *named, "--reward-seconds", "1")
+        for number, rule in enumerate(HOSTILE_RULES):
+            status, text = served.generate(number, count=2, rules=[{"rule": number}])
+            print(f"  {rule}: {status} {text.strip()[-200:]!r}", flush=True)
+            faults = [f"status {status}: {text[:300]}"] * (status not in (200, 400))
+            faults += ["a traceback in the answer"] * ("Traceback" in text)
+            melodies = served.generate(number)[1].count('"melody"')
+            faults += [f"{melodies} melodies of 8 after it"] * (melodies < 8)
+            tally.add(*(f"{rule}: {it}" for it in faults))
+        tally.add(*served.end(signal.SIGTERM))
 
 
 def flat_memory(tries: int, tally: Tally) -> None:
@@ -382,6 +505,7 @@ CHECKS: dict[str, Check] = {
     **{f"kill {name}": lambda tries, tally, name=name: kill(name, tries, tally) for name in commands()},
     "pairs": pairs,
     "hostile rules": hostile_rules,
+    "hostile rules, studio": hostile_studio,
     "full disk": full_disk,
     "archive of many members": many_members,
     "studio": studio,
@@ -405,7 +529,10 @@ def main() -> None:
             continue
         tally = Tally()
         print(name, flush=True)
-        CHECKS[name](chosen.tries, tally)
+        try:
+            CHECKS[name](chosen.tries, tally)
+        except Exception as error:  # the others are run all the same
+            tally.add(f"the check itself: {type(error).__name__}: {error}")
         print(f"{name}: tried {tally.tried}, failed {len(tally.failures)}", flush=True)
         for failure in tally.failures[:20]:
             print(f"  {failure}")

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from melodylc.data.errors import InputError
 
 LABEL_SCALE = 8.0  #: what labels beside a context are multiplied by
+_LARGEST, _MOST_LAYERS = 8192, 64  # of what a header may claim
 GATE_BIAS = -1.0  #: where gates start: nearer to leaving z as it is than to replacing it
 
 Move = Callable[[Tensor, Tensor, int], Tensor]
@@ -53,7 +54,7 @@ class ActorConfig:
     """The shape of an actor.
 
     Raises:
-        InputError: a size below 1 or a bound that isn't positive.
+        InputError: a size below 1 or beyond what any actor has, or a bound that isn't positive.
     """
 
     parts: int  #: parts of z
@@ -69,6 +70,9 @@ class ActorConfig:
                 raise InputError(f"an actor's {name} is at least 1, not {getattr(self, name)}")
         if self.context < 0:
             raise InputError(f"an actor's context is at least 0, not {self.context}")
+        for name, most in (("parts", _LARGEST), ("size", _LARGEST), ("hidden", _LARGEST), ("layers", _MOST_LAYERS)):
+            if getattr(self, name) > most:
+                raise InputError(f"an actor's {name} is at most {most}, not {str(getattr(self, name))[:40]}")
         if not 0 < self.bound < float("inf"):
             raise InputError(f"an actor's bound is a positive number, not {self.bound}")
 

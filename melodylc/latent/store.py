@@ -7,16 +7,15 @@ them with what is wanted.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from os import PathLike
-from pathlib import Path
 from typing import Any, Self
 
 import torch
 
 from melodylc.data.errors import CheckpointError, InputError
-from melodylc.data.files import fingerprint_file, reason
+from melodylc.data.files import fingerprint_file
 from melodylc.latent.actor import Actor, ActorConfig
 from melodylc.latent.fit import FitResult, current_settings
-from melodylc.latent.tensor_files import first_line, read_metadata, read_tensors, write_tensors
+from melodylc.latent.tensor_files import check_file_size, first_line, read_metadata, read_tensors, write_tensors
 
 ACTOR_FILE_FORMAT = "melodylc-actor/2"
 LARGEST_ACTOR = 256 * 2**20  #: bytes; what claims more isn't an actor of ours
@@ -181,7 +180,7 @@ def load_actor(
     Raises:
         CheckpointError: no such file, damaged, another kind of file, or an actor for another model, prior or rule.
     """
-    _check_size(path)
+    check_file_size(path, LARGEST_ACTOR, "an actor")
     tensors, values = read_tensors(path, ACTOR_FILE_FORMAT)
     header = _header(path, values)
     for what, wanted, found in (
@@ -211,16 +210,6 @@ def read_header(path: str | PathLike[str]) -> ActorHeader | None:
     """
     values = read_metadata(path, ACTOR_FILE_FORMAT)
     return None if values is None else _header(path, values)
-
-
-def _check_size(path: str | PathLike[str]) -> None:
-    try:
-        with Path(path).open("rb") as file:
-            size = file.seek(0, 2)
-    except OSError as error:
-        raise CheckpointError(f"{path}: can't read this ({reason(error)})") from None
-    if size > LARGEST_ACTOR:
-        raise CheckpointError(f"{path}: {size} bytes are too many for an actor")
 
 
 def _header(path: str | PathLike[str], values: Mapping[str, Any]) -> ActorHeader:

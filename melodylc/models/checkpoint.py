@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from melodylc.cache import pretrained
 from melodylc.data.errors import CheckpointError, InputError
 from melodylc.data.files import fingerprint_file
-from melodylc.latent.tensor_files import first_line, read_tensors, write_tensors
+from melodylc.latent.tensor_files import check_file_size, first_line, read_tensors, write_tensors
 from melodylc.models.config import ModelConfig, PriorName
 from melodylc.models.language import LanguageConfig, MelodyLM
 from melodylc.models.prior import LearntPrior, NormalPrior, Prior
@@ -25,6 +25,7 @@ from melodylc.models.vae import MelodyVAE
 FORMAT = "melodylc-vae/1"
 LANGUAGE_FORMAT = "melodylc-language/1"
 STATISTICS = "statistics."  #: prefix of tensors that aren't parameters
+LARGEST_MODEL = 4 << 30  #: bytes; ours have 27 million
 LANGUAGE = "language."  #: prefix of the language model's parameters
 
 
@@ -78,6 +79,7 @@ def save_language(path: Path, language: MelodyLM | RecallLM, provenance: Mapping
 
 def load_language(path: Path) -> tuple[MelodyLM | RecallLM, dict[str, Any]]:
     """A language model that `save_language` wrote, in float32 and in evaluation mode, and its provenance."""
+    check_file_size(path, LARGEST_MODEL, "a language model")
     tensors, header = read_tensors(path, LANGUAGE_FORMAT)
     try:
         with torch.random.fork_rng(devices=[]):
@@ -90,7 +92,12 @@ def load_language(path: Path) -> tuple[MelodyLM | RecallLM, dict[str, Any]]:
 
 
 def load_model(path: Path) -> LoadedModel:
-    """Read a model that `save_model` wrote, in float32 and in evaluation mode."""
+    """Read a model that `save_model` wrote, in float32 and in evaluation mode.
+
+    Raises:
+        CheckpointError: no such file, too large for one, damaged, or something else.
+    """
+    check_file_size(path, LARGEST_MODEL, "a model")
     tensors, header = read_tensors(path, FORMAT)
     sigma_bar = tensors.pop(f"{STATISTICS}sigma_bar", None)
     told = {name: tensors.pop(name) for name in list(tensors) if name.startswith(LANGUAGE)}

@@ -6,13 +6,32 @@ small enough for tests; these two are chains of bars (`melodylc.models.autoregre
 what a flat encoder doesn't in hours, and whose samples keep to a key.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from melodylc.data.alphabet import BARS
 from melodylc.data.errors import InputError
 
+LARGEST_LAYER = 8192  #: of any layer
+MOST_LAYERS = 64  #: layers or blocks in a row
 PriorName = Literal["learnt", "normal"]  #: what latents are drawn from
+
+
+def check_sizes(sizes: Mapping[str, Any]) -> None:
+    """Refuse sizes that no model of ours has, before memory is taken for them.
+
+    Raises:
+        InputError: a number that isn't whole, or out of range.
+
+    >>> check_sizes({"hidden": 10**9})
+    Traceback (most recent call last):
+    melodylc.data.errors.InputError: hidden is a whole number from 0 to 8192, not 1000000000
+    """
+    for name, size in sizes.items():
+        most = MOST_LAYERS if name in ("layers", "blocks") else LARGEST_LAYER
+        if not isinstance(size, str) and not (type(size) is int and 0 <= size <= most):
+            raise InputError(f"{name} is a whole number from 0 to {most}, not {str(size)[:40]}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +52,7 @@ class ModelConfig:
     blocks: int = 0  #: residual blocks after each of those hidden layers of `song_hidden` units
 
     def __post_init__(self) -> None:
+        check_sizes(self.to_dict())
         if self.encoder == "chain" and self.z % BARS:
             raise InputError(f"a chain's latent dimensions are a multiple of {BARS}, not {self.z}")
 

@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy
 from melodylc.data.alphabet import BARS, STATES, STEPS, STEPS_PER_BAR
 from melodylc.data.errors import InputError
 from melodylc.models.bars import START, BarEncoder
+from melodylc.models.config import check_sizes
 
 LOOKBACK = (1, 2, 4, 8)  #: bars
 NOTHING = STATES + 1  #: what stands where the melody hadn't begun
@@ -33,6 +34,9 @@ class LanguageConfig:
     embedding: int = 128  #: dimensions of a bar's embedding
     context: int = 256  #: units of the LSTM over bars
     hidden: int = 320  #: units of the LSTM inside a bar
+
+    def __post_init__(self) -> None:
+        check_sizes(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a checkpoint's header."""

@@ -36,6 +36,7 @@ from torch.nn.functional import silu
 
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STEPS, STEPS_PER_BAR
 from melodylc.data.errors import InputError
+from melodylc.models.config import check_sizes
 from melodylc.models.segments import (
     ALL_LAGS,
     EVERY_LAG,
@@ -82,6 +83,9 @@ class RecallConfig:
     hidden: int = 256  #: units of the LSTM over segments
     layers: int = 1  #: of it
     length: int = 96  #: units of the hidden layer that lengths are read from
+
+    def __post_init__(self) -> None:
+        check_sizes(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a checkpoint's header."""
