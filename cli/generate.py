@@ -39,6 +39,14 @@ MOST_SEED = 2**63 - 1
     show_default=True,
     help="What part of a piece it is. A bass lies in a bass guitar's range (E1..C4) unless --range says otherwise.",
 )
+@click.option(
+    "--length",
+    default=16,
+    show_default=True,
+    metavar="BARS",
+    type=int,
+    help="2, 4, 8 or 16 bars. Rules judge fewer than 16 over and over: a density counts the notes of 16.",
+)
 @click.option("-n", "--count", default=8, show_default=True, type=click.IntRange(1, MOST), help="How many melodies.")
 @click.option("--seed", type=click.IntRange(0, MOST_SEED), help="Same seed, same melodies.  [default: a new one]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder.  [default: one named after the request]")
@@ -90,7 +98,7 @@ def generate(
     method: str,
     **asked: Any,
 ) -> int:
-    """Write sixteen-bar melodies in a key, with as many notes as you ask for, or by any rule of your own.
+    """Write melodies of 16 bars, or fewer, in a key, with as many notes as you ask for, or by any rule of your own.
 
     Every file written follows the rules and copies no four bars of a training melody: what doesn't is tried again,
     up to --draws times. Exit code 3 says that some are missing.
@@ -136,7 +144,7 @@ def generate(
 
 
 def _of_actor(path: Path, reward_seconds: float, variety: bool, middle_c: str, **others: Any) -> "Request":
-    given = [name for name, value in others.items() if value not in ((), None)]
+    given = [name for name, value in others.items() if value not in ((), None, 16)]
     if given or not variety:
         raise InputError(
             f"--actor brings its own rule: leave out --{(given or ['no-variety'])[0].replace('pitch_', '')}"
@@ -147,6 +155,8 @@ def _of_actor(path: Path, reward_seconds: float, variety: bool, middle_c: str, *
 
 
 def _show(done: "Generation", rendered: "Rendered", folder: Path) -> None:
+    from melodylc.data.alphabet import BARS
+
     rule = done.order.request.rule
     parts = rule.names if rule is not None else ()
     rows = [
@@ -154,7 +164,7 @@ def _show(done: "Generation", rendered: "Rendered", folder: Path) -> None:
             file,
             *(f"{reward:.3f}" for reward in one.rewards),
             "pass" if one.passed else "fail",
-            one.melody.note_count,
+            one.melody.note_count * done.order.writing.bars // BARS,
             one.attempts,
             f"{one.distance:.2f}",
             *([] if one.likeness is None else [f"{one.likeness:.2f}"]),

@@ -61,6 +61,7 @@ def make_request(
     reward_seconds: float = SECONDS,
     chords: str | None = None,
     pitch_range: str | PitchRange | None = None,
+    length: int = BARS,
 ) -> Request:
     """What is asked of melodies; every function here takes the same arguments.
 
@@ -74,6 +75,7 @@ def make_request(
         chords: a progression that melodies must fit, over and over: "C | Am | F G7 | C/E", or numerals in the scale.
         pitch_range: where every note lies: "C4..A5", the name of a voice or an instrument ("alto", "bass guitar"), or
             the lowest and the highest MIDI pitch; None: anywhere.
+        length: bars of a melody, 2, 4, 8 or 16; of fewer than 16 a rule judges them over and over.
 
     Raises:
         InputError: an unknown scale or range, a density out of range, a reward that can't be loaded, an ending without
@@ -91,7 +93,15 @@ def make_request(
     texts = [one for one in rules if isinstance(one, str)]
     text = pitch_range if pitch_range is None or isinstance(pitch_range, str) else "{}..{}".format(*pitch_range)
     request = Request.read(
-        _texts(scale), _texts(density), texts, tonic, variety, reward_seconds, chords=chords, pitch_range=text
+        _texts(scale),
+        _texts(density),
+        texts,
+        tonic,
+        variety,
+        reward_seconds,
+        chords=chords,
+        pitch_range=text,
+        length=length,
     )
     own = tuple(NamedReward(one.name, one, typed=False) for one in rules if isinstance(one, Reward))
     return replace(request, rewards=(*request.rewards, *own)) if own else request
@@ -117,11 +127,12 @@ def generate(
     verify: bool = True,
     allow_copies: bool = False,
     lane: Lane = "lead",
+    length: int = BARS,
     model: str | Path | None = None,
     prior: PriorName | None = None,
     reporter: Reporter | None = None,
 ) -> Generation:
-    """Write sixteen-bar melodies that follow rules; `melodylc generate` from Python.
+    """Write melodies of sixteen bars, or fewer, that follow rules; `melodylc generate` from Python.
 
     Args:
         scale: see `make_request`, as for `density`, `reward`, `tonic`, `variety` and `reward_seconds`.
@@ -143,6 +154,7 @@ def generate(
         allow_copies: whether melodies that share four bars with a training melody are returned too.
         lane: what part of a piece they are: "lead", "inner" or "bass"; a bass lies in a bass guitar's range where
             `pitch_range` is None ("any" waives it).
+        length: bars of a melody, 2, 4, 8 or 16; `melody` holds fewer than 16 over and over, files hold them once.
         model: another trained model's file; None: the one that ships.
         prior: "learnt" or "normal"; None: the best that the model has.
         reporter: hears how far the work is; None: a bar where there is a terminal or a notebook.
@@ -160,7 +172,7 @@ def generate(
     if actor is None and not isinstance(pitch_range, tuple):
         pitch_range = lane_range(lane, pitch_range)
     request, path = _request_and_actor(
-        actor, scale, density, reward, tonic, variety, reward_seconds, chords, pitch_range
+        actor, scale, density, reward, tonic, variety, reward_seconds, chords, pitch_range, length
     )
     order = Order(
         request=request,
@@ -446,9 +458,12 @@ def _request_and_actor(
     reward_seconds: float,
     chords: str | None,
     pitch_range: str | PitchRange | None,
+    length: int,
 ) -> tuple[Request, Path | None]:
     if actor is None:
-        return make_request(scale, density, reward, tonic, variety, reward_seconds, chords, pitch_range), None
+        return make_request(scale, density, reward, tonic, variety, reward_seconds, chords, pitch_range, length), None
+    if length != BARS:
+        raise InputError(f"an actor has learnt to write {BARS} bars: leave length out")
     if scale or density or reward or chords or pitch_range or tonic is not None or not variety:
         raise InputError(
             "an actor brings its own rule: leave out scale, density, reward, chords, pitch_range, tonic and variety"

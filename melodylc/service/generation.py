@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from melodylc.constraints.transposable import check_transposed
+from melodylc.data.alphabet import BARS
 from melodylc.data.formats.render import Piece, Rendered, render
 from melodylc.models.checkpoint import LoadedModel, open_model
 from melodylc.reporting import SILENT, Reporter
@@ -98,7 +99,7 @@ class Generation(Production[Result]):
                     **({"beside": files[1:]} if files[1:] else {}),
                     "passed": one.passed,
                     "rewards": dict(zip(parts, one.rewards, strict=True)),
-                    "notes": one.melody.note_count,
+                    "notes": one.melody.note_count * self.order.request.length // BARS,  # of what is written
                     "attempts": one.attempts,
                     "distance": round(one.distance, 6),
                     "rests_added": one.rests_added,

@@ -1,12 +1,13 @@
 """What a user orders of `generate`: a request, how many melodies, from which seed, in which files. No torch in here."""
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from melodylc.constraints.request import Request
 from melodylc.constraints.transposable import check_transposable
+from melodylc.data.alphabet import BARS
 from melodylc.data.errors import InputError
 from melodylc.data.ranges import LANE_RANGES, Lane
 from melodylc.data.roles import LEAD, ROLES
@@ -50,8 +51,11 @@ class Order:
                 raise InputError(f"{name} is a whole number from {least} up, not {getattr(self, name)}")
         if self.lane not in ROLES:
             raise InputError(f"a lane is one of {', '.join(ROLES)}, not {self.lane!r}")
-        if self.lane != LEADING and (option := self._writes_leads):
-            raise InputError(f"--lane {self.lane} is written by the steered language model: leave out {option}")
+        length = self.request.length
+        object.__setattr__(self, "writing", replace(self.writing, bars=length))
+        asked = f"--lane {self.lane}" if self.lane != LEADING else f"--length {length}" if length != BARS else None
+        if asked and (option := self._writes_leads):
+            raise InputError(f"{asked} is written by the steered language model: leave out {option}")
         if self.best_of > 1 and not self.verify:
             raise InputError(f"--best-of {self.best_of} chooses among melodies that obey: leave out --no-verify")
         if self.realism and self.actor:
@@ -67,7 +71,7 @@ class Order:
 
     @property
     def _writes_leads(self) -> str | None:
-        """The option because of which nothing but leads can be written."""
+        """The option because of which nothing but leads of sixteen bars can be written."""
         others = {
             f"--method {self.method}": self.method not in (DEFAULT_METHOD, "steer"),
             "--actor": self.actor is not None,

@@ -3,7 +3,8 @@
 A melody is steered (`melodylc.sampling.methods.steer`), a few times if need be. What doesn't follow the rule by then is
 written by the combined method (`melodylc.sampling.methods.combined`), which learns the rule and edits; the manifest
 says so, file by file. A model that can't write bar by bar, an actor that is given, N(0, I) as the prior, and the weight
-of a realism critic in a fit are served by the combined method alone. Lanes but the lead are steered at every attempt.
+of a realism critic in a fit are served by the combined method alone. Lanes but the lead, and melodies of fewer
+than sixteen bars, are steered at every attempt.
 """
 
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ class Auto(Method):
     def prepare(cls, task: Task) -> Self:
         """Ask the rule about a few of the model's melodies, where the model can write."""
         steered = task.actor is None and not task.realism and task.prior != "normal" and find_writer(task.model)
-        return cls(task, SteerMethod.prepare(task) if steered or task.lane != "lead" else None)
+        return cls(task, SteerMethod.prepare(task) if steered or task.only_written else None)
 
     @cached_property
     def fallback(self) -> Combined:
@@ -43,7 +44,7 @@ class Auto(Method):
 
     def sample(self, seed: int, numbers: Sequence[int], attempt: int) -> Candidates:
         """Candidates of one method or of the other."""
-        only = self.task.rule is None or self.task.lane != "lead"  # the combined method writes leads alone
+        only = self.task.rule is None or self.task.only_written
         if self.steer and (attempt <= STEERED or only):
             return self.steer.sample(seed, numbers, attempt)
         parts = [self._fallback_candidates(seed, first, numbers, attempt) for first in self._firsts(numbers)]

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from melodylc.constraints.request import Request
+from melodylc.data.alphabet import BARS
 from melodylc.data.arrays import Events
 from melodylc.data.ranges import Lane
 from melodylc.models.checkpoint import LoadedModel
@@ -37,6 +38,11 @@ class Task:
     def rule(self) -> Rule | None:
         """The request's rule; None where nothing is asked."""
         return self.request.rule
+
+    @property
+    def only_written(self) -> bool:
+        """Whether only a language model that writes bar by bar does it: other lanes than leads, other lengths."""
+        return self.lane != "lead" or self.request.length != BARS
 
 
 @dataclass(frozen=True)
