@@ -37,7 +37,8 @@ MOST_SEED = 2**63 - 1
     type=click.Choice(["lead", "inner", "bass"]),
     default="lead",
     show_default=True,
-    help="What part of a piece it is. A bass lies in a bass guitar's range (E1..C4) unless --range says otherwise.",
+    help="What part of a piece it is. A lead is moved by octaves to about G3..E6, a bass lies in a bass guitar's range "
+    "(E1..C4), unless --range says otherwise.",
 )
 @click.option(
     "--length",
@@ -113,6 +114,7 @@ def generate(
     from melodylc.service.output_folder import OutputFolder
 
     writing = take_writing(asked)
+    anywhere = lane == "lead" and asked["pitch_range"] == "any"
     if actor is None:
         asked["pitch_range"] = lane_range(lane, asked["pitch_range"])
     order = Order(
@@ -130,6 +132,7 @@ def generate(
         realism=realism,
         allow_copies=allow_copies,
         lane=lane,
+        octaves=not anywhere,
     )
     # Before torch is imported: a mistake should cost no time.
     folder = OutputFolder.claim(output or Path(order.folder_name), order.to_dict())

@@ -152,8 +152,8 @@ def generate(
         draws: most attempts a melody may take.
         verify: whether only what follows the rules is returned.
         allow_copies: whether melodies that share four bars with a training melody are returned too.
-        lane: what part of a piece they are: "lead", "inner" or "bass"; a bass lies in a bass guitar's range where
-            `pitch_range` is None ("any" waives it).
+        lane: what part of a piece they are: "lead", "inner" or "bass"; where `pitch_range` is None, a lead is moved by
+            octaves to about G3..E6, and a bass lies in a bass guitar's range ("any" waives both).
         length: bars of a melody, 2, 4, 8 or 16; `melody` holds fewer than 16 over and over, files hold them once.
         model: another trained model's file; None: the one that ships.
         prior: "learnt" or "normal"; None: the best that the model has.
@@ -169,6 +169,7 @@ def generate(
     >>> tunes[0].passed, tunes[0].rewards
     (True, (1.0, 1.0, 1.0, 1.0))
     """
+    anywhere = lane == "lead" and pitch_range == "any"
     if actor is None and not isinstance(pitch_range, tuple):
         pitch_range = lane_range(lane, pitch_range)
     request, path = _request_and_actor(
@@ -188,6 +189,7 @@ def generate(
         realism=realism,
         allow_copies=allow_copies,
         lane=lane,
+        octaves=not anywhere,
     )
     with _reporting(reporter) as heard:
         return run_order(order, heard)

@@ -138,7 +138,7 @@ def run_order(
     """
     loaded = model or (open_model(order.model))
     if method is None:
-        task = Task(loaded, order.request, order.prior, order.actor, order.realism, reporter, order.lane)
+        task = Task(loaded, order.request, order.prior, order.actor, order.realism, reporter, order.lane, order.octaves)
         method = find_method(order.method).prepare(task)
     judge = find_discriminator().scores if order.best_of > 1 else None
     copies = find_memorisation_filter(loaded) if order.refuses_copies else None

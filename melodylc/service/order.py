@@ -43,6 +43,7 @@ class Order:
     realism: float = 0.0  #: weight of the realism critic in the actor's fit
     allow_copies: bool = False  #: whether melodies that share four bars with a training melody are written too
     lane: Lane = "lead"  #: what part of a piece the melodies are; another than the lead is steered
+    octaves: bool = True  #: whether steered leads of no range are moved by octaves to where leads lie
 
     def __post_init__(self) -> None:
         check_method(self.method)
@@ -129,8 +130,8 @@ class Order:
         words += self.writing.words
         if self.lane != LEADING:
             words += ["--lane", self.lane]
-            if self.lane in LANE_RANGES and self.request.pitch_range is None:
-                words += ["--range", "any"]
+        if self.request.pitch_range is None and (self.lane in LANE_RANGES or not self.octaves):
+            words += ["--range", "any"]
         if self.draws != defaults.draws:
             words += ["--draws", str(self.draws)]
         if not self.verify:
@@ -168,4 +169,5 @@ class Order:
             "realism": self.realism,
             "allow_copies": self.allow_copies,
             **({} if self.lane == LEADING else {"lane": self.lane}),
+            **({} if self.octaves else {"octaves": False}),
         }

@@ -8,13 +8,14 @@ than sixteen bars, are steered at every attempt.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
 
 from melodylc.sampling.methods.base import Candidates, Method, Task
 from melodylc.sampling.methods.combined import Combined
 from melodylc.sampling.methods.steer import SteerMethod
+from melodylc.sampling.octaves import move_to_range
 from melodylc.sampling.steering.writer import find_writer
 
 STEERED = 3  #: attempts at a melody that are steered
@@ -68,4 +69,6 @@ class Auto(Method):
         group = range(first, first + Combined.together)
         found = self.fallback.sample(seed, group, attempt)
         rows = [row for row, number in enumerate(group) if number in numbers]
-        return found.rows(rows, {"method": "combined"} if self.steer else {})
+        found = found.rows(rows, {"method": "combined"} if self.steer else {})
+        moves = self.steer and self.task.finds_octaves
+        return replace(found, events=move_to_range(found.events, self.task.rule)) if moves else found

@@ -33,11 +33,17 @@ class Task:
     realism: float = 0.0  #: weight of the realism critic
     reporter: Reporter = SILENT  #: hears how far the preparation is
     lane: Lane = "lead"  #: what part of a piece the melodies are
+    octaves: bool = True  #: whether steered leads of no range are moved by octaves to where leads lie
 
     @property
     def rule(self) -> Rule | None:
         """The request's rule; None where nothing is asked."""
         return self.request.rule
+
+    @property
+    def finds_octaves(self) -> bool:
+        """Whether melodies are to be moved by octaves to where leads lie."""
+        return self.octaves and self.lane == "lead" and self.request.pitch_range is None
 
     @property
     def only_written(self) -> bool:

@@ -18,7 +18,7 @@ Lew et al. 2023 ("Sequential Monte Carlo Steering of Large Language Models using
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Generic, Self
 
@@ -34,6 +34,7 @@ from melodylc.rewards import Rule
 from melodylc.rewards.base import Scores
 from melodylc.sampling.discriminator import find_discriminator
 from melodylc.sampling.methods.base import Candidates, Method, Task
+from melodylc.sampling.octaves import move_to_range
 from melodylc.sampling.steering.filter import FilterResult, LogRealism, ParticleFilter, draw_columns
 from melodylc.sampling.steering.given import GivenBars
 from melodylc.sampling.steering.limits import EventTable, events_allowed, pitches_allowed
@@ -308,7 +309,7 @@ class SteerMethod(Method):
     found: FoundWriter
     steer: Steer[Any]
     plan: SteerPlan[Any] | None  #: None where nothing is asked
-    length: int = BARS  #: bars of a melody
+    task: Task = field(repr=False)
 
     @classmethod
     def prepare(cls, task: Task) -> Self:
@@ -333,16 +334,17 @@ class SteerMethod(Method):
         known = found.fingerprint is not None and task.lane == "lead"
         steer = Steer(found.writer, realism=find_discriminator().scores if known else None)
         rule = task.rule
-        return cls(
-            found, steer, None if rule is None else steer.prepare(rule.graded, task.request.length), task.request.length
-        )
+        plan = None if rule is None else steer.prepare(rule.graded, task.request.length)
+        return cls(found, steer, plan, task)
 
     def sample(self, seed: int, numbers: Sequence[int], attempt: int) -> Candidates:
         """One melody each, by particles of its own."""
         if self.plan is None:
             rngs = [np.random.default_rng((seed, number, attempt)) for number in numbers]
-            events, rests = canonical(np.stack([self.steer.free(rng, self.length) for rng in rngs]).astype(np.uint8))
-            return Candidates(events, [0.0] * len(events), rests.sum(axis=1).tolist())
+            events, rests = canonical(
+                np.stack([self.steer.free(rng, self.task.request.length) for rng in rngs]).astype(np.uint8)
+            )
+            return Candidates(self._at_octaves(events), [0.0] * len(events), rests.sum(axis=1).tolist())
         found = self.steer.sample(self.plan, seed, numbers, attempt)
         details = [
             {
@@ -356,8 +358,11 @@ class SteerMethod(Method):
             }
             for one in found
         ]
-        events = np.stack([one.events for one in found])
+        events = self._at_octaves(np.stack([one.events for one in found]))
         return Candidates(events, [0.0] * len(found), [0] * len(found), details)
+
+    def _at_octaves(self, events: Events) -> Events:
+        return move_to_range(events, self.task.rule) if self.task.finds_octaves else events
 
     def to_dict(self) -> dict[str, Any]:
         """What took part."""
