@@ -30,7 +30,7 @@ from melodylc.rewards.bars import by_bar
 from melodylc.rewards.isolation import SECONDS
 from melodylc.rewards.specs import plain_rewards
 from melodylc.sampling.methods import DEFAULT_METHOD
-from melodylc.service.edit_order import EditOrder, What, parse_keep, target_key
+from melodylc.service.edit_order import EditOrder, What, bars_around, parse_keep, target_key
 from melodylc.service.edit_production import EditProduction, run_edit_order
 from melodylc.service.generation import Generation, run_order
 from melodylc.service.order import Order
@@ -289,17 +289,19 @@ def transform(
     return _edit("transform", [source], scale=scale, density=density, reward=reward, **options)
 
 
-def vary(source: MelodySource, **options: Any) -> EditProduction:
+def vary(source: MelodySource, *, keep: str | None = None, **options: Any) -> EditProduction:
     """Melodies near one; `melodylc vary` from Python.
 
     Args:
         source: a melody, or a MIDI file to find one in.
+        keep: bars that stay, note for note, as in "1..4"; None: none has to.
         options: `n`, `seed`, `distance` in (0, 1], and as for `transform`.
 
     Raises:
         InputError: anything that the command line would refuse, in the same words.
     """
-    return _edit("vary", [source], **{"n": 8, **options})
+    kept = {} if keep is None else _kept(keep, options)
+    return _edit("vary", [source], **{"n": 8, **options, **kept})
 
 
 def extend(source: MelodySource, *, bars: tuple[int, int] | None = None, **options: Any) -> EditProduction:
@@ -344,7 +346,7 @@ def fill(source: MelodySource, keep: str, **options: Any) -> EditProduction:
     Raises:
         InputError: anything that the command line would refuse, in the same words.
     """
-    return _edit("fill", [source], **{"n": 4, **options, "short": "pad", "keep": parse_keep(keep)})
+    return _edit("fill", [source], **{"n": 4, **options, "short": "pad", **_kept(keep, options)})
 
 
 def interpolate(one: MelodySource, other: MelodySource, **options: Any) -> EditProduction:
@@ -517,6 +519,11 @@ def _edit(what: What, sources: Iterable[MelodySource | Source], **options: Any) 
     )
     with _reporting(reporter) as heard:
         return run_edit_order(order, heard)
+
+
+def _kept(text: str, options: dict[str, Any]) -> dict[str, Any]:
+    keep = parse_keep(text)
+    return {"keep": keep, "bars": options.get("bars") or bars_around(keep)}
 
 
 def _source(source: MelodySource | Source, choice: Choice) -> Source:
