@@ -6,12 +6,17 @@ from typing import Any
 import click
 
 from melodylc.cli.options import own_request_options
-from melodylc.cli.reworking import count_option, new_bars_options, run, source_and_output_options
+from melodylc.cli.reworking import count_option, kept_bars, new_bars_options, run, source_and_output_options
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--keep", metavar="BARS", required=True, help="Bars of the file that stay, as in 1..4,13..16.")
+@click.option(
+    "--keep",
+    metavar="BARS",
+    required=True,
+    help="Bars of the file that stay, as in 1..4,13..16; without --bars the sixteen from 1, or from the first kept.",
+)
 @own_request_options
 @new_bars_options
 @count_option(4, "How many different ones.")
@@ -25,7 +30,5 @@ def fill(file: Path, keep: str, **options: Any) -> int:
     melodylc fill song.mid --keep 1..4,13..16 -n 4
     melodylc fill song.mid --bars 9..24 --keep 9..12,17..24 --scale gmin
     """
-    from melodylc.service.edit_order import parse_keep
-
     options["short"] = "pad"
-    return run("fill", (file,), keep=parse_keep(keep), **options)
+    return run("fill", (file,), **kept_bars(keep, options))

@@ -37,7 +37,16 @@ _MOST_MISSING = 100  # numbers that are named
     type=click.Choice(["lead", "inner", "bass"]),
     default="lead",
     show_default=True,
-    help="What part of a piece it is. A bass lies in a bass guitar's range (E1..C4) unless --range says otherwise.",
+    help="What part of a piece it is. A lead is moved by octaves to about G3..E6, a bass lies in a bass guitar's range "
+    "(E1..C4), unless --range says otherwise.",
+)
+@click.option(
+    "--length",
+    default=16,
+    show_default=True,
+    metavar="BARS",
+    type=int,
+    help="2, 4, 8 or 16 bars. Rules judge fewer than 16 over and over: a density counts the notes of 16.",
 )
 @click.option("-n", "--count", default=8, show_default=True, type=click.IntRange(1), help="How many melodies.")
 @click.option("--first", default=1, metavar="K", type=click.IntRange(1), help="Number of the first one.  [default: 1]")
@@ -103,7 +112,7 @@ def generate(
     cluster: str | None,
     **asked: Any,
 ) -> int:
-    """Write sixteen-bar melodies in a key, with as many notes as you ask for, or by any rule of your own.
+    """Write melodies of 16 bars, or fewer, in a key, with as many notes as you ask for, or by any rule of your own.
 
     Every file written follows the rules and copies no four bars of a training melody: what doesn't is tried again,
     up to --draws times. Exit code 3 says that some are missing.
@@ -119,6 +128,7 @@ def generate(
     from melodylc.service.output_folder import OutputFolder
 
     writing = take_writing(asked)
+    anywhere = lane == "lead" and asked["pitch_range"] == "any"
     if actor is None:
         asked["pitch_range"] = lane_range(lane, asked["pitch_range"])
     order = Order(
@@ -138,6 +148,7 @@ def generate(
         lane=lane,
         first=first,
         whole=whole,
+        octaves=not anywhere,
     )
     # Before torch is imported: a mistake should cost no time.
     folder = OutputFolder.claim(output or Path(order.folder_name), order.to_dict())
@@ -151,7 +162,7 @@ def generate(
 
 
 def _of_actor(path: Path, reward_seconds: float, variety: bool, middle_c: str, **others: Any) -> "Request":
-    given = [name for name, value in others.items() if value not in ((), None)]
+    given = [name for name, value in others.items() if value not in ((), None, 16)]
     if given or not variety:
         raise InputError(
             f"--actor brings its own rule: leave out --{(given or ['no-variety'])[0].replace('pitch_', '')}"
@@ -162,6 +173,8 @@ def _of_actor(path: Path, reward_seconds: float, variety: bool, middle_c: str, *
 
 
 def _show(done: "WrittenOrder") -> None:
+    from melodylc.data.alphabet import BARS
+
     order, tally, rule = done.order, done.tally, done.order.request.rule
     parts = rule.names if rule is not None else ()
     rows = [
@@ -169,7 +182,7 @@ def _show(done: "WrittenOrder") -> None:
             file,
             *(f"{reward:.3f}" for reward in one.rewards),
             "pass" if one.passed else "fail",
-            one.melody.note_count,
+            one.melody.note_count * order.writing.bars // BARS,
             one.attempts,
             f"{one.distance:.2f}",
             *([] if one.likeness is None else [f"{one.likeness:.2f}"]),

@@ -54,7 +54,10 @@ class GroupedCommand(click.Command):
 
     GROUPS: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ("Options", ("scale", "density", "chords", "reward", "count", "output")),
-        ("More of what is asked", ("tonic", "pitch_range", "lane", "variety", "reward_seconds", "best_of", "seed")),
+        (
+            "More of what is asked",
+            ("tonic", "pitch_range", "length", "lane", "variety", "reward_seconds", "best_of", "seed"),
+        ),
         (
             "How files are written",
             (

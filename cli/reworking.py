@@ -74,6 +74,14 @@ def new_bars_options(command: Command) -> Command:
     return command
 
 
+def kept_bars(text: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a command, with the bars to keep that someone typed, and the sixteen that hold them."""
+    from melodylc.service.edit_order import bars_around, parse_keep
+
+    keep = parse_keep(text)
+    return {**options, "keep": keep, "bars": options["bars"] or "{}..{}".format(*bars_around(keep))}
+
+
 def run(what: "What", files: tuple[Path, ...], **options: Any) -> int:
     """Do the work of such a command: the exit code."""
     from melodylc.service.edit_order import EditOrder, target_key

@@ -254,6 +254,18 @@ class Progression:
             Span(self.chords[steps[start]], start, end) for start, end in zip(starts, [*starts[1:], STEPS], strict=True)
         )
 
+    def first_spans(self, bars: int) -> tuple[Span, ...]:
+        """The chords of the first so many bars as they are played."""
+        return tuple(it for it in self.spans if it.start < bars * STEPS_PER_BAR)
+
+    def first(self, bars: int) -> Self:
+        """The first so many bars, over and over.
+
+        >>> parse_progression("C | F | G").first(2).name
+        'C | F'
+        """
+        return type(self)((self.bars * BARS)[:bars])
+
     def bar(self, index: int) -> Self:
         """One bar of the sixteen, from 0, over and over."""
         return type(self)((self.bars[index % len(self.bars)],))

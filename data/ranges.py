@@ -60,6 +60,8 @@ NAMES: dict[str, PitchRange] = {
 }
 Lane = Literal["lead", "inner", "bass"]
 """What part of a piece a melody is: the lead, an inner voice, or the bass; `melodylc.data.roles` names the same."""
+LEAD_RANGE: PitchRange = (55, 88)
+"""Where leads lie: 99 in 100 notes of the leads of the training melodies are G3 or higher, 96 are E6 or lower."""
 LANE_RANGES: dict[Lane, str] = {"bass": "bass guitar"}  #: of lanes that have a range where none is asked
 _NOTE = re.compile(r"\s*([A-Ha-h])\s*(#|b|♯|♭)?\s*(-?[0-9]{1,2})\s*")
 _SIGNS = {"♯": "#", "♭": "b"}

@@ -56,12 +56,13 @@ class Writing:
     humanize: float = 0.0  #: percent; 100 moves a note by up to a quarter of a sixteenth, its velocity by 24
     channel: int = 1  #: 1..16, but for 10, the drums
     transpose: int = 0  #: semitones
-    repeat: int = 1  #: how often the sixteen bars are played
+    repeat: int = 1  #: how often the bars are played
     loop_marker: bool = False  #: whether a silent controller stands where the file ends
     with_chords: bool = False  #: whether the chords that were asked for stand in the files, as a track or as symbols
     no_tempo: bool = False  #: whether MIDI files say no tempo, for programs that would take theirs from it
     names: Names = "long"  #: of files: what was asked, tempo, seed and number, or the number alone
     join: Join | None = None  #: all melodies in one MIDI file: one after another, or one a track
+    bars: int = BARS  #: of a melody that are written, from the first; what is ordered says how many
 
     def __post_init__(self) -> None:
         check_tempo(self.tempo)
@@ -76,7 +77,7 @@ class Writing:
             raise InputError(f"--ppq is a multiple of 4, so that sixteenths are whole ticks, not {self.ppq}")
         if self.channel == DRUMS:
             raise InputError(f"--channel {DRUMS} plays drums in General MIDI: choose another of 1 to 16")
-        seconds = BARS * 4 * 60 / self.tempo * self.repeat
+        seconds = self.bars * 4 * 60 / self.tempo * self.repeat
         if "wav" in self.formats and seconds > LONGEST_SOUND:
             raise InputError(f"a WAV file of {seconds / 60:.0f} minutes is too long: 60 at most, so lower --repeat")
         if self.join and "midi" not in self.formats:
@@ -113,7 +114,7 @@ class Writing:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by the names of the options, for a manifest."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "bars"}
         formats = list(values.pop("formats"))
         program = None if self.program is None else program_name(self.program)
         return {**values, "program": program, "format": formats}
@@ -128,7 +129,7 @@ class Writing:
         Raises:
             InputError: one after another they would take more than `MOST_TICKS`.
         """
-        ticks = (count if self.join == "after" else 1) * self.repeat * BARS * 4 * self.ppq
+        ticks = (count if self.join == "after" else 1) * self.repeat * self.bars * 4 * self.ppq
         if ticks >= MOST_TICKS:
             raise InputError(
                 f"a file of {ticks:,} ticks is more than many programs read ({MOST_TICKS:,}): ask for fewer melodies, "

@@ -11,7 +11,9 @@ import pytest
 import melodylc
 from melodylc.data import InputError, Melody, parse_scale, read_midi, write_midi
 from melodylc.data.alphabet import BARS, HOLD, REST, STEPS_PER_BAR
+from melodylc.data.formats.midi_file import Voice, midi_file
 from melodylc.data.tonality import estimate_key
+from melodylc.data.writing import Writing
 from melodylc.rewards import pitch_classes, register
 from melodylc.rewards.new_bars import BarsReward
 from melodylc.rewards.panel import real_melodies
@@ -124,3 +126,43 @@ def test_bars_without_a_note() -> None:
 
 def test_bars_as_text() -> None:
     assert bars_text(parse_keep(" 13 .. 16, 1..4,2")) == "1..4,13..16"
+
+
+def test_variations_keep_bars_and_differ_elsewhere(tmp_path: Path, run_cli: Cli) -> None:
+    kept = GivenBars(TUNE.events, frozenset(range(4)))
+    done = melodylc.vary(TUNE, keep="1..4", n=3, seed=1, distance=0.3)
+    assert len(done) == 3
+    for one in done:
+        assert (bars(one.melody)[:4] == bars(Melody(kept.events))[:4]).all()
+        assert (bars(one.melody)[4:] != bars(TUNE)[4:]).any()
+    song, out = tmp_path / "song.mid", tmp_path / "out"
+    write_midi(song, TUNE)
+    run = run_cli("vary", song, "--keep", "1..4", "-n", 3, "--seed", 1, "-o", out, "--names", "short")
+    assert run.code == 0, run.err
+    assert [read_midi(out / f"0{number}.mid") for number in (1, 2, 3)] == [one.melody for one in done]
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert "--keep 1..4" in manifest["command"]
+    assert manifest["request"]["kept_bars"] == "1..4"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"keep": "1..16"}, "all bars are kept"),
+        ({"keep": "1..4", "scale": "c"}, r"leave the rule out, or .*melodylc fill --keep 1\.\.4"),
+        ({"keep": "1,30"}, "reaches over 30 bars, and a melody has 16"),
+        ({"keep": "19"}, r"bars 19 aren't among the bars 1\.\.16"),
+    ],
+)
+def test_what_variations_cannot_keep(given: dict[str, str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        melodylc.vary(TUNE, **given)
+
+
+def test_of_a_long_file_the_bars_around_the_kept_ones_are_taken(tmp_path: Path) -> None:
+    song = tmp_path / "song.mid"
+    song.write_bytes(midi_file([Voice("a", TUNE), Voice("b", TUNE)], Writing(join="after")))
+    for keep, first in (("13..16", 1), ("18..20", 18)):
+        done = melodylc.fill(song, keep, n=1, seed=2)
+        assert done.order.sources[0].first == first
+        assert f"--bars {first}..{first + 15} " in str(done.order.command)

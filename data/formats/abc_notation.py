@@ -38,7 +38,7 @@ def abc(
     head.append(f"K:{scale.key_signature if scale and key is not None else 'none'}")
     texts, sign = [], ""
     names = {start: chord.name for chord, start, _ in chords.spans} if chords else {}
-    for number, bar in enumerate(bars(melody, names)):
+    for number, bar in enumerate(bars(melody, names, writing.bars)):
         text, sign = _bar(bar, key or 0, sign, number * STEPS_PER_BAR, names)
         texts.append(text)
     lines = [" | ".join(texts[first : first + _BARS_PER_LINE]) for first in range(0, len(texts), _BARS_PER_LINE)]

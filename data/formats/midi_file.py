@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import mido
 
-from melodylc.data.alphabet import BARS
 from melodylc.data.chords import Progression
 from melodylc.data.errors import InputError
 from melodylc.data.formats.performance import perform
@@ -59,7 +58,7 @@ def midi_file(
     if not voices:
         raise InputError("a MIDI file of no melody: give one or more")
     writing.check_count(len(voices))
-    loop = BARS * QUARTERS_PER_BAR * writing.ppq * writing.repeat
+    loop = writing.bars * QUARTERS_PER_BAR * writing.ppq * writing.repeat
     tracks = _tracks(voices, writing, loop, name or voices[0].name)
     end = loop * (1 if writing.join == "tracks" else len(voices))
     conductor = list(_conductor(voices, writing, scale, loop))
@@ -114,7 +113,7 @@ def _melody_track(name: str, voices: Sequence[Voice], writing: Writing, loop: in
 
 
 def _notes(voice: Voice, writing: Writing, channel: int, begin: int) -> Iterator[_Timed]:
-    once = BARS * QUARTERS_PER_BAR * writing.ppq
+    once = writing.bars * QUARTERS_PER_BAR * writing.ppq
     played = perform(voice.melody, writing, voice.seed)
     for start in range(begin, begin + once * writing.repeat, once):
         for note in played:
@@ -124,7 +123,7 @@ def _notes(voice: Voice, writing: Writing, channel: int, begin: int) -> Iterator
 
 
 def _markers(chords: Progression, writing: Writing, begin: int) -> Iterator[_Timed]:
-    for chord, start, _ in chords.spans:
+    for chord, start, _ in chords.first_spans(writing.bars):
         yield begin + start * writing.ppq // 4, mido.MetaMessage("marker", text=chord.name)
 
 
@@ -135,7 +134,7 @@ def _chord_track(chords: Progression, writing: Writing, starts: Iterable[int]) -
     velocity = max(1, round(writing.velocity * _SOFTER))
     track: list[_Timed] = [(0, mido.MetaMessage("track_name", name=CHORD_TRACK))]
     for begin in starts:
-        for chord, *times in chords.spans:
+        for chord, *times in chords.first_spans(writing.bars):
             start, end = (begin + step * writing.ppq // 4 for step in times)
             pitches = chord.voicing()
             track += [(start, mido.Message("note_on", note=it, velocity=velocity, channel=channel)) for it in pitches]

@@ -1,4 +1,4 @@
-"""Melodies as MusicXML 4.0, for notation programs: one part, sixteen bars, tempo, key, names, ties."""
+"""Melodies as MusicXML 4.0, for notation programs: one part, its bars, tempo, key, names, ties."""
 
 from xml.etree import ElementTree as Xml
 
@@ -79,7 +79,7 @@ def musicxml(
     music = _add(score, "part", id="P1")
     symbols = {start: chord for chord, start, _ in chords.spans} if chords else {}
     step = 0
-    for number, bar in enumerate(bars(melody, symbols), 1):
+    for number, bar in enumerate(bars(melody, symbols, writing.bars), 1):
         measure = _add(music, "measure", number=str(number))
         if number == 1:
             _begin(measure, melody, writing, scale)

@@ -37,8 +37,8 @@ class Spelling(NamedTuple):
     octave: int
 
 
-def bars(melody: Melody, cuts: Iterable[int] = ()) -> list[list[Written]]:
-    """The sixteen bars, each sixteen sixteenths long; nothing goes on over the steps in `cuts` without a tie.
+def bars(melody: Melody, cuts: Iterable[int] = (), count: int = BARS) -> list[list[Written]]:
+    """The first `count` bars, each sixteen sixteenths long; nothing goes on over the steps in `cuts` without a tie.
 
     >>> bars(Melody.from_notes([(60, 12, 21)]))[1]
     [Written(pitch=60, length=4, tied_before=True, tied_after=True), \
@@ -55,7 +55,7 @@ Written(pitch=None, length=8, tied_before=False, tied_after=False)]
         for step, length in _values(start, end, ends):
             found[step // STEPS_PER_BAR].append(Written(pitch, length, step > start, step + length < end))
         now = end
-    return found
+    return found[:count]
 
 
 def _values(start: int, end: int, ends: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from melodylc.data.alphabet import STEPS
+from melodylc.data.alphabet import STEPS, STEPS_PER_BAR
 from melodylc.data.melody import Melody
 from melodylc.data.writing import Writing
 
@@ -34,7 +34,7 @@ def perform(melody: Melody, writing: Writing, seed: tuple[int, ...] = (0,)) -> l
 
     Args:
         melody: what to play.
-        writing: its ppq, swing, humanize and velocity.
+        writing: its ppq, swing, humanize, velocity and bars; a note stops where they end.
         seed: of the human touch; the same seed, the same touch at each step.
 
     >>> perform(Melody.from_notes([(60, 0, 1), (62, 1, 2)]), Writing(swing=60))
@@ -53,10 +53,17 @@ def perform(melody: Melody, writing: Writing, seed: tuple[int, ...] = (0,)) -> l
         np.clip(np.rint(ticks + move * _MOST_MOVED * step), grid - nearest, grid + nearest).astype(int)
         for move in touch[:2]
     )
-    starts[0], ends[STEPS] = max(0, int(starts[0])), grid[STEPS]
+    last = writing.bars * STEPS_PER_BAR
+    starts[0], ends[last] = max(0, int(starts[0])), grid[last]
     loud = np.clip(np.rint(writing.velocity + touch[2] * _MOST_LOUDER), 1, 127).astype(int)
     begun = frozenset(melody.onsets.tolist())
     return [
-        Played(pitch, int(starts[start]), int((starts if end in begun else ends)[end]), int(loud[start]))
+        Played(
+            pitch,
+            int(starts[start]),
+            int((starts if end in begun and end < last else ends)[min(end, last)]),
+            int(loud[start]),
+        )
         for pitch, start, end in melody.notes
+        if start < last
     ]

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from melodylc.data.alphabet import BARS, STEPS_PER_BAR
+from melodylc.data.alphabet import STEPS_PER_BAR
 from melodylc.data.chords import Chord, Progression
 from melodylc.data.keys import Scale
 from melodylc.data.melody import Melody
@@ -25,18 +25,19 @@ def melody_json(
     >>> json.loads(melody_json(Melody.from_notes([(60, 0, 4)]), Writing()))["notes"]
     [[60, 0, 4]]
     """
+    steps = writing.bars * STEPS_PER_BAR
     content = {
         "format": FORMAT,
         "title": title,
         "tempo": writing.tempo,
         "meter": [4, 4],
-        "bars": BARS,
+        "bars": writing.bars,
         "steps_per_bar": STEPS_PER_BAR,
         "scale": scale.name if scale else None,
         "key_signature": scale.key_signature if scale else None,
-        **({} if chords is None else {"chords": [_chord(*span) for span in chords.spans]}),
-        "notes": [list(note) for note in melody.notes],
-        "events": melody.events.tolist(),
+        **({} if chords is None else {"chords": [_chord(*span) for span in chords.first_spans(writing.bars)]}),
+        "notes": [[pitch, start, min(end, steps)] for pitch, start, end in melody.notes if start < steps],
+        "events": melody.events[:steps].tolist(),
     }
     return json.dumps(content, ensure_ascii=False) + "\n"
 

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 
+from melodylc.data.alphabet import BARS
 from melodylc.data.chords import Progression
 from melodylc.data.formats.roll import COLOURS, FONT_SIZE, Panel, drawing
 from melodylc.data.keys import Scale
@@ -10,7 +11,9 @@ from melodylc.data.keys import Scale
 SHARPNESS = 2  #: pixels of the file for one of the drawing
 
 
-def png(panels: Sequence[Panel], scale: Scale | None = None, chords: Progression | None = None) -> bytes:
+def png(
+    panels: Sequence[Panel], scale: Scale | None = None, chords: Progression | None = None, bars: int = BARS
+) -> bytes:
     """The picture of `melodylc.data.formats.roll.drawing` as PNG, twice its size.
 
     Raises:
@@ -18,7 +21,7 @@ def png(panels: Sequence[Panel], scale: Scale | None = None, chords: Progression
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    picture = drawing(panels, scale, chords)
+    picture = drawing(panels, scale, chords, bars)
     image = Image.new("RGB", (picture.width * SHARPNESS, picture.height * SHARPNESS))
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(FONT_SIZE * SHARPNESS)
     for box in picture.boxes:

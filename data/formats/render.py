@@ -76,6 +76,7 @@ def render(
         return Rendered({}, [], {})
     scale = scale and scale.transposed(writing.transpose)
     chords = chords and chords.transposed(writing.transpose)
+    chords = chords and chords.first(writing.bars)
     written = chords if writing.with_chords else None
     pieces = [_moved(piece, writing.transpose) for piece in pieces]
     files: dict[str, bytes] = {}
@@ -136,6 +137,6 @@ _WRITERS: dict[str, Callable[[Piece, Writing, Scale | None, Progression | None],
     "abc": _text(abc),
     "json": _text(melody_json),
     "wav": _wav,
-    "svg": lambda piece, writing, scale, chords: svg(_panels(piece), scale, chords).encode(),
-    "png": lambda piece, writing, scale, chords: png(_panels(piece), scale, chords),
+    "svg": lambda piece, writing, scale, chords: svg(_panels(piece), scale, chords, writing.bars).encode(),
+    "png": lambda piece, writing, scale, chords: png(_panels(piece), scale, chords, writing.bars),
 }

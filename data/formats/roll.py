@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from melodylc.data.alphabet import BARS, PITCHES, STEPS, STEPS_PER_BAR
+from melodylc.data.alphabet import BARS, PITCHES, STEPS_PER_BAR
 from melodylc.data.chords import Progression, Span
 from melodylc.data.errors import InputError
 from melodylc.data.keys import Scale
@@ -82,8 +82,10 @@ def is_outside(note: Note, scale: Scale | None, chords: Progression | None = Non
     return scale is not None and note.pitch % 12 not in scale.pitch_classes
 
 
-def drawing(panels: Sequence[Panel], scale: Scale | None = None, chords: Progression | None = None) -> Drawing:
-    """The picture of melodies one below the other, over the same chords.
+def drawing(
+    panels: Sequence[Panel], scale: Scale | None = None, chords: Progression | None = None, bars: int = BARS
+) -> Drawing:
+    """The picture of the first so many bars of melodies, one below the other, over the same chords.
 
     Raises:
         InputError: there are none.
@@ -97,25 +99,33 @@ def drawing(panels: Sequence[Panel], scale: Scale | None = None, chords: Progres
     lowest, highest = _range([panel.melody for panel in panels])
     head = TITLE if chords is None else TITLE + CHORD_LINE
     height = head + (highest - lowest + 1) * ROW_HEIGHT
-    width = MARGIN + STEPS * STEP_WIDTH + MARGIN // 2
+    steps = bars * STEPS_PER_BAR
+    width = MARGIN + steps * STEP_WIDTH + MARGIN // 2
     boxes = [Box("paper", 0, 0, width, height * len(panels) + TITLE)]
     labels: list[Label] = []
     for index, panel in enumerate(panels):
         top = index * height + head
-        boxes += _grid(top, lowest, highest, scale)
-        boxes += [_box(note, top, highest, is_outside(note, scale, chords)) for note in panel.melody.notes]
+        boxes += _grid(top, lowest, highest, scale, steps)
+        notes = [it._replace(end=min(it.end, steps)) for it in panel.melody.notes if it.start < steps]
+        boxes += [_box(note, top, highest, is_outside(note, scale, chords)) for note in notes]
         labels += _labels(panel, top, lowest, highest, head)
-        labels += [Label(it.chord.name, MARGIN + it.start * STEP_WIDTH + 2, top - 4) for it in _symbols(chords)]
+        labels += [
+            Label(it.chord.name, MARGIN + it.start * STEP_WIDTH + 2, top - 4)
+            for it in _symbols(chords)
+            if it.start < steps
+        ]
     return Drawing(width, height * len(panels) + TITLE, tuple(boxes), tuple(labels))
 
 
-def svg(panels: Sequence[Panel], scale: Scale | None = None, chords: Progression | None = None) -> str:
+def svg(
+    panels: Sequence[Panel], scale: Scale | None = None, chords: Progression | None = None, bars: int = BARS
+) -> str:
     """The picture as SVG, which any browser shows.
 
     >>> svg([Panel("a & b", Melody.from_notes([(60, 0, 4)]))]).count("<title>C4, bar 1</title>")
     1
     """
-    picture = drawing(panels, scale, chords)
+    picture = drawing(panels, scale, chords, bars)
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {picture.width} {picture.height}" '
     head += f'width="{picture.width}" height="{picture.height}" font-family="sans-serif" font-size="{FONT_SIZE}">'
     rows = [head, f"<title>{escape(printable(', '.join(panel.title for panel in panels)))}</title>"]
@@ -179,14 +189,14 @@ def _range(melodies: list[Melody]) -> tuple[int, int]:
     return min(lowest, PITCHES - _LEAST_ROWS), min(PITCHES - 1, max(highest, lowest + _LEAST_ROWS - 1))
 
 
-def _grid(top: int, lowest: int, highest: int, scale: Scale | None) -> Iterator[Box]:
+def _grid(top: int, lowest: int, highest: int, scale: Scale | None, steps: int) -> Iterator[Box]:
     """Shaded rows, those that the scale hasn't (without one, the black keys), beats and bars."""
     inside = frozenset(range(12)) - _BLACK_KEYS if scale is None else scale.pitch_classes
     for pitch in range(lowest, highest + 1):
         if pitch % 12 not in inside:
-            yield Box("shade", MARGIN, top + (highest - pitch) * ROW_HEIGHT, STEPS * STEP_WIDTH, ROW_HEIGHT)
+            yield Box("shade", MARGIN, top + (highest - pitch) * ROW_HEIGHT, steps * STEP_WIDTH, ROW_HEIGHT)
     height = (highest - lowest + 1) * ROW_HEIGHT
-    for step in range(0, STEPS + 1, 4):
+    for step in range(0, steps + 1, 4):
         yield Box("beat" if step % STEPS_PER_BAR else "bar", MARGIN + step * STEP_WIDTH, top, 1, height)
 
 

@@ -43,13 +43,14 @@ def synthesiser() -> str:
 def wav(voice: Voice, writing: Writing) -> bytes:
     """The sound of a melody as a WAV file, 44,100 samples of 16 bits a second: mono, or what FluidSynth makes.
 
-    Sixteen bars are round(44,100 * 3,840 / tempo) samples, exactly, and `writing.repeat` times as many are written.
+    Sixteen bars are round(44,100 * 3,840 / tempo) samples, exactly, fewer bars that share of it, and
+    `writing.repeat` times as many are written.
 
     Raises:
         InputError: FluidSynth failed.
     """
     found = fluidsynth.find()
-    frames = loop_frames(writing.tempo)
+    frames = loop_frames(writing.tempo, writing.bars)
     sound = fluidsynth.play(found, voice, writing, RATE) if found else _built_in(voice, writing, frames)
     looped = _wrap(sound, frames)
     looped *= PEAK / max(float(np.abs(looped).max()), 1e-9)
@@ -63,13 +64,13 @@ def wav(voice: Voice, writing: Writing) -> bytes:
     return file.getvalue()
 
 
-def loop_frames(tempo: float) -> int:
-    """Samples of sixteen bars, to the nearest.
+def loop_frames(tempo: float, bars: int = BARS) -> int:
+    """Samples of so many bars, to the nearest.
 
     >>> loop_frames(120.0)
     1411200
     """
-    return round(BARS * QUARTERS_PER_BAR * 60 / tempo * RATE)
+    return round(bars * QUARTERS_PER_BAR * 60 / tempo * RATE)
 
 
 def _wrap(sound: Samples, frames: int) -> Samples:

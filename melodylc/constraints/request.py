@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
-from melodylc.data.alphabet import PITCHES
+from melodylc.data.alphabet import BARS, PITCHES, STEPS
 from melodylc.data.chords import Progression, parse_progression
 from melodylc.data.errors import InputError
 from melodylc.data.keys import Scale, parse_scale
@@ -27,6 +27,9 @@ from melodylc.rewards.domains import MELODIES
 from melodylc.rewards.isolation import SECONDS
 from melodylc.rewards.specs import Find, existing
 
+LENGTHS = (2, 4, 8, 16)  #: bars that a melody may have
+SHORT_VARIETY = {2: (4, 2), 4: (6, 3), 8: (7, 4)}
+"""Different pitches and bars that nineteen in twenty stretches of so many bars of training melodies have."""
 _FEWEST_PITCHES = 3  #: in a range: with fewer there is no melody
 
 
@@ -60,8 +63,10 @@ class Request:
     varied: bool = True  #: whether a melody must not obey by monotony
     seconds: float = SECONDS  #: that a call of a user's reward may take
     pitch_range: PitchRange | None = None  #: in which every note lies; None: anywhere
+    length: int = BARS  #: bars of a melody, one of `LENGTHS`; a rule judges them over and over, up to sixteen
 
     def __post_init__(self) -> None:
+        self._check_length()
         if self.pitch_range and len(self._pitches) < _FEWEST_PITCHES:
             inside = " and ".join(scale.name for scale in self.scales)
             raise InputError(
@@ -94,6 +99,7 @@ class Request:
         chords: str | None = None,
         pitch_range: str | None = None,
         middle_c: MiddleC = "C4",
+        length: int = BARS,
     ) -> Self:
         """The request that someone typed; the inverse of `to_dict`. `find` says where a reward's file is.
 
@@ -115,6 +121,7 @@ class Request:
             varied=variety,
             seconds=seconds,
             pitch_range=None if pitch_range in (None, "any") else parse_range(pitch_range, middle_c),
+            length=length,
         )
 
     @property
@@ -127,13 +134,14 @@ class Request:
         """The rule, or None where nothing is asked."""
         parts: list[Reward] = [pitch_classes(scale.pitch_classes) for scale in self.scales]
         parts += [tonic(scale.tonic) for scale in self.scales if scale.tonic is not None and self._ends(scale)]
-        parts += [] if self.chords is None else [Chords(self.chords)]
+        parts += [] if self.chords is None else [Chords(self.chords.first(self.length))]
         parts += [*self.densities, *(asked.reward for asked in self.rewards)]
         if self.pitch_range:
             parts.append(register(*self.pitch_range))
         if parts and self.varied and not any(isinstance(part.raw, Variety) for part in parts):
-            usual = variety()
-            parts.append(variety(min(usual.pitches, len(self._pitches))) if self.pitch_range else usual)
+            usual = variety(*SHORT_VARIETY.get(self.length, ()))
+            few = min(usual.pitches, len(self._pitches)) if self.pitch_range else usual.pitches
+            parts.append(variety(few, usual.bars))
         return Rule(tuple(parts)) if parts else None
 
     @property
@@ -147,6 +155,7 @@ class Request:
         words += [word for asked in self.rewards for word in ("--reward", asked.text)]
         if self.pitch_range:
             words += ["--range", range_name(self.pitch_range)]
+        words += [] if self.length == BARS else ["--length", str(self.length)]
         return words if self.varied else [*words, "--no-variety"]
 
     @property
@@ -161,7 +170,10 @@ class Request:
         names = [name for asked in self.rewards for name in re.findall(r"([A-Za-z_]\w*)\(", asked.reward.name)]
         chords = [] if self.chords is None else [re.sub(r"[^\w#]+", "-", self.chords.name)[:40].strip("-")]
         names += [range_name(self.pitch_range).replace("..", "-").lower()] if self.pitch_range else []
-        return [scale.slug for scale in self.scales] + [re.sub("-$", "+", it) for it in densities] + chords + names
+        bars = [] if self.length == BARS else [f"{self.length}bars"]
+        return (
+            [scale.slug for scale in self.scales] + [re.sub("-$", "+", it) for it in densities] + chords + names + bars
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest or an actor's file."""
@@ -173,7 +185,31 @@ class Request:
             "tonic": self.end_on_tonic,
             "variety": self.varied,
             **({"pitch_range": range_name(self.pitch_range)} if self.pitch_range else {}),
+            **({} if self.length == BARS else {"length": self.length}),
         }
+
+    def _check_length(self) -> None:
+        """Refuse a length that isn't offered, and what doesn't fit into it.
+
+        Raises:
+            InputError: such a length, chords of more bars, or a density that no number of notes in so many bars has.
+        """
+        if self.length not in LENGTHS:
+            raise InputError(
+                f"a melody has {', '.join(map(str, LENGTHS[:-1]))} or {LENGTHS[-1]} bars, not {self.length}"
+            )
+        if self.chords and len(self.chords.bars) > self.length:
+            raise InputError(
+                f"the chords take {len(self.chords.bars)} bars and the melody has {self.length}: "
+                "write fewer of them, or ask for a longer melody"
+            )
+        times = BARS // self.length
+        for asked in self.densities:
+            if -(-asked.least // times) * times > (asked.most or STEPS):
+                raise InputError(
+                    f"no number of notes in {self.length} bars is a density of {_typed(asked)}, which counts sixteen: "
+                    f"widen it to {asked.least}..{-(-asked.least // times) * times}"
+                )
 
     @property
     def _pitches(self) -> list[int]:

@@ -1,6 +1,6 @@
 """Other ways from melodies to melodies: given back, varied, in between, and from one rule to another."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from melodylc.models.checkpoint import LoadedModel
 from melodylc.models.config import PriorName
 from melodylc.models.noise import Noise
 from melodylc.models.refinement import Refinement
+from melodylc.sampling.steering.given import GivenBars
 from melodylc.threads import fixed_threads
 
 _Report = Callable[[int], None]
@@ -48,19 +49,32 @@ class LatentPaths:
         return [edit_result(number, melody, one) for number, one in enumerate(self._decode_melodies(z), start=1)]
 
     def vary(
-        self, melody: Melody, count: int, seed: int, distance: float, report: _Report = lambda done: None
+        self,
+        melody: Melody,
+        count: int,
+        seed: int,
+        distance: float,
+        report: _Report = lambda done: None,
+        keep: Collection[int] = (),
     ) -> list[EditResult]:
         """Melodies near one, all of them different, by their distance.
 
         z' = sqrt(1 - r^2) * z + r * p, with p of the prior: of r = 0 comes the melody itself, of 1 a stranger. Events
         that don't change with the latent stay as they are. Of many such melodies, for several p and r, and of those
         that go too far with some bars as they were, the one is taken whose change (`melodylc.editing.change`) is
-        nearest to `distance`.
+        nearest to `distance`. Bars in `keep`, 0..15, stay as they are: no note of others goes on into them, nor one of
+        theirs into others.
         """
         made: list[EditResult] = []
+        kept = GivenBars(melody.events, frozenset(keep)) if keep else None
+        first = (
+            Melody.stack([melody])
+            if kept is None
+            else np.concatenate((melody.events[None], _paste(kept, melody.events[None])))
+        )
         for number in range(1, count + 1):
-            others = Melody.stack([melody, *(one.melody for one in made)])
-            made.append(self._variation(melody, others, number, seed, distance))
+            others = np.concatenate((first, Melody.stack(one.melody for one in made)))
+            made.append(self._variation(melody, others, number, seed, distance, kept))
             report(number)
         ranked = sorted(made, key=lambda one: one.change)
         return [replace(one, number=number) for number, one in enumerate(ranked, start=1)]
@@ -92,9 +106,13 @@ class LatentPaths:
         found = self.transformer.nearest(toward, toward, others, number, seed)
         return edit_result(number, before, found.melody, found.rewards, found.rounds, new=found.new)
 
-    def _variation(self, melody: Melody, others: Events, number: int, seed: int, distance: float) -> EditResult:
+    def _variation(
+        self, melody: Melody, others: Events, number: int, seed: int, distance: float, kept: GivenBars | None
+    ) -> EditResult:
         """One whose change is near `distance`; where a rule moves it from there, the next is aimed as far off."""
         events, aim = self._variations(melody, np.random.default_rng((seed, number))), distance
+        if kept:
+            events = _paste(kept, events)
         change = Change(melody.events)(events)
         found: list[EditResult] = []
         taken = (events[:, None] == others).all(axis=2).any(axis=1)
@@ -132,6 +150,11 @@ class LatentPaths:
 
 
 _NONE = Melody.stack([])
+
+
+def _paste(kept: GivenBars, events: Events) -> Events:
+    """Melodies (n, 256) with the kept bars in their places."""
+    return canonical(kept.paste(events.astype(np.int64)))[0]
 
 
 def morph(

@@ -32,7 +32,7 @@ from melodylc.rewards.bars import by_bar
 from melodylc.rewards.isolation import SECONDS
 from melodylc.rewards.specs import plain_rewards
 from melodylc.sampling.methods import DEFAULT_METHOD
-from melodylc.service.edit_order import EditOrder, What, parse_keep, target_key
+from melodylc.service.edit_order import EditOrder, What, bars_around, parse_keep, target_key
 from melodylc.service.edit_production import EditProduction, run_edit_order
 from melodylc.service.generation import Generation, run_order
 from melodylc.service.order import Order
@@ -63,6 +63,7 @@ def make_request(
     reward_seconds: float = SECONDS,
     chords: str | None = None,
     pitch_range: str | PitchRange | None = None,
+    length: int = BARS,
 ) -> Request:
     """What is asked of melodies; every function here takes the same arguments.
 
@@ -76,6 +77,7 @@ def make_request(
         chords: a progression that melodies must fit, over and over: "C | Am | F G7 | C/E", or numerals in the scale.
         pitch_range: where every note lies: "C4..A5", the name of a voice or an instrument ("alto", "bass guitar"), or
             the lowest and the highest MIDI pitch; None: anywhere.
+        length: bars of a melody, 2, 4, 8 or 16; of fewer than 16 a rule judges them over and over.
 
     Raises:
         InputError: an unknown scale or range, a density out of range, a reward that can't be loaded, an ending without
@@ -93,7 +95,15 @@ def make_request(
     texts = [one for one in rules if isinstance(one, str)]
     text = pitch_range if pitch_range is None or isinstance(pitch_range, str) else "{}..{}".format(*pitch_range)
     request = Request.read(
-        _texts(scale), _texts(density), texts, tonic, variety, reward_seconds, chords=chords, pitch_range=text
+        _texts(scale),
+        _texts(density),
+        texts,
+        tonic,
+        variety,
+        reward_seconds,
+        chords=chords,
+        pitch_range=text,
+        length=length,
     )
     own = tuple(NamedReward(one.name, one, typed=False) for one in rules if isinstance(one, Reward))
     return replace(request, rewards=(*request.rewards, *own)) if own else request
@@ -119,6 +129,7 @@ def generate(
     verify: bool = True,
     allow_copies: bool = False,
     lane: Lane = "lead",
+    length: int = BARS,
     model: str | Path | None = None,
     prior: PriorName | None = None,
     first: int = 1,
@@ -126,7 +137,7 @@ def generate(
     executor: Executor | None = None,
     reporter: Reporter | None = None,
 ) -> Generation:
-    """Write sixteen-bar melodies that follow rules; `melodylc generate` from Python.
+    """Write melodies of sixteen bars, or fewer, that follow rules; `melodylc generate` from Python.
 
     Args:
         scale: see `make_request`, as for `density`, `reward`, `tonic`, `variety` and `reward_seconds`.
@@ -146,8 +157,9 @@ def generate(
         draws: most attempts a melody may take.
         verify: whether only what follows the rules is returned.
         allow_copies: whether melodies that share four bars with a training melody are returned too.
-        lane: what part of a piece they are: "lead", "inner" or "bass"; a bass lies in a bass guitar's range where
-            `pitch_range` is None ("any" waives it).
+        lane: what part of a piece they are: "lead", "inner" or "bass"; where `pitch_range` is None, a lead is moved by
+            octaves to about G3..E6, and a bass lies in a bass guitar's range ("any" waives both).
+        length: bars of a melody, 2, 4, 8 or 16; `melody` holds fewer than 16 over and over, files hold them once.
         model: another trained model's file; None: the one that ships.
         prior: "learnt" or "normal"; None: the best that the model has.
         first: number of the first melody, where these are a part of a run.
@@ -166,10 +178,11 @@ def generate(
     >>> tunes[0].passed, tunes[0].rewards
     (True, (1.0, 1.0, 1.0, 1.0))
     """
+    anywhere = lane == "lead" and pitch_range == "any"
     if actor is None and not isinstance(pitch_range, tuple):
         pitch_range = lane_range(lane, pitch_range)
     request, path = _request_and_actor(
-        actor, scale, density, reward, tonic, variety, reward_seconds, chords, pitch_range
+        actor, scale, density, reward, tonic, variety, reward_seconds, chords, pitch_range, length
     )
     order = Order(
         request=request,
@@ -187,6 +200,7 @@ def generate(
         lane=lane,
         first=first,
         whole=whole,
+        octaves=not anywhere,
     )
     with _reporting(reporter) as heard:
         return run_order(order, heard, workers=Workers(executor) if executor is not None else None)
@@ -286,17 +300,19 @@ def transform(
     return _edit("transform", [source], scale=scale, density=density, reward=reward, **options)
 
 
-def vary(source: MelodySource, **options: Any) -> EditProduction:
+def vary(source: MelodySource, *, keep: str | None = None, **options: Any) -> EditProduction:
     """Melodies near one; `melodylc vary` from Python.
 
     Args:
         source: a melody, or a MIDI file to find one in.
+        keep: bars that stay, note for note, as in "1..4"; None: none has to.
         options: `n`, `seed`, `distance` in (0, 1], and as for `transform`.
 
     Raises:
         InputError: anything that the command line would refuse, in the same words.
     """
-    return _edit("vary", [source], **{"n": 8, **options})
+    kept = {} if keep is None else _kept(keep, options)
+    return _edit("vary", [source], **{"n": 8, **options, **kept})
 
 
 def extend(source: MelodySource, *, bars: tuple[int, int] | None = None, **options: Any) -> EditProduction:
@@ -341,7 +357,7 @@ def fill(source: MelodySource, keep: str, **options: Any) -> EditProduction:
     Raises:
         InputError: anything that the command line would refuse, in the same words.
     """
-    return _edit("fill", [source], **{"n": 4, **options, "short": "pad", "keep": parse_keep(keep)})
+    return _edit("fill", [source], **{"n": 4, **options, "short": "pad", **_kept(keep, options)})
 
 
 def interpolate(one: MelodySource, other: MelodySource, **options: Any) -> EditProduction:
@@ -457,9 +473,12 @@ def _request_and_actor(
     reward_seconds: float,
     chords: str | None,
     pitch_range: str | PitchRange | None,
+    length: int,
 ) -> tuple[Request, Path | None]:
     if actor is None:
-        return make_request(scale, density, reward, tonic, variety, reward_seconds, chords, pitch_range), None
+        return make_request(scale, density, reward, tonic, variety, reward_seconds, chords, pitch_range, length), None
+    if length != BARS:
+        raise InputError(f"an actor has learnt to write {BARS} bars: leave length out")
     if scale or density or reward or chords or pitch_range or tonic is not None or not variety:
         raise InputError(
             "an actor brings its own rule: leave out scale, density, reward, chords, pitch_range, tonic and variety"
@@ -511,6 +530,11 @@ def _edit(what: What, sources: Iterable[MelodySource | Source], **options: Any) 
     )
     with _reporting(reporter) as heard:
         return run_edit_order(order, heard)
+
+
+def _kept(text: str, options: dict[str, Any]) -> dict[str, Any]:
+    keep = parse_keep(text)
+    return {"keep": keep, "bars": options.get("bars") or bars_around(keep)}
 
 
 def _source(source: MelodySource | Source, choice: Choice) -> Source:

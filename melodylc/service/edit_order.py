@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -50,7 +50,7 @@ class EditOrder:
     keys: bool = True  #: whether a transformation may move a melody to another key as a whole
     octave: int = 0  #: octaves by which a transformation moves a melody, in any case
     to_key: Scale | None = None  #: the key to which a melody is transposed, and nothing else is done
-    keep: tuple[int, ...] = ()  #: bars of the file that stay, for fill; continue keeps all that are taken
+    keep: tuple[int, ...] = ()  #: bars of the file that stay, for fill and vary; continue keeps all that are taken
     new_bars_only: bool = False  #: whether the rule judges the bars that are written and no others
     alike: bool = True  #: whether new bars keep to the key, range and density of those that stay
     model: Path | None = None  #: None: the shipped one
@@ -78,8 +78,13 @@ class EditOrder:
                 raise InputError(f"a transposition is one melody, not {self.count}: leave -n out, or give a rule")
             if self.to_key is not None and self.to_key.tonic is None:
                 raise InputError(f"--to-key takes a key, with a tonic, and {self.to_key.name} has none")
-        if self.what in ADDS:
+        if self.what in ADDS or (self.what == "vary" and self.keep):
             _check_given(self)
+        if self.what == "vary" and self.keep and self.request.rule is not None:
+            raise InputError(
+                "vary --keep leaves bars as they are, and a rule might change them: leave the rule out, or write the "
+                f"other bars by it (melodylc fill --keep {bars_text(self.keep)})"
+            )
         if self.what == "morph" and (self.to is None or not self.request.scales):
             raise InputError("a morph goes from one scale to another: give --scale and --to-scale")
         if self.what == "morph" and self.writing.transpose:
@@ -99,11 +104,10 @@ class EditOrder:
 
     @property
     def given(self) -> tuple[int, ...]:
-        """Which of the melody's sixteen bars stay, 0..15; none where nothing is written to others."""
-        if self.what not in ADDS:
-            return ()
-        source = self.sources[0]
-        return tuple(bar - source.first for bar in self.keep) if self.what == "fill" else tuple(range(source.bars))
+        """Which of the melody's sixteen bars stay, 0..15; none where none has to."""
+        if self.what == "continue":
+            return tuple(range(self.sources[0].bars))
+        return tuple(bar - self.sources[0].first for bar in self.keep)
 
     def transposed(self, melody: Melody) -> Melody:
         """A melody moved by octaves and to a key, nothing else.
@@ -190,7 +194,7 @@ class EditOrder:
             yield from ("--octave", str(self.octave))
         if self.what == "vary":
             yield from ("--distance", f"{self.distance:g}")
-        if self.what == "fill":
+        if self.keep:
             yield from ("--keep", bars_text(self.keep))
         if self.new_bars_only:
             yield "--new-bars-only"
@@ -222,7 +226,8 @@ class EditOrder:
             "distance": self.distance if self.what == "vary" else None,
             "refine": self.refine if self.what == "reconstruct" else None,
             "keys": self.keys,
-            **({"kept_bars": bars_text(self._kept), **self._adding} if self.what in ADDS else {}),
+            **({"kept_bars": bars_text(self._kept)} if self.what in ADDS or self.keep else {}),
+            **(self._adding if self.what in ADDS else {}),
             "octave": self.octave,
             "to_key": self.to_key.name if self.to_key else None,
             "model": str(self.model) if self.model else None,
@@ -249,6 +254,26 @@ def parse_keep(text: str) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
+def bars_around(keep: Sequence[int]) -> tuple[int, int]:
+    """The sixteen bars of a file that are taken where bars of it are to be kept, and no others are named.
+
+    Those from the first bar on, or where that is too early, from the first that is kept.
+
+    Raises:
+        InputError: no sixteen bars hold all of them.
+
+    >>> bars_around(parse_keep("1..4,13..16")), bars_around(parse_keep("21..24,30"))
+    ((1, 16), (21, 36))
+    """
+    if keep[-1] - keep[0] >= BARS:
+        raise InputError(
+            f"--keep {bars_text(keep)} reaches over {keep[-1] - keep[0] + 1} bars, and a melody has {BARS}: keep bars "
+            f"of {BARS} that follow one another"
+        )
+    first = 1 if keep[-1] <= BARS else keep[0]
+    return first, first + BARS - 1
+
+
 def bars_text(bars: Iterable[int]) -> str:
     """Bars as `parse_keep` reads them.
 
@@ -270,11 +295,13 @@ def _check_given(order: EditOrder) -> None:
     source = order.sources[0]
     last = source.first + source.bars - 1
     strange = [bar for bar in order.keep if not source.first <= bar <= last]
-    if order.what == "fill" and strange:
+    if strange:
         raise InputError(
             f"bars {bars_text(strange)} aren't among the bars {source.first}..{last} that are taken of the file: "
             "name the sixteen that are meant by --bars"
         )
+    if order.what == "vary" and len(order.given) == source.bars:
+        raise InputError("all bars are kept, and none is left to vary: name those that stay, as in --keep 1..4")
     if len(order.given) in (0, BARS):
         what = "nothing is kept" if not order.given else f"all {BARS} bars are kept, and none is left to write"
         how = "--bars 1..8" if order.what == "continue" else "--keep 1..4,13..16"

@@ -240,7 +240,7 @@ def _results(
     melodies = [transformer.transposed(melody) if transformer else melody for melody in melodies]
     paths = LatentPaths(model, transformer, order.prior)
     if order.what == "vary":
-        return paths.vary(melodies[0], order.count, order.seed, order.distance, report)
+        return paths.vary(melodies[0], order.count, order.seed, order.distance, report, order.given)
     return paths.interpolate(melodies[0], melodies[1], order.count, order.seed, report)
 
 

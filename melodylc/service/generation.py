@@ -6,6 +6,7 @@ from threading import Lock
 from typing import Any, NamedTuple, Self
 
 from melodylc.constraints.transposable import check_transposed
+from melodylc.data.alphabet import BARS
 from melodylc.data.errors import InputError, MelodylcError
 from melodylc.data.formats.render import Piece, Rendered, render
 from melodylc.data.workers import Workers
@@ -165,7 +166,7 @@ class Generation(Production[Result]):
                 **({"beside": files[1:]} if files[1:] else {}),
                 "passed": one.passed,
                 "rewards": dict(zip(parts, one.rewards, strict=True)),
-                "notes": one.melody.note_count,
+                "notes": one.melody.note_count * self.order.request.length // BARS,  # of what is written
                 "attempts": one.attempts,
                 "distance": round(one.distance, 6),
                 "rests_added": one.rests_added,
@@ -207,7 +208,8 @@ class PreparedOrder:
         """Load and prepare what isn't given."""
         loaded = model or open_model(order.model)
         if method is None:
-            task = Task(loaded, order.request, order.prior, order.actor, order.realism, reporter, order.lane, order.best_of)
+            settings = order.prior, order.actor, order.realism, reporter, order.lane, order.octaves, order.best_of
+            task = Task(loaded, order.request, *settings)
             method = find_method(order.method).prepare(task)
         judge = find_discriminator().scores if order.best_of > 1 else None
         copies = find_memorisation_filter(loaded) if order.refuses_copies else None

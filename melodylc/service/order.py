@@ -1,12 +1,13 @@
 """What a user orders of `generate`: a request, how many melodies, from which seed, in which files. No torch in here."""
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from melodylc.constraints.request import Request
 from melodylc.constraints.transposable import check_transposable
+from melodylc.data.alphabet import BARS
 from melodylc.data.errors import InputError
 from melodylc.data.ranges import LANE_RANGES, Lane
 from melodylc.data.roles import LEAD, ROLES
@@ -48,6 +49,7 @@ class Order:
     lane: Lane = "lead"  #: what part of a piece the melodies are; another than the lead is steered
     first: int = 1  #: number of the first melody: those before it are another part's
     whole: int | None = None  #: melodies of the whole run that this is a part of; None: this ends it
+    octaves: bool = True  #: whether steered leads of no range are moved by octaves to where leads lie
 
     def __post_init__(self) -> None:
         check_method(self.method)
@@ -60,8 +62,11 @@ class Order:
             raise InputError("--join puts all melodies into one file: leave out --first and --of")
         if self.lane not in ROLES:
             raise InputError(f"a lane is one of {', '.join(ROLES)}, not {self.lane!r}")
-        if self.lane != LEADING and (option := self._writes_leads):
-            raise InputError(f"--lane {self.lane} is written by the steered language model: leave out {option}")
+        length = self.request.length
+        object.__setattr__(self, "writing", replace(self.writing, bars=length))
+        asked = f"--lane {self.lane}" if self.lane != LEADING else f"--length {length}" if length != BARS else None
+        if asked and (option := self._writes_leads):
+            raise InputError(f"{asked} is written by the steered language model: leave out {option}")
         if self.best_of > 1 and not self.verify:
             raise InputError(f"--best-of {self.best_of} chooses among melodies that obey: leave out --no-verify")
         if self.realism and self.actor:
@@ -77,7 +82,7 @@ class Order:
 
     @property
     def _writes_leads(self) -> str | None:
-        """The option because of which nothing but leads can be written."""
+        """The option because of which nothing but leads of sixteen bars can be written."""
         others = {
             f"--method {self.method}": self.method not in (DEFAULT_METHOD, "steer"),
             "--actor": self.actor is not None,
@@ -156,8 +161,8 @@ class Order:
         words += self.writing.words
         if self.lane != LEADING:
             words += ["--lane", self.lane]
-            if self.lane in LANE_RANGES and self.request.pitch_range is None:
-                words += ["--range", "any"]
+        if self.request.pitch_range is None and (self.lane in LANE_RANGES or not self.octaves):
+            words += ["--range", "any"]
         if self.draws != defaults.draws:
             words += ["--draws", str(self.draws)]
         if not self.verify:
@@ -197,4 +202,5 @@ class Order:
             "realism": self.realism,
             "allow_copies": self.allow_copies,
             **({} if self.lane == LEADING else {"lane": self.lane}),
+            **({} if self.octaves else {"octaves": False}),
         }

@@ -129,7 +129,7 @@ class Production(Sequence[R], Generic[R]):
         return out.path
 
     def _rewritten(self, writing: dict[str, Any]) -> Self:
-        known = [field.name for field in fields(Writing)]
+        known = [field.name for field in fields(Writing) if field.name != "bars"]
         if unknown := next((name for name in writing if name not in known), None):
             raise InputError(f"save has no {unknown!r}: take some of {', '.join(known)}")
         order = replace(self.order, writing=replace(self.order.writing, **writing))
@@ -147,7 +147,11 @@ class Production(Sequence[R], Generic[R]):
         return {
             "text/plain": repr(self),
             "text/html": melodies_html(
-                named, self._scale(), self.order.writing.tempo, chords=self.order.request.chords
+                named,
+                self._scale(),
+                self.order.writing.tempo,
+                chords=self.order.request.chords,
+                bars=self.order.writing.bars,
             ),
         }
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from melodylc.constraints.request import Request
+from melodylc.data.alphabet import BARS
 from melodylc.data.arrays import Events
 from melodylc.data.ranges import Lane
 from melodylc.models.checkpoint import LoadedModel
@@ -32,12 +33,23 @@ class Task:
     realism: float = 0.0  #: weight of the realism critic
     reporter: Reporter = SILENT  #: hears how far the preparation is
     lane: Lane = "lead"  #: what part of a piece the melodies are
+    octaves: bool = True  #: whether steered leads of no range are moved by octaves to where leads lie
     best_of: int = 1  #: melodies that follow, of which one is taken: so many more attempts are worth making
 
     @property
     def rule(self) -> Rule | None:
         """The request's rule; None where nothing is asked."""
         return self.request.rule
+
+    @property
+    def finds_octaves(self) -> bool:
+        """Whether melodies are to be moved by octaves to where leads lie."""
+        return self.octaves and self.lane == "lead" and self.request.pitch_range is None
+
+    @property
+    def only_written(self) -> bool:
+        """Whether only a language model that writes bar by bar does it: other lanes than leads, other lengths."""
+        return self.lane != "lead" or self.request.length != BARS
 
 
 @dataclass(frozen=True)

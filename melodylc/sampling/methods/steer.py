@@ -18,7 +18,7 @@ Lew et al. 2023 ("Sequential Monte Carlo Steering of Large Language Models using
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Generic, Self
 
@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from melodylc.data.alphabet import BARS, PITCHES, STEPS_PER_BAR, canonical
+from melodylc.data.alphabet import BARS, PITCHES, STEPS_PER_BAR, canonical, loop_bars
 from melodylc.data.arrays import Events, Values
 from melodylc.data.errors import InputError
 from melodylc.data.roles import ROLES
@@ -34,6 +34,7 @@ from melodylc.rewards import Rule
 from melodylc.rewards.base import Scores
 from melodylc.sampling.discriminator import find_discriminator
 from melodylc.sampling.methods.base import Candidates, Method, Task
+from melodylc.sampling.octaves import move_to_range
 from melodylc.sampling.steering.filter import FilterResult, LogRealism, ParticleFilter, draw_columns
 from melodylc.sampling.steering.given import GivenBars
 from melodylc.sampling.steering.limits import EventTable, events_allowed, pitches_allowed
@@ -122,27 +123,33 @@ class Steer(Generic[State]):
         self.settings = settings or SteerSettings()
         self.realism = realism
 
-    def prepare(self, scores: Callable[[Events], Scores]) -> SteerPlan[State]:
+    def prepare(self, scores: Callable[[Events], Scores], length: int = BARS) -> SteerPlan[State]:
         """Ask a rule about some of the model's melodies: which of its parts depend on the key, which single notes it
         allows.
 
         Args:
             scores: each part's reward, (n, parts), of canonical melodies (n, 256).
+            length: bars of a melody; of fewer than sixteen the rule hears them over and over.
         """
         rng = np.random.default_rng(0)
+        if length < BARS:
+            scores = _looped(scores, length)
         probes = write(self.writer, self.settings.probes, rng)
         judge = RuleCounter(scores)
-        potential = fit_potential(judge, probes, self.settings.sharpness, rng)
+        potential = fit_potential(judge, probes, self.settings.sharpness, rng, length=length)
         pitches = pitches_allowed(judge, probes) if len(potential.shifts) > 1 else None
         if self.given:  # which are in a key, so nothing is left to transpose
             references = self.given.paste(potential.references)
             potential = replace(potential, shifts=(0,), references=references)
         return SteerPlan(self.writer, scores, self.settings, probes, potential, pitches, judge.calls)
 
-    def free(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """A melody (256,) where nothing is asked: one of several, by the discriminator (importance resampling)."""
+    def free(self, rng: np.random.Generator, length: int = BARS) -> npt.NDArray[np.int64]:
+        """A melody (256,) where nothing is asked: one of several, by the discriminator (importance resampling).
+
+        Of fewer than sixteen bars, these come over and over.
+        """
         realism, row = self._realism, 0
-        rows = write(self.writer, self.settings.free if realism else 1, rng)
+        rows = write(self.writer, self.settings.free if realism else 1, rng, length)
         if realism is not None:
             row = draw_columns(realism(canonical(rows)[0])[None], rng)[0]
         chosen: npt.NDArray[np.int64] = rows[row]
@@ -230,15 +237,18 @@ class Steer(Generic[State]):
                 rng,
                 plan.event_limits,
                 given=self.given,
+                length=plan.potential.length,
             )
             events, scores, nats, sweeps = result.events, result.scores, result.nats, sweep + 1
             written += settings.chains * settings.candidates
             if (scores == 1).all(1).any():
                 break
         row = int(scores.sum(1).argmax()) if not (scores == 1).all(1).any() else int((scores == 1).all(1).argmax())
-        changed = (events[row] != start[row]).reshape(BARS, STEPS_PER_BAR).any(1)
+        length = plan.potential.length
+        changed = (events[row] != start[row]).reshape(BARS, STEPS_PER_BAR)[:length].any(1)
         edited = float(changed.mean())
-        return self._candidate(number, events[row], scores[row], nats[row], written, judge, ends[-1], sweeps, edited)
+        whole = events[row] if length == BARS else loop_bars(events[row], length).astype(np.int64)
+        return self._candidate(number, whole, scores[row], nats[row], written, judge, ends[-1], sweeps, edited)
 
     def _candidate(
         self,
@@ -252,7 +262,7 @@ class Steer(Generic[State]):
         sweeps: int = 0,
         edited: float = 0.0,
     ) -> Candidate:
-        notes = max(int((events < PITCHES).sum()), 1)
+        notes = max(int((events[: len(end.ess) * STEPS_PER_BAR] < PITCHES).sum()), 1)
         return Candidate(
             number=number,
             events=canonical(events)[0],
@@ -267,13 +277,19 @@ class Steer(Generic[State]):
         )
 
 
-def write(writer: BarWriter[State], count: int, rng: np.random.Generator) -> MelodyRows:
-    """MelodyRows (count, 256) of a model, written together."""
+def write(writer: BarWriter[State], count: int, rng: np.random.Generator, length: int = BARS) -> MelodyRows:
+    """MelodyRows (count, 256) of a model, written together; of fewer than sixteen bars, these over and over."""
     state, bars = writer.start(count), []
-    for _ in range(BARS):
+    for _ in range(length):
         state, bar, _ = writer.write_bar(state, torch.from_numpy(rng.random((count, STEPS_PER_BAR), np.float32)))
         bars.append(bar.numpy())
-    return np.concatenate(bars, 1)
+    rows = np.concatenate(bars, 1)
+    return rows if length == BARS else loop_bars(rows, length).astype(np.int64)
+
+
+def _looped(scores: Callable[[Events], Scores], length: int) -> Callable[[Events], Scores]:
+    """The same of the first `length` bars, over and over."""
+    return lambda events: scores(loop_bars(events, length))
 
 
 def rule_scores(rule: Rule) -> Callable[[Events], Scores]:
@@ -293,6 +309,7 @@ class SteerMethod(Method):
     found: FoundWriter
     steer: Steer[Any]
     plan: SteerPlan[Any] | None  #: None where nothing is asked
+    task: Task = field(repr=False)
 
     @classmethod
     def prepare(cls, task: Task) -> Self:
@@ -317,14 +334,17 @@ class SteerMethod(Method):
         known = found.fingerprint is not None and task.lane == "lead"
         steer = Steer(found.writer, realism=find_discriminator().scores if known else None)
         rule = task.rule
-        return cls(found, steer, None if rule is None else steer.prepare(rule.graded))
+        plan = None if rule is None else steer.prepare(rule.graded, task.request.length)
+        return cls(found, steer, plan, task)
 
     def sample(self, seed: int, numbers: Sequence[int], attempt: int) -> Candidates:
         """One melody each, by particles of its own."""
         if self.plan is None:
             rngs = [np.random.default_rng((seed, number, attempt)) for number in numbers]
-            events, rests = canonical(np.stack([self.steer.free(rng) for rng in rngs]).astype(np.uint8))
-            return Candidates(events, [0.0] * len(events), rests.sum(axis=1).tolist())
+            events, rests = canonical(
+                np.stack([self.steer.free(rng, self.task.request.length) for rng in rngs]).astype(np.uint8)
+            )
+            return Candidates(self._at_octaves(events), [0.0] * len(events), rests.sum(axis=1).tolist())
         found = self.steer.sample(self.plan, seed, numbers, attempt)
         details = [
             {
@@ -338,8 +358,11 @@ class SteerMethod(Method):
             }
             for one in found
         ]
-        events = np.stack([one.events for one in found])
+        events = self._at_octaves(np.stack([one.events for one in found]))
         return Candidates(events, [0.0] * len(found), [0] * len(found), details)
+
+    def _at_octaves(self, events: Events) -> Events:
+        return move_to_range(events, self.task.rule) if self.task.finds_octaves else events
 
     def to_dict(self) -> dict[str, Any]:
         """What took part."""

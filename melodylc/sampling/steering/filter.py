@@ -27,7 +27,7 @@ import torch
 from melodylc.data.alphabet import BARS, HOLD, PITCHES, REST, STATES, STEPS_PER_BAR, canonical
 from melodylc.data.arrays import Events, Values
 from melodylc.rewards.base import Scores
-from melodylc.sampling.steering.given import GivenBars
+from melodylc.sampling.steering.given import GivenBars, without_hold
 from melodylc.sampling.steering.limits import EventTable, everything
 from melodylc.sampling.steering.potential import Bars, Potential, RuleCounter, repeat_bars, transpose_rows
 from melodylc.sampling.steering.writer import BarWriter, State
@@ -52,7 +52,7 @@ class FilterResult:
     weights: Values  #: (n,) log-weights, realism included, where the rule is satisfied; of those alone where it isn't
     scores: Scores  #: (n, parts)
     nats: Values  #: (n,) -log p
-    ess: Values  #: (16,) effective sample size after each bar, as a share of the particles
+    ess: Values  #: (bars,) effective sample size after each bar, as a share of the particles
     copies: Values  #: (n,) share of the bars that are copies
 
 
@@ -72,12 +72,14 @@ class ParticleFilter(Generic[State]):
 
         The model writes all of them at once. Particles of different streams never meet, but how sums are rounded
         depends on how many rows there are: the same streams give the same melodies in groups of the same size.
+        Where melodies have fewer than sixteen bars, these come over and over.
         """
         clouds = [_Cloud(self, judge, count, rng) for judge, rng in zip(judges, rngs, strict=True)]
         state = self.writer.start(count * len(clouds))
         given = self.given
         allowed = everything() if given and self.allowed is None else self.allowed
-        for bar in range(BARS):
+        length = self.potential.length
+        for bar in range(length):
             uniforms = torch.from_numpy(np.concatenate([cloud.uniforms() for cloud in clouds]))
             if given and bar in given.bars:
                 written = torch.from_numpy(given.bar(bar, len(uniforms)))
@@ -103,7 +105,7 @@ class ParticleFilter(Generic[State]):
             for cloud, each in zip(clouds, proposed, strict=True):
                 cloud.add(each)
             state = after
-            if bar < BARS - 1 and any(cloud.ess[-1] < 0.5 for cloud in clouds):
+            if bar < length - 1 and any(cloud.ess[-1] < 0.5 for cloud in clouds):
                 rows = [cloud.resample() + at * count for at, cloud in enumerate(clouds)]
                 state = state.select(torch.from_numpy(np.concatenate(rows)))
         return [cloud.finish() for cloud in clouds]
@@ -193,10 +195,12 @@ class _Cloud:
 
     def add(self, proposed: _ProposedBars) -> None:
         """Take the next bars, and weigh them."""
-        self.bars = np.concatenate((self.bars, proposed.bars[:, None]), 1)
+        again = self.potential.length < BARS and not self.bars.shape[1]  # nothing is held into the first bar
+        bars = without_hold(proposed.bars) if again else proposed.bars
+        self.bars = np.concatenate((self.bars, bars[:, None]), 1)
         so_far = self.bars.shape[1]
         self.nats = self.nats - proposed.likelihood
-        self.copied = self.copied + proposed.again / BARS
+        self.copied = self.copied + proposed.again / self.potential.length
         before = _mean(self.psi)
         self._judge()
         self.weight = self.weight + proposed.correction + _mean(self.psi) - before
@@ -236,7 +240,7 @@ class _Cloud:
         left = np.where(obeys, 0.0, np.where(obeys.any(1, keepdims=True), -np.inf, self.psi))
         best = draw_columns(left, self.rng)
         return FilterResult(
-            transpose_rows(self.bars.reshape(count, -1), self.shifts[best]),
+            transpose_rows(repeat_bars(self.bars, self.potential.length), self.shifts[best]),
             self.weight - _mean(self.psi) + np.where(obeys.any(1), _mean(left), 0.0),
             self.scores[np.arange(count), best],
             self.nats,

@@ -16,6 +16,8 @@ in Language Models via Twisted Sequential Monte Carlo"). The potential of a melo
 
     log psi(bars 1 .. b) = -sharpness * sum_j (w_bj0 * again_j + w_bj1 * rest_j + w_bj2 * least_j)
     log psi(x) = -sharpness * sum_j (1 - c_j(x)).
+
+Of a melody of fewer bars, k, the rule hears them over and over, and so it does of all guesses: 16 is k above.
 """
 
 from collections.abc import Callable
@@ -96,19 +98,20 @@ class Potential:
     shifts: tuple[int, ...]  #: transpositions to try; one where none matters to the rule
     references: MelodyRows  #: (k, 256)
     weights: Values  #: (16, parts, 3); row b - 1 is for b bars
+    length: int = BARS  #: bars of a whole melody; of more the rule hears none
 
     def __call__(self, judge: RuleCounter, bars: Bars) -> tuple[Values, Scores | None]:
         """log psi (n,) of bars (n, b, 16), transposed already; of whole melodies their scores (n, parts), too."""
         so_far = bars.shape[1]
-        if so_far == BARS:
-            scores = judge(bars.reshape(len(bars), STEPS))
+        if so_far == self.length:
+            scores = judge(repeat_bars(bars, so_far))
             return -self.sharpness * (1 - scores).sum(1), scores
         weights = self.weights[so_far - 1]
-        lacks = _lacks(judge, bars, self.references, weights.any(0))
+        lacks = _lacks(judge, bars, self.references, weights.any(0), self.length)
         return -self.sharpness * (lacks * weights).sum((1, 2)), None
 
 
-def _lacks(judge: RuleCounter, bars: Bars, references: MelodyRows, use: npt.NDArray[np.bool_]) -> Values:
+def _lacks(judge: RuleCounter, bars: Bars, references: MelodyRows, use: npt.NDArray[np.bool_], length: int) -> Values:
     """again, rest and least of each part, (n, parts, 3), of bars (n, b, 16); what isn't to be used is 0."""
     count, so_far = bars.shape[:2]
     guesses = [repeat_bars(bars, so_far)] if use[0] or use[2] else []
@@ -122,7 +125,7 @@ def _lacks(judge: RuleCounter, bars: Bars, references: MelodyRows, use: npt.NDAr
     first = int(use[0] or use[2])
     parts = np.zeros((count, lacks.shape[2], 3))
     if use[0]:
-        parts[..., 0] = so_far / BARS * lacks[0]
+        parts[..., 0] = so_far / length * lacks[0]
     if use[1]:
         parts[..., 1] = lacks[first : first + len(references)].mean(0)
     if use[2]:
@@ -136,6 +139,7 @@ def fit_potential(
     sharpness: float,
     rng: np.random.Generator,
     references: MelodyRows | None = None,
+    length: int = BARS,
 ) -> Potential:
     """The potential for a rule, from whole melodies (n, 256) of the model.
 
@@ -145,6 +149,7 @@ def fit_potential(
         sharpness: at most; less where the rule is easy. See `Potential`.
         rng: chooses the transpositions that the rule is asked about.
         references: melodies to use as such; the best of `melodies` if None.
+        length: bars of a melody; the rule hears no more.
     """
     some = melodies[:8]
     plain = judge(some)
@@ -156,12 +161,12 @@ def fit_potential(
     if references is None:
         references = known[np.argsort(-scores.sum(1), kind="stable")[:REFERENCES]]
     weights = np.zeros((BARS, scores.shape[1], 3))
-    for so_far in range(1, BARS):
+    for so_far in range(1, length):
         bars = known.reshape(-1, BARS, STEPS_PER_BAR)[:, :so_far]
-        lacks = _lacks(judge, bars, references, np.ones(3, bool))
+        lacks = _lacks(judge, bars, references, np.ones(3, bool), length)
         for part in range(scores.shape[1]):
             weights[so_far - 1, part] = _nonnegative(lacks[:, part], 1 - scores[:, part])
-    return Potential(_needed(sharpness, (1 - scores).sum(1)), shifts, references, weights)
+    return Potential(_needed(sharpness, (1 - scores).sum(1)), shifts, references, weights, length)
 
 
 def _needed(most: float, lacks: Values) -> float:

@@ -45,6 +45,7 @@ def rewrite(
     allowed: EventTable | None = None,
     copies: int = 4,
     given: GivenBars | None = None,
+    length: int = BARS,
 ) -> Rewritten:
     """One sweep through the bars of melodies (n, 256).
 
@@ -58,6 +59,7 @@ def rewrite(
         allowed: events that the rule allows, (256, 130), where that is known.
         copies: other bars of the melody that are candidates, of all those the ones that the rule likes best.
         given: bars that stay as they are.
+        length: bars that the rule hears; no more are written anew.
     """
     melodies = melodies.copy()
     count, scores = len(melodies), judge(melodies)
@@ -65,7 +67,7 @@ def rewrite(
     suspects = _suspects(judge, melodies, scores)
     if given:
         suspects[:, sorted(given.bars)] = False
-    for bar in range(BARS):
+    for bar in range(length):
         if not suspects[:, bar].any() or (scores == 1).all(1).any():
             state, likelihood = writer.score_bar(state, _bar(melodies, bar))
             nats -= likelihood.double().numpy()
