@@ -1,6 +1,7 @@
 """`melodylc generate`: melodies that follow a rule, as MIDI files, with a manifest that proves it."""
 
 import secrets
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from melodylc.constraints.request import Request
     from melodylc.data.ranges import Lane
     from melodylc.models.config import PriorName
+    from melodylc.service.generation import Tally
+    from melodylc.service.order import Order
     from melodylc.service.streaming import WrittenOrder
 
 INCOMPLETE = 3  #: exit code where the budget was spent before every melody followed the rule
@@ -87,6 +90,11 @@ _MOST_MISSING = 100  # numbers that are named
     help="Write melodies that share four bars with one that the shipped model was trained on, too.",
 )
 @click.option(
+    "--keep-misses",
+    is_flag=True,
+    help="Where nothing follows the rule, write the nearest as NAME-miss.mid.",
+)
+@click.option(
     "--actor", type=click.Path(path_type=Path), help="A learnt rule of `melodylc fit -o`, instead of those above."
 )
 @click.option("--model", type=click.Path(path_type=Path), help="Another trained model than the one that's shipped.")
@@ -102,6 +110,7 @@ def generate(
     realism: float,
     verify: bool,
     allow_copies: bool,
+    keep_misses: bool,
     model: Path | None,
     prior: "PriorName | None",
     actor: Path | None,
@@ -145,6 +154,7 @@ def generate(
         best_of=best_of,
         realism=realism,
         allow_copies=allow_copies,
+        keep_misses=keep_misses,
         lane=lane,
         first=first,
         whole=whole,
@@ -181,7 +191,7 @@ def _show(done: "WrittenOrder") -> None:
         [
             file,
             *(f"{reward:.3f}" for reward in one.rewards),
-            "pass" if one.passed else "fail",
+            "pass" if one.passed else "copy" if one.is_copy else "fail",
             one.melody.note_count * order.writing.bars // BARS,
             one.attempts,
             f"{one.distance:.2f}",
@@ -197,16 +207,44 @@ def _show(done: "WrittenOrder") -> None:
         say(f"{tally.followed / tally.attempts:.2%} of the {tally.attempts} melodies written followed the rule")
     for what, which in done.about.items():
         say(f"{what.replace('_', ' ')}: {which}")
-    if tally.copies:
+    if tally.copies and order.verify:
         say(f"copies refused: {tally.copies} (they follow the rule, and share four bars with a training melody)")
+    elif tally.copies:
+        say(f"copies written: {tally.copies} (they share four bars with a training melody)")
     count = tally.written
-    say(
-        f"wrote {count} {'melody' if count == 1 else 'melodies'} and manifest.json to {done.folder} (seed {order.seed})"
-    )
+    misses = f" and {len(tally.missing)} misses" if order.keep_misses and tally.missing else ""
+    melodies = f"{count} {'melody' if count == 1 else 'melodies'}{misses}"
+    say(f"wrote {melodies} and manifest.json to {done.folder} (seed {order.seed})")
     if tally.missing:
         shown = ", ".join(map(str, tally.missing[:_MOST_MISSING]))
         more = f" and {len(tally.missing) - _MOST_MISSING} more" if len(tally.missing) > _MOST_MISSING else ""
         passed = "followed the rule and was new" if tally.copies else "followed the rule"
-        say(f"missing: melody {shown}{more}: none of {order.draws} attempts each {passed}; try more with --draws")
-        rates = ", ".join(f"{name} {rate:.2%}" for name, rate in tally.rates(order).items())
-        say(f"share of the {tally.attempts} melodies written that satisfied each part: {rates}")
+        say(f"missing: melody {shown}{more}: none of {order.draws} attempts each {passed}")
+        _explain(order, tally)
+
+
+def _explain(order: "Order", tally: "Tally") -> None:
+    """Say how near it was, and what would help."""
+    from melodylc.service.generation import describe_miss
+
+    number, rewards = max(tally.nearest.items(), key=lambda item: sum(item[1]))
+    kept = "" if order.keep_misses else "; --keep-misses writes such a melody"
+    say(f"nearest: melody {number}, {describe_miss(order, rewards)}{kept}")
+    rates = tally.rates(order)
+    if not rates:
+        return
+    say(
+        f"share of the {tally.attempts} melodies written that satisfied each part: "
+        f"{', '.join(f'{name} {rate:.2%}' for name, rate in rates.items())}"
+    )
+    if tally.followed:
+        rate = max(tally.followed - tally.copies, 0.3) / tally.attempts
+        say(f"one in about {1 / rate:.0f} follows the rule: --draws {ceil(3 / rate)} would do for 19 melodies of 20")
+        return
+    never = [name for name, rate in rates.items() if not rate]
+    if not never:
+        say("each part can be satisfied, but nothing satisfied all at once: ask for less together")
+    for name in never:
+        flat = all(dict(zip(rates, of, strict=True))[name] == 0 for of in tally.nearest.values())
+        hint = "it was never more than 0: if it only says yes or no, let it return a share, so that nearer is known"
+        say(f"{name} was never satisfied: {hint if flat else 'ask for less, or try more with --draws'}")

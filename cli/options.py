@@ -68,7 +68,7 @@ class GroupedCommand(click.Command):
         ("For many", ("first", "whole", "workers", "cluster")),
         (
             "For experiments",
-            ("method", "draws", "verify", "allow_copies", "actor", "model", "prior", "realism"),
+            ("method", "draws", "verify", "allow_copies", "keep_misses", "actor", "model", "prior", "realism"),
         ),
     )
 

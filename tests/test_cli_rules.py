@@ -127,6 +127,27 @@ def test_a_contradiction_spends_the_budget_and_says_the_rate_of_each_part(run_cl
     assert (found["files"], found["missing"]) == ([], [1, 2])
     assert found["rates"] == {one: 1.0, other: 0.0}
     assert f"of the 4 melodies written that satisfied each part: {one} 100.00%, {other} 0.00%" in run.err
+    assert f"nearest: melody 1, {other} 0.000; --keep-misses writes such a melody" in run.err
+    assert f"{other} was never satisfied: it was never more than 0: if it only says yes or no" in run.err
+    assert found["nearest"] == {"1": {one: 1.0, other: 0.0}, "2": {one: 1.0, other: 0.0}}
+
+
+def test_the_nearest_misses_can_be_kept(run_cli: Cli, no_actor: None) -> None:
+    rules = ("--reward", "lively.py:lively,least=1", "--reward", "~lively.py:lively,least=2")
+    words = [*rules, "--no-variety", "--draws", 2, "--seed", 3, "--keep-misses"]
+    run = run_cli("generate", *words, "-n", 2, "-o", "out")
+    assert run.code == 3
+    found = manifest("out")
+    assert [entry["file"].rpartition("-seed3-")[2] for entry in found["files"]] == ["01-miss.mid", "02-miss.mid"]
+    assert [(entry["passed"], entry["miss"]) for entry in found["files"]] == [(False, True)] * 2
+    assert found["missing"] == [1, 2]
+    assert "wrote 0 melodies and 2 misses" in run.err
+    assert run_cli(*shlex.split(found["command"])[1:], "-o", "again").code == 3
+    assert manifest("again") == found
+    for part in (1, 2):
+        assert run_cli("generate", *words, "-n", 1, "--first", part, "--of", 2, "-o", f"part{part}").code == 3
+    run_cli("manifest", "join", "part1", "part2", "-o", "whole")
+    assert manifest("whole") == found
 
 
 def test_a_learnt_rule_is_kept_and_used(run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

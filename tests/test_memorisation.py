@@ -329,10 +329,19 @@ def test_a_budget_that_copies_spent_is_told(run_cli: RunCli, tmp_path: Path, mon
     assert "none of 2 attempts each followed the rule and was new" in ran.err
 
 
-def test_single_draws_are_written_as_they_come(run_cli: RunCli, tmp_path: Path) -> None:
-    assert run_cli("generate", "-n", 2, "--seed", 5, "--no-verify", "-o", tmp_path / "out").code == 0
+def test_single_candidates_are_written_as_they_come_and_copies_are_counted(
+    run_cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = KnownRuns(np.arange(2**16, dtype=np.uint32))
+    monkeypatch.setattr(KnownRuns, "copied", lambda self, events: np.arange(len(events)) % 2 == 0)
+    monkeypatch.setattr(
+        "melodylc.service.generation.find_memorisation_filter", lambda model: MemorisationFilter(some, ("e" * 16,))
+    )
+    ran = run_cli("generate", "-n", 2, "--seed", 5, "--no-verify", "-o", tmp_path / "out")
+    assert (ran.code, "copies written: 1 " in ran.err) == (0, True)
     found = manifest(tmp_path / "out")
-    assert (found["copies_of"], found["copies_refused"], found["attempts"]) == ([], 0, 2)
+    assert (found["copies_of"], found["copies_refused"], found["attempts"]) == (["e" * 16], 0, 2)
+    assert (found["copies_written"], [entry["passed"] for entry in found["files"]]) == (1, [False, True])
 
 
 def test_what_ships_is_made_by_the_tool(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, root: Path) -> None:

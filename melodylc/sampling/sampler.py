@@ -64,15 +64,21 @@ class Result:
         """Whether every reward is exactly 1 and it copies nothing."""
         return all(reward == 1 for reward in self.rewards) and not self.is_copy
 
+    @property
+    def _worth(self) -> tuple[float, ...]:
+        if self.passed:
+            return 1.0, self.likeness or 0.0
+        return 0.0, float(not self.is_copy), sum(self.rewards)
+
     def after(self, before: "Result | None") -> "Result":
         """The better of itself and the same melody's earlier candidates, all of which are counted.
 
-        What passed goes before what didn't, then what is more like a real melody, then what came first; of those that
-        didn't pass, the last.
+        What passed goes before what didn't, then what is more like a real melody; of those that didn't pass, what
+        copies nothing, then what scores more. Of two alike, the first.
         """
         if before is None:
             return self
-        earlier = before.passed and (not self.passed or (before.likeness or 0.0) >= (self.likeness or 0.0))
+        earlier = before._worth >= self._worth
         return replace(
             before if earlier else self,
             attempts=self.attempts,
@@ -112,8 +118,9 @@ class Sampler:
         report: Callable[[int, int], None] = lambda passed, attempts: None,
         best_of: int = 1,
         settled: Callable[[Result], None] = lambda result: None,
+        missed: Callable[[Result], None] = lambda result: None,
     ) -> Iterator[list[Result]]:
-        """The best candidate for each melody, group by group: the first that passes within the budget, or the last.
+        """The best candidate for each melody, group by group: the first that passes within the budget, or the nearest.
 
         With `best_of`, the one most like a real melody among the first so many that pass within the budget. Groups
         begin at the same numbers whatever is asked for, so any part of a run is as it is in the whole.
@@ -125,6 +132,7 @@ class Sampler:
             report: told how many melodies are settled, and how many candidates were written so far.
             best_of: how many that pass there must be to choose among.
             settled: given each result that is settled, as soon as it is.
+            missed: given the nearest so far of a melody of which none has passed, after each candidate.
         """
         written = done = 0
         together = self.method.together
@@ -140,6 +148,8 @@ class Sampler:
                         if result.number in wanted and not (before and before.passes >= best_of):
                             best[result.number] = result.after(before)
                             written += 1
+                            if not best[result.number].passes:
+                                missed(best[result.number])
                             if best[result.number].passes >= best_of:
                                 settled(best[result.number])
                     passed = sum(result.passes >= best_of for result in best.values())

@@ -128,6 +128,7 @@ def generate(
     draws: int = 40,
     verify: bool = True,
     allow_copies: bool = False,
+    keep_misses: bool = False,
     lane: Lane = "lead",
     length: int = BARS,
     model: str | Path | None = None,
@@ -157,6 +158,7 @@ def generate(
         draws: most attempts a melody may take.
         verify: whether only what follows the rules is returned.
         allow_copies: whether melodies that share four bars with a training melody are returned too.
+        keep_misses: whether the nearest candidate is returned where none followed the rule; its `passed` is False.
         lane: what part of a piece they are: "lead", "inner" or "bass"; where `pitch_range` is None, a lead is moved by
             octaves to about G3..E6, and a bass lies in a bass guitar's range ("any" waives both).
         length: bars of a melody, 2, 4, 8 or 16; `melody` holds fewer than 16 over and over, files hold them once.
@@ -197,6 +199,7 @@ def generate(
         best_of=best_of,
         realism=realism,
         allow_copies=allow_copies,
+        keep_misses=keep_misses,
         lane=lane,
         first=first,
         whole=whole,

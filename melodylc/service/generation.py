@@ -1,6 +1,6 @@
 """From an order to melodies, their files and the manifest: `melodylc generate` and `melodylc.generate`."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any, NamedTuple, Self
@@ -34,16 +34,18 @@ class Tally:
     copies: int = 0  #: of those, the ones that were refused
     satisfied: tuple[int, ...] = ()  #: candidates that satisfied each part of the rule
     missing: list[int] = field(default_factory=list)  #: numbers of the melodies that are asked for and not there
-    written: int = 0  #: melodies
+    written: int = 0  #: melodies, kept misses left out
+    nearest: dict[int, tuple[float, ...]] = field(default_factory=dict)  #: rewards of the best candidates for `missing`
 
     @classmethod
     def of(cls, order: Order, results: Iterable[Result]) -> Self:
         """The sums of results."""
         tally = cls()
         for one in results:
-            there = is_written(order, one)
-            missing = [] if there else [one.number]
-            tally.add(cls(one.attempts, one.passes + one.copies, one.copies, one.satisfied, missing, int(there)))
+            there = one.passed or not order.verify
+            missing = {} if there else {one.number: one.rewards}
+            sums = one.attempts, one.passes + one.copies, one.copies, one.satisfied
+            tally.add(cls(*sums, list(missing), int(there), missing))
         return tally
 
     def add(self, other: "Tally") -> None:
@@ -55,6 +57,7 @@ class Tally:
         self.satisfied = tuple(map(sum, zip(here, other.satisfied, strict=True)))
         self.missing += other.missing
         self.written += other.written
+        self.nearest |= other.nearest
 
     def rates(self, order: Order) -> dict[str, float]:
         """Share of the candidates that satisfied each part of the rule, by its name."""
@@ -67,8 +70,8 @@ class Tally:
 
 
 def is_written(order: Order, one: Result) -> bool:
-    """Whether a melody becomes a file: it follows the rule and copies nothing, or none is verified."""
-    return one.passed or not order.verify
+    """Whether a melody becomes a file: it follows the rule and copies nothing, or none is verified; or misses stay."""
+    return one.passed or not order.verify or (order.keep_misses and not one.is_copy)
 
 
 def manifest_head(order: Order, origin: Origin, tally: Tally, about: Mapping[str, str]) -> dict[str, Any]:
@@ -86,10 +89,25 @@ def manifest_head(order: Order, origin: Origin, tally: Tally, about: Mapping[str
         "acceptance": round(tally.followed / tally.attempts, 6),
         "rates": {name: round(rate, 6) for name, rate in tally.rates(order).items()},
         "copies_of": origin["copies_of"],
-        "copies_refused": tally.copies,
+        "copies_refused": tally.copies if order.verify else 0,
+        **({} if order.verify or order.allow_copies else {"copies_written": tally.copies}),
         "missing": tally.missing,
+        **({"nearest": _named(order, tally.nearest)} if tally.nearest else {}),
         **about,
     }
+
+
+def describe_miss(order: Order, rewards: Sequence[float]) -> str:
+    """The parts of the rule that a melody lacks, and what each says of it."""
+    rule = order.request.rule
+    names = rule.names if rule is not None else ()
+    lacking = [f"{name} {reward:.3f}" for name, reward in zip(names, rewards, strict=True) if reward < 1]
+    return ", ".join(lacking) or "a copy of a training melody"
+
+
+def _named(order: Order, nearest: Mapping[int, tuple[float, ...]]) -> dict[str, dict[str, float]]:
+    names = order.request.rule.names if order.request.rule is not None else ()
+    return {str(number): dict(zip(names, rewards, strict=True)) for number, rewards in nearest.items()}
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,6 +122,26 @@ class Generation(Production[Result]):
     def accepted(self) -> tuple[Result, ...]:
         """The melodies that are written: those that follow the rule and copy nothing, or all where none is verified."""
         return tuple(one for one in self.results if is_written(self.order, one))
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """Numbers of the melodies that are asked for and not there; the nearest misses may be."""
+        return tuple(self.tally.missing)
+
+    def track_name(self, result: Result) -> str:
+        """What a melody's track is called; a miss says so."""
+        return super().track_name(result) + self._miss(result)
+
+    def name(self, result: Result) -> str:
+        """What a melody's files are called; those of a miss say so."""
+        short = self.order.writing.names == "short"
+        return super().name(result) + self._miss(result) if short else self.track_name(result)
+
+    def _is_miss(self, result: Result) -> bool:
+        return self.order.verify and not result.passed
+
+    def _miss(self, result: Result) -> str:
+        return "-miss" if self._is_miss(result) else ""
 
     @property
     def total(self) -> int:
@@ -165,6 +203,7 @@ class Generation(Production[Result]):
                 "file": files[0],
                 **({"beside": files[1:]} if files[1:] else {}),
                 "passed": one.passed,
+                **({"miss": True} if self._is_miss(one) else {}),
                 "rewards": dict(zip(parts, one.rewards, strict=True)),
                 "notes": one.melody.note_count * self.order.request.length // BARS,  # of what is written
                 "attempts": one.attempts,
@@ -212,7 +251,7 @@ class PreparedOrder:
             task = Task(loaded, order.request, *settings)
             method = find_method(order.method).prepare(task)
         judge = find_discriminator().scores if order.best_of > 1 else None
-        copies = find_memorisation_filter(loaded) if order.refuses_copies else None
+        copies = None if order.allow_copies else find_memorisation_filter(loaded)
         sampler = Sampler(method, order.request.rule, judge, copies)
         return cls(order, loaded, sampler, copies.corpora if copies else ())
 
@@ -226,10 +265,11 @@ class PreparedOrder:
         numbers: range,
         report: Callable[[int, int], None] = lambda passed, attempts: None,
         settled: Callable[[Result], None] = lambda result: None,
+        missed: Callable[[Result], None] = lambda result: None,
     ) -> Iterator[Batch]:
         """The melodies of these numbers, some at a time."""
         order = self.order
-        for results in self.sampler.groups(order.seed, numbers, order.budget, report, order.best_of, settled):
+        for results in self.sampler.groups(order.seed, numbers, order.budget, report, order.best_of, settled, missed):
             yield Batch(results, self.origin)
 
 
@@ -267,14 +307,19 @@ def order_batches(
         WorkersLost: the workers went away.
     """
     if workers is None:
+        nearest = ""
+
+        def missed(result: Result) -> None:
+            nonlocal nearest
+            nearest = f"; the nearest so far: {describe_miss(order, result.rewards)}"
 
         def report(passed: int, attempts: int) -> None:
             on_progress(passed, attempts)
-            reporter.progress(f"writing melodies ({attempts} written)", passed, order.count)
+            reporter.progress(f"writing melodies ({attempts} written{nearest})", passed, order.count)
 
         ready = prepared or PreparedOrder.of(order, reporter)
         reporter.progress("writing melodies", 0, order.count)
-        yield from ready.batches(order.numbers, report, settled)
+        yield from ready.batches(order.numbers, report, settled, missed)
         return
     model = open_model(order.model)
     here = {"versions": versions(), "model": model.fingerprint}

@@ -18,7 +18,8 @@ from melodylc.service.production import number_width
 
 _OWN = ("first", "count", "of")  # what parts of a run may differ in
 _ORIGIN = ("versions", "model", "prior", "method", "copies_of")
-_HEAD = ("attempts", "acceptance", "rates", "copies_refused", "missing", "files", "command", "request")
+_HEAD = ("attempts", "acceptance", "rates", "copies_refused", "copies_written")
+_HEAD += ("missing", "nearest", "files", "command", "request")
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _read(folder: Path) -> RunPart:
         raise InputError(f"{folder} holds no {MANIFEST}: name folders that `melodylc generate` wrote")
     head = load_manifest(folder)
     try:
-        part = RunPart(folder, head, len(head.pop("files")))
+        part = RunPart(folder, head, sum(not entry.get("miss") for entry in head.pop("files")))
         known = part.numbers, part.total, part.common, part.origin, [head[name] for name in ("attempts", "missing")]
         if head["request"]["join"]:
             raise InputError(f"{folder} holds all its melodies in one file (--join), which can't be joined with others")
@@ -182,6 +183,10 @@ def _joined_head(parts: Sequence[RunPart], origin: Origin) -> dict[str, Any]:
         "copies_refused": sum(part.head["copies_refused"] for part in parts),
         "missing": [number for part in parts for number in part.head["missing"]],
     }
+    if any("copies_written" in part.head for part in parts):
+        head["copies_written"] = sum(part.head["copies_written"] for part in parts)
+    if any("nearest" in part.head for part in parts):
+        head["nearest"] = {number: of for part in parts for number, of in part.head.get("nearest", {}).items()}
     head.pop("format", None)
     return head
 

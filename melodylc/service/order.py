@@ -46,6 +46,7 @@ class Order:
     best_of: int = 1  #: melodies that obey, of which the one most like real melodies is written
     realism: float = 0.0  #: weight of the realism critic in the actor's fit
     allow_copies: bool = False  #: whether melodies that share four bars with a training melody are written too
+    keep_misses: bool = False  #: whether the nearest is written where nothing follows the rule
     lane: Lane = "lead"  #: what part of a piece the melodies are; another than the lead is steered
     first: int = 1  #: number of the first melody: those before it are another part's
     whole: int | None = None  #: melodies of the whole run that this is a part of; None: this ends it
@@ -112,11 +113,6 @@ class Order:
         return self.draws * self.best_of if self.verify else 1
 
     @property
-    def refuses_copies(self) -> bool:
-        """Whether copies of training melodies are drawn again."""
-        return self.verify and not self.allow_copies
-
-    @property
     def folder_name(self) -> str:
         """A folder for this order where the user names none, such as "melodylc-cmaj-192+-seed7".
 
@@ -169,6 +165,8 @@ class Order:
             words += ["--no-verify"]
         if self.allow_copies:
             words += ["--allow-copies"]
+        if self.keep_misses:
+            words += ["--keep-misses"]
         if self.best_of > 1:
             words += ["--best-of", str(self.best_of)]
         if self.realism:
@@ -201,6 +199,7 @@ class Order:
             "best_of": self.best_of,
             "realism": self.realism,
             "allow_copies": self.allow_copies,
+            **({"keep_misses": True} if self.keep_misses else {}),
             **({} if self.lane == LEADING else {"lane": self.lane}),
             **({} if self.octaves else {"octaves": False}),
         }
