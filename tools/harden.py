@@ -301,7 +301,7 @@ def writers() -> dict[str, list[str]]:
         "transform": [*CLI, "transform", tune, "--scale", "cmin", "-n", "2", "--seed", "1", "-o", "out"],
         "vary": [*CLI, "vary", tune, "-n", "2", "--seed", "1", "-o", "out"],
         "show": [*CLI, "show", tune, "-o", "out.png"],
-        "reconstruct": [*CLI, "reconstruct", tune, "--refine", "0", "-o", "out"],
+        "reconstruct": [*CLI, "reconstruct", tune, "--refine", "0", "--seed", "1", "-o", "out"],
     }
 
 
