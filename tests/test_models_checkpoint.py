@@ -116,9 +116,9 @@ def not_numbers(tensors: dict[str, torch.Tensor], _: dict[str, Any]) -> None:
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "missing": (Path.unlink, "can't read this .*no such file"),
+    "missing": (Path.unlink, "no such file"),
     "empty": (lambda path: path.write_bytes(b""), "damaged or not a safetensors file"),
-    "a folder": (make_a_folder, "can't read this .*a folder"),
+    "a folder": (make_a_folder, "damaged or not a safetensors file"),
     "truncated": (lambda path: path.write_bytes(path.read_bytes()[:-1]), "damaged or not a safetensors file"),
     "half": (lambda path: os.truncate(path, path.stat().st_size // 2), "damaged or not a safetensors file"),
     "longer": (lambda path: path.write_bytes(path.read_bytes() + b"x"), "damaged or not a safetensors file"),
