@@ -193,13 +193,13 @@ def _outcome(report: FileReport, melodies: int) -> _Outcome:
 
 def _write_files(path: Path, reports: list[FileReport], outcomes: list[_Outcome], melodies: list[Indices]) -> None:
     """A line for each file, with tabs: what became of it, and how many melodies it gave."""
-    lines = ["\t".join(("collection", "file", "outcome", "reason", "tracks", "windows", *SIDES, "remarks"))]
-    for place, (report, outcome) in enumerate(zip(reports, outcomes, strict=True)):
-        numbers = (report.tracks, report.windows, *(int(of[place]) for of in melodies))
-        cells = (report.collection, report.file, *outcome, *map(str, numbers), "; ".join(report.remarks))
-        lines.append("\t".join(" ".join(cell.split()) for cell in cells))
     with atomic_write(path, "w") as file:
-        file.write("\n".join(lines) + "\n")
+        columns = ("collection", "file", "outcome", "reason", "tracks", "windows", *SIDES, "remarks")
+        file.write("\t".join(columns) + "\n")
+        for place, (report, outcome) in enumerate(zip(reports, outcomes, strict=True)):
+            numbers = (report.tracks, report.windows, *(int(of[place]) for of in melodies))
+            cells = (report.collection, report.file, *outcome, *map(str, numbers), "; ".join(report.remarks))
+            file.write("\t".join(" ".join(cell.split()) for cell in cells) + "\n")
 
 
 def _columns(pool: Pool, order: Indices, collections: list[str], ranks: Indices) -> dict[str, npt.NDArray[Any]]:

@@ -246,12 +246,14 @@ def keys(collection: str, file: str) -> tuple[str, ...]:
 def assign(pieces: Sequence[tuple[str, str]]) -> list[str]:
     """The work of each (collection, file): the least key of all pieces joined by shared keys."""
     parent: dict[str, str] = {}
-    all_keys = [keys(*piece) for piece in pieces]
-    for first, *others in all_keys:
+    firsts = []  # not all keys: they'd be most of a large corpus's memory
+    for piece in pieces:
+        first, *others = keys(*piece)
         for other in (first, *others):
             a, b = sorted((_root(parent, first), _root(parent, other)))
             parent[b] = a
-    return [_root(parent, own[0]) for own in all_keys]
+        firsts.append(first)
+    return [_root(parent, first) for first in firsts]
 
 
 def _root(parent: dict[str, str], key: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from corpus_midi import small_collection
 
 from melodylc.data.errors import InputError
 from melodylc.data.workers import TRIES, Workers, WorkersLost, choose_workers, local_workers
@@ -170,6 +171,10 @@ def test_a_cluster_writes_the_same_bytes_though_a_worker_is_killed(
     assert done.code == 0, done.err
     assert len(seen) == 5
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
+    tunes = small_collection(tmp_path / "tunes", 10)
+    assert run_cli("data", "build", tunes, "-o", tmp_path / "read-there", "--cluster", address).code == 0
+    assert run_cli("data", "build", tunes, "-o", tmp_path / "read-here", "--workers", 1).code == 0
+    assert contents(tmp_path / "read-there") == contents(tmp_path / "read-here")
 
 
 def test_a_scheduler_that_goes_away_is_a_sentence_and_what_was_done_is_kept(
