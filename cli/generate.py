@@ -48,6 +48,18 @@ MOST_SEED = 2**63 - 1
     type=int,
     help="2, 4, 8 or 16 bars. Rules judge fewer than 16 over and over: a density counts the notes of 16.",
 )
+@click.option(
+    "--form",
+    metavar="FORM",
+    help="Which sections come back: AABA or other letters, AAB (4, 4 and 8 bars), call-response. With "
+    ",likeness=0.9 they return in nine steps of ten only.",
+)
+@click.option(
+    "--motif",
+    metavar="NOTES",
+    help="Notes that come back, with lengths in sixteenths: 'G4:2 G4:2 G4:2 Eb4:8', or a file. With ,times=3 or "
+    ",bars=1,5,13.  [default: twice]",
+)
 @click.option("-n", "--count", default=8, show_default=True, type=click.IntRange(1, MOST), help="How many melodies.")
 @click.option("--seed", type=click.IntRange(0, MOST_SEED), help="Same seed, same melodies.  [default: a new one]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder.  [default: one named after the request]")
