@@ -657,7 +657,7 @@ def test_every_parameter_has_a_type_a_default_and_a_row_in_the_documents(name: s
     for parameter in signature.parameters.values():
         assert parameter.default is not inspect.Parameter.empty
         kind = hints[parameter.name]
-        assert kind in (int, float, str, bool) or get_origin(kind) is Literal
+        assert kind in (int, float, str, bool) or get_origin(kind) in (Literal, tuple)
     arguments = ", ".join(f"{parameter.name}={parameter.default!r}" for parameter in signature.parameters.values())
     assert f"`{name}({arguments})`".replace("'", '"') in DOCUMENT.read_text("utf-8")
     assert isinstance(function(), Reward)
