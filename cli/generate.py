@@ -51,6 +51,18 @@ _MOST_MISSING = 100  # numbers that are named
     type=int,
     help="2, 4, 8 or 16 bars. Rules judge fewer than 16 over and over: a density counts the notes of 16.",
 )
+@click.option(
+    "--form",
+    metavar="FORM",
+    help="Which sections come back: AABA or other letters, AAB (4, 4 and 8 bars), call-response. With "
+    ",likeness=0.9 they return in nine steps of ten only.",
+)
+@click.option(
+    "--motif",
+    metavar="NOTES",
+    help="Notes that come back, with lengths in sixteenths: 'G4:2 G4:2 G4:2 Eb4:8', or a file. With ,times=3 or "
+    ",bars=1,5,13.  [default: twice]",
+)
 @click.option("-n", "--count", default=8, show_default=True, type=click.IntRange(1), help="How many melodies.")
 @click.option("--first", default=1, metavar="K", type=click.IntRange(1), help="Number of the first one.  [default: 1]")
 @click.option(

@@ -56,7 +56,7 @@ class GroupedCommand(click.Command):
         ("Options", ("scale", "density", "chords", "reward", "count", "output")),
         (
             "More of what is asked",
-            ("tonic", "pitch_range", "length", "lane", "variety", "reward_seconds", "best_of", "seed"),
+            ("form", "motif", "tonic", "pitch_range", "length", "lane", "variety", "reward_seconds", "best_of", "seed"),
         ),
         (
             "How files are written",

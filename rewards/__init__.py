@@ -15,9 +15,10 @@ from melodylc.rewards.chords import Chords, chords
 from melodylc.rewards.contour import contour
 from melodylc.rewards.density import Density, density, parse_density
 from melodylc.rewards.ends import first_note, last_length, last_note
-from melodylc.rewards.form import form
+from melodylc.rewards.form import Form, form
 from melodylc.rewards.function import FunctionReward, reward
 from melodylc.rewards.intervals import leaps, repeats, stepwise
+from melodylc.rewards.motif import Motif, motif
 from melodylc.rewards.pitch import PitchClasses, Tonic, in_scale, pitch_classes, tonic
 from melodylc.rewards.rests import breaths, longest_rest, rests
 from melodylc.rewards.rhythm import grid, groove, lengths, rhythm
@@ -29,7 +30,9 @@ __all__ = [
     "Chords",
     "Density",
     "Events",
+    "Form",
     "FunctionReward",
+    "Motif",
     "PitchClasses",
     "Reward",
     "Rule",
@@ -52,6 +55,7 @@ __all__ = [
     "leaps",
     "lengths",
     "longest_rest",
+    "motif",
     "parse_density",
     "parse_reward",
     "pitch_classes",

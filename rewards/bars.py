@@ -16,7 +16,7 @@ from melodylc.data.melody import Melody
 from melodylc.rewards.base import Reward, Scores
 
 WHOLE = frozenset(
-    ("tonic", "first_note", "last_note", "last_length", "contour", "form", "groove", "breaths", "variety")
+    ("tonic", "first_note", "last_note", "last_length", "contour", "form", "motif", "groove", "breaths", "variety")
 )
 """Names of built-in rewards that a bar by itself says nothing of."""
 

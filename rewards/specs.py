@@ -32,6 +32,7 @@ from melodylc.rewards.ends import first_note, last_length, last_note
 from melodylc.rewards.form import form
 from melodylc.rewards.intervals import leaps, repeats, stepwise
 from melodylc.rewards.isolation import SECONDS, describe_isolated, list_plugins, load_isolated
+from melodylc.rewards.motif import motif
 from melodylc.rewards.parameters import REQUIRED, Parameters
 from melodylc.rewards.pitch import in_scale, pitch_classes, tonic
 from melodylc.rewards.rests import breaths, longest_rest, rests
@@ -65,6 +66,7 @@ BUILTIN: dict[str, Callable[..., Reward]] = {
         longest_rest,
         breaths,
         form,
+        motif,
         variety,
     )
 }

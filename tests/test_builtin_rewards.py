@@ -39,6 +39,7 @@ from melodylc.rewards import (
     leaps,
     lengths,
     longest_rest,
+    motif,
     pitch_classes,
     register,
     repeats,
@@ -130,6 +131,23 @@ def has_form(notes: Notes, pattern: str, likeness: float, contrast: float, rhyth
             if (same / size < likeness) if alike else ((size - same) / size < contrast):
                 return False
     return True
+
+
+def has_motif(notes: Notes, own: list[tuple[int, int]], times: int, moves: bool, bars: tuple[int, ...] = ()) -> bool:
+    """Whether (pitch, start) come so often, one after another, or in each of the bars."""
+    found = []
+    for first in range(len(notes) - len(own) + 1):
+        some = notes[first : first + len(own)]
+        shift = some[0].pitch - own[0][0] if moves else 0
+        if [(note.pitch - shift, note.start - some[0].start) for note in some] == own:
+            found.append(some[0].start)
+    if bars:
+        return all(any(start // 16 == bar - 1 for start in found) for bar in bars)
+    count, free = 0, 0
+    for start in found:
+        if start >= free:
+            count, free = count + 1, start + own[-1][1] + 1
+    return count >= times
 
 
 def correlates(notes: Notes, shape: str, least: float) -> bool | None:
@@ -229,6 +247,18 @@ CASES = [
         form("AAAA"),
         "form(pattern=AAAA, likeness=1.0, contrast=0.25, rhythm=False)",
         lambda x: has_form(x, "AAAA", 1, 1, False),
+    ),
+    Case(
+        motif("C4:1 c4:1", times=3),
+        "motif(notes=C4:1 C4:1, times=3, transposed=True, bars=())",
+        lambda x: has_motif(x, [(60, 0), (60, 1)], 3, True),
+    ),
+    Case(
+        motif("C#4:1 C#4:1", 1, False, (1, 16)),
+        "motif(notes=C#4:1 C#4:1, times=1, transposed=False, bars=(1, 16))",
+        lambda x: has_motif(x, [(61, 0), (61, 1)], 1, False, (1, 16)),
+        repeated(0, 1, 256),
+        transposable=False,
     ),
     Case(contour(), "contour(shape=arch, least=0.7)", lambda x: correlates(x, "arch", 0.7), repeated(60, 9)),
     Case(contour("rising", 0.2), "contour(shape=rising, least=0.2)", lambda x: correlates(x, "rising", 0.2)),
@@ -627,7 +657,7 @@ def test_every_parameter_has_a_type_a_default_and_a_row_in_the_documents(name: s
     for parameter in signature.parameters.values():
         assert parameter.default is not inspect.Parameter.empty
         kind = hints[parameter.name]
-        assert kind in (int, float, str, bool) or get_origin(kind) is Literal
+        assert kind in (int, float, str, bool) or get_origin(kind) in (Literal, tuple)
     arguments = ", ".join(f"{parameter.name}={parameter.default!r}" for parameter in signature.parameters.values())
     assert f"`{name}({arguments})`".replace("'", '"') in DOCUMENT.read_text("utf-8")
     assert isinstance(function(), Reward)

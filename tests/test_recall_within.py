@@ -44,6 +44,14 @@ def test_holds_that_are_not_allowed_end_segments(model: RecallLM) -> None:
     assert not (bar[:, 8] == HOLD).any()
 
 
+def test_a_note_goes_on_where_nothing_else_is_allowed(model: RecallLM) -> None:
+    allowed = np.ones((N, STEPS_PER_BAR, STATES), np.bool_)
+    allowed[:, 2:8] = False
+    allowed[:, 2, 60] = allowed[:, 3:8, HOLD] = True
+    bar, _, _ = two_bars(model, allowed)
+    assert (bar[:, 2:8] == torch.tensor([60, *[HOLD] * 5])).all()
+
+
 def test_no_limit_is_the_free_model(model: RecallLM) -> None:
     uniforms = torch.from_numpy(np.random.default_rng(1).random((2, N, STEPS_PER_BAR), np.float32))
     everything = np.ones((N, STEPS_PER_BAR, STATES), np.bool_)

@@ -5,14 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+from melodylc.constraints.presets import form_reward, over_and_over, place_motif
 from melodylc.data.alphabet import BARS, PITCHES, STEPS
 from melodylc.data.chords import Progression, parse_progression
 from melodylc.data.errors import InputError
 from melodylc.data.keys import Scale, parse_scale
+from melodylc.data.melody import pitch_name
 from melodylc.data.ranges import MiddleC, PitchRange, parse_range, range_name
 from melodylc.rewards import (
     Chords,
     Density,
+    Form,
+    Motif,
     Reward,
     Rule,
     Variety,
@@ -63,6 +67,7 @@ class Request:
     varied: bool = True  #: whether a melody must not obey by monotony
     seconds: float = SECONDS  #: that a call of a user's reward may take
     pitch_range: PitchRange | None = None  #: in which every note lies; None: anywhere
+    motif: Motif | None = None  #: that is written into the bars it names, and judged there
     length: int = BARS  #: bars of a melody, one of `LENGTHS`; a rule judges them over and over, up to sixteen
 
     def __post_init__(self) -> None:
@@ -79,6 +84,7 @@ class Request:
                 f"{homeless.name} has no tonic to end on: name one, as in --scale '{homeless.name} tonic "
                 f"{homeless.name.split(',')[0]}'"
             )
+        self._check_motif()
         for chord in self.chords.chords if self.chords else ():
             for scale in self.scales:
                 if not chord.allowed & scale.pitch_classes:
@@ -100,8 +106,12 @@ class Request:
         pitch_range: str | None = None,
         middle_c: MiddleC = "C4",
         length: int = BARS,
+        form: str | None = None,
+        motif: str | None = None,
     ) -> Self:
         """The request that someone typed; the inverse of `to_dict`. `find` says where a reward's file is.
+
+        A form is the reward of that name, and a motif notes or a file (`melodylc.constraints.presets`).
 
         Numerals among the chords count in the first scale.
 
@@ -112,15 +122,19 @@ class Request:
         if tonic is not None and not scale:
             raise InputError(f"--{'' if tonic else 'no-'}tonic asks about the tonic of a scale: give --scale too")
         scales = tuple(parse_scale(text) for text in scale)
+        if (form is not None or motif is not None) and length not in LENGTHS:
+            cls(length=length)  # refuses it
+        rewards = list(reward) if form is None else [*reward, form_reward(form, length)]
         return cls(
             scales=scales,
             densities=tuple(parse_density(text) for text in density),
-            rewards=tuple(NamedReward(text, parse_reward(text, seconds=seconds, find=find)) for text in reward),
+            rewards=tuple(NamedReward(text, parse_reward(text, seconds=seconds, find=find)) for text in rewards),
             end_on_tonic=tonic,
             chords=None if chords is None else parse_progression(chords, scales[0] if scales else None),
             varied=variety,
             seconds=seconds,
             pitch_range=None if pitch_range in (None, "any") else parse_range(pitch_range, middle_c),
+            motif=None if motif is None else place_motif(motif, length),
             length=length,
         )
 
@@ -136,12 +150,13 @@ class Request:
         parts += [tonic(scale.tonic) for scale in self.scales if scale.tonic is not None and self._ends(scale)]
         parts += [] if self.chords is None else [Chords(self.chords.first(self.length))]
         parts += [*self.densities, *(asked.reward for asked in self.rewards)]
+        parts += [] if self.motif is None else [over_and_over(self.motif, self.length)]
         if self.pitch_range:
             parts.append(register(*self.pitch_range))
         if parts and self.varied and not any(isinstance(part.raw, Variety) for part in parts):
             usual = variety(*SHORT_VARIETY.get(self.length, ()))
             few = min(usual.pitches, len(self._pitches)) if self.pitch_range else usual.pitches
-            parts.append(variety(few, usual.bars))
+            parts.append(variety(few, min(usual.bars, self._different_bars)))
         return Rule(tuple(parts)) if parts else None
 
     @property
@@ -155,6 +170,7 @@ class Request:
         words += [word for asked in self.rewards for word in ("--reward", asked.text)]
         if self.pitch_range:
             words += ["--range", range_name(self.pitch_range)]
+        words += [] if self.motif is None else ["--motif", self._motif_text]
         words += [] if self.length == BARS else ["--length", str(self.length)]
         return words if self.varied else [*words, "--no-variety"]
 
@@ -170,10 +186,10 @@ class Request:
         names = [name for asked in self.rewards for name in re.findall(r"([A-Za-z_]\w*)\(", asked.reward.name)]
         chords = [] if self.chords is None else [re.sub(r"[^\w#]+", "-", self.chords.name)[:40].strip("-")]
         names += [range_name(self.pitch_range).replace("..", "-").lower()] if self.pitch_range else []
-        bars = [] if self.length == BARS else [f"{self.length}bars"]
-        return (
-            [scale.slug for scale in self.scales] + [re.sub("-$", "+", it) for it in densities] + chords + names + bars
-        )
+        others = ["motif"] if self.motif is not None else []
+        others += [] if self.length == BARS else [f"{self.length}bars"]
+        densities = [re.sub("-$", "+", it) for it in densities]
+        return [*(scale.slug for scale in self.scales), *densities, *chords, *names, *others]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a manifest or an actor's file."""
@@ -185,8 +201,25 @@ class Request:
             "tonic": self.end_on_tonic,
             "variety": self.varied,
             **({"pitch_range": range_name(self.pitch_range)} if self.pitch_range else {}),
+            **({} if self.motif is None else {"motif": self._motif_text}),
             **({} if self.length == BARS else {"length": self.length}),
         }
+
+    def _check_motif(self) -> None:
+        """Refuse a motif with notes that are in no melody that is asked for.
+
+        Raises:
+            InputError: there are some.
+        """
+        lowest, highest = self.pitch_range or (0, PITCHES - 1)
+        for note in () if self.motif is None else self.motif.parsed:
+            outside = next((scale.name for scale in self.scales if not scale.mask[note.pitch % 12]), None)
+            if not lowest <= note.pitch <= highest:
+                outside = range_name((lowest, highest))
+            if outside:
+                raise InputError(
+                    f"the motif has {pitch_name(note.pitch)}, which is not in {outside}: change one of the two"
+                )
 
     def _check_length(self) -> None:
         """Refuse a length that isn't offered, and what doesn't fit into it.
@@ -210,6 +243,17 @@ class Request:
                     f"no number of notes in {self.length} bars is a density of {_typed(asked)}, which counts sixteen: "
                     f"widen it to {asked.least}..{-(-asked.least // times) * times}"
                 )
+
+    @property
+    def _motif_text(self) -> str:
+        return "" if self.motif is None else f"{self.motif.notes},bars={','.join(map(str, self.motif.bars))}"
+
+    @property
+    def _different_bars(self) -> int:
+        """Different bars that variety may ask for: of those that a form leaves room for, as many as of sixteen."""
+        forms = [asked.reward.raw.pattern for asked in self.rewards if isinstance(asked.reward.raw, Form)]
+        room = min((len(set(pattern)) * BARS // len(pattern) for pattern in forms), default=BARS)
+        return -(-room * variety().bars // BARS)
 
     @property
     def _pitches(self) -> list[int]:

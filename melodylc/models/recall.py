@@ -320,6 +320,7 @@ class _LimitedSampler(_Sampler):
     def __init__(self, chances: npt.NDArray[np.float64], temperature: float, allowed: Bools) -> None:
         super().__init__(chances, temperature, 1.0)
         self.allowed = allowed
+        self.begins: Bools = np.delete(allowed, HOLD, 2).max(2) | ~allowed[..., HOLD]  #: (n, 16), not a hold alone
         self.mass = np.zeros(len(chances))  #: log p/q of what was chosen, (n,)
         self._goes_on = np.full(len(chances), HOLD)  # what follows the first event of the latest segments
 
@@ -337,6 +338,8 @@ class _LimitedSampler(_Sampler):
         later = there & self.allowed[rows[:, None], np.where(there, step, 0), self._goes_on[rows][:, None]]
         fits = np.ones(logits.shape, np.bool_)
         fits[:, 1:] = np.logical_and.accumulate(later, axis=1)
+        # What follows must begin there, unless the bar ends.
+        fits[:, :-1] &= np.where(there, self.begins[rows[:, None], np.where(there, step, 0)], True)
         index, logprob = self._within(logits, rows, at, fits)
         return index + 1, logprob
 

@@ -64,6 +64,8 @@ def make_request(
     chords: str | None = None,
     pitch_range: str | PitchRange | None = None,
     length: int = BARS,
+    form: str | None = None,
+    motif: str | None = None,
 ) -> Request:
     """What is asked of melodies; every function here takes the same arguments.
 
@@ -78,6 +80,8 @@ def make_request(
         pitch_range: where every note lies: "C4..A5", the name of a voice or an instrument ("alto", "bass guitar"), or
             the lowest and the highest MIDI pitch; None: anywhere.
         length: bars of a melody, 2, 4, 8 or 16; of fewer than 16 a rule judges them over and over.
+        form: sections that come back: "AABA" or other letters, "AAB", "call-response", with ",likeness=0.9" behind.
+        motif: notes that come back, "G4:2 G4:2 G4:2 Eb4:8", or a file's; with ",times=3" or ",bars=1,5,13" behind.
 
     Raises:
         InputError: an unknown scale or range, a density out of range, a reward that can't be loaded, an ending without
@@ -104,6 +108,8 @@ def make_request(
         chords=chords,
         pitch_range=text,
         length=length,
+        form=form,
+        motif=motif,
     )
     own = tuple(NamedReward(one.name, one, typed=False) for one in rules if isinstance(one, Reward))
     return replace(request, rewards=(*request.rewards, *own)) if own else request
@@ -131,6 +137,8 @@ def generate(
     keep_misses: bool = False,
     lane: Lane = "lead",
     length: int = BARS,
+    form: str | None = None,
+    motif: str | None = None,
     model: str | Path | None = None,
     prior: PriorName | None = None,
     first: int = 1,
@@ -161,6 +169,8 @@ def generate(
         keep_misses: whether the nearest candidate is returned where none followed the rule; its `passed` is False.
         lane: what part of a piece they are: "lead", "inner" or "bass"; where `pitch_range` is None, a lead is moved by
             octaves to about G3..E6, and a bass lies in a bass guitar's range ("any" waives both).
+        form: which sections come back; see `make_request`.
+        motif: notes that come back; see `make_request`.
         length: bars of a melody, 2, 4, 8 or 16; `melody` holds fewer than 16 over and over, files hold them once.
         model: another trained model's file; None: the one that ships.
         prior: "learnt" or "normal"; None: the best that the model has.
@@ -184,7 +194,7 @@ def generate(
     if actor is None and not isinstance(pitch_range, tuple):
         pitch_range = lane_range(lane, pitch_range)
     request, path = _request_and_actor(
-        actor, scale, density, reward, tonic, variety, reward_seconds, chords, pitch_range, length
+        actor, scale, density, reward, tonic, variety, reward_seconds, chords, pitch_range, length, form, motif
     )
     order = Order(
         request=request,
@@ -477,14 +487,20 @@ def _request_and_actor(
     chords: str | None,
     pitch_range: str | PitchRange | None,
     length: int,
+    form: str | None,
+    motif: str | None,
 ) -> tuple[Request, Path | None]:
     if actor is None:
-        return make_request(scale, density, reward, tonic, variety, reward_seconds, chords, pitch_range, length), None
+        request = make_request(
+            scale, density, reward, tonic, variety, reward_seconds, chords, pitch_range, length, form, motif
+        )
+        return request, None
     if length != BARS:
         raise InputError(f"an actor has learnt to write {BARS} bars: leave length out")
-    if scale or density or reward or chords or pitch_range or tonic is not None or not variety:
+    if scale or density or reward or chords or pitch_range or form or motif or tonic is not None or not variety:
         raise InputError(
-            "an actor brings its own rule: leave out scale, density, reward, chords, pitch_range, tonic and variety"
+            "an actor brings its own rule: leave out scale, density, reward, chords, pitch_range, form, motif, "
+            "tonic and variety"
         )
     if isinstance(actor, FittedActor):
         return actor.request, actor.path

@@ -65,9 +65,11 @@ class Order:
             raise InputError(f"a lane is one of {', '.join(ROLES)}, not {self.lane!r}")
         length = self.request.length
         object.__setattr__(self, "writing", replace(self.writing, bars=length))
-        asked = f"--lane {self.lane}" if self.lane != LEADING else f"--length {length}" if length != BARS else None
-        if asked and (option := self._writes_leads):
-            raise InputError(f"{asked} is written by the steered language model: leave out {option}")
+        wanted = {f"--lane {self.lane}": self.lane != LEADING, f"--length {length}": length != BARS}
+        wanted["--motif"] = self.request.motif is not None
+        steered = next((option for option, asked in wanted.items() if asked), None)
+        if steered and (option := self._writes_leads):
+            raise InputError(f"{steered} is written by the steered language model: leave out {option}")
         if self.best_of > 1 and not self.verify:
             raise InputError(f"--best-of {self.best_of} chooses among melodies that obey: leave out --no-verify")
         if self.realism and self.actor:

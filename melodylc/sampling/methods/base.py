@@ -44,12 +44,13 @@ class Task:
     @property
     def finds_octaves(self) -> bool:
         """Whether melodies are to be moved by octaves to where leads lie."""
-        return self.octaves and self.lane == "lead" and self.request.pitch_range is None
+        free = self.request.pitch_range is None and self.request.motif is None
+        return self.octaves and self.lane == "lead" and free
 
     @property
     def only_written(self) -> bool:
-        """Whether only a language model that writes bar by bar does it: other lanes than leads, other lengths."""
-        return self.lane != "lead" or self.request.length != BARS
+        """Whether only a language model that writes bar by bar does it: lanes but leads, other lengths, motifs."""
+        return self.lane != "lead" or self.request.length != BARS or self.request.motif is not None
 
 
 @dataclass(frozen=True)

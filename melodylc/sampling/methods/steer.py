@@ -37,7 +37,7 @@ from melodylc.sampling.methods.base import Candidates, Method, Task
 from melodylc.sampling.octaves import move_to_range
 from melodylc.sampling.steering.filter import FilterResult, LogRealism, ParticleFilter, draw_columns
 from melodylc.sampling.steering.given import GivenBars
-from melodylc.sampling.steering.limits import EventTable, events_allowed, pitches_allowed
+from melodylc.sampling.steering.limits import EventTable, events_allowed, keeps_within, pitches_allowed, with_notes
 from melodylc.sampling.steering.potential import MelodyRows, Potential, RuleCounter, fit_potential
 from melodylc.sampling.steering.rewrite import rewrite
 from melodylc.sampling.steering.writer import BarWriter, FoundWriter, RecallWriter, State, find_writer
@@ -123,21 +123,29 @@ class Steer(Generic[State]):
         self.settings = settings or SteerSettings()
         self.realism = realism
 
-    def prepare(self, scores: Callable[[Events], Scores], length: int = BARS) -> SteerPlan[State]:
+    def prepare(
+        self, scores: Callable[[Events], Scores], length: int = BARS, within: EventTable | None = None
+    ) -> SteerPlan[State]:
         """Ask a rule about some of the model's melodies: which of its parts depend on the key, which single notes it
         allows.
 
         Args:
             scores: each part's reward, (n, parts), of canonical melodies (n, 256).
             length: bars of a melody; of fewer than sixteen the rule hears them over and over.
+            within: events that melodies may have, in the key in which they are judged; None: all.
         """
         rng = np.random.default_rng(0)
         if length < BARS:
             scores = _looped(scores, length)
         probes = write(self.writer, self.settings.probes, rng)
+        probes = probes if within is None else keeps_within(probes, within)
         judge = RuleCounter(scores)
         potential = fit_potential(judge, probes, self.settings.sharpness, rng, length=length)
         pitches = pitches_allowed(judge, probes) if len(potential.shifts) > 1 else None
+        if within is not None:  # in its own key, so nothing is left to transpose
+            potential = replace(potential, shifts=(0,))
+            both = within if pitches is None else within & pitches
+            pitches = np.where(both.any(1, keepdims=True), both, within)
         if self.given:  # which are in a key, so nothing is left to transpose
             references = self.given.paste(potential.references)
             potential = replace(potential, shifts=(0,), references=references)
@@ -334,7 +342,9 @@ class SteerMethod(Method):
         known = found.fingerprint is not None and task.lane == "lead"
         steer = Steer(found.writer, realism=find_discriminator().scores if known else None)
         rule = task.rule
-        plan = None if rule is None else steer.prepare(rule.graded, task.request.length)
+        motif = task.request.motif
+        within = None if motif is None else with_notes(motif.parsed, motif.bars)
+        plan = None if rule is None else steer.prepare(rule.graded, task.request.length, within)
         return cls(found, steer, plan, task)
 
     def sample(self, seed: int, numbers: Sequence[int], attempt: int) -> Candidates:

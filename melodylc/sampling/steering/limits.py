@@ -13,11 +13,14 @@ pitch that is allowed there, other events become what is), lose most of what the
 that a table can't spell a melody; and one event outside, wherever it is, costs something.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
-from melodylc.data.alphabet import HOLD, PITCHES, REST, STATES, STEPS, canonical
+from melodylc.data.alphabet import HOLD, PITCHES, REST, STATES, STEPS, STEPS_PER_BAR, canonical
 from melodylc.data.arrays import Values
+from melodylc.rewards.motif import MotifNote
 from melodylc.sampling.steering.potential import MelodyRows, RuleCounter
 
 EventTable = npt.NDArray[np.bool_]
@@ -36,6 +39,21 @@ TESTED = 6  #: melodies that a table is tested with
 def everything() -> EventTable:
     """The table that allows all."""
     return np.ones((STEPS, STATES), bool)
+
+
+def with_notes(notes: Sequence[MotifNote], bars: Sequence[int]) -> EventTable:
+    """The table in which some notes begin in each of some bars, from 1: what stands between them is theirs, too."""
+    table = everything()
+    for first in ((bar - 1) * STEPS_PER_BAR for bar in bars):
+        end = first + notes[-1].start + notes[-1].length
+        table[first:end] = False
+        table[first:end, REST] = True
+        for note in notes:
+            start, held = first + note.start, first + note.start + note.length
+            table[start:held, REST] = False
+            table[start, note.pitch] = True
+            table[start + 1 : held, HOLD] = True
+    return table
 
 
 def keeps_within(melodies: MelodyRows, table: EventTable) -> MelodyRows:
