@@ -295,7 +295,7 @@ def judgement(pictures: "PictureGeneration") -> str:
     """In words, how many pictures are what was asked."""
     right, total = len(pictures) - len(pictures.failures), len(pictures)
     if pictures.request.has_rule:
-        return f"{right} of these single draws obey"
+        return f"{right} of these single attempts follow the rule"
     if pictures[0].passed is None:
         return "there is no classifier to judge them"
     text = f"the classifier sees what was asked in {right} of {total}"

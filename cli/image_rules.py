@@ -41,6 +41,6 @@ def fit(
         request = {"reward": list(rewards)}
         measured = fit_picture_rule(load_picture_model(data, run), rule, output, settings, report, request).rates
     say(
-        f"wrote {output}: single draws that obey: prior {measured.prior:.2%} of {measured.prior_samples}, "
+        f"wrote {output}: attempts that follow the rule: prior {measured.prior:.2%} of {measured.prior_samples}, "
         f"actor {measured.actor:.2%} of {measured.samples}"
     )

@@ -15,7 +15,7 @@ from melodylc.cli.reworking import count_option, rule_options, run, source_and_o
 @count_option(7, "How many melodies, both ends among them.")
 @source_and_output_options
 def interpolate(one: Path, other: Path, **options: Any) -> int:
-    """Write melodies on the way from one to another; with a rule, they obey it, the ends too.
+    """Write melodies on the way from one to another; with a rule, they follow it, the ends too.
 
     --track, --bars and the like are said of both files.
 

@@ -25,8 +25,8 @@ from melodylc.data.files import reason
 from melodylc.data.texts import escape_controls
 
 COMMANDS = {
-    "generate": Row("melodylc.cli.generate:generate", "Write melodies that obey a scale, a note density, or any rule."),
-    "transform": Row("melodylc.cli.transform:transform", "Make a melody of a MIDI file obey, changing little."),
+    "generate": Row("melodylc.cli.generate:generate", "Write melodies in a key, with a note density, or by any rule."),
+    "transform": Row("melodylc.cli.transform:transform", "Make a melody of a file follow a rule, changing little."),
     "vary": Row("melodylc.cli.vary:vary", "Write variations of a melody of a MIDI file."),
     "continue": Row("melodylc.cli.extend:extend", "Write what follows bars of a MIDI file."),
     "fill": Row("melodylc.cli.fill:fill", "Write bars between bars of a MIDI file."),
@@ -37,7 +37,7 @@ COMMANDS = {
     ),
     "manifest": Row("melodylc.cli.manifest:manifest", "Join the parts of a run of `generate`."),
     "show": Row("melodylc.cli.show:show", "Show MIDI files as piano rolls, in the terminal or a picture."),
-    "score": Row("melodylc.cli.score:score", "Say how far a MIDI file obeys, as a whole and bar by bar."),
+    "score": Row("melodylc.cli.score:score", "Say how far a MIDI file follows a rule, as a whole and bar by bar."),
     "play": Row("melodylc.cli.play:play", "Play MIDI files through a MIDI port, looping."),
     "studio": Row("melodylc.cli.studio:studio", "Open a page to make, hear and keep melodies, offline."),
     "fit": Row("melodylc.cli.fit:fit", "Learn an actor for a rule, as a file."),
@@ -67,7 +67,7 @@ _endings: list[int] = []  # signals other than Ctrl-C that told this process to 
 @click.version_option(package_name="melodylc", prog_name="melodylc", message="%(prog)s %(version)s")
 @click.option("-v", "--verbose", is_flag=True, help="Say more about what goes on, on stderr.")
 def group(verbose: bool) -> None:
-    """Write sixteen-bar melodies that obey a scale, a note density or any rule, as MIDI, offline."""
+    """Write melodies in a key, with a note density, or by any rule, as MIDI, offline."""
     if verbose:
         logging.getLogger("melodylc").setLevel(logging.DEBUG)
 

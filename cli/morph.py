@@ -17,7 +17,7 @@ from melodylc.cli.reworking import count_option, rule_options, run, source_and_o
 def morph(file: Path | None, to: str, **options: Any) -> int:
     """Lead a melody from one scale to another: the notes of the scale change one by one, the melody stays.
 
-    Every step obeys its own scale, and is as near as can be to the step before. Without a file it begins with a
+    Every step stays in its own scale, and is as near as can be to the step before. Without a file it begins with a
     melody of the model's own.
 
     \b

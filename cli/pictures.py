@@ -112,6 +112,6 @@ def fitting(rounds: int | None = None) -> "Iterator[Progress]":
 
         def report(done: "Round") -> None:
             best = "" if done.best is None else f", best {done.best:.1%}"
-            step(label=f"fitting: {done.measurement.rate:.1%} obey{best}")
+            step(label=f"fitting: {done.measurement.rate:.1%} follow the rule{best}")
 
         yield report

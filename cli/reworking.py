@@ -53,7 +53,7 @@ def source_and_output_options(command: Command) -> Command:
 
 
 def rule_options(command: Command) -> Command:
-    """Add what a melody must obey, and what moves it there; `run` takes them."""
+    """Add what a melody must follow, and what moves it there; `run` takes them."""
     return own_request_options(prior_option(mover_option(command)))
 
 
@@ -158,7 +158,7 @@ def _show(done: "EditProduction", rendered: "Rendered", folder: Path) -> None:
 
 
 def _reward_cells(done: "EditProduction", one: "EditResult", parts: int) -> list[str]:
-    """What the rule says of a melody; of a step of a morph, whose rules differ, the scale that it obeys."""
+    """What the rule says of a melody; of a step of a morph, whose rules differ, the scale that it stays in."""
     scale = done.order.requests[one.number - 1].scale
     if done.order.to and scale:
         return [scale.name]

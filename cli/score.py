@@ -24,7 +24,7 @@ _SOURCE = ("track", "bars", "short", "as_four_four")
 @source_options
 @click.option("--json", "as_json", is_flag=True, help="Exact values, as JSON on stdout.")
 def score(file: Path, as_json: bool, **options: Any) -> None:
-    """Say how far a melody of a MIDI file obeys: every rule's value, from 0 to 1, for the whole and for each bar.
+    """Say how far a melody of a file follows rules: every rule's value, from 0 to 1, for the whole and for each bar.
 
     Without any rule, all built-in ones that need no parameter. A bar's value is that of a melody which is this
     bar sixteen times over; bars without notes have none, nor have rules on the whole, such as its last note.
@@ -47,8 +47,8 @@ def score(file: Path, as_json: bool, **options: Any) -> None:
     own = bars[: source.bars].T  # a loop's other bars repeat these
     rows = [[part.name, _short(value), *map(_short, row)] for part, value, row in zip(parts, whole, own, strict=True)]
     table(["rule", "whole", *(str(source.first + bar) for bar in range(source.bars))], rows)
-    obeyed = int((whole == 1).sum())
-    click.echo(f"\n{obeyed} of {len(parts)} satisfied; {source.melody.note_count} notes")
+    followed = int((whole == 1).sum())
+    click.echo(f"\n{followed} of {len(parts)} satisfied; {source.melody.note_count} notes")
 
 
 def _parts(**asked: Any) -> "tuple[Reward, ...]":

@@ -1,4 +1,4 @@
-"""`melodylc transform`: a melody of the user's, made to obey."""
+"""`melodylc transform`: a melody of the user's, made to follow a rule."""
 
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,10 @@ from melodylc.cli.reworking import count_option, rule_options, run, source_and_o
 )
 @source_and_output_options
 def transform(file: Path, in_place: bool, **options: Any) -> int:
-    """Make a melody of a MIDI file obey, changing as little as that takes; before and after side by side.
+    """Make a melody of a MIDI file follow a rule, changing as little as that takes; before and after side by side.
 
-    With a scale it is moved to that key first, by the nearest way, and what is left is bent. A melody that obeys
-    already comes back note for note. Exit code 3 says that some are missing.
+    With a scale it is moved to that key first, by the nearest way, and what is left is bent. A melody that follows
+    it already comes back note for note. Exit code 3 says that some are missing.
 
     \b
     melodylc transform song.mid --scale gmin --density 64..96 -n 4

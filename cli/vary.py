@@ -22,7 +22,7 @@ from melodylc.cli.reworking import count_option, kept_bars, rule_options, run, s
 @click.option("--keep", metavar="BARS", help="Bars of the file that stay, note for note, as in 1..4.")
 @source_and_output_options
 def vary(file: Path, keep: str | None, **options: Any) -> int:
-    """Write variations of a melody of a MIDI file, all of them different, the nearest first; with a rule, they obey it.
+    """Write variations of a melody of a file, all of them different, the nearest first; with a rule, they follow it.
 
     \b
     melodylc vary song.mid -n 8 --distance 0.3

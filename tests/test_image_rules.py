@@ -205,7 +205,7 @@ def test_a_rule_from_a_file_is_fitted_kept_and_generated(
     ask = ["image", "generate", "--dataset", "faces", "--run", run, "-n", 3, "--seed", 1]
     named = run_cli(*ask, "--actor", actor, "-o", tmp_path / "a.png")
     assert named.code == 0
-    assert "of these single draws obey" in named.err
+    assert "of these single attempts follow the rule" in named.err
     spot = run_cli(*ask, "--reward", asked, "-o", tmp_path / "b.png")
     assert spot.code == 0
     first, second = (read_manifest(tmp_path / f"{name}.png") for name in "ab")

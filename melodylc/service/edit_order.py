@@ -96,7 +96,7 @@ class EditOrder:
 
     @property
     def requests(self) -> tuple[Request, ...]:
-        """What each of the melodies is to obey; one for all but in a morph."""
+        """What each of the melodies is to follow; one for all but in a morph."""
         if self.to is None:
             return (self.request,) * self.count
         scales = list(scales_between(self.request.scales[0], self.to, self.count))

@@ -18,8 +18,8 @@ from melodylc.service.production import number_width
 
 _OWN = ("first", "count", "of")  # what parts of a run may differ in
 _ORIGIN = ("versions", "model", "prior", "method", "copies_of")
-_HEAD = ("attempts", "acceptance", "rates", "copies_refused", "copies_written")
-_HEAD += ("missing", "nearest", "files", "command", "request")
+_COUNTS = ("attempts", "acceptance", "rates", "copies_refused", "copies_written", "missing", "nearest")
+_HEAD = (*_COUNTS, "files", "command", "request")
 
 
 @dataclass(frozen=True)

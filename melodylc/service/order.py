@@ -38,12 +38,12 @@ class Order:
     seed: int = 0
     writing: Writing = field(default_factory=Writing)  #: how the melodies become files
     draws: int = 40  #: most latents decoded for one melody
-    verify: bool = True  #: whether only melodies that obey are written
+    verify: bool = True  #: whether only melodies that follow the rule are written
     model: Path | None = None  #: None: the shipped one
     prior: PriorName | None = None  #: None: the best that the model has
     actor: Path | None = None  #: the file that the request comes from; None: the request was typed
     method: str = DEFAULT_METHOD  #: how melodies are made to follow the rule: a name in `melodylc.sampling.methods`
-    best_of: int = 1  #: melodies that obey, of which the one most like real melodies is written
+    best_of: int = 1  #: melodies that follow the rule, of which the one most like real melodies is written
     realism: float = 0.0  #: weight of the realism critic in the actor's fit
     allow_copies: bool = False  #: whether melodies that share four bars with a training melody are written too
     keep_misses: bool = False  #: whether the nearest is written where nothing follows the rule
@@ -71,7 +71,9 @@ class Order:
         if steered and (option := self._writes_leads):
             raise InputError(f"{steered} is written by the steered language model: leave out {option}")
         if self.best_of > 1 and not self.verify:
-            raise InputError(f"--best-of {self.best_of} chooses among melodies that obey: leave out --no-verify")
+            raise InputError(
+                f"--best-of {self.best_of} chooses among melodies that follow the rule: leave out --no-verify"
+            )
         if self.realism and self.actor:
             raise InputError("--realism is about fitting, and --actor is fitted: give it to `melodylc fit` instead")
         if self.realism and self.request.rule is None:
@@ -111,7 +113,7 @@ class Order:
 
     @property
     def budget(self) -> int:
-        """Draws that one melody may take: a single one where nothing is verified, and more where several must obey."""
+        """Attempts that one melody may take: a single one where nothing is verified, more where several must follow."""
         return self.draws * self.best_of if self.verify else 1
 
     @property
