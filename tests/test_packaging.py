@@ -138,7 +138,7 @@ def test_note_seq_is_an_extra_that_dev_includes() -> None:
     extras = PYPROJECT["project"]["optional-dependencies"]
     assert any(need.startswith("note-seq") for need in extras["note-seq"])
     assert "audioop-lts; python_version >= '3.13'" in extras["note-seq"]
-    assert "melodylc[note-seq,image,judge,studio]" in extras["dev"]
+    assert "melodylc[cluster,note-seq,image,judge,studio]" in extras["dev"]
 
 
 def shell_lines(text: str) -> list[str]:
