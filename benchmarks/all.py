@@ -12,8 +12,9 @@ the files are made up (`jobs.music_files`).
 - extraction: files to distinct windows of 16 bars, by note_seq's pipeline (`extraction.py`).
 - writing: a melody as a MIDI file, by pretty_midi.
 - decoding: a latent to events, by a decoder of the paper's kind (`decoding.py`), 64 together.
-- rules: a verified melody in C major (with variety), by a Markov chain of order 6 whose melodies are snapped to the
-  scale, written until one obeys. It is quicker by far and writes worse: `judges.py` says how much.
+- rules: a verified melody in C major (with variety), by a Markov chain of order 6 (learnt from made-up melodies) whose
+  melodies are snapped to the scale, written until one obeys. It is quicker by far and writes worse: `judges.py` says
+  how much.
 - start: `generate -n 8` as a whole, beside a process that only imports torch (`start.py`).
 """
 
@@ -263,11 +264,11 @@ def table(rows: Sequence[Measured]) -> str:
     >>> print(table([Measured("reading", "ms a file", 0.001, "slow", 0.05)]))
     | what | unit | melodylc | rival | rival's | ratio |
     |---|---|---|---|---|---|
-    | reading | ms a file | 1.000 | slow | 50.000 | 50.00 |
+    | reading | ms a file | 1.000 | slow | 50.000 | 50 |
     """
     lines = ["| what | unit | melodylc | rival | rival's | ratio |", "|---|---|---|---|---|---|"]
     for row in rows:
-        figures = f"{1e3 * row.ours:.3f} | {row.rival} | {1e3 * row.theirs:.3f} | {row.theirs / row.ours:.2f}"
+        figures = f"{1e3 * row.ours:.3f} | {row.rival} | {1e3 * row.theirs:.3f} | {row.theirs / row.ours:.3g}"
         lines.append(f"| {row.what} | {row.unit} | {figures} |")
     return "\n".join(lines)
 
