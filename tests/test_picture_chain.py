@@ -90,7 +90,6 @@ def test_boots_are_no_digits() -> None:
 
 
 def test_defaults_are_those_that_were_measured() -> None:
-    """Of each part: docs/experiments/pictures.md has the figures."""
     assert {data: default_distance(data) for data in (*PICTURE_DATASETS, "folder")} == {
         "mnist": 0.1,
         "fashion_mnist": 0.1,
