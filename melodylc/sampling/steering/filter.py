@@ -41,6 +41,7 @@ LIKELY = 0.05  #: share from which a transposition counts where events are limit
 LAGS = (1, 2, 4, 8, 12)  #: bars ago that a transposed copy is of; others are of any bar
 MOVES = (2, -2, 5, -5, 7, -7, 3, -3, 4, -4, 1, -1, 12, -12)  #: semitones that a copy is moved by
 LOOKS = 4  #: bars after which realism is asked again
+CLOSING = 0.3  #: nats that each semitone from the last note to the first costs, where these follow one another
 ASKED = 4  #: particles for which all copies are judged, a bar
 
 
@@ -234,8 +235,10 @@ class _Cloud:
         return rows
 
     def finish(self) -> FilterResult:
-        """The melodies, each in one of its transpositions."""
+        """The melodies, each in one of its transpositions; those that come over and over by how near their ends are."""
         count = len(self.bars)
+        if self.potential.length < BARS:
+            self.weight = self.weight - CLOSING * loop_steps(self.bars)
         obeys = (self.scores == 1).all(2) & np.isfinite(self.psi)
         left = np.where(obeys, 0.0, np.where(obeys.any(1, keepdims=True), -np.inf, self.psi))
         best = draw_columns(left, self.rng)
@@ -260,6 +263,18 @@ def copies(bars: Bars, sources: npt.NDArray[np.int64]) -> Bars:
     found = np.where(sources[:, 2, None] == 1, backwards(found), found)
     moved = np.clip(found + sources[:, 1, None], 0, PITCHES - 1)
     return np.where(found < PITCHES, moved, found)
+
+
+def loop_steps(bars: Bars) -> npt.NDArray[np.int64]:
+    """Semitones from the last note of bars (n, b, 16) to the first, (n,); 0 without notes.
+
+    >>> loop_steps(np.array([[[60, *[128] * 14, 67]], [[129] * 16]])).tolist()
+    [7, 0]
+    """
+    events = bars.reshape(len(bars), -1)
+    notes, rows = events < PITCHES, np.arange(len(events))
+    ends = events[rows, notes.argmax(1)] - events[rows, notes.shape[1] - 1 - notes[:, ::-1].argmax(1)]
+    return np.where(notes.any(1), abs(ends), 0)
 
 
 def backwards(bars: Bars) -> Bars:
