@@ -59,7 +59,7 @@ def test_an_estimate_times_every_part_and_keeps_nothing(tmp_path: Path, run_cli:
     assert shown.code == 0, shown.err
     lines = [line.split() for line in shown.out.splitlines() if line.strip()]
     assert [line[0] for line in lines[-3:]] == ["vae", "classifier", "actor"]
-    assert [int(line[1]) for line in lines[-3:]] == [1500, 600, 2000]
+    assert [int(line[1]) for line in lines[-3:]] == [1500, 600, 600]
     assert "in all on cpu" in shown.err
     assert not (tmp_path / "run").exists()
 
@@ -89,7 +89,7 @@ def test_boots_are_no_digits() -> None:
     assert doubt("cifar10", None, replace(threes, dataset="cifar10")) is None  # there is nobody to ask
 
 
-def test_defaults_are_those_that_were_measured() -> None:
+def test_every_data_set_and_part_has_a_default_distance() -> None:
     assert {data: default_distance(data) for data in (*PICTURE_DATASETS, "folder")} == {
         "mnist": 0.1,
         "fashion_mnist": 0.1,

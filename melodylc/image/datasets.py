@@ -187,6 +187,7 @@ class PictureDataset:
 
 
 _SMALL_GAN = GANSettings(distance=DISTANCE, batch=64, actor_batch=512, critic_rate=1e-3, actor_rate=4e-3, average=0.99)
+_FREE_GAN = replace(_SMALL_GAN, steps=600, distance=0.0, flip_share=0.5, mismatch_weight=8.0)  #: of sharp VAEs
 
 
 def _like_mnist(name: str, other_vaes: Mapping[str, dict[str, Any]] | None = None, **more: Any) -> PictureDataset:
@@ -278,13 +279,13 @@ TOY_FACES = PictureDataset(
     recipe=Recipe(
         train_settings("pictures", 32, 2e-3, 1500, 250),
         train_settings("labels", 32, 2e-3, 600, 100),
-        GANSettings(steps=2000),
+        _FREE_GAN,
     ),
 )
 OWN_RECIPE = Recipe(
     train_settings("pictures", 32, 2e-3, 3000, 250),
     train_settings("labels", 32, 2e-3, 600, 100),
-    replace(_SMALL_GAN, steps=600, distance=0.0, flip_share=0.5, mismatch_weight=8.0),
+    _FREE_GAN,
 )  #: of somebody's own pictures, of which there are hundreds
 PICTURE_DATASETS = {it.name: it for it in (MNIST, FASHION_MNIST, CIFAR10, CELEBA, TOY_FACES)}
 PAPER_RECIPE = Recipe(
