@@ -83,11 +83,11 @@ def test_the_command_of_an_order_asks_for_the_same_order(order: Order, monkeypat
     class Stopped(Exception):
         pass
 
-    def stop(order: Order, reporter: object) -> None:
+    def stop(order: Order, *_: object) -> None:
         seen.append(order)
         raise Stopped
 
-    monkeypatch.setattr("melodylc.service.generation.run_order", stop)
+    monkeypatch.setattr("melodylc.service.streaming.write_order", stop)
     words = shlex.split(order.command or "")[1:]
     with pytest.raises(Stopped):
         group.main(words, standalone_mode=False)
