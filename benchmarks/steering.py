@@ -10,9 +10,13 @@ Nothing is fitted beforehand. Variety goes with every rule. "all" is the share o
 effective sample size over bars as a share of the particles, "repeats" the share of intervals that are 0, "bits" the
 language model's bits a note, "sweeps" how often bars were written anew.
 
-`--exact` asks how far draws are from rejection's: features of draws against those of the model's samples that satisfy
-the rule by themselves (without variety), each in a total variation distance of histograms with eight bins of equal
-content; "chance" is what two halves of rejection's samples are apart, of the same sizes.
+The language model is the one that ships, with its discriminator.
+
+`--exact` asks how far draws are from rejection's, without the discriminator and without variety: draws against those
+of the model's samples that satisfy the rule by themselves. "trees" and "events" are the AUC of two judges that tell
+the two apart (`melodylc.evaluation.two_sample`; 0.5 is exact). Features are each in a total variation distance of
+histograms with eight bins of equal content; "chance" is what two halves of rejection's samples are apart, of the same
+sizes. Rules of which fewer than 80 samples are found in --samples are left out.
 """
 
 import re
@@ -20,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from importlib import util
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -27,12 +32,13 @@ import numpy.typing as npt
 
 from melodylc.constraints.request import Request
 from melodylc.data.alphabet import PITCHES, canonical
+from melodylc.evaluation.two_sample import two_sample
 from melodylc.models.checkpoint import shipped_model
-from melodylc.models.prior import COOL
 from melodylc.rewards import FunctionReward, Rule, variety
 from melodylc.rewards.base import Events
+from melodylc.sampling.discriminator import find_discriminator
 from melodylc.sampling.methods.steer import Candidate, Steer, SteerSettings, write
-from melodylc.sampling.steering.writer import LanguageState, LanguageWriter
+from melodylc.sampling.steering.writer import find_writer
 from melodylc.threads import fixed_threads
 
 OWN = Path(__file__).parent.parent / "docs" / "examples" / "own_rules.py"
@@ -50,6 +56,7 @@ FEATURES: dict[str, Callable[[npt.NDArray[np.int64]], float]] = {
     "repeats": lambda pitches: float(np.mean(np.diff(pitches) == 0)),
     "best key": lambda pitches: float(max(np.isin(pitches % 12, MAJOR + key).mean() for key in range(12))),
 }
+FEWEST = 80  #: samples of rejection without which nothing is compared
 MAJOR = np.array([0, 2, 4, 5, 7, 9, 11]) - 12
 
 
@@ -59,20 +66,28 @@ MAJOR = np.array([0, 2, 4, 5, 7, 9, 11]) - 12
 @click.option("--request", "requests", multiple=True, help="A scale and a density instead: 'cmaj 192', 'am low'.")
 @click.option("--draws", default=16, show_default=True)
 @click.option("--seed", default=0, show_default=True)
-@click.option("--particles", default="24,96", show_default=True)
+@click.option("--particles", default=",".join(map(str, SteerSettings.particles)), show_default=True)
 @click.option("--exact", is_flag=True, help="Compare with rejection instead.")
+@click.option("--samples", default=6000, show_default=True, help="Samples of the model among which rejection looks.")
 def main(
-    names: tuple[str, ...], rules: Path, requests: tuple[str, ...], draws: int, seed: int, particles: str, exact: bool
+    names: tuple[str, ...],
+    rules: Path,
+    requests: tuple[str, ...],
+    draws: int,
+    seed: int,
+    particles: str,
+    exact: bool,
+    samples: int,
 ) -> None:
     """Print a Markdown table: a row a rule, those named or all of a file."""
-    model = shipped_model()
-    assert model.language is not None, "a model with a learnt prior"
+    found = find_writer(shipped_model())
+    assert found is not None, "a language model that ships"
     settings = SteerSettings(particles=tuple(map(int, particles.split(","))))
-    steer = Steer(LanguageWriter(model.language, COOL), settings)
+    steer = Steer(found.writer, settings, None if exact else find_discriminator().scores)
     with fixed_threads(1):
-        click.echo(f"model {model.fingerprint}, {draws} draws, seed {seed}\n")
+        click.echo(f"writer {found.fingerprint}, {draws} draws, seed {seed}\n")
         if exact:
-            compare(steer, dict(rules_in(rules, names, varied=False)), draws, seed)
+            compare(steer, dict(rules_in(rules, names, varied=False)), draws, seed, samples)
             return
         click.echo(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
         asked = {text: requested(text) for text in requests} if requests else dict(rules_in(rules, names))
@@ -80,7 +95,7 @@ def main(
         click.echo(f"\nobey: median {np.median(rates):.3f}, least {min(rates):.3f}")
 
 
-def row(steer: Steer[LanguageState], name: str, rule: Rule, draws: int, seed: int) -> float:
+def row(steer: Steer[Any], name: str, rule: Rule, draws: int, seed: int) -> float:
     """Print a row; the share of draws that obey."""
     began = time.process_time()
     plan = steer.prepare(rule.graded)
@@ -105,20 +120,33 @@ def row(steer: Steer[LanguageState], name: str, rule: Rule, draws: int, seed: in
     return obeys
 
 
-def compare(steer: Steer[LanguageState], rules: dict[str, Rule], draws: int, seed: int) -> None:
+def compare(steer: Steer[Any], rules: dict[str, Rule], draws: int, seed: int, count: int) -> None:
     """Print how far draws are from what rejection gives."""
     rng = np.random.default_rng(seed)
-    samples = np.concatenate([canonical(write(steer.writer, 256, rng))[0] for _ in range(-(-draws * 40 // 256))])
-    click.echo(f"| rule | rate | {' | '.join(FEATURES)} | mean | chance |\n|---|---|{'---|' * (len(FEATURES) + 2)}")
+    samples = np.concatenate([canonical(write(steer.writer, 200, rng))[0] for _ in range(-(-count // 200))])
+    columns = ("rule", "rate", "follow", "trees", "events", *FEATURES, "mean", "chance")
+    click.echo(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
+    areas: list[list[float]] = []
     for name, rule in rules.items():
         obeys = rule.satisfied(samples)
-        exact = features(samples[obeys])[: 2 * draws]
+        rejected = samples[obeys][: 2 * draws]
+        if len(rejected) < FEWEST:
+            click.echo(f"| {name} | {obeys.mean():.3f} | {'- | ' * (len(columns) - 2)}")
+            continue
         drawn = steer.sample(steer.prepare(rule.graded), seed, range(1, draws + 1))
-        found = features(np.stack([candidate.events for candidate in drawn if candidate.obeys]))
+        steered = np.stack([candidate.events for candidate in drawn if candidate.obeys]).astype(np.uint8)
+        judged = two_sample(rejected[:draws], np.arange(len(rejected[:draws])), steered)
+        areas.append([area.auc for area in judged.areas.values()])
+        exact, found = features(rejected), features(steered)
         apart = [distance(one, other) for one, other in zip(found.T, exact.T, strict=True)]
         chance = np.mean([distance(column[::2], column[1::2]) for column in exact.T])
         told = " | ".join(f"{each:.2f}" for each in apart)
-        click.echo(f"| {name} | {obeys.mean():.3f} | {told} | {np.mean(apart):.2f} | {chance:.2f} |")
+        seen = " | ".join(f"{area:.3f}" for area in areas[-1])
+        click.echo(
+            f"| {name} | {obeys.mean():.3f} | {len(steered) / draws:.3f} | {seen} | {told} | {np.mean(apart):.2f} "
+            f"| {chance:.2f} |"
+        )
+    click.echo(f"\nAUC, stronger judge: mean {np.mean(np.max(areas, axis=1)):.3f}, worst {np.max(areas):.3f}")
 
 
 def features(melodies: Events) -> Array:
