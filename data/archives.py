@@ -66,7 +66,7 @@ class Share:
         InputError: there is no such share.
 
     >>> [Share(number, 2).takes("tunes", "a.mid") for number in (1, 2)]
-    [False, True]
+    [True, False]
     """
 
     def __init__(self, number: int = 1, of: int = 1) -> None:

@@ -69,7 +69,8 @@ def streamed(client: TestClient, path: str, **body: Any) -> list[dict[str, Any]]
 
 
 def takes(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [line["melody"] for line in lines if "melody" in line]
+    """The melodies by their numbers; they come as they are settled."""
+    return sorted((line["melody"] for line in lines if "melody" in line), key=lambda take: int(take["number"]))
 
 
 def melody_of(take: dict[str, Any]) -> Melody:
