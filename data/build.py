@@ -60,7 +60,7 @@ def build(
     about = _about(filters, heldout)
     check_paths(paths)
     with replacing(output) as staged:
-        made = _extracted(read_music_files(paths), staged.work, filters, workers, executor, progress)
+        made = _extract_pieces(read_music_files(paths), staged.work, filters, workers, executor, progress)
         pool = pool_shards((part.path for part in made), staged.work)
         write_corpus(staged.folder, pool, split(pool, heldout), about)
         staged.finish()
@@ -96,7 +96,7 @@ def build_shard(
     about = _about(filters, heldout)
     check_paths(paths)
     with replacing(output) as staged:
-        made = _extracted(read_music_files(paths, share), staged.work, filters, workers, executor, progress)
+        made = _extract_pieces(read_music_files(paths, share), staged.work, filters, workers, executor, progress)
         names = []
         for number, part in enumerate(made):
             names.append(f"part-{number:05}.npz")
@@ -142,7 +142,7 @@ def _about(filters: Filters, heldout: float) -> dict[str, Any]:
     return {"version": VERSION, "filters": asdict(filters), "heldout_share": heldout}
 
 
-def _extracted(
+def _extract_pieces(
     files: Iterator[MusicFile],
     work: Path,
     filters: Filters,

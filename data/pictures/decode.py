@@ -33,7 +33,7 @@ GREY_MODES = ("1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N", "I")
 
 def is_grey(path: Path) -> bool:
     """Whether a picture file has brightness alone, by its header; raises as `open_picture` does."""
-    with _opened(path) as picture:
+    with _open_picture(path) as picture:
         return picture.mode in GREY_MODES
 
 
@@ -49,7 +49,7 @@ def open_picture(path: Path, enough: int | None = None) -> "PILImage":
     """
     from PIL import ImageOps
 
-    with _opened(path) as picture:
+    with _open_picture(path) as picture:
         if enough:
             picture.draft(None, (enough, enough))
         upright = ImageOps.exif_transpose(picture)
@@ -101,7 +101,7 @@ def _eight_bits(picture: "PILImage", is_png: bool, path: Path) -> "PILImage":
 
 
 @contextmanager
-def _opened(path: Path) -> "Iterator[PILImage]":
+def _open_picture(path: Path) -> "Iterator[PILImage]":
     """A picture file, open; errors of decoding, in the block too, as ours: one sentence that names the file."""
     from PIL import Image, UnidentifiedImageError
 

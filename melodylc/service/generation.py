@@ -92,7 +92,7 @@ def manifest_head(order: Order, origin: Origin, tally: Tally, about: Mapping[str
         "copies_refused": tally.copies if order.verify else 0,
         **({} if order.verify or order.allow_copies else {"copies_written": tally.copies}),
         "missing": tally.missing,
-        **({"nearest": _named(order, tally.nearest)} if tally.nearest else {}),
+        **({"nearest": _nearest_rewards(order, tally.nearest)} if tally.nearest else {}),
         **about,
     }
 
@@ -105,7 +105,7 @@ def describe_miss(order: Order, rewards: Sequence[float]) -> str:
     return ", ".join(lacking) or "a copy of a training melody"
 
 
-def _named(order: Order, nearest: Mapping[int, tuple[float, ...]]) -> dict[str, dict[str, float]]:
+def _nearest_rewards(order: Order, nearest: Mapping[int, tuple[float, ...]]) -> dict[str, dict[str, float]]:
     names = order.request.rule.names if order.request.rule is not None else ()
     return {str(number): dict(zip(names, rewards, strict=True)) for number, rewards in nearest.items()}
 
@@ -309,7 +309,7 @@ def order_batches(
     if workers is None:
         nearest = ""
 
-        def missed(result: Result) -> None:
+        def on_miss(result: Result) -> None:
             nonlocal nearest
             nearest = f"; the nearest so far: {describe_miss(order, result.rewards)}"
 
@@ -319,7 +319,7 @@ def order_batches(
 
         ready = prepared or PreparedOrder.of(order, reporter)
         reporter.progress("writing melodies", 0, order.count)
-        yield from ready.batches(order.numbers, report, settled, missed)
+        yield from ready.batches(order.numbers, report, settled, on_miss)
         return
     model = open_model(order.model)
     here = {"versions": versions(), "model": model.fingerprint}

@@ -69,7 +69,7 @@ class OutputFolder:
             InputError: the disk is full or the folder can't be written.
         """
         with self.lock, ExitStack() as stack:
-            with _explained(self.path):
+            with _explain_errors(self.path):
                 there = self.path.exists()
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 path = stack.enter_context(temporary_folder(self.path / MANIFEST if there else self.path))
@@ -79,7 +79,7 @@ class OutputFolder:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explain_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -104,7 +104,7 @@ class StagedFolder:
         for name, content in files.items():
             with atomic_write(self._path / name) as file:
                 file.write(content)
-        with _explained(self._target.path):
+        with _explain_errors(self._target.path):
             for entry in entries:
                 self._entries.write(_entry_text(entry))
 
@@ -114,7 +114,7 @@ class StagedFolder:
         Args:
             head: all that the manifest says but its files; where it has some, they aren't looked at.
         """
-        with _explained(self._target.path):
+        with _explain_errors(self._target.path):
             self._write_manifest(head)
             self.close()
             (self._path / _ENTRIES).unlink()
@@ -193,7 +193,7 @@ def load_manifest(path: Path) -> dict[str, Any]:
     """
     try:
         manifest: dict[str, Any] = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        recorded, sound = _recorded(manifest), manifest["format"] == FORMAT
+        recorded, sound = _fingerprints_of(manifest), manifest["format"] == FORMAT
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         sound = False
     if not sound:
@@ -204,7 +204,7 @@ def load_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def _recorded(manifest: Mapping[str, Any]) -> dict[str, str]:
+def _fingerprints_of(manifest: Mapping[str, Any]) -> dict[str, str]:
     """The fingerprints of a manifest's files, by their names."""
     entries = [part for entry in manifest["files"] for part in (entry, *entry.get("beside", ()))]
     return {str(entry["file"]): str(entry["sha256"]) for entry in entries}
@@ -216,7 +216,7 @@ def _manifest_files(path: Path, request: Mapping[str, Any], kind: str) -> tuple[
         return ()
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        recorded = _recorded(manifest)
+        recorded = _fingerprints_of(manifest)
         same = manifest["format"] == kind and manifest["request"] == json.loads(json.dumps(request))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise InputError(f"{path / MANIFEST} is not a manifest of ours: name another folder with -o") from None

@@ -198,7 +198,7 @@ class Trainer:
                 former.copy_(tensor)
 
     @contextmanager
-    def _averaged(self) -> Iterator[None]:
+    def _with_average(self) -> Iterator[None]:
         """The model with the average of its weights, where there is one."""
         if not self.average:
             yield
@@ -212,7 +212,7 @@ class Trainer:
 
     @torch.no_grad()
     def _validate(self, stage: Stage, settings: StageSettings, metrics: Metrics) -> float:
-        with self._averaged():
+        with self._with_average():
             return self._validate_these(stage, settings, metrics)
 
     def _validate_these(self, stage: Stage, settings: StageSettings, metrics: Metrics) -> float:

@@ -84,14 +84,14 @@ def pitches_allowed(judge: RuleCounter, melodies: MelodyRows) -> EventTable | No
     pitches = np.arange(LOWEST, HIGHEST)
     rhythm = melodies[(melodies < PITCHES).sum(1).argmax()]
     alone = judge(np.where(rhythm < PITCHES, pitches[:, None], rhythm))
-    return _tested(judge, melodies, [_by_pitch(alone[:, part] == 1, pitches) for part in range(alone.shape[1])])
+    return _test_limits(judge, melodies, [_by_pitch(alone[:, part] == 1, pitches) for part in range(alone.shape[1])])
 
 
 def events_allowed(judge: RuleCounter, melodies: MelodyRows) -> EventTable | None:
     """The table of the events that the rule allows at each step, tested with melodies (n, 256); None without one."""
     easy = (judge(melodies) == 1).mean(0) > EASY
     tables = [everything() if easy[part] else _at_places(judge, melodies[0], part) for part in range(len(easy))]
-    return _tested(judge, melodies, tables)
+    return _test_limits(judge, melodies, tables)
 
 
 def _by_pitch(allowed: npt.NDArray[np.bool_], pitches: npt.NDArray[np.int64]) -> EventTable:
@@ -108,7 +108,7 @@ def _at_places(judge: RuleCounter, melody: npt.NDArray[np.int64], part: int) -> 
     Where that doesn't lead to 1, everything is allowed.
     """
     for _ in range(CLIMBS):
-        now, scores = _exchanged(judge, melody, part)
+        now, scores = _exchange(judge, melody, part)
         if now == 1:
             table = np.zeros((STEPS, STATES), bool)
             for column, event in enumerate(TRIED):
@@ -121,7 +121,7 @@ def _at_places(judge: RuleCounter, melody: npt.NDArray[np.int64], part: int) -> 
     return everything()
 
 
-def _exchanged(judge: RuleCounter, melody: npt.NDArray[np.int64], part: int) -> tuple[float, Values]:
+def _exchange(judge: RuleCounter, melody: npt.NDArray[np.int64], part: int) -> tuple[float, Values]:
     """A part's score of a melody, and those (256, 14) with each event that is tried at each step."""
     wholes = np.broadcast_to(melody, (STEPS, len(TRIED), STEPS)).copy()
     steps = np.arange(STEPS)
@@ -130,7 +130,7 @@ def _exchanged(judge: RuleCounter, melody: npt.NDArray[np.int64], part: int) -> 
     return float(scores[0]), scores[1:].reshape(STEPS, -1)
 
 
-def _tested(judge: RuleCounter, melodies: MelodyRows, tables: list[EventTable]) -> EventTable | None:
+def _test_limits(judge: RuleCounter, melodies: MelodyRows, tables: list[EventTable]) -> EventTable | None:
     """What those of the tables that pass the test allow together."""
     both, passed = everything(), False
     for part, table in enumerate(tables):

@@ -83,7 +83,7 @@ def rewrite(
             here = torch.from_numpy(allowed[bar * STEPS_PER_BAR : (bar + 1) * STEPS_PER_BAR])
             _, written, _, corrected = writer.write_bar_within(many, uniforms, here.expand(len(rows), -1, -1))
             correction = corrected.double().numpy()
-        borrow_bars = _borrowed(judge, melodies, bar, copies, rng)
+        borrow_bars = _borrow_bars(judge, melodies, bar, copies, rng)
         own = _bar(melodies, bar).numpy()[:, None]
         options = np.concatenate((written.numpy().reshape(count, candidates, -1), borrow_bars, own), 1)
         if given and given.follows(bar):
@@ -133,7 +133,9 @@ def _suspects(judge: RuleCounter, melodies: MelodyRows, scores: Scores) -> npt.N
     return better
 
 
-def _borrowed(judge: RuleCounter, melodies: MelodyRows, bar: int, count: int, rng: np.random.Generator) -> MelodyRows:
+def _borrow_bars(
+    judge: RuleCounter, melodies: MelodyRows, bar: int, count: int, rng: np.random.Generator
+) -> MelodyRows:
     """Bars (n, count, 16) from elsewhere in melodies, also moved or backwards: those that the rule likes best here."""
     bars = melodies.reshape(-1, BARS, STEPS_PER_BAR)
     elsewhere = [other for other in range(BARS) if other != bar]
