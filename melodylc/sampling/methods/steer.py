@@ -49,7 +49,7 @@ GROUP = 8  #: melodies whose first particles go through the model together; part
 class SteerSettings:
     """What steering spends, and how."""
 
-    particles: tuple[int, ...] = (48, 96)  #: of one run of the filter after another, until one particle obeys
+    particles: tuple[int, ...] = (36, 96)  #: of one run of the filter after another, until one particle obeys
     sharpness: float = 240.0  #: nats that a part of the rule costs where it is 0, at most: less where a rule is easy
     harder: float = 8.0  #: what the sharpness is multiplied by from run to run
     probes: int = 32  #: melodies of the model that the rule is asked about first
