@@ -67,7 +67,7 @@ def music_files(count: int) -> Iterator[MusicFile]:
     return (music_file(number) for number in range(count))
 
 
-def untrained(folder: Path) -> Path:
+def untrained_model(folder: Path) -> Path:
     """The file of a small model that was never trained."""
     import torch
 
@@ -119,7 +119,7 @@ def _sizes(_: click.Context, __: click.Parameter, value: str) -> list[int]:
 def generate(sizes: list[int], method: str, model: Path | None) -> None:
     """`melodylc generate` of several sizes."""
     with TemporaryDirectory() as name:
-        model = model or untrained(Path(name))
+        model = model or untrained_model(Path(name))
         words = ["generate", "--model", str(model), "--method", method, "--no-verify", "--seed", "1"]
         runs = (
             f"from melodylc.cli.main import run; run({[*words, '-n', str(size), '-o', f'{name}/{size}']!r})"

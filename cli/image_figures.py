@@ -103,7 +103,7 @@ def _transform_files(
     from melodylc.service.output_folder import OutputFolder
 
     request = EditRequest(order, files, until, crop)
-    _ = request.wanted
+    _ = request.label_values
     target = OutputFolder.claim(output, request.to_dict(), EDIT_FORMAT)
     done = edit_pictures(request)
     done.write(target)
@@ -134,7 +134,7 @@ def _transform_test_pictures(
     from melodylc.image.transformation import transform_pictures as change
 
     data = order.data
-    wanted = {at: value for at, value in order.wanted[0].items() if value or not order.classes}
+    wanted = {at: value for at, value in order.label_values[0].items() if value or not order.classes}
     request = {"command": "transform", **order.to_dict(), "until": until}
     check_sheet_path(output, request)
     model = load_picture_model(data, run)
@@ -145,7 +145,7 @@ def _transform_test_pictures(
     tools = TransformModels(model, load_classifier(classifier_path(run), data).classifier, realism, reader, actors)
     test = load_pictures(dataset(data, run, labels), folder, "test")
     done = change(tools, pictures_without(test, wanted, count), wanted, sure=until)
-    _draw(output, done.grid(8), f"{data}: {', '.join(order.asked)}", request)
+    _draw(output, done.grid(8), f"{data}: {', '.join(order.words)}", request)
     table(
         ["", "has it", "all labels", "features, from the picture", "from its encoding", "z_MSE"],
         [
@@ -263,7 +263,7 @@ def frames(
     from melodylc.image.sheet import check_sheet_path
 
     order = PictureRequest(data, (label,) if label else (), attributes, count, seed, run)
-    wanted = order.wanted[0]
+    wanted = order.label_values[0]
     request = {"command": "frames", **order.to_dict(), "steps": steps, "every": every}
     check_sheet_path(output, request)
     from melodylc.image.experiments.figures import optimisation_frames

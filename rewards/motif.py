@@ -63,7 +63,7 @@ class Motif(EventsReward):
             )
 
     @property
-    def parsed(self) -> tuple[MotifNote, ...]:
+    def motif_notes(self) -> tuple[MotifNote, ...]:
         """Its notes."""
         return parse_motif(self.notes)
 
@@ -85,7 +85,7 @@ class Motif(EventsReward):
             best = found.reshape(-1, BARS, STEPS_PER_BAR).max(axis=2)[:, [bar - 1 for bar in self.bars]]
             return partial_credit((note_counts(events) > 0) & (best == 1).all(axis=1), best.mean(axis=1))
         picks, rows = np.empty((len(events), self.times)), np.arange(len(events))
-        size, steps = self.parsed[-1].start + 1, np.arange(STEPS)
+        size, steps = self.motif_notes[-1].start + 1, np.arange(STEPS)
         for pick in range(self.times):
             at = found.argmax(axis=1)
             picks[:, pick] = found[rows, at]
@@ -94,7 +94,7 @@ class Motif(EventsReward):
 
     def _agreement(self, events: Events) -> Scores:
         """a(s) of each step, shape (n, 256)."""
-        own = self.parsed
+        own = self.motif_notes
         pitches = np.where(begins(events), events.astype(np.int64), -PITCHES)
         padded = np.pad(pitches, ((0, 0), (0, own[-1].start)), constant_values=-PITCHES)
         at = np.arange(STEPS)[:, None] + [note.start for note in own]

@@ -99,7 +99,7 @@ class Pen:
         return self.write([(0, self.meter(4, 4)), *messages], end)
 
 
-def sized(content: bytes) -> bytes:
+def with_length(content: bytes) -> bytes:
     """A message's length, and its content."""
     return time(len(content)) + content
 
@@ -113,10 +113,10 @@ def running_after_system(pen: Pen) -> Expected:
     notes = pen.tune()
     plain = pen.messages(notes)
     others = [
-        b"\xf0" + sized(pen.bytes_below(128) + b"\xf7"),
-        b"\xf7" + sized(b"\xf3" + pen.bytes_below(128, 1)),
-        b"\xff\x05" + sized(pen.bytes_below(256, 200)),
-        b"\xff\x7f" + sized(pen.bytes_below(256)),
+        b"\xf0" + with_length(pen.bytes_below(128) + b"\xf7"),
+        b"\xf7" + with_length(b"\xf3" + pen.bytes_below(128, 1)),
+        b"\xff\x05" + with_length(pen.bytes_below(256, 200)),
+        b"\xff\x7f" + with_length(pen.bytes_below(256)),
     ]
     system = [(tick, pen.draw.choice(others)) for tick in pen.places(plain)]
     return Expected(pen.file(pen.conductor(), pen.write(pen.mixed(plain, system))), notes)
@@ -127,9 +127,9 @@ def packets(pen: Pen) -> Expected:
     notes = pen.tune()
     plain = pen.messages(notes)
     ticks = sorted(pen.draw.randrange(256 * pen.sixteenth) for _ in range(pen.draw.randint(2, 8)))
-    rows = [(tick, b"\xf7" + sized(pen.bytes_below(128))) for tick in ticks]
+    rows = [(tick, b"\xf7" + with_length(pen.bytes_below(128))) for tick in ticks]
     rows[0] = ticks[0], b"\xf0" + rows[0][1][1:]
-    rows[-1] = ticks[-1], b"\xf7" + sized(pen.bytes_below(128) + b"\xf7")
+    rows[-1] = ticks[-1], b"\xf7" + with_length(pen.bytes_below(128) + b"\xf7")
     return Expected(pen.file(pen.conductor(), pen.write(pen.mixed(plain, rows))), notes)
 
 
@@ -325,12 +325,12 @@ NAMES = [
 ]  # fmt: skip
 
 
-def named(pen: Pen) -> Expected:
+def named_track(pen: Pen) -> Expected:
     """A track chosen by its name, in the encodings that people's files have."""
     notes = pen.tune()
     name, encoding = pen.draw.choice(NAMES)
-    label = (0, b"\xff\x03" + sized(name.encode(encoding)))
-    other = pen.write([(0, b"\xff\x03" + sized(b"Lead guitar")), *pen.messages(pen.tune())])
+    label = (0, b"\xff\x03" + with_length(name.encode(encoding)))
+    other = pen.write([(0, b"\xff\x03" + with_length(b"Lead guitar")), *pen.messages(pen.tune())])
     typed = pen.draw.choice((name, name.upper(), name[: len(name) - 1]))
     content = pen.file(pen.conductor(), other, pen.write([label, *pen.messages(notes)]))
     return Expected(content, notes, choice=Choice(track=typed))
@@ -375,7 +375,7 @@ def no_end(pen: Pen) -> Expected:
 KINDS: list[Callable[[Pen], Expected]] = [
     running_after_system, packets, another_channel, all_notes_off, track_count, chunk_length,
     tempo_of_nothing, loud, unknown_chunks, long_header, riff, mac_binary, tick_late, pedal_late, silent_bar, upbeat,
-    two_quarters, repeats, named, bad_key, patterns, no_end,
+    two_quarters, repeats, named_track, bad_key, patterns, no_end,
 ]  # fmt: skip
 
 

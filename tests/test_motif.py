@@ -63,7 +63,7 @@ def test_a_request_reads_what_it_wrote_and_variety_leaves_room() -> None:
 
 
 def test_events_between_the_notes_of_a_motif_are_its_own() -> None:
-    table = with_notes(place_motif("G4:2 r:2 Eb4:1").parsed, [2])
+    table = with_notes(place_motif("G4:2 r:2 Eb4:1").motif_notes, [2])
     assert table[:16].all()
     assert [table[16 + step].nonzero()[0].tolist() for step in range(5)] == [[67], [HOLD], [REST], [REST], [63]]
     assert table[21:].all()

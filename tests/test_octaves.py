@@ -16,21 +16,21 @@ LOW = Melody.from_notes([(40 + step % 5, 16 * step, 16 * step + 8) for step in r
 WIDE = Melody.from_notes([(30, 0, 4), (70, 4, 8)])
 
 
-def moved(melody: Melody, rule: Rule | None = None) -> int:
+def octaves_moved(melody: Melody, rule: Rule | None = None) -> int:
     after = Melody(move_to_range(melody.events[None], rule)[0])
     (shift,) = {int(shift) for shift in after.pitches - melody.pitches}
     return shift
 
 
 def test_by_octaves_as_a_whole_and_no_farther_than_it_takes() -> None:
-    assert moved(LOW) == 24
-    assert moved(LOW.transposed(24)) == 0
-    assert moved(WIDE) == 24
-    assert moved(LOW, Rule((density(16),))) == 24
+    assert octaves_moved(LOW) == 24
+    assert octaves_moved(LOW.transposed(24)) == 0
+    assert octaves_moved(WIDE) == 24
+    assert octaves_moved(LOW, Rule((density(16),))) == 24
 
 
 def test_a_rule_on_register_takes_its_place() -> None:
-    assert moved(LOW, Rule((register(40, 50),))) == 0
+    assert octaves_moved(LOW, Rule((register(40, 50),))) == 0
 
 
 def test_silence_and_many_at_once() -> None:

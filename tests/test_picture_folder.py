@@ -89,7 +89,7 @@ def png_head(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def saved(picture: Image.Image, kind: str) -> bytes:
+def encode_picture(picture: Image.Image, kind: str) -> bytes:
     content = io.BytesIO()
     picture.save(content, kind)
     return content.getvalue()
@@ -102,10 +102,10 @@ def saved(picture: Image.Image, kind: str) -> bytes:
         (png_head(10_000), "pixels; reduce it first"),
         (b"not a picture", "not a picture, or of an unknown kind"),
         (b"", "not a picture, or of an unknown kind"),
-        (saved(Image.fromarray(COLOURS), "PNG")[:90], "doesn't decode"),
-        (saved(Image.fromarray(COLOURS), "JPEG")[:400], "doesn't decode"),
-        (saved(Image.fromarray(QUARTERS.astype(np.float32)), "TIFF"), "numbers of 32 bits"),
-        (saved(Image.fromarray(QUARTERS.astype(np.int32)), "TIFF"), "numbers of 32 bits"),
+        (encode_picture(Image.fromarray(COLOURS), "PNG")[:90], "doesn't decode"),
+        (encode_picture(Image.fromarray(COLOURS), "JPEG")[:400], "doesn't decode"),
+        (encode_picture(Image.fromarray(QUARTERS.astype(np.float32)), "TIFF"), "numbers of 32 bits"),
+        (encode_picture(Image.fromarray(QUARTERS.astype(np.int32)), "TIFF"), "numbers of 32 bits"),
     ],
 )
 def test_what_is_no_picture_is_refused_in_one_sentence(tmp_path: Path, content: bytes, line: str) -> None:

@@ -212,7 +212,7 @@ class Request:
             InputError: there are some.
         """
         lowest, highest = self.pitch_range or (0, PITCHES - 1)
-        for note in () if self.motif is None else self.motif.parsed:
+        for note in () if self.motif is None else self.motif.motif_notes:
             outside = next((scale.name for scale in self.scales if not scale.mask[note.pitch % 12]), None)
             if not lowest <= note.pitch <= highest:
                 outside = range_name((lowest, highest))

@@ -132,7 +132,7 @@ class EditRequest:
     crop: int | None = None  #: side of the central square, in a picture's pixels; None: as large as fits
 
     @property
-    def wanted(self) -> dict[int, bool]:
+    def label_values(self) -> dict[int, bool]:
         """Label number to whether it should be there.
 
         Raises:
@@ -141,7 +141,7 @@ class EditRequest:
         known = self.order.known
         if len(self.order.classes) > 1:
             raise InputError(f"a picture of {known.name} has one class: name one, not {len(self.order.classes)}")
-        wanted = dict(self.order.wanted[0])
+        wanted = dict(self.order.label_values[0])
         if not wanted:
             raise InputError("nothing to change: give --attr, e.g. --attr smiling (or --digit, or --class)")
         return wanted
@@ -178,7 +178,7 @@ def edit_pictures(request: EditRequest) -> PictureEdit:
         InputError: an unknown label, a file that isn't a picture, a run without a classifier or an actor.
         CheckpointError: a part is damaged, or doesn't fit the others.
     """
-    order, wanted = request.order, request.wanted
+    order, wanted = request.order, request.label_values
     model, judge = load_picture_model(order.data, order.run), find_classifier(order.data, order.run)
     if judge is None:
         raise InputError("a classifier has to say what your pictures show: train one with --part classifier")
@@ -219,5 +219,5 @@ def edit_pictures(request: EditRequest) -> PictureEdit:
             for at in range(min(PICTURE_GROUP, len(sources) - first))
         ]
     models = {"vae": model.fingerprint, "classifier": judge.fingerprint}
-    title = f"{order.data}: {', '.join(order.asked)}; given, encoded, changed"
+    title = f"{order.data}: {', '.join(order.words)}; given, encoded, changed"
     return PictureEdit(request.to_dict(), title, method.name, tuple(results), models)

@@ -106,7 +106,7 @@ class PictureGeneration(Sequence[PictureResult]):
     @property
     def title(self) -> str:
         """What stands over the sheet."""
-        asked = ", ".join(self.request.asked) or "as they come"
+        asked = ", ".join(self.request.words) or "as they come"
         return f"{self.request.data}: {asked} (seed {self.seed})"
 
     def sheet_png(self) -> bytes:
@@ -223,7 +223,7 @@ def _for_labels(request: PictureRequest, seed: int, note: Callable[[str], None])
     info, pipeline = request.known, load_pipeline(request.data, request.run, request.distance)
     judge = find_classifier(request.data, request.run)
     combinations = pipeline.constraint.rows
-    for wanted in request.wanted:
+    for wanted in request.label_values:
         if not combinations.count(wanted):
             asked = " and ".join(f"{'' if value else 'not '}{info.names[label]}" for label, value in wanted.items())
             note(
@@ -237,7 +237,7 @@ def _for_labels(request: PictureRequest, seed: int, note: Callable[[str], None])
     draws = request.draws if request.verify else 1
     results: list[PictureResult] = []
     rows: list[npt.NDArray[np.uint8]] = []
-    for wanted in request.wanted:
+    for wanted in request.label_values:
         made = generate_verified(pipeline, wanted, request.count, seed, judge.classifier if judge else None, draws)
         rows.append(made.labels.numpy().astype(np.uint8))
         for at in range(request.count):

@@ -53,7 +53,7 @@ class PictureRequest:
         return bool(self.rewards or self.actor)
 
     @property
-    def wanted(self) -> list[Mapping[int, bool]]:
+    def label_values(self) -> list[Mapping[int, bool]]:
         """What each row of pictures should have, label number to whether it is there.
 
         Raises:
@@ -69,7 +69,7 @@ class PictureRequest:
         return [parse_wanted(self.attributes, known.names)]
 
     @property
-    def asked(self) -> tuple[str, ...]:
+    def words(self) -> tuple[str, ...]:
         """What is asked, in the caller's words."""
         return (*self.classes, *self.attributes, *self.rewards, *((self.actor.stem,) if self.actor else ()))
 
@@ -87,7 +87,7 @@ class PictureRequest:
             raise InputError("a picture obeys a rule or has labels, not both: leave out one or the other")
         if self.rewards and self.actor:
             raise InputError("--actor brings its own rule: leave out --reward")
-        _ = self.wanted
+        _ = self.label_values
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a sheet's metadata."""

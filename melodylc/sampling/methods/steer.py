@@ -343,7 +343,7 @@ class SteerMethod(Method):
         steer = Steer(found.writer, realism=find_discriminator().scores if known else None)
         rule = task.rule
         motif = task.request.motif
-        within = None if motif is None else with_notes(motif.parsed, motif.bars)
+        within = None if motif is None else with_notes(motif.motif_notes, motif.bars)
         plan = None if rule is None else steer.prepare(rule.graded, task.request.length, within)
         return cls(found, steer, plan, task)
 
